@@ -1,0 +1,84 @@
+"""The one tree of errors.
+
+::
+
+    LemonadeError
+    |-- ConfigError        an option, a configuration file or a --set that cannot be used
+    |-- DataError          a data set that is missing, broken or not fit to learn from
+    |-- RulebookError      a rulebook file with problems (all of them at once)
+    |-- StoreError         the run store cannot be read or written, or a run is not in it
+    |-- IsolationError     generated code cannot be run as safely as was asked
+    |-- InferenceError     the expert system could not come to an end
+    `-- ExecutorError      the LLM (or what stands in for it) cannot be asked at all
+        `-- ReplyError     it answered, and the answer is of no use
+
+A candidate network that does not build, train or finish is *not* an error: it is an outcome, recorded as
+such, and the search goes on.
+"""
+
+from __future__ import annotations
+
+
+class LemonadeError(Exception):
+    """What went wrong, where, and what to do about it.
+
+    Args:
+        message: what is wrong, with the value that is.
+        where: the place: ``file:line:col``, an option, a rule's id, an iteration.
+        hint: the way out, as an imperative sentence.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """One line: ``where: message (hint)``."""
+        head = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{head} ({self.hint})" if self.hint else head
+
+
+class ConfigError(LemonadeError):
+    """An option, a configuration file or a ``--set`` that cannot be used."""
+
+
+class DataError(LemonadeError):
+    """A data set that is missing, broken or not fit to learn from."""
+
+
+class RulebookError(LemonadeError):
+    """A rulebook file with problems; :attr:`problems` holds a line for each."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = (), *, where: str | None = None) -> None:
+        super().__init__(message, where=where)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """The problems, a line each; without any, the message."""
+        return "\n".join(self.problems) if self.problems else super().__str__()
+
+
+class StoreError(LemonadeError):
+    """The run store cannot be read or written, or a run is not in it."""
+
+
+class IsolationError(LemonadeError):
+    """Generated code cannot be run as safely as was asked."""
+
+
+class InferenceError(LemonadeError):
+    """The expert system could not come to an end."""
+
+
+class ExecutorError(LemonadeError):
+    """The LLM (or what stands in for it) cannot be asked at all."""
+
+
+class ReplyError(ExecutorError):
+    """The executor answered, and the answer is of no use; ``code`` says why in one typed word."""
+
+    def __init__(self, code: str, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.code = code
