@@ -1,0 +1,1 @@
+"""Rulebook files: loading, expressions, problems, and the tests that a rulebook carries in itself."""

@@ -1,0 +1,203 @@
+"""From a rulebook document to its records: everything that a schema cannot say is checked here.
+
+Each part is looked at as far as it goes, whatever is wrong with the others, so that all problems of a file come
+at once. The records are complete only if no problem was noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from lemonade_es.rules.document import Items, Node, Scalar, Table, plain
+from lemonade_es.rules.expression import RESERVED, Expression, Kind, parse_expression
+from lemonade_es.rules.problem import Place, Problem
+from lemonade_es.rules.reason import reason_problems
+from lemonade_es.rules.rulebook import Instruction, Rule, RuleTest
+from lemonade_es.rules.strata import find_loops
+from lemonade_es.vocabulary import TERMS, closest
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The parts of a rulebook that were fit to be read."""
+
+    instructions: Mapping[str, Instruction]
+    rules: tuple[Rule, ...]
+    tests: tuple[RuleTest, ...]
+
+
+def read_content(root: Table, problems: list[Problem]) -> Content:
+    """Read and check instructions, rules and tests.
+
+    Args:
+        root: the document; it may have structural problems, which are noted elsewhere.
+        problems: receives what is wrong.
+    """
+    return _Content(root, problems).read()
+
+
+class _Content:
+    def __init__(self, root: Table, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.instruction_tables = _tables(root.get("instructions"))
+        self.rule_tables = [item for item in _items(root.get("rules")) if isinstance(item, Table)]
+        self.test_tables = [item for item in _items(root.get("tests")) if isinstance(item, Table)]
+        self.conclusions = {drawn.text for rule in self.rule_tables if (drawn := _word(rule, "conclude")) is not None}
+        self.rule_places: dict[str, Place] = {}
+
+    def note(self, place: Place, code: str, message: str) -> None:
+        self.problems.append(Problem(place, code, message))
+
+    def read(self) -> Content:
+        instructions = {key: self.instruction(key, table) for key, table in self.instruction_tables.items()}
+        rules = tuple(rule for table in self.rule_tables if (rule := self.rule(table)) is not None)
+        tests = tuple(self.test(table) for table in self.test_tables)
+        places = {rule.conclude: rule.when.place for rule in reversed(rules) if rule.conclude is not None}
+        for loop in find_loops(rules):
+            told = " -> ".join(loop)
+            self.note(places[loop[0]], "CONCLUSION_LOOP", f"a conclusion may not depend on itself: {told}")
+        return Content(instructions, rules, tests)
+
+    def instruction(self, key: str, table: Table) -> Instruction:
+        partner = _word(table, "conflicts_with")
+        if partner is not None:
+            self.conflict(key, partner)
+        text, changes, direction = (_word(table, name) for name in ("text", "changes", "direction"))
+        return Instruction(
+            id=key,
+            text=text.text if text else "",
+            conflicts_with=partner.text if partner else None,
+            changes=changes.text if changes else None,
+            direction=cast("Literal['increase', 'reduce']", direction.text) if direction else None,
+            place=table.place,
+        )
+
+    def conflict(self, key: str, partner: Scalar) -> None:
+        if partner.text == key:
+            self.note(partner.place, "SELF_CONFLICT", f"{key} cannot conflict with itself")
+            return
+        if not self.is_known(partner, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction"):
+            return
+        answer = _word(self.instruction_tables[partner.text], "conflicts_with")
+        if answer is None or answer.text != key:
+            says = f"conflicts with {answer.text}" if answer else "names no conflict"
+            self.note(
+                partner.place,
+                "ONE_SIDED_CONFLICT",
+                f"{key} conflicts with {partner.text}, which {says}; conflicts must be mutual",
+            )
+
+    def rule(self, table: Table) -> Rule | None:
+        name = _word(table, "id")
+        if name is not None:
+            first = self.rule_places.setdefault(name.text, name.place)
+            if first is not name.place:
+                self.note(name.place, "DUPLICATE_RULE", f"{name.text!r} is already the rule of line {first.line}")
+        when = self.expression(_word(table, "when"), "condition")
+        weight = self.expression(_scalar(table, "weight"), "number")
+        instruct = tuple(_words(table.get("instruct")))
+        for target in instruct:
+            self.is_known(target, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
+        conclude = _word(table, "conclude")
+        if conclude is not None and (conclude.text in TERMS or conclude.text in RESERVED):
+            kind = "a term of the vocabulary" if conclude.text in TERMS else "a reserved word"
+            self.note(conclude.place, "BAD_CONCLUSION", f"{conclude.text!r} is {kind}; call the conclusion otherwise")
+        because = _word(table, "because")
+        for said in reason_problems(because.text) if because else ():
+            self.note(because.place if because else table.place, "BAD_PLACEHOLDER", said)
+        if name is None or when is None:
+            return None
+        salience = plain(table.get("salience") or Scalar(0, "0", table.place, None))
+        return Rule(
+            id=name.text,
+            when=when,
+            weight=weight,
+            instruct=tuple(target.text for target in instruct),
+            conclude=conclude.text if conclude else None,
+            because=because.text if because else "",
+            salience=salience if isinstance(salience, int) else 0,
+            place=table.place,
+        )
+
+    def expression(self, source: Scalar | None, kind: Kind) -> Expression | None:
+        if source is None:
+            return None
+        place = source.start or source.place
+        return parse_expression(
+            source.text, place, kind, self.conclusions, self.problems, exact=source.start is not None
+        )
+
+    def test(self, table: Table) -> RuleTest:
+        name = _word(table, "name")
+        expect = table.get("expect")
+        listed: dict[str, tuple[str, ...] | None] = {}
+        weights: dict[str, float] = {}
+        if isinstance(expect, Table):
+            for key in ("fired", "not_fired", "absent"):
+                words = tuple(_words(expect.get(key)))
+                for word in words:
+                    if key == "absent":
+                        self.is_known(word, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
+                    else:
+                        self.is_known(word, self.rule_ids(), "UNKNOWN_RULE", "rule")
+                listed[key] = tuple(word.text for word in words) if key in expect.values else None
+            weights = _numbers(expect.get("instructions"))
+            for key, place in _keys(expect.get("instructions")).items():
+                word = Scalar(key, key, place, None)
+                self.is_known(word, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
+        return RuleTest(
+            name=name.text if name else "",
+            given=_numbers(table.get("given")),
+            fired=listed.get("fired"),
+            not_fired=listed.get("not_fired") or (),
+            instructions=weights,
+            absent=listed.get("absent") or (),
+            place=table.place,
+        )
+
+    def rule_ids(self) -> Collection[str]:
+        return self.rule_places
+
+    def is_known(self, word: Scalar, known: Collection[str], code: str, what: str) -> bool:
+        if word.text in known:
+            return True
+        near = closest(word.text, known)
+        hint = f"; did you mean {near}?" if near else ""
+        self.note(word.place, code, f"no {what} is called {word.text!r}{hint}")
+        return False
+
+
+def _tables(node: Node | None) -> dict[str, Table]:
+    values = node.values if isinstance(node, Table) else {}
+    return {key: value for key, value in values.items() if isinstance(value, Table)}
+
+
+def _items(node: Node | None) -> tuple[Node, ...]:
+    return node.items if isinstance(node, Items) else ()
+
+
+def _keys(node: Node | None) -> Mapping[str, Place]:
+    return node.keys if isinstance(node, Table) else {}
+
+
+def _numbers(node: Node | None) -> dict[str, float]:
+    data = plain(node) if isinstance(node, Table) else {}
+    return {key: float(value) for key, value in data.items() if isinstance(value, int | float)}
+
+
+def _scalar(table: Table, key: str) -> Scalar | None:
+    """A text or number, if there is one."""
+    node = table.get(key)
+    fits = isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, bool)
+    return node if fits and isinstance(node, Scalar) else None
+
+
+def _word(table: Table, key: str) -> Scalar | None:
+    node = table.get(key)
+    return node if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+def _words(node: Node | None) -> Iterator[Scalar]:
+    return (item for item in _items(node) if isinstance(item, Scalar) and isinstance(item.value, str))

@@ -1,0 +1,300 @@
+"""The expressions of a rulebook: ``when: T_Acc - V_Acc > OT``, ``weight: PV_Acc * 0.5``.
+
+Their syntax trees (:mod:`lemonade_es.rules.syntax`) are checked against a list of allowed nodes and compiled once
+to closures (:mod:`lemonade_es.rules.logic`); nothing is ever passed to ``eval``. Vocabulary names are numbers,
+conclusions are conditions, and the metrics in :data:`FLAGS` may be either.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lemonade_es.rules import logic
+from lemonade_es.rules.logic import Condition, Number, Values
+from lemonade_es.rules.problem import Place, Problem
+from lemonade_es.rules.syntax import read_tree
+from lemonade_es.vocabulary import TERMS, closest
+
+Kind = Literal["condition", "number"]
+
+FLAGS = frozenset({"failed", "nonfinite"})
+"""Metrics that are 0 or 1, and may stand alone as a condition."""
+
+RESERVED = frozenset({*keyword.kwlist, *logic.FUNCTIONS})
+"""Names that a conclusion cannot have."""
+
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+_BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One comparison, flag or conclusion of a condition, evaluated.
+
+    Attributes:
+        text: as the rulebook writes it.
+        truth: ``None`` is unknown.
+        wanted: the truth that helps the whole condition to hold; ``False`` below an odd number of ``not``.
+        left: the left side of a comparison, or the value of a flag; ``None`` if unknown or a conclusion.
+        right: the right side of a comparison, or the value above which a flag is true.
+        distance: ``left - right``; ``None`` if either is unknown.
+        unknown: the names in it that have no value.
+    """
+
+    text: str
+    truth: bool | None
+    wanted: bool
+    left: float | None
+    right: float | None
+    distance: float | None
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _AtomForm:
+    text: str
+    wanted: bool
+    decide: Condition
+    left: Number | None
+    right: Number | None
+    names: tuple[str, ...]
+
+    def evaluate(self, values: Values) -> Atom:
+        left = self.left(values) if self.left else None
+        right = self.right(values) if self.right else None
+        distance = None if left is None or right is None else logic.known(left - right)
+        unknown = tuple(name for name in self.names if (value := values.get(name)) is None or not math.isfinite(value))
+        return Atom(self.text, self.decide(values), self.wanted, left, right, distance, unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked and compiled expression.
+
+    Attributes:
+        source: its text.
+        place: where its first character stands.
+        kind: whether it is a condition (``when``) or a number (``weight``).
+        names: the vocabulary terms in it, in the order of their first use.
+        conclusions: the conclusions in it, likewise.
+    """
+
+    source: str
+    place: Place
+    kind: Kind
+    names: tuple[str, ...]
+    conclusions: tuple[str, ...]
+    _condition: Condition | None = field(repr=False, compare=False)
+    _number: Number | None = field(repr=False, compare=False)
+    _atoms: tuple[_AtomForm, ...] = field(repr=False, compare=False)
+
+    def truth(self, values: Values) -> bool | None:
+        """Whether the condition holds; ``None`` is unknown. A name that is missing in ``values`` is unknown."""
+        return self._condition(values) if self._condition else None
+
+    def number(self, values: Values) -> float | None:
+        """The value of a number expression; ``None`` is unknown."""
+        return self._number(values) if self._number else None
+
+    def atoms(self, values: Values) -> tuple[Atom, ...]:
+        """Each comparison, flag and conclusion by itself, from left to right."""
+        return tuple(form.evaluate(values) for form in self._atoms)
+
+
+def parse_expression(
+    source: str,
+    place: Place,
+    kind: Kind,
+    conclusions: Collection[str],
+    problems: list[Problem],
+    *,
+    exact: bool = True,
+) -> Expression | None:
+    """Parse, check and compile an expression.
+
+    Args:
+        source: its text.
+        place: where its first character stands.
+        kind: what it must be.
+        conclusions: the conclusions that rules draw.
+        problems: receives what is wrong.
+        exact: whether the text stands in the file character by character, so that columns can be counted.
+
+    Returns:
+        The expression, or ``None`` if there was any problem.
+    """
+    text = source.strip()
+    start = place.shifted(source.index(text)) if exact else place
+    parser = _Parser(text, start, conclusions, problems, exact)
+    tree = read_tree(text, parser.note)
+    if tree is None:
+        return None
+    before = len(problems)
+    condition = parser.condition(tree) if kind == "condition" else None
+    number = parser.number(tree) if kind == "number" else None
+    if len(problems) > before:
+        return None
+    return Expression(
+        text,
+        start,
+        kind,
+        tuple(parser.names),
+        tuple(parser.drawn),
+        condition,
+        number,
+        tuple(parser.atoms),
+    )
+
+
+class _Unfit(Exception):  # noqa: N818 - control flow inside this module: the problem is already noted
+    """A part of the expression that cannot be compiled."""
+
+
+class _Parser:
+    """One pass over one expression; methods return closures, or raise :class:`_Unfit` after noting a problem."""
+
+    def __init__(
+        self, source: str, place: Place, conclusions: Collection[str], problems: list[Problem], exact: bool
+    ) -> None:
+        self.source = source
+        self.place = place
+        self.conclusions = conclusions
+        self.problems = problems
+        self.exact = exact
+        self.names: dict[str, None] = {}
+        self.drawn: dict[str, None] = {}
+        self.atoms: list[_AtomForm] = []
+
+    def note(self, offset: int, code: str, message: str) -> None:
+        if self.exact:
+            self.problems.append(Problem(self.place.shifted(offset), code, message))
+        else:
+            self.problems.append(Problem(self.place, code, f"{message} (at character {offset + 1} of the expression)"))
+
+    def condition(self, node: ast.expr, wanted: bool = True) -> Condition | None:
+        """A condition; ``None`` after noting a problem, so that the other parts are looked at too."""
+        try:
+            return self._condition(node, wanted)
+        except _Unfit:
+            return None
+
+    def number(self, node: ast.expr) -> Number | None:
+        """A number; ``None`` after noting a problem."""
+        try:
+            return self._number(node)
+        except _Unfit:
+            return None
+
+    def _condition(self, node: ast.expr, wanted: bool) -> Condition:
+        match node:
+            case ast.BoolOp(op=op, values=parts):
+                decided = [self.condition(part, wanted) for part in parts]
+                operands = [part for part in decided if part is not None]
+                if len(operands) < len(parts):
+                    raise _Unfit
+                return (logic.conjunction if isinstance(op, ast.And) else logic.disjunction)(operands)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return logic.negation(self._condition(operand, not wanted))
+            case ast.Compare():
+                return self._comparison(node, wanted)
+            case ast.Name(id=name) if name in FLAGS:
+                flag = self._number(node)
+                limit = logic.constant(logic.TRUE_ABOVE)
+                decide = logic.comparison(">", flag, limit)
+                self.atoms.append(_AtomForm(name, wanted, decide, flag, limit, (name,)))
+                return decide
+            case ast.Name(id=name) if name in self.conclusions:
+                self.drawn.setdefault(name)
+                decide = logic.conclusion(name)
+                self.atoms.append(_AtomForm(name, wanted, decide, None, None, (name,)))
+                return decide
+            case _:
+                self._number(node)  # notes what is wrong inside, if anything is
+                text = self._text(node)
+                raise self._unfit(node, "NOT_A_CONDITION", f"{text!r} is a number; compare it, such as {text} > 0")
+
+    def _comparison(self, node: ast.Compare, wanted: bool) -> Condition:
+        sides = [node.left, *node.comparators]
+        numbers = [self.number(side) for side in sides]
+        pairs: list[Condition] = []
+        for index, op in enumerate(node.ops):
+            symbol = _COMPARE.get(type(op))
+            if symbol is None:
+                raise self._unfit(node, "NOT_ALLOWED", "compare with < <= > >= == !=, not with `is` or `in`")
+            left, right = numbers[index], numbers[index + 1]
+            if left is None or right is None:
+                raise _Unfit
+            pair = ast.Compare(sides[index], [op], [sides[index + 1]])
+            text = self._text(node) if len(node.ops) == 1 else ast.unparse(pair)
+            names = dict.fromkeys(part.id for part in ast.walk(pair) if isinstance(part, ast.Name))
+            decide = logic.comparison(symbol, left, right)
+            used = tuple(name for name in names if name in TERMS)
+            self.atoms.append(_AtomForm(text, wanted, decide, left, right, used))
+            pairs.append(decide)
+        return pairs[0] if len(pairs) == 1 else logic.conjunction(pairs)
+
+    def _number(self, node: ast.expr) -> Number:
+        match node:
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                return logic.constant(float(value))
+            case ast.Name(id=name):
+                return self._term(node, name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return logic.negative(self._number(operand))
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self._number(operand)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+                first, second = self.number(left), self.number(right)
+                if first is None or second is None:
+                    raise _Unfit
+                return logic.arithmetic(_BINARY[type(op)], first, second)
+            case ast.Call(func=func, args=args):
+                return self._call(node, func, args)
+            case ast.BoolOp() | ast.Compare() | ast.UnaryOp():
+                raise self._unfit(node, "NOT_A_NUMBER", f"{self._text(node)!r} is a condition where a number is wanted")
+            case _:
+                raise self._unfit(node, "NOT_ALLOWED", f"{self._text(node)!r} cannot be used in an expression")
+
+    def _term(self, node: ast.expr, name: str) -> Number:
+        if name in TERMS:
+            self.names.setdefault(name)
+            return logic.term(name)
+        if name in self.conclusions:
+            raise self._unfit(node, "NOT_A_NUMBER", f"{name} is a conclusion, which is true or false, no number")
+        near = closest(name, [*TERMS, *self.conclusions])
+        hint = f"; did you mean {near}?" if near else ""
+        raise self._unfit(
+            node, "UNKNOWN_NAME", f"{name!r} is neither in the vocabulary nor a conclusion of any rule{hint}"
+        )
+
+    def _call(self, node: ast.Call, func: ast.expr, args: list[ast.expr]) -> Number:
+        if not isinstance(func, ast.Name) or func.id not in logic.FUNCTIONS:
+            raise self._unfit(node, "UNKNOWN_FUNCTION", f"{self._text(func)!r} is no function; use min, max or abs")
+        wanted = 1 if func.id == "abs" else 2
+        if node.keywords or (len(args) != 1 if wanted == 1 else len(args) < wanted):
+            needs = "one number" if wanted == 1 else "two numbers or more"
+            raise self._unfit(node, "WRONG_ARGUMENTS", f"{func.id} takes {needs}, found {len(args)}")
+        numbers = [self.number(arg) for arg in args]
+        operands = [operand for operand in numbers if operand is not None]
+        if len(operands) < len(args):
+            raise _Unfit
+        return logic.call(func.id, operands)
+
+    def _unfit(self, node: ast.expr, code: str, message: str) -> _Unfit:
+        self.note(node.col_offset, code, message)
+        return _Unfit()
+
+    def _text(self, node: ast.expr) -> str:
+        return " ".join(self.source[node.col_offset : node.end_col_offset].split())

@@ -1,0 +1,68 @@
+"""The ``because`` of a rule: plain words with placeholders such as ``{T_Acc:.1%}``."""
+
+from __future__ import annotations
+
+import functools
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lemonade_es.vocabulary import TERMS, closest
+
+UNKNOWN = "unknown"
+DEFAULT_FORMAT = ".4g"
+
+_FORMAT = re.compile(r"[-+ ]?(?:[0-9]{1,2})?,?(?:\.[0-9]{1,2})?[eEfFgG%]?", re.ASCII)
+"""Number formats only, and none that could fill the memory with padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    literal: str
+    name: str | None
+    format: str
+
+
+def reason_problems(template: str) -> list[str]:
+    """What is wrong with a template, a sentence each."""
+    try:
+        parts = _parts(template)
+    except ValueError as error:
+        return [f"{error}; write {{{{ and }}}} for braces"]
+    problems = []
+    for part in parts:
+        if part.name is None:
+            continue
+        if part.name not in TERMS:
+            near = closest(part.name, TERMS)
+            hint = f"; did you mean {{{near}}}?" if near else ""
+            problems.append(f"{{{part.name}}} is not in the vocabulary{hint}")
+        if not _FORMAT.fullmatch(part.format):
+            problems.append(f"{part.format!r} in {{{part.name}}} is no number format; try :.1% or :.3g")
+    return problems
+
+
+def reason_names(template: str) -> tuple[str, ...]:
+    """The vocabulary terms that a template shows, in the order of their first use."""
+    return tuple(dict.fromkeys(part.name for part in _parts(template) if part.name is not None))
+
+
+def render_reason(template: str, values: Mapping[str, float | bool | None]) -> str:
+    """The template with its values; one without a value is shown as ``unknown``."""
+    text = []
+    for part in _parts(template):
+        text.append(part.literal)
+        if part.name is not None:
+            value = values.get(part.name)
+            text.append(UNKNOWN if value is None else format(float(value), part.format or DEFAULT_FORMAT))
+    return "".join(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parts(template: str) -> tuple[_Part, ...]:
+    parts = []
+    for literal, name, form, conversion in string.Formatter().parse(template):
+        shown = name if conversion is None else f"{name}!{conversion}"
+        parts.append(_Part(literal, shown, form or ""))
+    return tuple(parts)

@@ -1,0 +1,253 @@
+"""The JSON Schema (2020-12) of a rulebook, made from the vocabulary, and its verdicts as problems with places.
+
+Editors read the same schema from ``rulebooks/rulebook.schema.json``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from lemonade_es.rules.document import Node, Table, locate, plain
+from lemonade_es.rules.problem import Place, Problem
+from lemonade_es.vocabulary import CENSUS, METRICS, SETTABLE, Term, closest
+
+INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
+RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
+CONCLUSION = r"^[a-z][a-z0-9_]{0,79}$"
+
+_PATTERNS = {
+    INSTRUCTION_ID: "capitals, digits and _, such as ACL",
+    RULE_ID: "letters, digits, - and _, such as low-accuracy",
+    CONCLUSION: "small letters, digits and _, such as overfitting",
+}
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+    "boolean": "true or false",
+}
+
+
+def rulebook_schema() -> dict[str, Any]:
+    """The schema, as JSON data."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "LEMONADE rulebook",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["rulebook", "version", "instructions", "rules"],
+        "properties": {
+            "rulebook": _text("The rulebook's name.", pattern=RULE_ID),
+            "version": {"description": "Raise it with each change.", "type": "integer", "minimum": 1},
+            "combine": {
+                "description": "How the weights of several rules for one instruction become one.",
+                "enum": ["sum", "max"],
+                "default": "sum",
+            },
+            "instructions": {
+                "description": "What rules may ask for (Table 3), by id.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": INSTRUCTION_ID},
+                "additionalProperties": {"$ref": "#/$defs/instruction"},
+            },
+            "rules": {
+                "description": "In the order in which they are read.",
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/$defs/rule"},
+            },
+            "tests": {
+                "description": "What the rules must do.",
+                "type": "array",
+                "items": {"$ref": "#/$defs/test"},
+            },
+        },
+        "$defs": {"instruction": _instruction(), "rule": _rule(), "test": _test()},
+    }
+
+
+def _text(description: str, *, pattern: str | None = None) -> dict[str, Any]:
+    base: dict[str, Any] = {"description": description, "type": "string", "minLength": 1}
+    return base | ({"pattern": pattern} if pattern else {})
+
+
+def _ids(description: str, pattern: str) -> dict[str, Any]:
+    items = {"type": "string", "pattern": pattern}
+    return {"description": description, "type": "array", "uniqueItems": True, "items": items}
+
+
+def _instruction() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["text"],
+        "dependentRequired": {"changes": ["direction"], "direction": ["changes"]},
+        "properties": {
+            "text": _text("What the executor is told."),
+            "conflicts_with": _text("The instruction with the opposite effect.", pattern=INSTRUCTION_ID),
+            "changes": {
+                "description": "What it changes in the network: "
+                + "; ".join(f"{name}: {text}" for name, text in CENSUS.items()),
+                "enum": list(CENSUS),
+            },
+            "direction": {"description": "Up or down.", "enum": ["increase", "reduce"]},
+        },
+    }
+
+
+def _rule() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["id", "when"],
+        "anyOf": [{"required": ["instruct"]}, {"required": ["conclude"]}],
+        "dependentRequired": {"instruct": ["weight"], "weight": ["instruct"]},
+        "properties": {
+            "id": _text("Its name, once in the rulebook.", pattern=RULE_ID),
+            "when": _text("Its condition, such as T_Acc - V_Acc > OT."),
+            "weight": {
+                "description": "How much its instructions matter, such as PV_Acc * 0.5.",
+                "type": ["string", "number"],
+            },
+            "instruct": _ids("The instructions that it gives.", INSTRUCTION_ID) | {"minItems": 1},
+            "conclude": _text("The conclusion that it draws, for other rules to read.", pattern=CONCLUSION),
+            "because": _text("The reason in plain words, with values such as {V_Acc:.1%}."),
+            "salience": {
+                "description": "Higher fires earlier, and wins ties.",
+                "type": "integer",
+                "minimum": -10000,
+                "maximum": 10000,
+                "default": 0,
+            },
+        },
+    }
+
+
+def _test() -> dict[str, Any]:
+    rules = functools.partial(_ids, pattern=RULE_ID)
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "given", "expect"],
+        "properties": {
+            "name": _text("What it shows, as a sentence."),
+            "given": {
+                "description": "Metrics (those left out are unknown) and settings (those left out have defaults).",
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {term.name: _term(term) for term in (*METRICS.values(), *SETTABLE.values())},
+            },
+            "expect": {
+                "type": "object",
+                "additionalProperties": False,
+                "minProperties": 1,
+                "properties": {
+                    "fired": rules("Rules that fire, among others."),
+                    "not_fired": rules("Rules that do not fire."),
+                    "instructions": {
+                        "description": "Weights after conflict resolution, among others.",
+                        "type": "object",
+                        "additionalProperties": {"type": "number"},
+                    },
+                    "absent": _ids("Instructions that are not left after conflict resolution.", INSTRUCTION_ID),
+                },
+            },
+        },
+    }
+
+
+def _term(term: Term) -> dict[str, Any]:
+    unit = f" ({term.unit})" if term.unit else ""
+    schema: dict[str, Any] = {"description": term.text + unit, "type": "number"}
+    if math.isfinite(term.low):
+        schema["minimum"] = term.low
+    if math.isfinite(term.high):
+        schema["maximum"] = term.high
+    return schema
+
+
+def structural_problems(root: Node) -> Iterator[Problem]:
+    """What the schema has against a document, in the words of people, each with its place."""
+    for error in _validator().iter_errors(plain(root)):
+        node = locate(root, list(error.absolute_path))
+        yield from _problems(error, node)
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(rulebook_schema())
+
+
+def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
+    here = node.place
+    wants: Any = error.validator_value
+    path = [step for step in error.absolute_path if isinstance(step, str)]
+    what = path[-1] if path else "the rulebook"
+    match error.validator:
+        case "additionalProperties":
+            yield from _unknown_keys(error, node)
+        case "required" | "dependentRequired":
+            yield from _missing_keys(error, node)
+        case "propertyNames" | "pattern":
+            said = _PATTERNS.get(wants, wants)
+            place = _key_place(node, str(error.instance)) or here
+            yield Problem(place, "BAD_NAME", f"{error.instance!r} is no name for this; use {said}")
+        case "anyOf":
+            yield Problem(here, "NO_EFFECT", "the rule neither instructs nor concludes; give it one of the two")
+        case "type":
+            wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
+            yield Problem(here, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}")
+        case "enum":
+            near = closest(str(error.instance), wants)
+            hint = f"did you mean {near}?" if near else f"choose one of {', '.join(wants)}"
+            yield Problem(here, "NOT_A_CHOICE", f"{what} cannot be {_shown(error.instance)}; {hint}")
+        case "minimum" | "maximum":
+            bound = "at least" if error.validator == "minimum" else "at most"
+            yield Problem(here, "OUT_OF_RANGE", f"{what} must be {bound} {wants:g}, found {_shown(error.instance)}")
+        case "uniqueItems":
+            yield Problem(here, "DUPLICATE_ITEM", f"{what} names something twice; remove one")
+        case _:  # minLength, minItems, minProperties
+            yield Problem(here, "EMPTY", f"{what} must not be empty")
+
+
+def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
+    """One error of the validator is one missing key, named only in its message."""
+    wants: Any = error.validator_value
+    if error.validator == "required":
+        missing = next(key for key in wants if error.message.startswith(repr(key)))
+        yield Problem(node.place, "MISSING_KEY", f"{missing!r} is missing here")
+        return
+    key, needed = next((key, needs) for key, (needs,) in wants.items() if error.message.startswith(repr(needs)))
+    yield Problem(_key_place(node, key) or node.place, "MISSING_KEY", f"{key!r} needs {needed!r} beside it")
+
+
+def _unknown_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
+    schema: Any = error.schema
+    instance: Any = error.instance
+    known = schema["properties"]
+    for key in instance:
+        if key not in known:
+            near = closest(key, known)
+            hint = f"did you mean {near}?" if near else "remove it"
+            yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
+
+
+def _key_place(node: Node, key: str) -> Place | None:
+    return node.keys.get(key) if isinstance(node, Table) else None
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    kind = next((text for kind, text in ((dict, "a mapping"), (list, "a list")) if isinstance(value, kind)), None)
+    return kind or repr(value)[:60]

@@ -1,0 +1,111 @@
+"""From the text of an expression to a syntax tree of the standard library's ``ast``.
+
+Characters, numbers, length and depth are checked first, so that the parser sees plain ASCII arithmetic only, and
+says neither more nor less on one version of Python than on another.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable
+
+MAX_LENGTH = 2000
+MAX_DEPTH = 50
+MAX_DIGITS = 15
+"""Longer integers are not exact as floats."""
+
+Note = Callable[[int, str, str], None]
+"""Receives a problem: the offset in the text, its code, and what is wrong."""
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\r\n]+)"
+    r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?P<tail>[A-Za-z0-9_.]*)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<operator><=|>=|==|!=|\*\*|//|&&|\|\||[-+*/<>(),])",
+    re.ASCII,
+)
+_ADVICE = {
+    "=": "write == to compare",
+    "&": "write `and`",
+    "&&": "write `and`",
+    "|": "write `or`",
+    "||": "write `or`",
+    "!": "write `not`, or != to compare",
+    "**": "there are no powers; multiply instead",
+    "^": "there are no powers; multiply instead",
+    "//": "write / to divide",
+    "%": "write 0.05 for 5%",
+    "≤": "write <=",
+    "≥": "write >=",
+    "≠": "write !=",
+    "'": "there are no strings",
+    '"': "there are no strings",
+}
+
+
+def read_tree(source: str, note: Note) -> ast.expr | None:
+    """The syntax tree, or ``None`` after noting what is wrong; ``source`` has no blanks around it."""
+    if not source:
+        note(0, "EMPTY_EXPRESSION", "the expression is empty")
+        return None
+    if len(source) > MAX_LENGTH:
+        note(0, "EXPRESSION_TOO_LONG", f"{len(source)} characters; {MAX_LENGTH} are allowed")
+        return None
+    if not _tokens_are_allowed(source, note):
+        return None
+    line = re.sub(r"[\t\r\n]", " ", source)
+    try:
+        tree = ast.parse(line, mode="eval").body
+    except SyntaxError as error:
+        offset = error.offset - 1 if error.offset else len(line)
+        note(min(offset, len(line)), "EXPRESSION_SYNTAX", f"{line!r}: {error.msg}")
+        return None
+    except (RecursionError, MemoryError):
+        _note_depth(0, note)
+        return None
+    return tree if _is_shallow(tree, note) else None
+
+
+def _tokens_are_allowed(source: str, note: Note) -> bool:
+    position, allowed = 0, True
+    while position < len(source):
+        token = _TOKEN.match(source, position)
+        if token is None:
+            character = source[position]
+            advice = _ADVICE.get(character, "use names, numbers, + - * / < <= > >= == != ( ) and or not")
+            note(position, "UNKNOWN_CHARACTER", f"{character!r} cannot be used here: {advice}")
+            return False
+        text = token.group()
+        problem = _token_problem(text, token)
+        if problem is not None:
+            note(position, *problem)
+            allowed = False
+        position = token.end()
+    return allowed
+
+
+def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:
+    if token["tail"]:
+        return "BAD_NUMBER", f"{text!r} is no number"
+    if token["number"] and (not math.isfinite(float(text)) or (text.isdigit() and len(text) > MAX_DIGITS)):
+        return "BAD_NUMBER", f"{text[:20]} is too large a number; write it as 1e6"
+    if text in _ADVICE:
+        return "UNKNOWN_CHARACTER", f"{text!r} cannot be used here: {_ADVICE[text]}"
+    return None
+
+
+def _is_shallow(tree: ast.expr, note: Note) -> bool:
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return True
+    _note_depth(next((node.col_offset for node in level if isinstance(node, ast.expr)), 0), note)
+    return False
+
+
+def _note_depth(offset: int, note: Note) -> None:
+    said = f"nested more than {MAX_DEPTH} deep; let rules draw conclusions from its parts"
+    note(offset, "EXPRESSION_TOO_DEEP", said)
