@@ -1,0 +1,185 @@
+"""A network as the built-in executor thinks of it: stages of convolutions, then a dense head.
+
+::
+
+    input -> [embedding] -> [noise] -> stage 1 -> pooling -> stage 2 -> ... -> pooling to one position -> head
+
+A blueprint says everything that :func:`lemonade_es.llm.builtin.source.render` writes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lemonade_es.task import Task, TaskKind
+
+Activation = Literal["ReLU", "SiLU", "GELU"]
+Pooling = Literal["Max", "Avg"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution with ``width`` kernels, its activation, and between them batch normalisation if ``norm``.
+
+    The padding is ``kernel // 2``; kernels are odd, so that only a stride changes the size of the map.
+    """
+
+    width: int
+    kernel: int = 3
+    stride: int = 1
+    norm: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One convolution, or a skip connection around one or more.
+
+    Attributes:
+        convs: exactly one without a skip.
+        skip: whether the input is added to the result (through a 1x1 convolution if the widths differ).
+        stochastic_depth: share of a batch for which the skipped branch is dropped in training; 0 is no layer.
+        dropout: rate of the dropout after the unit; 0 is no layer.
+    """
+
+    convs: tuple[Conv, ...]
+    skip: bool = False
+    stochastic_depth: float = 0.0
+    dropout: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Channels of the result."""
+        return self.convs[-1].width
+
+    @property
+    def stride(self) -> int:
+        """By how much the unit as a whole shrinks the map."""
+        return math.prod(conv.stride for conv in self.convs)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Units on maps of one size; ``pool`` is the factor of the pooling *before* them, 1 only in the first stage."""
+
+    units: tuple[Unit, ...]
+    pool: int = 2
+
+    @property
+    def width(self) -> int:
+        """Channels of the result."""
+        return self.units[-1].width
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A hidden dense layer: linear, then layer normalisation if ``norm``, activation, dropout if not 0."""
+
+    width: int
+    norm: bool = False
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A whole network.
+
+    Attributes:
+        kind: image networks convolve over height and width, text networks over time.
+        input_shape: ``(C, H, W)`` or ``(L,)``.
+        classes: width of the last linear layer.
+        stages: one or more.
+        hidden: hidden dense layers; the classifier follows them.
+        head_dropout: rate of the dropout between the convolutions and the head; 0 is no layer.
+        noise: standard deviation of the multiplicative Gaussian noise on the input; 0 is no layer.
+        activation: of all convolutions and hidden layers.
+        pooling: of the pooling between stages.
+        readout: of the pooling to one position before the head.
+        initializers: names from :data:`lemonade_es.llm.builtin.source.INITIALIZERS`, in that order.
+        vocabulary_size: for text, the number of tokens.
+        embedding: for text, the width of the embedding.
+    """
+
+    kind: TaskKind
+    input_shape: tuple[int, ...]
+    classes: int
+    stages: tuple[Stage, ...]
+    hidden: tuple[Dense, ...] = ()
+    head_dropout: float = 0.0
+    noise: float = 0.0
+    activation: Activation = "ReLU"
+    pooling: Pooling = "Max"
+    readout: Pooling = "Avg"
+    initializers: tuple[str, ...] = ()
+    vocabulary_size: int | None = None
+    embedding: int | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of what the first convolution sees."""
+        return self.input_shape[0] if self.embedding is None else self.embedding
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Size of the map that the first convolution sees."""
+        return self.input_shape if self.kind == "text" else self.input_shape[1:]
+
+    def fits(self, task: Task) -> bool:
+        """Whether the network takes and gives what the task asks for."""
+        return (self.kind, self.input_shape, self.classes, self.vocabulary_size) == (
+            task.kind,
+            task.input_shape,
+            task.classes,
+            task.vocabulary_size if task.kind == "text" else None,
+        )
+
+    def with_stage(self, index: int, stage: Stage) -> Blueprint:
+        """The same network with another stage at ``index``."""
+        return replace(self, stages=(*self.stages[:index], stage, *self.stages[index + 1 :]))
+
+    def with_units(self, index: int, start: int, stop: int, *units: Unit) -> Blueprint:
+        """The same network with units ``start`` to ``stop`` (exclusive) of stage ``index`` replaced."""
+        stage = self.stages[index]
+        changed = (*stage.units[:start], *units, *stage.units[stop:])
+        return self.with_stage(index, replace(stage, units=changed))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a unit stands: its stage and place in it, and what it sees and gives."""
+
+    stage: int
+    index: int
+    unit: Unit
+    inputs: int
+    size: tuple[int, ...]
+
+    @property
+    def projects(self) -> bool:
+        """Whether the skip connection needs a 1x1 convolution to fit the result's shape."""
+        return self.unit.skip and (self.inputs != self.unit.width or self.unit.stride != 1)
+
+
+def sites(blueprint: Blueprint) -> Iterator[Site]:
+    """Every unit from input to output."""
+    inputs, size = blueprint.channels, blueprint.size
+    for number, stage in enumerate(blueprint.stages):
+        size = tuple(side // stage.pool for side in size)
+        for index, unit in enumerate(stage.units):
+            yield Site(number, index, unit, inputs, size)
+            inputs = unit.width
+            for conv in unit.convs:
+                size = strided(size, conv.stride)
+
+
+def strided(size: tuple[int, ...], stride: int) -> tuple[int, ...]:
+    """The map's size after a convolution with this stride."""
+    return tuple((side - 1) // stride + 1 for side in size)
+
+
+def final_size(blueprint: Blueprint) -> tuple[int, ...]:
+    """The map's size before it is pooled to one position."""
+    last = tuple(sites(blueprint))[-1]
+    return strided(last.size, last.unit.stride)

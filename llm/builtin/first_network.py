@@ -1,0 +1,80 @@
+"""The network that a search starts from: small and honest, like the first one of the paper's Case 1."""
+
+from __future__ import annotations
+
+from random import Random
+
+from lemonade_es.errors import ReplyError
+from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Stage, Unit
+from lemonade_es.llm.builtin.cost import macs, parameters
+from lemonade_es.llm.request import Constraints
+from lemonade_es.task import Task
+
+_WIDTHS = (24, 20, 16, 12, 8, 4)
+_EMBEDDINGS = (32, 16, 8, 4)
+
+
+def first_network(task: Task, constraints: Constraints, rng: Random, shrink: int = 0) -> Blueprint:
+    """Two convolutions with batch normalisation and pooling between them, and one dense layer.
+
+    Args:
+        task: what the network must take and give.
+        constraints: budgets; the widest network that keeps them is taken.
+        rng: decides between the two widest.
+        shrink: how many widths to pass over, for a first network that turned out too large.
+
+    Raises:
+        ReplyError: ``BUDGET_TOO_SMALL``: even the narrowest network breaks a constraint.
+    """
+    build = _text if task.kind == "text" else _image
+    fitting = [blueprint for blueprint in (build(task, width) for width in _WIDTHS) if keeps(blueprint, constraints)]
+    if not fitting:
+        smallest = build(task, _WIDTHS[-1])
+        raise ReplyError(
+            "BUDGET_TOO_SMALL",
+            f"the smallest first network has {parameters(smallest):,} parameters and "
+            f"{macs(smallest):,} multiply-accumulates, more than the constraints allow",
+            hint="raise the budgets, or make the inputs or the vocabulary smaller",
+        )
+    return fitting[min(shrink + rng.randrange(2), len(fitting) - 1)]
+
+
+def keeps(blueprint: Blueprint, constraints: Constraints) -> bool:
+    """Whether the budgets for parameters and multiply-accumulates are kept."""
+    within_parameters = constraints.parameters is None or parameters(blueprint) <= constraints.parameters
+    return within_parameters and (constraints.macs is None or macs(blueprint) <= constraints.macs)
+
+
+def _image(task: Task, width: int) -> Blueprint:
+    _, height, breadth = task.input_shape
+    shorter, longer = min(height, breadth), max(height, breadth)
+    stride = next((s for s in (4, 2) if longer >= 48 * s // 2 and shorter >= 4 * s), 1)
+    # A strided convolution must see every pixel, so its kernel is wider than its stride.
+    stem = Conv(width, kernel={1: 3, 2: 5, 4: 7}[stride], stride=stride)
+    deep = Conv(2 * width if task.classes <= 50 else 4 * width)
+    pool = 4 if longer // stride > 64 else 2
+    stages = _stages(stem, deep, pool if shorter >= 2 * stride * pool else None)
+    return Blueprint("image", task.input_shape, task.classes, stages)
+
+
+def _text(task: Task, width: int) -> Blueprint:
+    length = task.input_shape[0]
+    stem = Conv(width, kernel=5)
+    deep = Conv(2 * width if task.classes <= 50 else 4 * width)
+    embedding = _EMBEDDINGS[min(_WIDTHS.index(width) // 2, len(_EMBEDDINGS) - 1)]
+    return Blueprint(
+        "text",
+        task.input_shape,
+        task.classes,
+        _stages(stem, deep, 2 if length >= 8 else None),
+        readout="Max",
+        vocabulary_size=task.vocabulary_size,
+        embedding=embedding,
+    )
+
+
+def _stages(stem: Conv, deep: Conv, pool: int | None) -> tuple[Stage, ...]:
+    """Two stages with pooling between them; one, where the map is too small to pool."""
+    if pool is None:
+        return (Stage((Unit((stem,)), Unit((deep,))), pool=1),)
+    return Stage((Unit((stem,)),), pool=1), Stage((Unit((deep,)),), pool=pool)

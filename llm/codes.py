@@ -1,0 +1,48 @@
+"""The typed reasons for which a reply is refused; each goes back to the executor as feedback."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why a reply, or the patch in it, is of no use: :attr:`lemonade_es.errors.ReplyError.code`."""
+
+    REFUSED = "REFUSED"
+    """The model declined to answer."""
+    CONTENT_FILTERED = "CONTENT_FILTERED"
+    """The provider's content filter withheld the answer."""
+    TRUNCATED = "TRUNCATED"
+    """The reply ends before the patch does."""
+    EMPTY_REPLY = "EMPTY_REPLY"
+    """The reply holds no text."""
+    TOO_LARGE = "TOO_LARGE"
+    """The reply, a part of it, or the patched source is larger than allowed."""
+    NOT_JSON = "NOT_JSON"
+    """There is no JSON object in the reply, or it is malformed."""
+    AMBIGUOUS = "AMBIGUOUS"
+    """The reply can be read in more than one way."""
+    TOO_DEEP = "TOO_DEEP"
+    """The JSON is nested deeper than any patch."""
+    DUPLICATE_KEY = "DUPLICATE_KEY"
+    """An object of the JSON has one key twice."""
+    NOT_FINITE = "NOT_FINITE"
+    """A number is NaN or infinite."""
+    BAD_CHARACTER = "BAD_CHARACTER"
+    """A text holds a NUL byte or half of a surrogate pair."""
+    WRONG_SCHEMA = "WRONG_SCHEMA"
+    """The JSON is not a patch; the message lists JSON pointers and what is wrong there."""
+    NO_CHANGE = "NO_CHANGE"
+    """Neither ``model_py`` nor ``edits`` is given."""
+    TWO_CHANGES = "TWO_CHANGES"
+    """Both ``model_py`` and ``edits`` are given."""
+    NO_SOURCE = "NO_SOURCE"
+    """There are edits, and no source to edit."""
+    EDIT_NOT_FOUND = "EDIT_NOT_FOUND"
+    """The search text of an edit does not occur."""
+    EDIT_AMBIGUOUS = "EDIT_AMBIGUOUS"
+    """The search text of an edit occurs more than once."""
+    EMPTY_SOURCE = "EMPTY_SOURCE"
+    """The patched source is blank."""
+    UNCHANGED = "UNCHANGED"
+    """The patched source is the source."""

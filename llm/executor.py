@@ -1,0 +1,69 @@
+"""The port behind which every executor stands: LLM providers, the built-in executor, scripted doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from lemonade_es.llm.request import EditRequest, Feedback
+
+Finish = Literal["complete", "length", "refused", "filtered"]
+"""How a reply ended: by itself, cut off at a limit, by the model's refusal, by a content filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, and what they cost in US dollars (``None`` if the price is not known)."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an executor answered, before anything is made of it; the journal stores it first.
+
+    Attributes:
+        text: the reply as it came: a patch as JSON, perhaps wrapped in prose.
+        executor: who answered: ``builtin``, ``openai:gpt-4o``, ...
+        usage: tokens and cost.
+        seconds: how long the answer took.
+        notes: what was done that was not asked for (a parameter the model refused was left out, ...).
+        prompt: what was sent, for those that send text.
+        finish: how it ended; :func:`lemonade_es.llm.reply.read_reply` refuses all but ``complete``.
+    """
+
+    text: str
+    executor: str
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    prompt: str | None = None
+    finish: Finish = "complete"
+
+
+class Executor(Protocol):
+    """Carries out edit requests."""
+
+    @property
+    def name(self) -> str:
+        """Who this is, as ``--llm`` names it."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it returns source that we did not write, and that must only run isolated."""
+
+    def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
+        """Answer a request.
+
+        Args:
+            request: what is wanted.
+            feedback: for each refused reply to the same request, oldest first, why it was refused.
+
+        Raises:
+            ExecutorError: no answer can be had (wrong key, server gone, time-outs past all retries).
+        """

@@ -1,0 +1,137 @@
+"""Executors by the name that ``--llm`` gives: ``builtin``, ``openai:MODEL``, and installed plug-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from lemonade_es.errors import ConfigError, ExecutorError
+from lemonade_es.llm.executor import Executor
+from lemonade_es.llm.prices import Price, price_mapping
+from lemonade_es.vocabulary import closest
+
+GROUP = "lemonade_es.executors"
+"""Entry-point group of plug-ins: ``name = "package:factory"``, ``factory(model, **options) -> Executor``."""
+
+DEFAULT_TIMEOUT = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An executor that can be named: how to write it, and what it is."""
+
+    spec: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a factory is given beside the model.
+
+    Attributes:
+        base_url: the server to ask instead of the provider's own.
+        prices: the user's prices, by spec; ``None`` for the shipped table.
+        timeout: seconds to wait for the server at each step of a call.
+    """
+
+    base_url: str | None
+    prices: Mapping[str, Price] | None
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltIn:
+    known: Known
+    factory: Callable[[str, Options], Executor]
+
+
+def executor(
+    spec: str,
+    *,
+    base_url: str | None = None,
+    prices: Mapping[str, Any] | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Executor:
+    """The executor that ``spec`` names.
+
+    Args:
+        spec: ``NAME`` or ``NAME:MODEL``.
+        base_url: an OpenAI-compatible server (Ollama, vLLM, llama.cpp), for executors that ask one.
+        prices: see :func:`lemonade_es.llm.prices.price_mapping`.
+        timeout: seconds to wait for the server at each step of a call.
+
+    Raises:
+        ConfigError: no executor has that name, a model is missing or one too many, or a price is no price.
+        ExecutorError: the executor cannot be set up: a package or a key is missing, a plug-in is broken.
+    """
+    name, _, model = spec.partition(":")
+    checked = None if prices is None else price_mapping(prices, where="prices")
+    options = Options(base_url, checked, timeout)
+    if name in _BUILT_INS:
+        return _BUILT_INS[name].factory(model, options)
+    plugins = {point.name: point for point in entry_points(group=GROUP)}
+    if name in plugins:
+        return _from_plugin(plugins[name], model, options)
+    names = (*_BUILT_INS, *plugins)
+    near = closest(name, names)
+    listed = ", ".join(known.spec for known in known_executors())
+    raise ConfigError(
+        f"no executor is called {name!r}",
+        where="llm",
+        hint=f"did you mean {near}? known: {listed}" if near else f"known: {listed}",
+    )
+
+
+def known_executors() -> tuple[Known, ...]:
+    """Every executor that can be named; plug-ins are listed without being loaded."""
+    plugins = (Known(f"{point.name}[:MODEL]", f"plug-in {point.value}") for point in entry_points(group=GROUP))
+    return (*(built_in.known for built_in in _BUILT_INS.values()), *plugins)
+
+
+def _from_plugin(point: EntryPoint, model: str, options: Options) -> Executor:
+    try:
+        factory = point.load()
+    except Exception as error:  # a plug-in may fail to import in any way
+        raise ExecutorError(
+            f"the plug-in {point.value} cannot be loaded: {type(error).__name__}: {error}",
+            where=f"llm {point.name}",
+            hint="repair or uninstall the package that it belongs to",
+        ) from error
+    made: Executor = factory(model, base_url=options.base_url, prices=options.prices, timeout=options.timeout)
+    return made
+
+
+def _builtin(model: str, options: Options) -> Executor:
+    if model or options.base_url:
+        raise ConfigError(
+            f"builtin takes no {'model' if model else 'base URL'}", where="llm", hint="write just builtin"
+        )
+    from lemonade_es.llm.builtin import BuiltinExecutor  # noqa: PLC0415 - built only when it is named
+
+    return BuiltinExecutor()
+
+
+def _openai(model: str, options: Options) -> Executor:
+    if not model:
+        raise ConfigError("openai needs a model", where="llm", hint="write for example openai:gpt-4o")
+    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
+    from lemonade_es.llm.providers.openai import OpenAIClient  # noqa: PLC0415
+
+    client = OpenAIClient(model, base_url=options.base_url, timeout=options.timeout)
+    # What another server asks for a model is not what OpenAI asks for one of the same name.
+    prices = {} if options.prices is None and client.elsewhere else options.prices
+    return ModelExecutor(client, prices)
+
+
+_BUILT_INS: Mapping[str, _BuiltIn] = {
+    "builtin": _BuiltIn(Known("builtin", "edits networks by rule, without any model, key or network"), _builtin),
+    "openai": _BuiltIn(
+        Known(
+            "openai:MODEL",
+            "OpenAI (key in OPENAI_API_KEY), or with a base URL any OpenAI-compatible server",
+        ),
+        _openai,
+    ),
+}

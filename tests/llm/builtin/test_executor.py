@@ -1,0 +1,147 @@
+"""The first network, the reply, and what the executor refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lemonade_es.errors import ReplyError
+from lemonade_es.llm.builtin import BuiltinExecutor
+from lemonade_es.llm.builtin.blueprint import final_size
+from lemonade_es.llm.builtin.cost import macs, parameters
+from lemonade_es.llm.builtin.reader import parse
+from lemonade_es.llm.reply import read_reply
+from lemonade_es.llm.request import Constraints, EditRequest, Feedback, Instruction
+from lemonade_es.task import Task
+
+DIGITS = Task("image", "digits", (1, 8, 8), 10)
+
+
+def test_the_first_network_is_that_of_the_papers_case_1(bench, task):
+    census = bench.count(bench.ask(task, iteration=1)["model_py"], task).census
+    assert (census["conv_layers"], census["regularizers"], census["dense_layers"]) == (2, 2, 1)
+    assert (census["skips"], census["dropouts"]) == (0, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 5, 7), (7, 16, 16), (3, 4, 256), (3, 96, 96), (1, 256, 256)])
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_images_of_any_size_get_a_network_that_learns(bench, shape, classes):
+    task = Task("image", "any", shape, classes)
+    source = bench.ask(task, iteration=1)["model_py"]
+    source = bench.patched(source, bench.ask(task, source, ["ACL", "ASC", "ADL", "AR"]))
+    logits, graded = bench.train_a_step(source, task)
+    assert logits.shape == (4, classes)
+    assert graded
+    assert min(final_size(parse(source))) >= 1
+
+
+@pytest.mark.parametrize("length", [1, 4, 9, 500])
+def test_texts_of_any_length_get_a_network_that_learns(bench, length):
+    task = Task("text", "any", (length,), 3, 50)
+    source = bench.ask(task, iteration=1)["model_py"]
+    source = bench.patched(source, bench.ask(task, source, ["ACL", "ASC", "AR", "AD"]))
+    assert bench.train_a_step(source, task)[0].shape == (4, 3)
+
+
+def test_the_first_network_for_small_photographs_costs_one_to_four_million_multiply_accumulates(bench):
+    task = Task("image", "cifar10", (3, 32, 32), 10)
+    costs = [macs(parse(bench.ask(task, iteration=1, seed=seed)["model_py"])) for seed in range(10)]
+    assert min(costs) >= 1_000_000
+    assert max(costs) <= 4_000_000
+
+
+def test_the_first_network_keeps_the_budgets(bench):
+    source = bench.ask(DIGITS, iteration=1, constraints=Constraints(parameters=3000, macs=40_000))["model_py"]
+    assert parameters(parse(source)) <= 3000
+    assert macs(parse(source)) <= 40_000
+
+
+def test_a_budget_that_no_network_keeps_is_refused(bench):
+    with pytest.raises(ReplyError, match="smallest first network") as raised:
+        bench.ask(DIGITS, iteration=1, constraints=Constraints(parameters=50))
+    assert raised.value.code == "BUDGET_TOO_SMALL"
+
+
+def test_a_first_network_that_was_too_large_is_followed_by_a_smaller_one(bench):
+    refused = [Feedback("OVER_BUDGET_ACTIVATION", "too large", "{}")] * 2
+    large, small = (bench.ask(DIGITS, iteration=1, feedback=feedback) for feedback in ((), refused))
+    assert small["predicted"]["P"] < large["predicted"]["P"]
+
+
+@pytest.mark.parametrize("source", [None, "first"])
+def test_the_reply_is_a_patch_that_the_reader_takes_without_mending(bench, source):
+    if source:
+        source = bench.ask(DIGITS, iteration=1)["model_py"]
+    request = EditRequest(DIGITS, 1, source, instructions=(Instruction("ACL", "", 1.0),) if source else ())
+    executor = BuiltinExecutor()
+    reply = executor.ask(request)
+    assert (executor.name, executor.foreign, reply.executor) == ("builtin", False, "builtin")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cost_usd) == (0, 0, 0.0)
+    read = read_reply(reply)
+    assert read.mended == ()
+    assert (read.patch.model_py is None) == (source is not None)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda source: source + "\n# mine\n",
+        lambda source: source.replace("ConvBlock(", "nn.Conv2d("),
+        lambda source: source.replace("1x8x8", "1x9x9"),
+        lambda source: "def broken(:\n",
+        lambda source: "",
+        lambda source: "import torch\n",
+        lambda source: "(" * 5000,
+        lambda source: source.replace("\n", "\r\n"),
+    ],
+)
+def test_source_that_someone_else_wrote_or_changed_is_refused(bench, damage):
+    source = bench.ask(DIGITS, iteration=1)["model_py"]
+    with pytest.raises(ReplyError) as raised:
+        bench.ask(DIGITS, damage(source), ["ACL"])
+    assert raised.value.code == "FOREIGN_SOURCE"
+    assert "LLM executor" in str(raised.value) or "start without" in str(raised.value)
+
+
+def test_a_network_for_another_task_is_refused(bench):
+    source = bench.ask(DIGITS, iteration=1)["model_py"]
+    with pytest.raises(ReplyError, match="the task is another one"):
+        bench.ask(Task("image", "digits", (1, 8, 8), 12), source, ["ACL"])
+
+
+def test_where_the_budget_leaves_nothing_to_do_the_reply_is_an_error(bench):
+    source = bench.ask(DIGITS, iteration=1)["model_py"]
+    with pytest.raises(ReplyError) as raised:
+        bench.ask(DIGITS, source, ["ACL"], constraints=Constraints(parameters=100))
+    assert raised.value.code == "NOTHING_TO_DO"
+
+
+SCRIPT = """
+import sys
+from lemonade_es.llm.builtin import BuiltinExecutor
+from lemonade_es.llm.request import EditRequest
+import json
+print(BuiltinExecutor().ask(EditRequest.from_json(json.load(sys.stdin))).text)
+assert "torch" not in sys.modules
+"""
+
+
+def test_the_answer_is_the_same_in_every_process_and_needs_no_torch(bench):
+    source = bench.ask(DIGITS, iteration=1)["model_py"]
+    ids = ("ACL", "ASC", "AR", "AD")
+    request = EditRequest(DIGITS, 3, source, instructions=tuple(Instruction(one, one, 1.0) for one in ids), seed=11)
+    here = BuiltinExecutor().ask(request).text
+    for hash_seed in ("0", "1"):
+        there = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            input=json.dumps(request.to_json()),
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert there.stdout.rstrip("\n") == here

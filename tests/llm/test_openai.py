@@ -1,0 +1,327 @@
+"""The OpenAI client with the real SDK, against a server on the loopback."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import logging
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from lemonade_es.errors import ConfigError, ExecutorError, LemonadeError, ReplyError
+from lemonade_es.llm.chat import ModelExecutor
+from lemonade_es.llm.codes import Code
+from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.prices import Price
+from lemonade_es.llm.providers.openai import OpenAIClient
+from lemonade_es.llm.reply import read_reply
+from lemonade_es.llm.request import EditRequest, ReplyLimits
+from lemonade_es.llm.testing import Act, Drop, Fail, ModelServer, Say, Send
+from lemonade_es.task import Task
+
+KEY = "sk-canary-0123456789abcdef"
+REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
+PATCH = json.dumps(
+    {
+        "summary": "A first network.",
+        "model_py": "import torch\n",
+        "edits": None,
+        "applied": [],
+        "skipped": [],
+        "predicted": None,
+    }
+)
+NO_TEMPERATURE = Fail(
+    400,
+    "Unsupported value: 'temperature' does not support 0.5 with this model.",
+    code="unsupported_value",
+    param="temperature",
+)
+NO_FORMAT = Fail(400, "This server cannot do response_format json_schema")
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+@contextmanager
+def served(*script: Act, retries: int = 0, timeout: float = 5.0) -> Iterator[tuple[ModelExecutor, ModelServer]]:
+    with ModelServer(script) as server:
+        client = OpenAIClient("gpt-test", base_url=server.url, timeout=timeout, retries=retries)
+        yield ModelExecutor(client, {"openai:gpt-test": Price(1.0, 2.0, 0.5)}), server
+
+
+def failure_of(*script: Act, **options: Any) -> ExecutorError:
+    with served(*script, **options) as (executor, _), pytest.raises(ExecutorError) as failure:
+        executor.ask(REQUEST)
+    return failure.value
+
+
+def test_a_patch_comes_back_as_it_was_sent_with_tokens_and_cost() -> None:
+    say = Say(PATCH, input_tokens=1000, cached_tokens=200, output_tokens=300, reasoning_tokens=50)
+    with served(say) as (executor, _):
+        reply = executor.ask(REQUEST)
+
+    assert reply.text == PATCH
+    assert reply.executor == "openai:gpt-test"
+    assert (reply.usage.input_tokens, reply.usage.cached_tokens) == (1000, 200)
+    assert (reply.usage.output_tokens, reply.usage.reasoning_tokens) == (300, 50)
+    assert reply.usage.cost_usd == pytest.approx((800 + 200 * 0.5 + 300 * 2) / 1e6)
+    assert reply.seconds > 0
+    assert reply.notes == ()
+    assert "digits" in (reply.prompt or "")
+    assert read_reply(reply).patch.model_py == "import torch\n"
+
+
+def test_the_request_asks_for_the_schema_strictly_at_the_papers_temperature() -> None:
+    with served(Say(PATCH)) as (executor, server):
+        executor.ask(REQUEST)
+
+    (got,) = server.requests
+    assert got.path == "/v1/chat/completions"
+    assert got.headers["authorization"] == f"Bearer {KEY}"
+    assert got.body["model"] == "gpt-test"
+    assert got.body["temperature"] == 0.5
+    assert [message["role"] for message in got.body["messages"]] == ["system", "user"]
+    form = got.body["response_format"]
+    assert form["type"] == "json_schema"
+    assert form["json_schema"]["strict"] is True
+    assert form["json_schema"]["schema"]["additionalProperties"] is False
+
+
+def test_a_fenced_reply_is_asked_for_without_a_schema() -> None:
+    request = EditRequest(REQUEST.task, 1, limits=ReplyLimits(prefer="fenced"))
+    with served(Say("{}")) as (executor, server):
+        executor.ask(request)
+
+    assert "response_format" not in server.requests[0].body
+
+
+def test_a_parameter_that_the_model_refuses_is_left_out_from_then_on_and_noted() -> None:
+    with served(NO_TEMPERATURE, NO_FORMAT, Say(PATCH), Say(PATCH)) as (executor, server):
+        first, second = executor.ask(REQUEST), executor.ask(REQUEST)
+
+    notes = ("temperature left out: the server refused it", "response_format left out: the server refused it")
+    assert first.notes == second.notes == notes
+    assert "temperature" not in server.requests[1].body
+    assert "response_format" in server.requests[1].body
+    assert len(server.requests) == 4
+    assert not {"temperature", "response_format"} & server.requests[3].body.keys()
+
+
+def test_a_parameter_is_left_out_once_and_not_for_ever() -> None:
+    error = failure_of(NO_TEMPERATURE, NO_TEMPERATURE)
+
+    assert "(400)" in str(error)
+    assert "temperature" in str(error)
+
+
+def test_another_bad_request_is_not_mistaken_for_a_refused_parameter() -> None:
+    said = "maximum context length is 8192 tokens; temperature is fine"
+    error = failure_of(Fail(400, said, code="context_length_exceeded", param="messages"))
+
+    assert "maximum context length" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "words"),
+    [
+        (Say(None, refusal="I cannot help with that."), Code.REFUSED, "I cannot help"),
+        (Say("", finish="content_filter"), Code.CONTENT_FILTERED, "content filter"),
+        (Say(PATCH[:40], finish="length"), Code.TRUNCATED, "output limit, after 40 characters"),
+        (Say(None), Code.EMPTY_REPLY, "empty"),
+        (Say(""), Code.EMPTY_REPLY, "empty"),
+        (Say("I would rather talk."), Code.NOT_JSON, "no JSON object"),
+    ],
+)
+def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: Say, code: Code, words: str) -> None:
+    with served(act) as (executor, _):
+        reply = executor.ask(REQUEST)
+
+    assert reply.usage.cost_usd
+    with pytest.raises(ReplyError, match=words) as refusal:
+        read_reply(reply)
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("act", "words", "hint"),
+    [
+        (Fail(401, f"Incorrect API key provided: {KEY}"), "refused the key", "OPENAI_API_KEY"),
+        (Fail(403, "no access to this model"), "no access to this model", "another"),
+        (Fail(404, "The model does not exist", "model_not_found"), "no model 'gpt-test'", "name"),
+        (Fail(429, "You exceeded your quota", "insufficient_quota"), "You exceeded your quota", "resume"),
+        (Fail(500, "boom"), "keeps failing (500): boom", "resume"),
+        (Fail(418, "teapot"), "refused (418): teapot", "server"),
+        (Send(b"<html>welcome</html>", content_type="text/html"), "no chat completion", "/v1"),
+        (Send(b"{not json"), "no chat completion", "/v1"),
+        (Send(b'{"choices": []}'), "no chat completion", "/v1"),
+        (Send(b'{"error": {"message": "overloaded"}}'), "overloaded", "/v1"),
+        (Send(b'{"choices": [{"message": "hi"}]}'), "no chat completion", "/v1"),
+        (Send(b'{"choices": [', cut=100), "no connection", "server runs"),
+        (Drop(), "no connection", "server runs"),
+    ],
+)
+def test_a_server_that_gives_no_answer_is_an_error_of_one_line_with_a_way_out(act: Act, words: str, hint: str) -> None:
+    error = failure_of(act)
+
+    assert not isinstance(error, ReplyError)
+    assert words in str(error)
+    assert hint in (error.hint or "")
+    assert "\n" not in str(error)
+    assert error.where == "openai:gpt-test"
+
+
+def test_a_wrong_key_is_not_tried_again() -> None:
+    with served(Fail(401), Say(PATCH), retries=3) as (executor, server), pytest.raises(ExecutorError):
+        executor.ask(REQUEST)
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("act", [Fail(500), Drop(), Send(b'{"choices": [', cut=50)])
+def test_a_passing_fault_is_tried_again(act: Act) -> None:
+    with served(act, Say(PATCH), retries=1) as (executor, server):
+        assert executor.ask(REQUEST).text == PATCH
+
+    assert len(server.requests) == 2
+
+
+def test_a_retry_waits_as_long_as_the_server_says() -> None:
+    with served(Fail(429, headers={"Retry-After": "1"}), Say(PATCH), retries=1) as (executor, _):
+        reply = executor.ask(REQUEST)
+
+    assert reply.text == PATCH
+    assert reply.seconds >= 1.0
+
+
+def test_retries_are_bounded() -> None:
+    acts = [Fail(503, headers={"retry-after-ms": "1"})] * 5
+    with served(*acts, retries=2) as (executor, server), pytest.raises(ExecutorError, match="503"):
+        executor.ask(REQUEST)
+
+    assert len(server.requests) == 3
+
+
+def test_a_silent_server_is_given_up_after_the_timeout() -> None:
+    start = time.monotonic()
+    error = failure_of(Say(PATCH, delay=8.0), timeout=0.2)
+
+    assert "did not answer within 0.2 s" in str(error)
+    assert time.monotonic() - start < 5
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        client = OpenAIClient("gpt-test", base_url=url, timeout=2.0, retries=0)
+        with pytest.raises(ExecutorError, match="no connection to") as failure:
+            ModelExecutor(client).ask(REQUEST)
+
+    assert url in str(failure.value)
+
+
+def test_a_server_that_counts_no_tokens_is_noted_and_costs_nothing_known() -> None:
+    with served(Say(PATCH, input_tokens=None)) as (executor, _):
+        reply = executor.ask(REQUEST)
+
+    assert reply.usage.cost_usd is None
+    assert reply.notes == ("the server did not count tokens",)
+
+
+def test_a_missing_key_is_said_at_once_with_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+
+    with pytest.raises(ExecutorError, match="OPENAI_API_KEY is not set") as failure:
+        OpenAIClient("gpt-4o", timeout=1.0)
+
+    assert "export OPENAI_API_KEY" in (failure.value.hint or "")
+
+
+def test_a_server_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with served(Say(PATCH)) as (executor, server):
+        assert executor.ask(REQUEST).text == PATCH
+
+    assert server.requests[0].headers["authorization"] == "Bearer not-needed"
+
+
+def test_a_key_with_a_stray_character_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY + "\u2013")
+
+    with pytest.raises(ExecutorError, match="characters that no key has") as failure:
+        OpenAIClient("gpt-4o", timeout=1.0)
+
+    assert KEY not in str(failure.value)
+
+
+def test_a_base_url_without_a_scheme_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is no base URL"):
+        OpenAIClient("gpt-4o", base_url="localhost:11434/v1", timeout=1.0)
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_openai(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "openai":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_openai)
+
+    with pytest.raises(ExecutorError, match="not installed") as failure:
+        OpenAIClient("gpt-4o", timeout=1.0)
+
+    assert failure.value.hint == "pip install 'lemonade-es[openai]'"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        Fail(401, f"Incorrect API key provided: {KEY}"),
+        Fail(403, f"Bearer {KEY} is not allowed"),
+        Fail(400, f"bad header Authorization: Bearer {KEY}"),
+        Fail(500, f"proxy saw {KEY}"),
+        Send(f"debug: {KEY}".encode(), content_type="text/plain"),
+        Say(f"Your key is {KEY}."),
+        Say(None, refusal=f"no, {KEY}"),
+        Say(PATCH),
+        Drop(),
+    ],
+)
+def test_the_key_is_in_no_error_no_repr_no_reply_and_no_log(
+    act: Act, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+    with served(act) as (executor, _):
+        seen.append(repr(executor))
+        try:
+            reply: Reply = executor.ask(REQUEST)
+            seen.append(repr(reply))
+            read_reply(reply)
+        except LemonadeError as error:
+            seen += [repr(error), *traceback.format_exception(error)]
+
+    logged = [record.getMessage() for record in caplog.records]
+    outputs = [*seen, *logged, *map(repr, caplog.records), *capfd.readouterr()]
+    assert len(logged) > 0
+    assert not [text for text in outputs if KEY in text]
+
+
+def test_a_made_up_key_is_not_cut_out_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "torch")
+    with served(Say(PATCH)) as (executor, _):
+        assert executor.ask(REQUEST).text == PATCH
