@@ -1,0 +1,37 @@
+"""Folders of small images, written for one test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MakeTree = Callable[..., Path]
+
+
+@pytest.fixture
+def make_tree(tmp_path: Path) -> MakeTree:
+    """``make_tree({"train/cat": 3, "train/dog": 4})`` writes that many random images, and gives the root."""
+
+    def make(
+        counts: Mapping[str, int],
+        *,
+        size: tuple[int, int] = (8, 8),
+        mode: str = "RGB",
+        suffix: str = ".png",
+        root: str = "pets",
+    ) -> Path:
+        generator = np.random.default_rng(0)
+        bands = len(Image.new(mode, (1, 1)).getbands())
+        for folder, count in counts.items():
+            (tmp_path / root / folder).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (size[1], size[0], bands), dtype=np.uint8)
+                picture = Image.fromarray(pixels.squeeze(2) if bands == 1 else pixels)
+                picture.save(tmp_path / root / folder / f"{number:03}{suffix}")
+        return tmp_path / root
+
+    return make

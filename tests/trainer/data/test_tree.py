@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from lemonade_es.errors import DataError
+from lemonade_es.task import Task
+from lemonade_es.trainer.data import load, load_test
+
+TRAIN_TEST = {"train/cat": 20, "train/dog": 30, "test/cat": 3, "test/dog": 4}
+
+
+def problem(root: Path, **options: int) -> str:
+    with pytest.raises(DataError) as raised:
+        load(str(root), **options)
+    assert raised.value.hint
+    text = str(raised.value)
+    assert "\n" not in text
+    return text
+
+
+def notes(root: Path, **options: int) -> str:
+    return "\n".join(load(str(root), **options).notes)
+
+
+def test_train_and_test_folders(make_tree):
+    found = load(str(make_tree(TRAIN_TEST)))
+    assert found.task == Task("image", "pets", (3, 8, 8), 2)
+    assert found.class_names == ("cat", "dog")
+    assert (len(found.train), len(found.validation), found.test_count) == (45, 5, 7)
+    assert found.flip is True
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+def test_a_validation_folder_under_any_of_its_names(make_tree, name):
+    found = load(str(make_tree({**TRAIN_TEST, f"{name}/cat": 2, f"{name}/dog": 6})))
+    assert (len(found.train), len(found.validation), found.test_count) == (50, 8, 7)
+    assert sorted(found.validation_labels.tolist()) == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_flat_tree_is_split_in_three(make_tree):
+    found = load(str(make_tree({"cat": 20, "dog": 40})))
+    assert (len(found.train), len(found.validation), found.test_count) == (42, 9, 9)
+
+
+def test_a_tree_without_test_folder_takes_the_test_split_from_training(make_tree):
+    found = load(str(make_tree({"train/cat": 20, "train/dog": 40, "val/cat": 1, "val/dog": 1})))
+    assert (len(found.train), len(found.validation), found.test_count) == (51, 2, 9)
+
+
+def test_a_class_may_be_called_train(make_tree):
+    assert load(str(make_tree({"bus": 5, "test": 5, "train": 5}))).class_names == ("bus", "test", "train")
+
+
+def test_images_of_nested_folders_belong_to_the_class_above(make_tree):
+    assert len(load(str(make_tree({"cat/2023/may": 10, "cat": 10, "dog": 20}))).train) == 28
+
+
+def test_labels_and_pixels_belong_together(tmp_path):
+    for level, name in enumerate(("black", "grey", "white")):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            Image.new("L", (6, 4), 100 * level).save(tmp_path / name / f"{number}.png")
+    found = load(str(tmp_path))
+    assert found.task.input_shape == (1, 4, 6)
+    assert np.array_equal(found.train.mean(axis=(1, 2, 3)), found.train_labels * 100)
+    assert np.array_equal(found.validation.mean(axis=(1, 2, 3)), found.validation_labels * 100)
+    images, labels = load_test(str(tmp_path), found.task)
+    assert np.array_equal(images.mean(axis=(1, 2, 3)), labels * 100)
+
+
+def test_only_the_files_within_the_limit_are_opened_and_never_those_of_the_test_split(make_tree):
+    root = make_tree(TRAIN_TEST)
+    for broken in (root / "test").rglob("*.png"):
+        broken.write_bytes(b"broken")
+    assert load(str(root)).test_count == 7
+    for broken in (root / "train").rglob("*.png"):
+        broken.write_bytes(b"broken")
+    assert "10 of 10 images cannot be read" in problem(root, limit=10)
+
+
+def test_a_mix_of_grey_and_colour_becomes_rgb_with_a_note(make_tree):
+    root = make_tree({"train/cat": 10, "train/dog": 10, "test/cat": 5})
+    make_tree({"train/fox": 10}, mode="L")
+    assert load(str(root)).task.input_shape == (3, 8, 8)
+    assert "10 of 30 images are grey; they were converted to RGB" in notes(root)
+
+
+def test_grey_images_alone_have_one_channel(make_tree):
+    assert load(str(make_tree({"cat": 10, "dog": 10}, mode="L"))).task.input_shape == (1, 8, 8)
+
+
+def test_test_images_are_brought_to_the_channels_of_the_search(make_tree):
+    root = make_tree({"train/cat": 5, "train/dog": 5}, mode="L")
+    make_tree({"test/cat": 2, "test/dog": 2})
+    images, _ = load_test(str(root), load(str(root)).task)
+    assert images.shape == (4, 1, 8, 8)
+
+
+def test_different_sizes_ask_for_resize(make_tree):
+    root = make_tree({"cat": 20}, size=(9, 7))
+    make_tree({"dog": 10}, size=(12, 12))
+    text = problem(root)
+    assert "2 different sizes: 9x7 (17), 12x12 (8)" in text
+    assert "--resize N" in text
+    assert load(str(root), resize=10).task.input_shape == (3, 10, 10)
+
+
+def test_images_too_small_to_learn_from_ask_for_resize(make_tree):
+    assert "images of 2x8 pixels are too small" in problem(make_tree({"cat": 5, "dog": 5}, size=(2, 8)))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".TIFF", ".webp"])
+def test_every_extension_is_read_in_any_case(make_tree, suffix):
+    mode = "L" if suffix == ".pgm" else "RGB"
+    found = load(str(make_tree({"cat": 4, "dog": 4}, suffix=suffix, mode=mode)))
+    assert len(found.train) + len(found.validation) + found.test_count == 8
+
+
+def test_hidden_files_and_other_files_are_ignored_with_a_note(make_tree):
+    root = make_tree({"cat": 5, "dog": 5})
+    (root / ".git").mkdir()
+    (root / "README.txt").touch()
+    (root / "cat" / ".DS_Store").touch()
+    (root / "dog" / "._0.png").touch()
+    assert "4 entries are hidden or no images and were ignored: .git, README.txt, cat/.DS_Store and 1 more" in notes(
+        root
+    )
+
+
+def test_images_beside_the_class_folders_are_ignored_with_a_note(make_tree):
+    assert "2 image(s) beside the class folders" in notes(make_tree({"cat": 5, "dog": 5, ".": 2}))
+
+
+def test_folders_beside_train_are_ignored_with_a_note(make_tree):
+    root = make_tree({**TRAIN_TEST, "extra/cat": 3})
+    assert "ignored: extra" in notes(root)
+
+
+def test_imbalance_is_noted(make_tree):
+    text = notes(make_tree({"train/cat": 60, "train/dog": 10, "test/cat": 1, "test/dog": 1}))
+    assert "'cat' has 54 training images and 'dog' has 9" in text
+    assert "right for 85.7%" in text
+
+
+def test_single_character_classes_are_not_mirrored(make_tree):
+    found = load(str(make_tree({"0": 5, "1": 5})))
+    assert found.flip is False
+    assert "not mirrored" in found.notes[0]
+
+
+def test_an_empty_class_is_left_out_with_a_note(make_tree):
+    root = make_tree({"cat": 5, "dog": 5, "fox": 0})
+    assert load(str(root)).class_names == ("cat", "dog")
+    assert "1 class folder(s) without images were left out: 'fox'" in notes(root)
+
+
+def test_a_class_without_test_images_is_noted(make_tree):
+    root = make_tree({"train/cat": 5, "train/dog": 5, "test/cat": 2})
+    assert "the test split has no images of 1 class(es): 'dog'" in notes(root)
+
+
+def test_symlink_loops_end(make_tree):
+    root = make_tree({"cat": 5, "dog": 5})
+    (root / "cat" / "again").symlink_to(root / "cat")
+    (root / "dog" / "self").symlink_to(root / "dog" / "self")
+    found = load(str(root))
+    assert len(found.train) + len(found.validation) + found.test_count == 10
+    assert "met twice (symlinks) were left out: cat/again" in "\n".join(found.notes)
+
+
+def test_a_pipe_with_the_name_of_an_image_is_never_opened(make_tree):
+    root = make_tree({"cat": 5, "dog": 5})
+    os.mkfifo(root / "cat" / "pipe.png")
+    assert "cat/pipe.png" in notes(root)
+
+
+def test_a_missing_folder_suggests_its_neighbour(make_tree):
+    root = make_tree({"cat": 5, "dog": 5})
+    text = problem(root.with_name("pet"))
+    assert "no such folder" in text
+    assert f"did you mean {root}?" in text
+
+
+def test_a_missing_parent_is_named(tmp_path):
+    assert f"its parent {tmp_path / 'none'} is missing" in problem(tmp_path / "none" / "pets")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "photos.zip").touch()
+    assert "this is a file, not a folder" in problem(tmp_path / "photos.zip")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    assert "the folder holds no images" in problem(tmp_path)
+
+
+def test_images_without_class_folders_are_refused(make_tree):
+    assert "holds images, but no folder for each class" in problem(make_tree({".": 3}))
+
+
+def test_one_class_is_refused(make_tree):
+    assert "only the class 'cat' has images (of 1 class folder(s))" in problem(make_tree({"cat": 5}))
+
+
+def test_classes_without_images_are_refused(make_tree):
+    assert "no class folder has images (of 2 class folder(s))" in problem(make_tree({"cat": 0, "dog": 0}))
+
+
+def test_the_folder_above_the_tree_suggests_the_tree(make_tree):
+    root = make_tree({f"cifar/{name}": count for name, count in TRAIN_TEST.items()})
+    assert f"did you mean {root / 'cifar'}?" in problem(root)
+
+
+def test_a_test_folder_alone_is_refused(make_tree):
+    assert "there is test/, val/ but no train/" in problem(make_tree({"test/cat": 3, "val/cat": 3}))
+
+
+def test_two_validation_folders_are_refused(make_tree):
+    root = make_tree({**TRAIN_TEST, "val/cat": 1, "valid/cat": 1})
+    assert "val/ and valid/ are both the validation split" in problem(root)
+
+
+def test_the_same_folder_as_two_splits_is_refused(make_tree):
+    root = make_tree(TRAIN_TEST)
+    (root / "val").symlink_to(root / "test")
+    assert "test/ and val/ are the same folder" in problem(root)
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_classes_that_training_has_not_are_refused(make_tree, part):
+    text = problem(make_tree({**TRAIN_TEST, f"{part}/emu": 1, f"{part}/fox": 1}))
+    assert "2 class(es) without training images: 'emu', 'fox'" in text
+
+
+def test_too_few_images_in_a_class_are_counted(make_tree):
+    assert "'dog' has 2; each class needs 3" in problem(make_tree({"cat": 9, "dog": 2}))
+
+
+def test_an_unprintable_class_name_is_refused(make_tree):
+    assert r"'do\ng'" in problem(make_tree({"cat": 5, "do\ng": 5}))
+
+
+def test_a_file_name_with_a_line_break_stays_on_one_line(make_tree):
+    root = make_tree({"cat": 5, "dog": 5})
+    for name in (root / "cat").iterdir():
+        name.rename(name.with_name(name.name.replace(".", "\n.")))
+    for broken in (root / "cat").iterdir():
+        broken.write_bytes(b"")
+    assert r"cat/000\n.png (empty file)" in problem(root)
+
+
+def test_unreadable_images_are_counted_and_three_are_named(make_tree):
+    root = make_tree({**TRAIN_TEST, "val/cat": 1, "val/dog": 1})
+    (root / "train/cat/000.png").write_bytes(b"")
+    (root / "train/cat/001.png").write_text("<html>404</html>")
+    (root / "train/cat/002.png").unlink()
+    (root / "train/cat/002.png").symlink_to("nowhere.png")
+    (root / "train/cat/003.png").write_bytes(b"")
+    text = problem(root)
+    assert "4 of 52 images cannot be read" in text
+    assert "train/cat/000.png (empty file), train/cat/001.png (no readable image)" in text
+    assert "train/cat/002.png (no such file or directory) and 1 more" in text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tif", ".ppm"])
+def test_truncated_images_are_found(make_tree, suffix):
+    root = make_tree({**TRAIN_TEST, "val/cat": 1, "val/dog": 1}, size=(64, 64), suffix=suffix)
+    cut = root / "train/dog" / f"007{suffix}"
+    content = cut.read_bytes()
+    cut.write_bytes(content[: len(content) * 2 // 3])
+    assert f"1 of 52 images cannot be read: train/dog/007{suffix} (" in problem(root)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"])
+def test_damaged_exif_is_no_reason_to_refuse_an_image(make_tree, exif):
+    root = make_tree(TRAIN_TEST, suffix=".jpg")
+    Image.new("RGB", (8, 8)).save(root / "train/cat/000.jpg", exif=exif)
+    assert load(str(root)).task.input_shape == (3, 8, 8)
+
+
+def test_a_gigantic_image_is_refused_before_it_is_decoded(make_tree):
+    root = make_tree({**TRAIN_TEST, "val/cat": 1, "val/dog": 1})
+    Image.new("1", (8000, 8000)).save(root / "train/cat/000.png")
+    Image.new("1", (10000, 10000)).save(root / "train/cat/001.png")
+    Image.new("1", (20000, 20000)).save(root / "train/cat/002.png")
+    text = problem(root, resize=8)
+    assert "000.png (8000x8000 pixels, more than 50 megapixels)" in text
+    assert "001.png (more than 50 megapixels), train/cat/002.png (more than 50 megapixels)" in text
+
+
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_decoded(make_tree):
+    root = make_tree(TRAIN_TEST)
+    large = root / "large.png"
+    Image.new("L", (7000, 7000)).save(large)
+    for name in ("cat", "dog"):
+        for old in (root / "train" / name).iterdir():
+            old.unlink()
+        for number in range(psutil.virtual_memory().total // 49_000_000 // 2):
+            (root / "train" / name / f"{number}.png").symlink_to(large)
+    text = problem(root)
+    assert "images of 7000x7000 with 1 channel(s) need" in text
+    assert "--resize N" in text
+    assert "--limit N" in text
+
+
+@pytest.mark.parametrize("locked", [".", "train", "train/cat", "train/cat/000.png"])
+def test_no_permission_is_said_where_it_lacks(make_tree, locked):
+    with tempfile.TemporaryDirectory() as open_to_all:
+        root = make_tree(TRAIN_TEST).rename(Path(open_to_all) / "pets")
+        Path(open_to_all).chmod(0o755)
+        load(str(root))  # imports what it needs while it may
+        (root / locked).chmod(0)
+        was = os.geteuid()
+        if was == 0:
+            os.seteuid(65534)  # nobody: root may read anything
+        try:
+            text = problem(root)
+        finally:
+            os.seteuid(was)
+            (root / locked).chmod(0o755)
+    assert "permission" in text
+    assert str(root / locked) in text or locked in text
+
+
+def test_the_name_of_the_folder_does_not_change_the_split(make_tree):
+    first = make_tree({"cat": 20, "dog": 20}, root="one")
+    second = make_tree({"cat": 20, "dog": 20}, root="two")
+    assert load(str(first)).fingerprint == load(str(second)).fingerprint
+
+
+def test_another_test_split_is_another_data_set(make_tree):
+    root = make_tree(TRAIN_TEST)
+    before = load(str(root)).fingerprint
+    (root / "test/cat/000.png").unlink()
+    assert load(str(root)).fingerprint != before

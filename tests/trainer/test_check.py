@@ -1,0 +1,100 @@
+"""The validation ladder, on a corpus of sources as LLMs write them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from lemonade_es.task import Task
+from lemonade_es.trainer.check import check
+from lemonade_es.trainer.measurement import Budget
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.vocabulary import CENSUS
+
+_SPEC = importlib.util.spec_from_file_location("model_corpus", Path(__file__).with_name("corpus.py"))
+corpus = importlib.util.module_from_spec(_SPEC)
+sys.modules["model_corpus"] = corpus
+_SPEC.loader.exec_module(corpus)
+
+
+def verdict(source, task=corpus.IMAGE, budget=None):
+    return check(source, task, budget or Budget(), Recipe(), seed=0)
+
+
+@pytest.mark.parametrize("sample", corpus.GOOD, ids=lambda sample: sample.name)
+def test_a_good_candidate_reaches_the_top_with_all_its_figures(sample):
+    report = verdict(sample.source, sample.task)
+    assert report.ok, report.message
+    assert (report.stage, report.code, report.line) == ("done", None, None)
+    assert set(report.census) == set(CENSUS)
+    assert report.parameters > 0
+    assert report.macs > 0
+    assert report.activation_mb >= 0
+    assert len(report.architecture) == 64
+    assert sample.says in (report.message or "")
+
+
+@pytest.mark.parametrize("sample", corpus.BAD, ids=lambda sample: sample.name)
+def test_a_bad_candidate_gets_its_typed_reason_the_line_and_a_sentence_to_act_on(sample):
+    report = verdict(sample.source, sample.task)
+    assert not report.ok
+    assert report.code == sample.code, report.message
+    assert sample.says in report.message
+    if sample.line is not None:
+        assert report.line == sample.line
+
+
+def test_parameters_and_macs_are_those_counted_by_hand():
+    report = verdict(corpus.HEAD + corpus.PLAIN)
+    conv = 32 * 32 * 8 * 3 * 9 + 16 * 16 * 16 * 8 * 9
+    dense = 1024 * 32 + 32 * 10
+    assert report.macs == conv + dense
+    assert report.parameters == (3 * 9 + 1) * 8 + 16 + (8 * 9 + 1) * 16 + 1025 * 32 + 33 * 10
+
+
+def test_activation_memory_grows_with_the_batch():
+    source = corpus.HEAD + corpus.RESIDUAL
+    small, large = (check(source, corpus.IMAGE, Budget(), Recipe(batch_size=size), 0) for size in (32, 128))
+    assert large.activation_mb == pytest.approx(4 * small.activation_mb, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("budget", "code", "bound"),
+    [
+        (Budget(parameters=100), "OVER_BUDGET_PARAMS", "34,538"),
+        (Budget(macs=1000), "OVER_BUDGET_MACS", "1,000"),
+        (Budget(activation_mb=0.5), "OVER_BUDGET_ACTIVATIONS", "0.5"),
+    ],
+)
+def test_a_network_over_budget_is_refused_with_value_and_bound(budget, code, bound):
+    report = verdict(corpus.HEAD + corpus.PLAIN, budget=budget)
+    assert (report.ok, report.stage, report.code) == (False, "budget", code)
+    assert bound in report.message
+    assert report.parameters == 34_538
+
+
+def test_a_network_within_its_budget_passes():
+    assert verdict(corpus.HEAD + corpus.PLAIN, budget=Budget(34_538, 10**6, 100.0)).ok
+
+
+def test_a_refused_forward_pass_still_tells_the_parameters():
+    assert verdict(next(s for s in corpus.BAD if s.name == "classes").source).parameters == 28
+
+
+def test_a_huge_network_over_its_budget_is_refused_without_being_allocated():
+    source = corpus.HEAD + corpus.network("self.fc = nn.Linear(3072, 10**9)", "return self.fc(x.flatten(1))")
+    assert verdict(source, budget=Budget(parameters=10**6)).code == "OVER_BUDGET_PARAMS"
+
+
+def test_checking_twice_gives_the_same_report():
+    source = corpus.HEAD + corpus.ATTENTION
+    assert verdict(source) == verdict(source)
+
+
+def test_an_image_task_of_another_size_finds_the_layer_that_does_not_fit():
+    report = verdict(corpus.HEAD + corpus.PLAIN, Task("image", "digits", (3, 8, 8), 10))
+    assert report.code == "SHAPE_MISMATCH"
+    assert "self.fc1(x)" in report.message

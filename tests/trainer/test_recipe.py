@@ -1,0 +1,74 @@
+"""The recipe: shipped files, overrides, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import TypeAdapter
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
+
+
+def test_the_shipped_image_recipe_is_the_papers_and_equals_the_defaults():
+    recipe = search_recipe("image")
+    assert recipe == Recipe()
+    assert (recipe.epochs, recipe.batch_size, recipe.optimizer) == (50, 128, "sgd")
+    assert (recipe.lr, recipe.weight_decay, recipe.schedule) == (0.025, 3e-4, "cosine")
+    assert (recipe.rotation, recipe.flip, recipe.crop, recipe.crop_padding) == (10.0, True, True, None)
+
+
+def test_the_shipped_text_recipe_is_adam_without_augmentation():
+    recipe = search_recipe("text")
+    assert (recipe.optimizer, recipe.lr, recipe.batch_size) == ("adam", 1e-3, 128)
+    assert (recipe.rotation, recipe.flip, recipe.crop) == (0.0, False, False)
+
+
+def test_overrides_replace_only_what_they_name_and_take_text_from_a_command_line():
+    recipe = with_overrides(Recipe(), {"epochs": "3", "lr": "1e-2", "flip": "false", "crop_size": 16})
+    assert recipe == Recipe(epochs=3, lr=0.01, flip=False, crop_size=16)
+
+
+def test_an_unknown_field_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match=r"no field 'epoch'.*did you mean epochs"):
+        with_overrides(Recipe(), {"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", True),
+        ("epochs", 1.5),
+        ("batch_size", 1),
+        ("lr", -0.1),
+        ("lr", float("nan")),
+        ("momentum", 1.0),
+        ("optimizer", "adagrad"),
+        ("schedule", None),
+        ("rotation", 400),
+        ("crop_padding", -1),
+        ("flip", "perhaps"),
+    ],
+)
+def test_a_value_of_the_wrong_type_or_range_is_refused_with_its_name(name, value):
+    with pytest.raises(ConfigError, match=name):
+        with_overrides(Recipe(), {name: value})
+
+
+def test_all_bad_values_are_reported_at_once():
+    with pytest.raises(ConfigError, match=r"epochs is 0.*lr is -1"):
+        with_overrides(Recipe(), {"epochs": 0, "lr": -1})
+
+
+def test_a_recipe_survives_json():
+    adapter = TypeAdapter(Recipe)
+    recipe = Recipe(epochs=7, crop_padding=2)
+    assert adapter.validate_json(adapter.dump_json(recipe)) == recipe
+
+
+def test_importing_the_recipe_does_not_import_torch():
+    code = "import sys, lemonade_es.trainer.recipe; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

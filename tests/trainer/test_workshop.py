@@ -1,0 +1,222 @@
+"""The workshop from the outside: what a good candidate gives, and that nothing outlives its user."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.task import Task
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.isolation.protocol import manifest
+from lemonade_es.trainer.measurement import Budget, Epoch
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.workshop import Workshop
+
+pytestmark = pytest.mark.isolation
+
+ENDLESS = "while True: pass\n"
+
+
+def zygotes() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "isolation.zygote" in " ".join(child.cmdline())]
+
+
+def test_a_good_candidate_is_trained_scored_timed_and_metered(workshop: Workshop, good: str) -> None:
+    told: list[tuple[int, Epoch]] = []
+    trained = workshop.train(good, seed=1, on_epoch=lambda index, epoch: told.append((index, epoch)))
+    measurement = trained.measurement
+    metrics = measurement.metrics
+    assert measurement.failure is None
+    assert measurement.absent == {}
+    assert metrics["failed"] == metrics["nonfinite"] == 0.0
+    assert metrics["P"] == 3 * 8 * 9 + 8 + 8 * 4 + 4
+    assert metrics["M"] == 3 * 8 * 9 * 64 + 8 * 4
+    assert 0.25 < metrics["V_Acc"] <= 1
+    assert 0 < metrics["V_E"] < metrics["T_E"] < 1e-3
+    assert metrics["F"] == pytest.approx(1e3 / metrics["L"])
+    assert metrics["L"] == measurement.latency.p50
+    assert 0 < measurement.latency.best <= measurement.latency.p10 <= measurement.latency.p99
+    assert measurement.latency.windows >= 20
+    assert metrics["W"] > 0
+    assert metrics["R"] > 100
+    assert [index for index, _ in told] == [0, 1]
+    assert tuple(epoch for _, epoch in told) == measurement.epochs
+    assert set(measurement.energy) == {"training", "validation", "inference"}
+    specs = manifest(trained.weights)
+    assert specs["layers.0.weight"].shape == (8, 3, 3, 3)
+    assert metrics["S"] == len(trained.weights) / 1e6
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(workshop: Workshop, good: str) -> None:
+    first, again, other = (workshop.train(good, seed=seed).weights for seed in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_a_check_keeps_the_budget_and_names_the_line(workshop: Workshop, good: str) -> None:
+    assert workshop.check(good).ok
+    assert workshop.check(good, Budget(parameters=10)).code == "OVER_BUDGET_PARAMS"
+    report = workshop.check(good.replace("nn.Linear(8, 4)", "nn.Linear(9, 4)"))
+    assert (report.stage, report.code) == ("forward", "SHAPE_MISMATCH")
+    assert report.line == 12
+
+
+def test_what_the_check_refuses_is_not_trained(workshop: Workshop) -> None:
+    measurement = workshop.train("import os\n", seed=1).measurement
+    assert measurement.failure is not None
+    assert measurement.failure.code == "FORBIDDEN_IMPORT"
+    assert measurement.failure.line == 1
+    assert measurement.epochs == ()
+
+
+def test_a_source_that_is_too_large_is_refused_as_such(workshop: Workshop, good: str) -> None:
+    report = workshop.check(good + "#" + "\u4e00" * 2_000_000)
+    assert report.code == "SOURCE_TOO_LARGE"
+
+
+def test_a_text_candidate_is_trained_on_tokens(quick_recipe: Recipe) -> None:
+    labels = np.arange(80, dtype=np.int64) % 2
+    tokens = np.where(np.arange(6) < 3, labels[:, None] + 1, 0).astype(np.int32)
+    texts = Dataset(
+        task=Task("text", "toy texts", (6,), 2, vocabulary_size=5),
+        train=tokens[:64],
+        train_labels=labels[:64],
+        validation=tokens[64:],
+        validation_labels=labels[64:],
+        class_names=("bad", "good"),
+        mean=(),
+        std=(),
+        flip=False,
+        fingerprint="texts",
+        test_count=0,
+    )
+    source = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(5, 8)
+        self.output = nn.Linear(8, 2)
+
+    def forward(self, tokens):
+        return self.output(self.embedding(tokens).mean(dim=1))
+"""
+    with Workshop(texts, Recipe(epochs=4, batch_size=8, optimizer="adam", lr=0.05), device="cpu") as opened:
+        measurement = opened.train(source, seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.metrics["V_Acc"] == 1.0
+    assert measurement.metrics["L"] > 0
+
+
+def test_an_interrupt_ends_the_candidate_and_leaves_the_workshop_usable(workshop: Workshop, good: str) -> None:
+    assert workshop.check(good).ok
+    zygote = zygotes()[-1]
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        workshop.check(ENDLESS + good)
+    timer.join()
+    assert time.monotonic() - started < 2
+    assert zygote.children() == []
+    assert workshop.check(good).ok
+    assert zygotes()[-1] == zygote
+
+
+def test_an_exception_of_the_listener_ends_the_candidate(workshop: Workshop, good: str) -> None:
+    def stop(index: int, epoch: Epoch) -> None:
+        raise LookupError(f"seen enough after epoch {index}")
+
+    with pytest.raises(LookupError, match="after epoch 0"):
+        workshop.train(good, seed=1, on_epoch=stop)
+    assert zygotes()[-1].children() == []
+    assert workshop.check(good).ok
+
+
+def test_a_dead_zygote_is_replaced_at_the_next_job(workshop: Workshop, good: str) -> None:
+    assert workshop.check(good).ok
+    before = zygotes()[-1]
+    before.kill()
+    assert workshop.check(good).ok
+    assert before not in zygotes()
+
+
+def test_a_zygote_that_dies_in_the_middle_takes_only_this_candidate_with_it(workshop: Workshop, good: str) -> None:
+    assert workshop.check(good).ok
+    threading.Timer(0.5, zygotes()[-1].kill).start()
+    report = workshop.check(ENDLESS + good)
+    assert report.code == "CRASHED"
+    assert workshop.check(good).ok
+
+
+def test_closing_leaves_no_process_and_no_file(
+    toy: Dataset, quick_recipe: Recipe, good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    others = zygotes()
+    with Workshop(toy, quick_recipe, device="cpu") as opened:
+        assert opened.check(good).ok
+        assert len(zygotes()) == len(others) + 1
+        assert list(tmp_path.iterdir()) == []
+    assert zygotes() == others
+
+
+def test_starting_does_not_wait_for_torch(toy: Dataset, quick_recipe: Recipe) -> None:
+    started = time.monotonic()
+    with Workshop(toy, quick_recipe, device="cpu"):
+        assert time.monotonic() - started < 0.5
+
+
+def test_a_gpu_that_is_not_there_is_a_mistake_of_the_user(toy: Dataset, quick_recipe: Recipe) -> None:
+    if Path("/dev/nvidiactl").exists():
+        pytest.skip("there is a GPU")
+    assert Workshop(toy, quick_recipe, device="auto").device == "cpu"
+    with pytest.raises(ConfigError, match="cuda cannot be used"):
+        _ = Workshop(toy, quick_recipe, device="cuda").device
+
+
+def test_the_parent_never_imports_torch() -> None:
+    code = "import sys, lemonade_es.trainer.workshop; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+ORPHAN = """
+import sys
+import numpy as np
+from lemonade_es.task import Task
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.workshop import Workshop
+
+labels = np.zeros(8, np.int64)
+images = np.zeros((8, 3, 8, 8), np.uint8)
+data = Dataset(Task("image", "x", (3, 8, 8), 4), images, labels, images, labels, ("a",), (.5,) * 3, (.5,) * 3,
+               False, "x", 0)
+Workshop(data, Recipe(epochs=1), device="cpu").check("while True: pass")
+"""
+
+
+@pytest.mark.slow
+def test_the_death_of_the_parent_ends_everything() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN])
+    family: list[psutil.Process] = []
+    deadline = time.monotonic() + 30
+    while len(family) < 2 and time.monotonic() < deadline:
+        family = psutil.Process(parent.pid).children(recursive=True)
+        time.sleep(0.1)
+    assert len(family) == 2
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []

@@ -1,0 +1,1 @@
+"""Validates, trains and measures candidate networks in an isolated process."""

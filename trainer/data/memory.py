@@ -1,0 +1,49 @@
+"""Whether images fit in memory, asked before they are decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lemonade_es.errors import DataError
+
+SHARE = 0.5
+"""Of the free memory that images may take: training wants the rest."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def require(count: int, shape: tuple[int, int, int], *, where: str, free: int | None = None) -> None:
+    """Refuse images that would take more than half of the free memory.
+
+    Args:
+        count: how many images.
+        shape: of one image, ``(C, H, W)``, a byte a value.
+        where: the data set.
+        free: free memory in bytes; by default what the machine, or the container, has.
+
+    Raises:
+        DataError: they would not fit.
+    """
+    channels, height, width = shape
+    needed = count * channels * height * width
+    allowed = SHARE * (free_bytes() if free is None else free)
+    if needed > allowed:
+        raise DataError(
+            f"{count} images of {height}x{width} with {channels} channel(s) need {needed / 1e9:.2f} GB, "
+            f"and {allowed / 1e9:.2f} GB may be used (half of the free memory)",
+            where=where,
+            hint="use --resize N for smaller images or --limit N for fewer",
+        )
+
+
+def free_bytes() -> int:
+    """Free memory in bytes, as the machine and the container's limit (cgroup 2) have it."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        used = (_CGROUP / "memory.current").read_text().strip()
+    except OSError:
+        return free
+    return free if limit == "max" else min(free, max(0, int(limit) - int(used)))

@@ -1,0 +1,133 @@
+"""Many image files: checked by their headers first, then decoded by a pool of threads."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data import memory
+from lemonade_es.trainer.data.decoding import BROKEN, Header, UnusableImageError, decode, read_header
+from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.source import Images, Wanted
+
+T = TypeVar("T")
+
+_CHUNK = 64
+_MOST_THREADS = 32
+
+
+def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Images:
+    """Decode image files (Pillow releases the interpreter's lock while it does so).
+
+    Without a wanted number of channels, images become grey (1 channel) if all of them are grey, else RGB.
+
+    Args:
+        files: the files, at least one.
+        wanted: the size and channels to bring them to.
+        root: the data set's folder, for messages.
+
+    Raises:
+        DataError: files cannot be read, have different sizes, or would not fit in memory; all unreadable
+            ones are counted, and the first three named.
+    """
+    import numpy as np
+
+    with _decoder_warnings():
+        headers = _in_threads(lambda index: read_header(files[index]), files, root)
+        height, width = wanted.size or _common_size(headers, root)
+        channels = wanted.channels or (1 if all(header.grey for header in headers) else 3)
+        memory.require(len(files), (channels, height, width), where=str(root))
+        pixels = np.empty((len(files), channels, height, width), dtype=np.uint8)
+
+        def fill(index: int) -> None:
+            image = decode(files[index], wanted.size, channels)
+            if image.shape != pixels.shape[1:]:
+                raise UnusableImageError("its size is not the one that its header says")
+            pixels[index] = image
+
+        _in_threads(fill, files, root)
+    return Images(pixels, _notes(headers, channels))
+
+
+@contextmanager
+def _decoder_warnings() -> Iterator[None]:
+    """Pillow warns of damaged metadata, which do not matter here, and of bombs, which are refused."""
+    from PIL import Image
+
+    Image.init()  # its list of formats is filled on first use, and must not be filled by two threads
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _in_threads(work: Callable[[int], T], files: Sequence[Path], root: Path) -> list[T]:
+    """``work`` on the index of every file, results in order; all files that it fails on are reported at once."""
+
+    def run(start: int) -> tuple[list[T], list[tuple[Path, str]]]:
+        results: list[T] = []
+        failures: list[tuple[Path, str]] = []
+        for index in range(start, min(start + _CHUNK, len(files))):
+            try:
+                results.append(work(index))
+            except BROKEN as error:
+                failures.append((files[index], _reason(error)))
+        return results, failures
+
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+        chunks = list(pool.map(run, range(0, len(files), _CHUNK)))
+    failures = [failure for _, failed in chunks for failure in failed]
+    if failures:
+        raise _unreadable(sorted(failures), len(files), root)
+    return [result for results, _ in chunks for result in results]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()  # without the path, which stands beside it
+    return str(error) or type(error).__name__
+
+
+def _unreadable(failures: Sequence[tuple[Path, str]], count: int, root: Path) -> DataError:
+    named = first_three([f"{path.relative_to(root)} ({reason})" for path, reason in failures])
+    return DataError(
+        f"{len(failures)} of {count} images cannot be read: {named}",
+        where=str(root),
+        hint="repair or remove these files",
+    )
+
+
+def _common_size(headers: Sequence[Header], root: Path) -> tuple[int, int]:
+    """Height and width of all images."""
+    sizes = Counter((header.width, header.height) for header in headers)
+    if len(sizes) > 1:
+        # Most frequent first, then by size: the same message whatever the order of the files.
+        ranked = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+        named = first_three([f"{width}x{height} ({count})" for (width, height), count in ranked])
+        raise DataError(
+            f"the images have {len(ranked)} different sizes: {named}",
+            where=str(root),
+            hint="use --resize N to bring all of them to N x N pixels",
+        )
+    (width, height) = next(iter(sizes))
+    return height, width
+
+
+def _notes(headers: Sequence[Header], channels: int) -> tuple[str, ...]:
+    notes = []
+    grey = sum(header.grey for header in headers)
+    if channels == 3 and grey:
+        notes.append(f"{grey} of {len(headers)} images are grey; they were converted to RGB")
+    if channels == 1 and grey < len(headers):
+        notes.append(f"{len(headers) - grey} of {len(headers)} images have colours; they were converted to grey")
+    transparent = sum(header.transparent for header in headers)
+    if transparent:
+        notes.append(f"{transparent} of {len(headers)} images have an alpha channel; they were laid on white")
+    return tuple(notes)

@@ -1,0 +1,165 @@
+"""Who learns, who judges, who waits: stratified splits that depend on the seed and the images' keys alone.
+
+An image's place in the order of its class is a digest of the seed and its key. So a split does not change
+with the order of a directory, with the Python or numpy that runs, or with ``PYTHONHASHSEED``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.source import Source
+
+TEST_PERCENT = 15
+"""Of all images, where the data bring no test split."""
+
+VALIDATION_PERCENT = 15
+"""Of all images, where the data bring neither a test nor a validation split."""
+
+VALIDATION_PERCENT_OF_TRAIN = 10
+"""Of the training images, where the data bring a test split alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indexes of images, each part in a seeded random order; no image is in two parts."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def divide(source: Source, seed: int) -> Split:
+    """Split a source: its own splits are kept, and those that it lacks are taken from its training images.
+
+    Test images are chosen first and validation images next, class by class, each class's share rounded up
+    or down by less than one image, and at least one image. Training gets the rest.
+
+    Raises:
+        DataError: a class has too few images, or the source's own validation split lacks a class.
+    """
+    order = _shuffled(source.keys, seed)
+    given = {part: [i for i in order if source.parts[i] == part] for part in ("train", "validation", "test")}
+    _refuse_small_classes(source, given["train"], missing=[p for p in ("validation", "test") if not given[p]])
+    _refuse_missing_classes(source, given["validation"])
+
+    pool = _by_class(given["train"], source.labels)
+    counts = [len(members) for members in pool.values()]
+    test_counts = [0] * len(pool) if given["test"] else shares(counts, TEST_PERCENT)
+    if given["validation"]:
+        validation_counts = [0] * len(pool)
+    else:
+        percent = VALIDATION_PERCENT_OF_TRAIN if given["test"] else VALIDATION_PERCENT
+        validation_counts = shares(counts, percent)
+
+    test, validation = set(given["test"]), set(given["validation"])
+    for members, for_test, for_validation in zip(pool.values(), test_counts, validation_counts, strict=True):
+        test.update(members[:for_test])
+        validation.update(members[for_test : for_test + for_validation])
+    return Split(
+        train=tuple(i for i in given["train"] if i not in test and i not in validation),
+        validation=tuple(i for i in order if i in validation),
+        test=tuple(i for i in order if i in test),
+    )
+
+
+def limited(split: Split, limit: int, source: Source) -> Split:
+    """A split with ``limit`` training and validation images together, in the proportions of ``split``.
+
+    The test split stays whole, no image changes its part, and each class keeps at least one image for
+    training and one for validation. A limit above what there is takes everything.
+
+    Raises:
+        DataError: the limit is too small for that.
+    """
+    if limit >= len(split.train) + len(split.validation):
+        return split
+    parts = (split.train, split.validation)
+    strata = [members for part in parts for members in _by_class(part, source.labels).values()]
+    if limit < len(strata):
+        raise DataError(
+            f"a limit of {limit} image(s) is too small: {len(source.class_names)} classes need one training and "
+            "one validation image each",
+            where=source.name,
+            hint=f"use --limit {len(strata)} or more",
+        )
+    chosen: set[int] = set()
+    for members, count in zip(strata, portions([len(members) for members in strata], limit), strict=True):
+        chosen.update(members[:count])
+    train, validation = (tuple(i for i in part if i in chosen) for part in parts)
+    return Split(train, validation, split.test)
+
+
+def shares(counts: Sequence[int], percent: int) -> list[int]:
+    """``percent`` of each count, rounded up or down so that the sum is right, but at least 1."""
+    return [max(1, share) for share in _rounded(counts, percent, 100)]
+
+
+def portions(counts: Sequence[int], total: int) -> list[int]:
+    """``total`` shared out in proportion to ``counts``, at least 1 for each; needs ``total >= len(counts)``."""
+    counted = [max(1, share) for share in _rounded(counts, total, sum(counts))]
+    for _ in range(sum(counted) - total):  # what the smallest got too much comes from the largest
+        counted[counted.index(max(counted))] -= 1
+    return counted
+
+
+def _rounded(counts: Sequence[int], numerator: int, denominator: int) -> list[int]:
+    """``counts * numerator / denominator``, by largest remainder: each and the sum are off by less than 1."""
+    quotas = [divmod(count * numerator, denominator) for count in counts]
+    rounded = [whole for whole, _ in quotas]
+    missing = (2 * sum(counts) * numerator + denominator) // (2 * denominator) - sum(rounded)
+    by_remainder = sorted(range(len(counts)), key=lambda index: -quotas[index][1])
+    for index in by_remainder[:missing]:
+        rounded[index] += 1
+    return rounded
+
+
+def _shuffled(keys: Sequence[str], seed: int) -> list[int]:
+    def place(index: int) -> tuple[bytes, str]:
+        key = keys[index]
+        return hashlib.sha256(f"{seed}:{key}".encode("utf-8", "surrogateescape")).digest(), key
+
+    return sorted(range(len(keys)), key=place)
+
+
+def _by_class(indexes: Iterable[int], labels: Sequence[int]) -> dict[int, list[int]]:
+    """The indexes of each class, in the order given; classes in the order of their labels."""
+    members: dict[int, list[int]] = {}
+    for index in indexes:
+        members.setdefault(labels[index], []).append(index)
+    return dict(sorted(members.items()))
+
+
+def _refuse_small_classes(source: Source, train: Sequence[int], *, missing: Sequence[str]) -> None:
+    needed = 1 + len(missing)
+    members = _by_class(train, source.labels)
+    small = [
+        f"{name!r} has {len(members.get(label, []))}"
+        for label, name in enumerate(source.class_names)
+        if len(members.get(label, [])) < needed
+    ]
+    if small:
+        what = ", ".join(["training", *missing])
+        raise DataError(
+            f"too few images in {len(small)} class(es): {first_three(small)}; "
+            f"each class needs {needed}, one for each of: {what}",
+            where=source.name,
+            hint="add images to these classes, or remove their folders",
+        )
+
+
+def _refuse_missing_classes(source: Source, validation: Sequence[int]) -> None:
+    if not validation:
+        return
+    present = {source.labels[index] for index in validation}
+    absent = [repr(name) for label, name in enumerate(source.class_names) if label not in present]
+    if absent:
+        raise DataError(
+            f"the validation split has no image of {len(absent)} class(es): " + first_three(absent),
+            where=source.name,
+            hint="add one, or remove the validation folder: the split is then taken from the training images",
+        )

@@ -1,0 +1,261 @@
+"""A folder of images, a folder a class: which files belong to which class and split."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.pictures import read_pictures
+from lemonade_es.trainer.data.source import Images, Part, Source, Wanted
+from lemonade_es.vocabulary import closest
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
+"""Of files that are taken for images, in any case: torchvision's list."""
+
+_PARTS: dict[str, Part] = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
+
+
+_Members = dict[Part, dict[str, list[str]]]
+"""By split and class: the paths of the images, relative to the tree's root."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What a scan leaves out, for the notes."""
+
+    ignored: list[str] = field(default_factory=list)
+    seen_twice: list[str] = field(default_factory=list)
+    stray: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The names of the entries of one folder, each kind sorted; not paths, of which 60,000 take a second."""
+
+    folders: list[str]
+    images: list[str]
+    others: list[str]
+
+
+def tree(root: Path) -> Source:
+    """The images below ``root``, in one of three layouts.
+
+    ``root/train/CLASS/*`` with ``root/test/CLASS/*``, ``root/val/CLASS/*`` (or ``valid``, ``validation``)
+    or both, and ``root/CLASS/*`` without any split. Classes are sorted by name; their folders may have
+    folders of their own. Hidden entries and files that are no images are left out, with a note.
+
+    Raises:
+        DataError: the folder is missing, cannot be read, or has no such layout; there are fewer than two
+            classes with images; validation or test images have a class that training images have not.
+    """
+    findings = _Findings()
+    members: _Members = {
+        part: _classes(root, folder, findings) for part, folder in _part_folders(root, findings).items()
+    }
+    class_names = _class_names(members, root)
+    label_of = {name: label for label, name in enumerate(class_names)}
+
+    keys: list[str] = []
+    labels: list[int] = []
+    parts: list[Part] = []
+    for part, classes in members.items():
+        for name, images in classes.items():
+            keys.extend(images)
+            labels.extend(label_of[name] for _ in images)
+            parts.extend([part] * len(images))
+
+    def read(indexes: Sequence[int], wanted: Wanted) -> Images:
+        return read_pictures([root / keys[index] for index in indexes], wanted, root=root)
+
+    flip = any(len(name) > 1 for name in class_names)
+    return Source(
+        name=root.resolve().name or str(root),
+        class_names=class_names,
+        labels=labels,
+        keys=keys,
+        parts=parts,
+        flip=flip,
+        read=read,
+        notes=_notes(findings, members, class_names, flip=flip),
+    )
+
+
+def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
+    """The folder of each split, relative to ``root``; a tree without splits is all training."""
+    listing = _list(root)
+    named = {name: _PARTS[name.lower()] for name in listing.folders if name.lower() in _PARTS}
+    training = [name for name, part in named.items() if part == "train"]
+    only_parts = len(named) == len(listing.folders)
+    if not named or not (only_parts or any(_list(root / name).folders for name in training)):
+        return {"train": ""}  # a class may well be called "train" or "test"
+    if not training:
+        there = ", ".join(f"{name}/" for name in named)
+        raise DataError(f"there is {there} but no train/", where=str(root), hint=_LAYOUTS)
+    _note_entries(listing, findings)
+    findings.ignored += [name for name in listing.folders if name not in named]
+    folders: dict[Part, str] = {}
+    for name, part in named.items():
+        for other in folders.values():
+            if (root / name).samefile(root / other):
+                raise DataError(
+                    f"{other}/ and {name}/ are the same folder: two splits must not share images",
+                    where=str(root),
+                    hint="remove one of the two; a split that is missing is taken from the training images",
+                )
+        if part in folders:
+            raise DataError(
+                f"{folders[part]}/ and {name}/ are both the {part} split", where=str(root), hint="keep one of the two"
+            )
+        folders[part] = name
+    return dict(sorted(folders.items()))
+
+
+def _classes(root: Path, part_folder: str, findings: _Findings) -> dict[str, list[str]]:
+    """The images of each class folder of a split; empty classes have an empty list."""
+    folder = root / part_folder
+    listing = _list(folder)
+    if not listing.folders:
+        what = "holds images, but no folder for each class" if listing.images else "holds no images"
+        raise DataError(
+            f"the folder {what}", where=str(folder), hint=f"put the images of each class in a folder; {_LAYOUTS}"
+        )
+    _note_entries(listing, findings)
+    for name in listing.folders:
+        if not name.isprintable():
+            raise DataError(
+                f"the class folder {name!a} has a name that cannot be printed", where=str(folder), hint="rename it"
+            )
+    prefix = f"{part_folder}/" if part_folder else ""
+    return {name: _images(root, prefix + name, findings) for name in listing.folders}
+
+
+def _images(root: Path, class_folder: str, findings: _Findings) -> list[str]:
+    """All images below a class folder; a folder that is met again (a symlink loop) is left out."""
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [class_folder]
+    while waiting:
+        current = waiting.pop()
+        status = (root / current).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            findings.seen_twice.append(current)
+            continue
+        seen.add(identity)
+        listing = _list(root / current)
+        found += [f"{current}/{name}" for name in listing.images]
+        findings.ignored += [f"{current}/{name}" for name in listing.others]
+        waiting += [f"{current}/{name}" for name in reversed(listing.folders)]
+    return found
+
+
+def _note_entries(listing: _Listing, findings: _Findings) -> None:
+    """Files where only folders have a meaning."""
+    findings.stray += len(listing.images)
+    findings.ignored += listing.others
+
+
+def _list(folder: Path) -> _Listing:
+    """The entries of a folder.
+
+    Raises:
+        DataError: it is missing, no folder, or must not be read.
+    """
+    listing = _Listing([], [], [])
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                _bin(entry, listing).append(entry.name)
+    except FileNotFoundError as error:
+        raise DataError("there is no such folder", where=str(folder), hint=_siblings(folder)) from error
+    except NotADirectoryError as error:
+        raise DataError("this is a file, not a folder of images", where=str(folder), hint=_LAYOUTS) from error
+    except PermissionError as error:
+        raise DataError(
+            "no permission to read the folder", where=str(folder), hint="allow it with chmod, or choose another"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"the folder cannot be read: {reason}", where=str(folder), hint="choose another") from error
+    for kind in (listing.folders, listing.images, listing.others):
+        kind.sort()
+    return listing
+
+
+def _bin(entry: os.DirEntry[str], listing: _Listing) -> list[str]:
+    """The list that an entry belongs to."""
+    if entry.name.startswith("."):
+        return listing.others
+    try:
+        if entry.is_dir():
+            return listing.folders
+        readable = entry.is_file()
+    except OSError:  # a symlink to itself
+        readable = False
+    # A dangling symlink is kept, so that reading it reports it; a pipe or a device is not: it would block.
+    extension = "." + entry.name.rpartition(".")[2].lower()
+    if extension in EXTENSIONS and (readable or not Path(entry.path).exists()):
+        return listing.images
+    return listing.others
+
+
+def _siblings(folder: Path) -> str:
+    """What may have been meant by a folder that is not there."""
+    try:
+        names = [path.name for path in folder.absolute().parent.iterdir() if path.is_dir()]
+    except OSError:
+        return f"its parent {folder.absolute().parent} is missing, too, or cannot be read"
+    near = closest(folder.name, names)
+    return f"did you mean {folder.parent / near}?" if near else f"check the path; {_LAYOUTS}"
+
+
+def _class_names(members: _Members, root: Path) -> tuple[str, ...]:
+    """The classes that have training images."""
+    class_names = tuple(name for name, images in members["train"].items() if images)
+    if len(class_names) < 2:
+        folders = list(members["train"])
+        what = f"only the class {class_names[0]!r} has images" if class_names else "no class folder has images"
+        inside = [name for name in folders if len(folders) == 1 and (root / name / "train").is_dir()]
+        hint = f"did you mean {root / inside[0]}?" if inside else f"a classifier needs two classes or more; {_LAYOUTS}"
+        raise DataError(f"{what} (of {len(folders)} class folder(s))", where=str(root), hint=hint)
+    for part, classes in members.items():
+        unknown = [repr(name) for name, images in classes.items() if images and name not in class_names]
+        if unknown:
+            raise DataError(
+                f"the {part} split has images of {len(unknown)} class(es) without training images: "
+                + first_three(unknown),
+                where=str(root),
+                hint="add training images of these classes, or remove their folders",
+            )
+    return class_names
+
+
+def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...], *, flip: bool) -> tuple[str, ...]:
+    notes = []
+    empty = [repr(name) for name, images in members["train"].items() if not images]
+    if empty:
+        notes.append(f"{len(empty)} class folder(s) without images were left out: {first_three(empty)}")
+    untested = [repr(name) for name in class_names if "test" in members and not members["test"].get(name)]
+    if untested:
+        notes.append(f"the test split has no images of {len(untested)} class(es): {first_three(untested)}")
+    if findings.stray:
+        notes.append(f"{findings.stray} image(s) beside the class folders belong to no class and were ignored")
+    if findings.ignored:
+        names = first_three(findings.ignored)
+        notes.append(f"{len(findings.ignored)} entries are hidden or no images and were ignored: {names}")
+    if findings.seen_twice:
+        notes.append(f"folders that were met twice (symlinks) were left out: {first_three(findings.seen_twice)}")
+    if not flip:
+        notes.append("the class names are single characters: images are not mirrored in training, as for writing")
+    return tuple(notes)

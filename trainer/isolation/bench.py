@@ -1,0 +1,216 @@
+"""The bench: what a locked child does on its parent's command, and all that it tells.
+
+The parent leads, one command after the other, each with its own deadline; so the parent's clock, energy
+meter and labels stay with the parent. Every reply names the command that it answers. Whatever the
+candidate's code raises becomes a reply.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from lemonade_es.task import Task
+from lemonade_es.trainer import candidate, check, training
+from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
+from lemonade_es.trainer.layout import settled
+from lemonade_es.trainer.measurement import Budget, Epoch
+from lemonade_es.trainer.recipe import Recipe
+
+Reply = tuple[Mapping[str, object], bytes]
+
+_BUDGET = TypeAdapter(Budget)
+_MESSAGE_LENGTH = 2000
+# the parent is trusted, and a source that is too large shall be refused as such
+_COMMAND_LIMIT = 1 << 30
+_REFERENCE_SEED = 7
+_SMALL_STEP = 50_000_000
+"""Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What every candidate of a workshop is given.
+
+    Attributes:
+        task: what networks are for.
+        recipe: how they are trained.
+        data: the training set.
+        validation: inputs of the validation set; their labels are not here.
+        device: ``cpu`` or ``cuda``.
+        threads: for training and evaluating; a small network gets one.
+    """
+
+    task: Task
+    recipe: Recipe
+    data: training.TrainingData
+    validation: Tensor
+    device: str
+    threads: int
+
+
+class Bench:
+    """One candidate at a time, from source to weights."""
+
+    def __init__(self, supplies: Supplies, channel: Channel) -> None:
+        self._supplies = supplies
+        self._channel = channel
+        self._source = ""
+        self._macs = 0
+        self._answering = -1
+        self._model: nn.Module = nn.Identity()
+        self._passes: dict[str, Callable[[], object]] = {}
+        self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
+            "check": self._check,
+            "build": self._build,
+            "train": self._train,
+            "predict": self._predict,
+            "warm": self._warm,
+            "pass": self._pass,
+            "weights": self._weights,
+        }
+
+    def serve(self) -> None:
+        """Obeys until the parent closes the channel."""
+        torch.set_num_threads(self._supplies.threads)
+        while True:
+            try:
+                command = self._channel.receive(message_limit=_COMMAND_LIMIT).message
+            except ChannelClosedError:
+                return
+            self._answering = int(command["number"])
+            try:
+                said, tensors = self._commands[command["do"]](command)
+                reply: Mapping[str, object] = {"done": said}
+            except BaseException as error:  # noqa: BLE001  (candidate code may raise anything, SystemExit too)
+                reply, tensors = {"failed": self._reason(error)}, b""
+            self._say(reply, tensors)
+
+    def _say(self, reply: Mapping[str, object], tensors: bytes = b"") -> None:
+        self._channel.send({"answers": self._answering, **reply}, tensors)
+
+    def _reason(self, error: BaseException) -> Mapping[str, object]:
+        if isinstance(error, training.Diverged):
+            return {"code": "DIVERGED", "message": error.message, "line": None}
+        refusal = candidate.explain(error, self._source)
+        return {"code": refusal.code, "message": refusal.message[:_MESSAGE_LENGTH], "line": refusal.line}
+
+    def _check(self, command: Mapping[str, Any]) -> Reply:
+        supplies = self._supplies
+        budget = _BUDGET.validate_python(command["budget"])
+        report = check.check(command["source"], supplies.task, budget, supplies.recipe, command["seed"])
+        self._macs = report.macs or 0
+        return {"report": _finite(asdict(report))}, b""
+
+    def _build(self, command: Mapping[str, Any]) -> Reply:
+        self._source = command["source"]
+        seed = command["seed"]
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        self._model = candidate.build(self._source, self._supplies.task)
+        return {"parameters": sum(p.numel() for p in self._model.parameters() if p.requires_grad)}, b""
+
+    def _train(self, command: Mapping[str, Any]) -> Reply:
+        supplies = self._supplies
+        # a rule, not a trial: the number of threads decides the last bits of the weights
+        small = self._macs * supplies.recipe.batch_size < _SMALL_STEP
+        torch.set_num_threads(1 if small else supplies.threads)
+        training.train(
+            self._model,
+            supplies.data,
+            supplies.recipe,
+            seed=command["seed"],
+            device=supplies.device,
+            on_epoch=self._tell_epoch,
+        )
+        training.prepare(self._model, supplies.device)
+        return {}, b""
+
+    def _tell_epoch(self, index: int, epoch: Epoch) -> None:
+        self._say({"epoch": {"index": index, "loss": epoch.loss}})
+
+    def _predict(self, command: Mapping[str, Any]) -> Reply:
+        data = self._supplies.data
+        inputs = data.inputs if command["split"] == "train" else self._supplies.validation
+        logits = training.predict(self._model, inputs, data.mean, data.std, device=self._supplies.device)
+        return {}, safetensors.torch.save({"logits": logits.contiguous()})
+
+    def _warm(self, command: Mapping[str, Any]) -> Reply:
+        """Gets candidate and reference network ready to be timed, on one thread."""
+        torch.set_num_threads(1)
+        device = self._supplies.device
+        row = candidate.example(self._supplies.task, 1).to(device)
+        if row.dim() == 4:
+            row = row.contiguous(memory_format=settled(self._model))
+        reference = _reference().to(device).eval()
+        picture = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(_REFERENCE_SEED)).to(device)
+        self._passes = {
+            "candidate": lambda: self._model(row),
+            "reference": lambda: reference(picture),
+        }
+        for which in self._passes:
+            self._pass({"which": which, "count": command["count"]})
+        return {}, b""
+
+    def _pass(self, command: Mapping[str, Any]) -> Reply:
+        once = self._passes[command["which"]]
+        with torch.inference_mode():
+            for _ in range(command["count"]):
+                once()
+            if self._supplies.device == "cuda":
+                torch.cuda.synchronize()
+        return {}, b""
+
+    def _weights(self, command: Mapping[str, Any]) -> Reply:
+        # shared tensors cannot be saved as such, and float32 is what the exports start from
+        state = {
+            name: (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().contiguous().clone()
+            for name, tensor in self._model.state_dict().items()
+        }
+        return {}, safetensors.torch.save(state)
+
+
+def probe_cuda() -> Mapping[str, object]:
+    """Whether this process can compute on a GPU, and if not, why."""
+    try:
+        if not torch.cuda.is_available():
+            return {"cuda": False, "why": "torch sees no CUDA device"}
+        torch.ones(2, device="cuda").sum().item()
+    except Exception as error:  # noqa: BLE001  (driver and library errors have many types)
+        return {"cuda": False, "why": f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]}
+    return {"cuda": True, "why": torch.cuda.get_device_name()}
+
+
+def _reference() -> nn.Module:
+    """A small network that never changes, to time each candidate against."""
+    generator = torch.random.get_rng_state()
+    torch.manual_seed(_REFERENCE_SEED)
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    )
+    torch.random.set_rng_state(generator)
+    return network
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,125 @@
+"""The lock: what a child gives up, for good, before it sees the candidate."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import struct
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from lemonade_es.trainer.isolation import landlock, seccomp
+from lemonade_es.trainer.isolation.system_calls import Architecture, this_architecture
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_CAPABILITY_VERSION_3 = 0x20080522
+_OPEN_FILES = 256
+_GRACE_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How tightly to lock.
+
+    Attributes:
+        confine: Landlock, seccomp and no capabilities (level ``medium``); without it only the limits.
+        memory_bytes: address space that may be added to what the process has now; ``None`` is no limit
+            (CUDA reserves far more than it uses).
+        cpu_seconds: processor time of all threads together.
+        cuda: leave the way to the GPU open.
+    """
+
+    confine: bool
+    memory_bytes: int | None
+    cpu_seconds: int
+    cuda: bool = False
+
+
+def lock(policy: Policy, *, parent: int) -> None:
+    """Locks this process.
+
+    Args:
+        policy: how tightly.
+        parent: pid of the process whose end must be the end of this one.
+
+    Raises:
+        OSError: a step was refused; the candidate must not run then.
+    """
+    _limit(policy)
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before we asked to be told
+            os._exit(1)
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        _prctl(_PR_SET_DUMPABLE, 0)
+    if policy.confine:
+        _confine(policy)
+
+
+def _limit(policy: Policy) -> None:
+    cpu = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    wanted = policy.cpu_seconds if cpu == resource.RLIM_INFINITY else min(policy.cpu_seconds, cpu)
+    hard = wanted + _GRACE_SECONDS if cpu == resource.RLIM_INFINITY else cpu
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted, hard))
+    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
+        resource.setrlimit(kind, (0, 0))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    if policy.memory_bytes is not None:
+        total = _address_space() + policy.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (total, total))
+
+
+def _address_space() -> int:
+    """Bytes of address space in use: torch's libraries alone reserve gigabytes; 0 where it cannot be told."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _confine(policy: Policy) -> None:
+    architecture = this_architecture()
+    if architecture is None:
+        raise OSError("there is no system call filter for this processor")
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:  # Landlock binds the calling thread alone
+        raise OSError(f"the process has {threads} threads and must have one to be locked")
+    landlock.restrict(architecture, readable=_readable(cuda=policy.cuda), devices=_devices(cuda=policy.cuda))
+    _drop_capabilities(architecture)
+    seccomp.install(architecture, seccomp.program(architecture, os.getpid(), cuda=policy.cuda))
+
+
+def _readable(*, cuda: bool) -> list[Path]:
+    """What Python and torch load late: their own code and libraries, and what the processor is."""
+    prefixes = {Path(prefix) / lib for prefix in (sys.prefix, sys.base_prefix) for lib in ("lib", "lib64")}
+    packages = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    system = map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/dev/null"))
+    # without these two, NNPACK takes the processor for an unsupported one
+    processor = map(Path, ("/proc/cpuinfo", "/sys/devices/system/cpu"))
+    driver = map(Path, ("/proc/driver/nvidia", "/proc/devices", "/proc/self", "/sys/bus/pci", "/sys/devices"))
+    return [*sorted(prefixes | packages), *system, *processor, *(driver if cuda else ())]
+
+
+def _devices(*, cuda: bool) -> list[Path]:
+    return [Path("/dev/null"), *(sorted(Path("/dev").glob("nvidia*")) if cuda else ())]
+
+
+def _drop_capabilities(architecture: Architecture) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    if libc.syscall(architecture.numbers["capset"], header, bytes(24)) != 0:
+        raise OSError(ctypes.get_errno(), f"capset: {os.strerror(ctypes.get_errno())}")
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    zero = ctypes.c_ulong(0)
+    if libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option}: {os.strerror(ctypes.get_errno())}")

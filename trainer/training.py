@@ -1,0 +1,195 @@
+"""Training and prediction inside the candidate's process: whole batches, no Python work for each sample."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lemonade_es.trainer.augmentation import Augmentation
+from lemonade_es.trainer.candidate import Refusal
+from lemonade_es.trainer.layout import settled
+from lemonade_es.trainer.measurement import Epoch
+from lemonade_es.trainer.recipe import Recipe
+
+_STEPS_BETWEEN_LOOKS = 100
+
+
+class Diverged(Exception):  # noqa: N818  (an outcome with a reason, not an error of the program)
+    """The loss or the weights became infinite or NaN."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a candidate is trained on.
+
+    Attributes:
+        inputs: uint8 images ``(N, C, H, W)`` or integer tokens ``(N, L)``.
+        labels: integer class indices ``(N,)``.
+        mean: of each channel, for pixels scaled to 0..1; empty for tokens.
+        std: likewise.
+        flip: whether a mirrored image keeps its label.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    mean: Sequence[float]
+    std: Sequence[float]
+    flip: bool
+
+
+class _Normalisation:
+    """uint8 images to normalised float32 in the network's memory order; tokens to int64."""
+
+    def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self._order = settled(model)
+        centre = torch.tensor(mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+        spread = torch.tensor(std, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+        self._scale = 1 / (255 * spread)
+        self._shift = -centre / spread
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        if batch.dim() == 2:
+            # a copy: a network that changes its input must not change the data set
+            return batch.to(torch.int64, copy=True)
+        pixels = batch.to(torch.float32, memory_format=self._order)
+        return pixels.mul_(self._scale).add_(self._shift)
+
+
+def train(
+    model: nn.Module,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str | torch.device,
+    on_epoch: Callable[[int, Epoch], None],
+) -> None:
+    """Train a network in place. On a CPU the same seed, network and thread count give the same weights.
+
+    Every epoch sees every sample once, in a new order. A last batch of one sample, which batch
+    normalisation cannot take, joins the batch before it.
+
+    Args:
+        model: the network, with its initial weights.
+        data: the training set, on any device; it is copied to ``device`` as a whole.
+        recipe: how to train.
+        seed: for order, augmentation and dropout.
+        device: where to train.
+        on_epoch: called after each epoch with its number, from 0, and its mean loss and seconds.
+
+    Raises:
+        Diverged: the loss or the weights are no longer finite.
+    """
+    device = torch.device(device)
+    torch.manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
+    inputs, labels = data.inputs.to(device), data.labels.to(device, torch.int64)
+    normalise = _Normalisation(model, data.mean, data.std, device)
+    augment = None
+    if inputs.dim() == 4:
+        augment = Augmentation(recipe, *inputs.shape[2:], flip=data.flip, device=device)
+    model.to(device).train()
+    optimizer = _optimizer(model, recipe)
+    edges = _edges(len(inputs), recipe.batch_size)
+    steps = recipe.epochs * len(edges)
+    step = 0
+    for epoch in range(recipe.epochs):
+        started = time.perf_counter()
+        total = torch.zeros((), device=device)
+        order = torch.randperm(len(inputs), generator=generator, device=device)
+        for start, end in edges:
+            chosen = order[start:end]
+            batch = inputs[chosen]
+            if augment is not None and augment.changes_anything:
+                batch = augment.apply(batch, augment.draw(len(batch), generator))
+            if recipe.schedule == "cosine":
+                optimizer.param_groups[0]["lr"] = recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
+            optimizer.zero_grad(set_to_none=True)
+            loss = functional.cross_entropy(model(normalise(batch)), labels[chosen])
+            torch.autograd.backward(loss)
+            optimizer.step()
+            total += loss.detach() * (end - start)
+            step += 1
+            # reading the loss waits for a GPU, so not at each step
+            if step % _STEPS_BETWEEN_LOOKS == 0:
+                _demand_finite(total.item(), "loss", epoch)
+        mean_loss = total.item() / len(inputs)
+        _demand_finite(mean_loss, "loss", epoch)
+        on_epoch(epoch, Epoch(mean_loss, time.perf_counter() - started))
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        _demand_finite(math.nan, "weights", recipe.epochs - 1)
+
+
+def predict(
+    model: nn.Module,
+    inputs: Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    device: str | torch.device,
+    batch_size: int = 512,
+) -> Tensor:
+    """The logits of a prepared network for a set of inputs.
+
+    Args:
+        model: the network, as :func:`prepare` leaves it.
+        inputs: uint8 images ``(N, C, H, W)`` or integer tokens ``(N, L)``.
+        mean: of each channel, for pixels scaled to 0..1; empty for tokens.
+        std: likewise.
+        device: where the network is.
+        batch_size: how many inputs at once.
+
+    Returns:
+        float32 ``(N, classes)``, on the CPU.
+
+    Raises:
+        Refusal: the network does not return one row of numbers for each input.
+    """
+    device = torch.device(device)
+    normalise = _Normalisation(model, mean, std, device)
+    logits = []
+    with torch.inference_mode():
+        for batch in torch.split(inputs, batch_size):
+            output = model(normalise(batch.to(device)))
+            if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(batch):
+                got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+                raise Refusal("WRONG_OUTPUT", f"In eval mode the network returned {got} for {len(batch)} inputs.")
+            logits.append(output.to("cpu", torch.float32))
+    return torch.cat(logits)
+
+
+def prepare(model: nn.Module, device: str | torch.device) -> nn.Module:
+    """Put a network in eval mode on ``device``; it keeps the memory order that building it settled."""
+    return model.to(device).eval()
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    # one kernel for all tensors: on small networks the step costs as much as the backward pass without it
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(
+        parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+    )
+
+
+def _edges(count: int, batch_size: int) -> list[tuple[int, int]]:
+    starts = list(range(0, count, batch_size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], count], strict=True))
+
+
+def _demand_finite(value: float, what: str, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise Diverged(f"the {what} became infinite or NaN in epoch {epoch + 1}")

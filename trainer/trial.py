@@ -1,0 +1,241 @@
+"""The trial of one candidate: trained, scored, timed and metered, with whatever came before a failure."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
+from lemonade_es.trainer.inspection import inspect
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
+from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, expect, manifest
+from lemonade_es.trainer.latency import WARM_UPS, latency
+from lemonade_es.trainer.measurement import Budget, Energy, Epoch, Failure, Latency, Measurement, Trained
+from lemonade_es.trainer.scoring import Score, score
+
+OnEpoch = Callable[[int, Epoch], None]
+OnProgress = Callable[[Mapping[str, Any]], None]
+
+_MEASURED = ("T_Acc", "V_Acc", "T_E", "V_E", "P", "S", "M", "L", "F", "W", "R", "class_gap")
+_POWER_SECONDS = 0.25
+_TENSOR_FILE_OVERHEAD = 4096
+
+
+@dataclass(slots=True)
+class Trial:
+    """One candidate in one child, led by the parent step by step.
+
+    Attributes:
+        child: where it runs.
+        dataset: what it is trained and scored on.
+        meter: for its energy.
+        epochs: how many the recipe wants.
+        check_until: when it must be checked and built, on :func:`time.monotonic`'s clock.
+        deadline: when all of it must be done.
+        stall_seconds: the longest time without progress.
+        weights_limit: the most bytes of weights to take.
+    """
+
+    child: Child
+    dataset: Dataset
+    meter: EnergyMeter
+    epochs: int
+    check_until: float
+    deadline: float
+    stall_seconds: float
+    weights_limit: int
+    _metrics: dict[str, float | None] = field(default_factory=dict)
+    _absent: dict[str, str] = field(default_factory=dict)
+    _energy: dict[str, Energy] = field(default_factory=dict)
+    _curve: list[Epoch] = field(default_factory=list)
+    _latency: Latency | None = None
+    _weights: bytes | None = None
+    _failure: Failure | None = None
+    _nonfinite: bool = False
+    _training_seconds: float = 0.0
+    _measuring_seconds: float = 0.0
+
+    def run(self, source: str, *, seed: int, on_epoch: OnEpoch | None) -> Trained:
+        """Takes the candidate through all steps, or as far as it gets, and ends the child.
+
+        Args:
+            source: the candidate.
+            seed: for weights, order and augmentation.
+            on_epoch: told of each epoch as it ends, with its number from 0.
+        """
+        with self.child:
+            try:
+                self._prepare(source, seed)
+                self._train(seed, on_epoch)
+                self._measure()
+            except CandidateFailed as failed:
+                self._failure = failed.failure
+        return self._record()
+
+    def _prepare(self, source: str, seed: int) -> None:
+        report = inspect(self.child, source, Budget(), seed=seed, deadline=self.check_until)
+        self._metrics["P"] = _number(report.parameters)
+        self._metrics["M"] = _number(report.macs)
+        if not report.ok:
+            raise CandidateFailed(
+                Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
+            )
+        self.child.call("build", source=source, seed=seed, deadline=self.check_until)
+
+    def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
+        started = last = time.perf_counter()
+
+        def progress(message: Mapping[str, Any]) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            match message.get("epoch"):
+                case {"index": int(index), "loss": int(loss) | float(loss)} if index == len(self._curve) < self.epochs:
+                    epoch = Epoch(float(loss), now - last)
+                case _:
+                    raise broken("a wrong epoch")
+            last = now
+            self._curve.append(epoch)
+            self.meter.touch()
+            if on_epoch is not None:
+                on_epoch(index, epoch)
+
+        try:
+            with self._metered("training", "T_E"):
+                self._call("train", seed=seed, on_progress=progress)
+        finally:
+            self._training_seconds = time.perf_counter() - started
+        if len(self._curve) != self.epochs:
+            raise broken(f"{len(self._curve)} epochs of {self.epochs}")
+
+    def _measure(self) -> None:
+        started = time.perf_counter()
+        try:
+            self._keep_weights()
+            self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+            self._evaluate()
+            if self._nonfinite:
+                raise CandidateFailed(
+                    Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
+                )
+            self._time()
+        finally:
+            self._measuring_seconds = time.perf_counter() - started
+
+    def _keep_weights(self) -> None:
+        reply = self._call("weights", tensor_limit=self.weights_limit)
+        try:
+            specs = manifest(reply.tensors)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        self._weights = reply.tensors
+        self._metrics["S"] = len(reply.tensors) / 1e6
+        for spec in specs.values():
+            if spec.dtype == "F32":
+                values = np.frombuffer(reply.tensors[spec.start : spec.end], np.float32)
+                self._nonfinite |= not bool(np.isfinite(values).all())
+
+    def _evaluate(self) -> None:
+        """The validation set, as often as the meter needs to tell its energy."""
+        rounds = 0
+        started = time.monotonic()
+        with self._metered("validation", "V_E", lambda: rounds):
+            while rounds == 0 or time.monotonic() - started < self.meter.least_seconds:
+                scored = self._scored("validation", self.dataset.validation_labels)
+                rounds += 1
+        self._metrics["V_Acc"] = scored.accuracy
+        self._metrics["class_gap"] = scored.class_gap
+
+    def _scored(self, split: str, labels: NDArray[np.int64]) -> Score:
+        shape = (len(labels), self.dataset.task.classes)
+        limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
+        reply = self._call("predict", split=split, tensor_limit=limit)
+        try:
+            spec = expect(reply.tensors, "logits", "F32", shape)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        found = score(np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape), labels)
+        self._nonfinite |= found.nonfinite_rows > 0
+        return found
+
+    def _time(self) -> None:
+        self._call("warm", count=WARM_UPS)
+        self._latency = latency(self._timed)
+        self._metrics["L"] = self._latency.p50
+        self._metrics["F"] = 1e3 / self._latency.p50
+        seconds = max(_POWER_SECONDS, self.meter.least_seconds)
+        passes = math.ceil(seconds * 1e3 / self._latency.p50)
+        window = self.meter.begin(self.child.pid)
+        self._timed("candidate", passes)
+        energy = self.meter.end(window)
+        self._energy["inference"] = share(energy, passes)
+        if energy.joules is None:
+            self._absent["W"] = energy.reason or energy.method
+        else:
+            self._metrics["W"] = energy.joules / energy.seconds * 1e3
+
+    def _timed(self, which: str, passes: int) -> float:
+        started = time.perf_counter()
+        self._call("pass", which=which, count=passes)
+        return time.perf_counter() - started
+
+    def _call(
+        self, command: str, *, tensor_limit: int = 0, on_progress: OnProgress | None = None, **arguments: object
+    ) -> Frame:
+        return self.child.call(
+            command,
+            deadline=self.deadline,
+            stall_seconds=self.stall_seconds,
+            tensor_limit=tensor_limit,
+            on_progress=on_progress,
+            **arguments,
+        )
+
+    @contextlib.contextmanager
+    def _metered(self, phase: str, metric: str, parts: Callable[[], int] = lambda: 1) -> Iterator[None]:
+        """Meters what is done inside, also if it fails."""
+        window = self.meter.begin(self.child.pid)
+        try:
+            yield
+        finally:
+            ended = self.child.exit
+            energy = self.meter.end(window, cpu_seconds=ended.cpu_seconds if ended else None)
+            energy = share(energy, max(1, parts()))
+            self._energy[phase] = energy
+            if energy.joules is None:
+                self._absent[metric] = energy.reason or energy.method
+            else:
+                self._metrics[metric] = kwh_pue(energy.joules)
+
+    def _record(self) -> Trained:
+        ended = self.child.exit
+        if ended is not None and ended.peak_bytes is not None:
+            self._metrics["R"] = ended.peak_bytes / 1e6
+        failure = self._failure
+        self._nonfinite |= failure is not None and failure.code == "DIVERGED"
+        metrics = {name: self._metrics.get(name) for name in _MEASURED}
+        why = f"{failure.code}: {failure.message}" if failure else "the process left no account of itself"
+        return Trained(
+            Measurement(
+                metrics={**metrics, "failed": float(failure is not None), "nonfinite": float(self._nonfinite)},
+                absent={name: self._absent.get(name, why) for name, value in metrics.items() if value is None},
+                failure=failure,
+                energy=self._energy,
+                latency=self._latency,
+                epochs=tuple(self._curve),
+                training_seconds=self._training_seconds,
+                measuring_seconds=self._measuring_seconds,
+            ),
+            self._weights,
+        )
+
+
+def _number(value: int | None) -> float | None:
+    return None if value is None else float(value)

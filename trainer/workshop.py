@@ -1,0 +1,272 @@
+"""The workshop: candidates go in as source, and come out checked, or trained and measured.
+
+What a candidate does wrong, be it an endless loop or an attack, is an outcome in the record; exceptions are
+for the user's own mistakes and for a machine that cannot isolate.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import psutil
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.arrays import SharedArrays
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.energy import EnergyMeter, best_meter
+from lemonade_es.trainer.inspection import inspect
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child
+from lemonade_es.trainer.isolation.level import best_level, permit
+from lemonade_es.trainer.isolation.lock import Policy
+from lemonade_es.trainer.isolation.nursery import Job, Nursery
+from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.trial import OnEpoch, Trial
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_CHECK_SEED = 0
+_PROBE_SECONDS = 60.0
+_MB = 10**6
+# address space that a thread takes without using it: its stack and its part of the heap
+_THREAD_BYTES = 256 * _MB
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+_CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a candidate may take before it is stopped.
+
+    Attributes:
+        check_seconds: for the check of a candidate.
+        train_seconds: for training and measuring it, all in all.
+        stall_seconds: between two signs of progress.
+        memory_mb: for its process, in MB; ``None`` is half of the machine's (or the container's).
+        weights_mb: for its trained weights, in MB.
+    """
+
+    check_seconds: float = 30.0
+    train_seconds: float = 3600.0
+    stall_seconds: float = 300.0
+    memory_mb: int | None = None
+    weights_mb: int = 1024
+
+
+class Workshop:
+    """Checks, trains and measures candidates, each in a locked process of its own.
+
+    Use it as a context manager, or call :meth:`start` early (it returns at once, while the isolated process
+    imports torch) and :meth:`close` at the end. Use it from one thread at a time.
+
+    Args:
+        dataset: what candidates are trained and scored on.
+        recipe: how they are trained.
+        device: ``auto`` takes a GPU if it works.
+        limits: what a candidate may take.
+        foreign: whether sources come from anyone but the user and this package.
+        unsafe_no_isolation: run foreign sources even where they cannot be isolated.
+        meter: for energy; ``None`` takes the best that the machine has.
+
+    Raises:
+        IsolationError: foreign sources cannot be isolated here, and that was not accepted.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        *,
+        device: Device = "auto",
+        limits: Limits = Limits(),
+        foreign: bool = True,
+        unsafe_no_isolation: bool = False,
+        meter: EnergyMeter | None = None,
+    ) -> None:
+        self._level = best_level()
+        permit(self._level, foreign=foreign, unsafe=unsafe_no_isolation)
+        self._dataset = dataset
+        self._recipe = recipe
+        self._wished = device
+        self._limits = limits
+        self._meter = meter
+        self._device: str | None = None
+        self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._arrays = SharedArrays(dataset)
+        self._nursery = Nursery(self._supplies(), self._arrays.descriptors)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def isolation(self) -> str:
+        """The level of isolation: ``medium`` or ``none``."""
+        return self._level.name
+
+    @property
+    def isolation_reason(self) -> str:
+        """What the level rests on; for ``none``, what is missing."""
+        return self._level.reason
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``; whether a GPU works is asked of a child, once.
+
+        Raises:
+            ConfigError: ``cuda`` was wished for and does not work.
+        """
+        if self._device is None:
+            self._device = self._resolved()
+        return self._device
+
+    @property
+    def meter(self) -> EnergyMeter:
+        """What meters the energy."""
+        if self._meter is None:
+            self._meter = best_meter(self.device)
+        return self._meter
+
+    def start(self) -> None:
+        """Starts the isolated process and returns; the first job waits until it is ready.
+
+        Raises:
+            IsolationError: it cannot be started.
+            DataError: there is no room for the shared copy of the data set.
+        """
+        self._nursery.start()
+
+    def close(self) -> None:
+        """Ends the isolated process and gives up the shared copy of the data set."""
+        try:
+            self._nursery.close()
+        finally:
+            self._arrays.close()
+
+    def check(self, source: str, budget: Budget = Budget()) -> CheckReport:  # noqa: B008  (frozen)
+        """Whether a candidate can be trained; one that crashes, hangs or eats the memory gets a report too.
+
+        Args:
+            source: the candidate.
+            budget: bounds that it must keep.
+
+        Raises:
+            ConfigError: the device that was wished for does not work.
+            IsolationError: no locked process can be had.
+        """
+        seconds = self._limits.check_seconds
+        # on the CPU whatever the device: a check computes two batches of four
+        with self._child("cpu", seconds) as child:
+            started = time.monotonic()
+            try:
+                return inspect(child, source, budget, seed=_CHECK_SEED, deadline=started + seconds)
+            except CandidateFailed as failed:
+                reason = failed.failure
+                return CheckReport(
+                    ok=False,
+                    stage="build",
+                    code=reason.code,
+                    message=reason.message,
+                    line=reason.line,
+                    seconds=time.monotonic() - started,
+                )
+
+    def train(self, source: str, *, seed: int, on_epoch: OnEpoch | None = None) -> Trained:
+        """Trains and measures a candidate; what goes wrong is in the measurement, beside what went well.
+
+        Args:
+            source: the candidate.
+            seed: for weights, order and augmentation.
+            on_epoch: told of each epoch as it ends, with its number from 0.
+
+        Raises:
+            ConfigError: the device that was wished for does not work.
+            IsolationError: no locked process can be had.
+        """
+        limits = self._limits
+        child = self._child(self.device, limits.train_seconds)
+        started = time.monotonic()
+        trial = Trial(
+            child=child,
+            dataset=self._dataset,
+            meter=self.meter,
+            epochs=self._recipe.epochs,
+            check_until=started + min(limits.check_seconds, limits.train_seconds),
+            deadline=started + limits.train_seconds,
+            stall_seconds=limits.stall_seconds,
+            weights_limit=limits.weights_mb * _MB,
+        )
+        return trial.run(source, seed=seed, on_epoch=on_epoch)
+
+    def _child(self, device: str, seconds: float, *, probe: bool = False) -> Child:
+        cuda = device == "cuda"
+        memory = _half_of_the_memory() if self._limits.memory_mb is None else self._limits.memory_mb * _MB
+        policy = Policy(
+            confine=self._level.name != "none",
+            # a GPU's driver reserves address space without end: there the zygote watches what is really used
+            memory_bytes=None if cuda else memory + self._threads * _THREAD_BYTES,
+            cpu_seconds=math.ceil(seconds * self._threads) + 10,
+            cuda=cuda,
+        )
+        return self._nursery.child(
+            Job(policy, device, self._threads, resident_limit=memory if cuda else None, probe=probe)
+        )
+
+    def _resolved(self) -> str:
+        if self._wished == "cpu":
+            return "cpu"
+        if any(Path(device).exists() for device in _GPU_DEVICES):
+            why = self._why_no_cuda()
+        else:
+            why = "there is no GPU device on this machine"
+        if why is None:
+            return "cuda"
+        if self._wished == "cuda":
+            raise ConfigError(
+                f"cuda cannot be used: {why}", where="device", hint="choose --device cpu or --device auto"
+            )
+        return "cpu"
+
+    def _why_no_cuda(self) -> str | None:
+        with self._child("cuda", _PROBE_SECONDS, probe=True) as child:
+            try:
+                said = child.listen(time.monotonic() + _PROBE_SECONDS).message
+            except CandidateFailed as failed:
+                return failed.failure.message
+        return None if said.get("cuda") is True else str(said.get("why"))
+
+    def _supplies(self) -> Mapping[str, object]:
+        dataset = self._dataset
+        return {
+            "task": asdict(dataset.task),
+            "recipe": asdict(self._recipe),
+            "arrays": self._arrays.described(),
+            "mean": dataset.mean,
+            "std": dataset.std,
+            "flip": dataset.flip,
+        }
+
+
+def _half_of_the_memory() -> int:
+    total = int(psutil.virtual_memory().total)
+    try:
+        container = int(_CONTAINER_MEMORY.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no container, or one that says "max"
+        container = total
+    return min(total, container) // 2
