@@ -1,0 +1,35 @@
+"""`python -m benchmarks [NAME] [--quick]`: run one benchmark or all, print a table, write the result as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import improvement, inference
+from benchmarks.result import Result
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
+    "inference": inference.measure,
+    "improvement": improvement.measure,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=list(BENCHMARKS), help="which one [default: all]")
+    parser.add_argument("--quick", action="store_true", help="a short form that keeps the benchmark alive")
+    parser.add_argument("--photos", type=Path, help="an ImageFolder tree of CIFAR-10, for what needs photographs")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="where results go")
+    options = parser.parse_args()
+    for name in [options.name] if options.name else list(BENCHMARKS):
+        result = BENCHMARKS[name](options)
+        print(result.text)
+        if not options.quick:
+            result.write(options.results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

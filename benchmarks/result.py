@@ -1,0 +1,67 @@
+"""A benchmark's result: what was run, where, and what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+def revision() -> str:
+    """The commit that is measured, with a `+` if the tree differs from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def machine() -> dict[str, Any]:
+    """The kind of machine, without its name."""
+    cpu = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "system": platform.system(),
+    }
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark gave.
+
+    Attributes:
+        name: of the benchmark.
+        command: that repeats it.
+        text: the figures for a person.
+        figures: the figures as data.
+    """
+
+    name: str
+    command: str
+    text: str
+    figures: dict[str, Any]
+    revision: str = field(default_factory=revision)
+    machine: dict[str, Any] = field(default_factory=machine)
+    date: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}")
+
+    def write(self, folder: Path) -> None:
+        """Keep the result as JSON, named after the benchmark."""
+        folder.mkdir(parents=True, exist_ok=True)
+        data = {key: value for key, value in asdict(self).items() if key != "text"}
+        (folder / f"{self.name}.json").write_text(json.dumps(data, indent=1) + "\n")

@@ -1,0 +1,237 @@
+"""The command line: options in, library calls, messages and exit codes out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from lemonade_es import __version__
+from lemonade_es.errors import LemonadeError
+from lemonade_es.vocabulary import PRESETS
+
+DONE, NO_MODEL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Assignments(click.ParamType[tuple[str, float]]):
+    """NAME=VALUE with a number as value."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Split and convert, or fail with exit code 2."""
+        if isinstance(value, tuple):
+            return value
+        name, _, number = str(value).partition("=")
+        try:
+            return name.strip(), float(number)
+        except ValueError:
+            self.fail(f"{value!r} is not NAME=NUMBER, for example V_Acc=0.95", param, ctx)
+
+
+def _out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option(
+        "--store",
+        metavar="URL",
+        envvar="LEMONADE_STORE",
+        help="SQLAlchemy URL of the journal [default: SQLite in the --out folder].",
+    )(command)
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        envvar="LEMONADE_OUT",
+        help="Folder of the runs.",
+    )(command)
+
+
+def _json_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+class _Group(click.Group):
+    """Turns the library's errors into one message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LemonadeError as error:
+            click.echo(f"lemonade-es: {error}", err=True)
+            ctx.exit(BAD_INPUT)
+        except KeyboardInterrupt:
+            click.echo("lemonade-es: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="lemonade-es")
+def main() -> None:
+    """Find a neural network for a data set and a set of wishes.
+
+    An expert system reads a rulebook, fires rules on what was measured, and instructs an executor (an LLM or
+    the built-in one), which edits the network; the edit is checked, trained and measured, and so on.
+    """
+
+
+@main.command(short_help="Search for a network.")
+@click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--data", metavar="SPEC", help="Data set name or a folder of images [default: digits].")
+@click.option("--rulebook", metavar="NAME|FILE", help="Shipped name or YAML file [default: lemonade].")
+@click.option("--llm", metavar="SPEC", help="Who edits: builtin, openai:MODEL, ... [default: builtin].")
+@click.option("--llm-base-url", metavar="URL", help="An OpenAI-compatible server (Ollama, vLLM, llama.cpp).")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
+@click.option("--set", "set_", type=_Assignments(), multiple=True, help="A threshold, priority or weight.")
+@click.option("--iterations", type=int, help="How many networks to try [default: 30].")
+@click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
+@click.option("--limit", type=int, metavar="IMAGES", help="Use a seeded, stratified subset.")
+@click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
+@click.option("--target", type=_Assignments(), multiple=True, help="Stop when the best network reaches it.")
+@click.option("--max-seconds", type=float, help="Stop after this time.")
+@click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
+@click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM calls.")
+@click.option("--max-parameters", type=int, help="No network may have more.")
+@click.option("--max-macs", type=int, help="No network may need more multiply-accumulates for an input.")
+@click.option("--candidate-seconds", type=float, help="A longer training fails [default: 3600].")
+@click.option("--start-from", type=click.Choice(["current", "best"]), help="What to edit [default: current].")
+@click.option("--seed", type=int, help="Of everything [default: 0].")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train [default: auto].")
+@click.option("--resume", metavar="RUN", help="Take up a run: its id, the beginning of it, or `latest`.")
+@click.option(
+    "--unsafe-no-isolation",
+    is_flag=True,
+    help="Run generated code where it cannot be isolated. It can then do all that you can.",
+)
+@_out_option
+@_json_option("Print the result as one JSON object and nothing else.")
+def run(
+    config: Path | None,
+    *,
+    set_: Sequence[tuple[str, float]],
+    target: Sequence[tuple[str, float]],
+    resume: str | None,
+    unsafe_no_isolation: bool,
+    out: Path,
+    store: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search for a network.
+
+    CONFIG is a YAML file with the same names as the options (`max_seconds: 600`); options win over it.
+
+    \b
+    lemonade-es run
+    lemonade-es run --data photos/ --resize 32 --preset edge --iterations 10
+    lemonade-es run --data cifar10 --llm openai:gpt-4o --target V_Acc=0.9
+    lemonade-es run --resume latest
+    """
+    from lemonade_es.engine.outcome import outcome
+    from lemonade_es.engine.run import RunFolder, new_run, resume_run
+    from lemonade_es.engine.spec import read_config, resolve
+    from lemonade_es.report.live import view
+    from lemonade_es.report.summary import summary
+
+    options = {**options, "set": dict(set_), "target": dict(target)}
+    folder = RunFolder(out, store)
+    if resume is not None and config is not None:
+        raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")
+    console = Console(stderr=as_json)
+    with view(console, quiet=as_json and not console.is_terminal) as watcher:
+        if resume is not None:
+            result = resume_run(resume, folder, watcher, options, unsafe_no_isolation=unsafe_no_isolation)
+        else:
+            spec = resolve(read_config(config) if config is not None else {}, options)
+            result = new_run(spec, folder, watcher, unsafe_no_isolation=unsafe_no_isolation)
+    if as_json:
+        click.echo(json.dumps(outcome(result), allow_nan=False))
+    else:
+        console.print(summary(result, out))
+    if result.end is None:
+        click.echo(f"interrupted; go on with: lemonade-es run --resume {result.run}", err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(NO_MODEL if result.state.best is None else DONE)
+
+
+@main.command(short_help="Explain the decisions of a run.")
+@click.argument("run_name", metavar="RUN")
+@click.option("--iteration", type=int, metavar="N", help="Only this one [default: all].")
+@click.option("--source", is_flag=True, help="Also show what the patch changed in the source.")
+@_out_option
+@_json_option("Print the explanation as JSON: an object for one iteration, a list for all.")
+def explain(run_name: str, *, iteration: int | None, source: bool, out: Path, store: str | None, as_json: bool) -> None:
+    """Explain a run: facts, fired rules, conflicts, the request, the patch, and what came of it.
+
+    RUN is a run's id, the beginning of one, or `latest`.
+    """
+    from lemonade_es.engine.explain import explain as explanations
+    from lemonade_es.engine.explain import one
+    from lemonade_es.engine.run import RunFolder
+    from lemonade_es.report.explanation import explanation_text
+
+    folder = RunFolder(out, store)
+    journal = folder.journal(create=False)
+    found = explanations(journal.read(journal.find(run_name)), folder.artifacts)
+    chosen = found if iteration is None else (one(found, iteration, run_name),)
+    if as_json:
+        data = [item.to_json() for item in chosen]
+        click.echo(json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False))
+    else:
+        click.echo("\n\n".join(explanation_text(item, source=source) for item in chosen))
+
+
+@main.command(short_help="List the runs.")
+@_out_option
+@_json_option("Print a list of objects.")
+def runs(*, out: Path, store: str | None, as_json: bool) -> None:
+    """List the runs of a folder, oldest first."""
+    from dataclasses import asdict
+
+    from lemonade_es.engine.run import RunFolder
+    from lemonade_es.report.tables import run_line, runs_table
+
+    journal = RunFolder(out, store).journal(create=False)
+    lines = [run_line(journal.read(name)) for name in journal.runs()]
+    if as_json:
+        click.echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
+    else:
+        Console().print(runs_table(lines))
+
+
+@main.command(short_help="Show what this machine offers.")
+@_out_option
+@_json_option("Print one object.")
+def doctor(*, out: Path, store: str | None, as_json: bool) -> None:
+    """Show Python, torch, devices, energy counters, isolation, LLM SDKs and keys (names only), and the store."""
+    from lemonade_es.report.doctor import diagnose, diagnosis_table
+
+    found = diagnose(out, store, os.environ)
+    if as_json:
+        click.echo(json.dumps(found, allow_nan=False))
+    else:
+        Console().print(diagnosis_table(found))
+
+
+@main.command(short_help="Print a shell completion script.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for a shell.
+
+    \b
+    eval "$(lemonade-es completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101  (click ships all three)
+    click.echo(kind(main, {}, "lemonade-es", "_LEMONADE_ES_COMPLETE").source())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Content-addressed files: model sources and weights, written once, by rename."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from lemonade_es.errors import StoreError
+
+
+class Artifacts:
+    """A folder of files named after the SHA-256 of what is in them.
+
+    A name is ``ab/abcdef….suffix``; a file is complete or not there at all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, content: bytes, suffix: str) -> str:
+        """Store the content and return its name.
+
+        Raises:
+            StoreError: the folder cannot be written (disk full, no permission).
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        name = f"{digest[:2]}/{digest}{suffix}"
+        path = self._folder / name
+        if not path.exists():
+            write_file(path, content)
+        return name
+
+    def path(self, name: str) -> Path:
+        """Where the artifact of that name lies."""
+        return self._folder / name
+
+    def read(self, name: str) -> bytes:
+        """The content of an artifact.
+
+        Raises:
+            StoreError: it is missing, or is not what its name says.
+        """
+        path = self._folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        if hashlib.sha256(content).hexdigest() != path.name.split(".")[0]:
+            raise StoreError("the file is not what its name says: it was changed or damaged", where=str(path))
+        return content
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even if the machine stops.
+
+    Raises:
+        StoreError: with the reason of the operating system.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StoreError(
+            f"cannot be written: {error.strerror or error}", where=str(path), hint="free some space or choose --out"
+        ) from None

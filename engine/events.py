@@ -1,0 +1,221 @@
+"""What happens in a run, as typed events: the journal holds these and nothing else.
+
+The events of one iteration, in their order::
+
+    Advised            facts, fired rules, conflicts, instructions   (not for the first network)
+    Requested          the edit request
+    Replied            the executor's raw answer, stored before it is read      (these three
+    Refused            a typed reason, which goes back to the executor           once for each
+    Accepted           the source passed the ladder                              attempt)
+    Measured           what training gave
+    IterationEnded     CM, whether it is the best so far, where the time went
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lemonade_es.engine.compliance import Verdict
+from lemonade_es.engine.conflicts import Resolution
+from lemonade_es.engine.inference import Inference
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.patch import Applied, Predicted, Skipped
+from lemonade_es.task import Task
+from lemonade_es.trainer.measurement import CheckReport, Measurement
+from lemonade_es.trainer.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class DataSummary:
+    """The data set of a run: its task, its sizes, and a fingerprint that a resume must meet again."""
+
+    task: Task
+    training: int
+    validation: int
+    test: int
+    fingerprint: str
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """All that determines the run: the options as resolved, the rulebook's text, the data's fingerprint."""
+
+    spec: RunSpec
+    settings: Mapping[str, float | None]
+    recipe: Recipe
+    rulebook: str
+    rulebook_file: str
+    rulebook_digest: str
+    data: DataSummary
+    executor: str
+    isolation: str
+    device: str
+    energy: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """What the expert system concluded from the network that the iteration starts from.
+
+    Attributes:
+        iteration: the iteration that will carry the instructions out.
+        base: the iteration whose network is edited.
+        inference: facts, firings, weights.
+        resolution: conflicts and what is left.
+    """
+
+    iteration: int
+    base: int
+    inference: Inference
+    resolution: Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The edit request, as JSON data that met its schema."""
+
+    iteration: int
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """An executor's answer, before anything is made of it."""
+
+    iteration: int
+    attempt: int
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A step of the ladder refused the attempt, for a typed reason.
+
+    Attributes:
+        stage: ``reply``, ``patch``, one of the checker's stages, or ``duplicate``.
+        code: the typed reason.
+        message: the sentence that goes back to the executor.
+        line: the failing line of the candidate's source.
+        line_text: that line.
+    """
+
+    iteration: int
+    attempt: int
+    stage: str
+    code: str
+    message: str
+    line: int | None = None
+    line_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The attempt passed the ladder and will be trained.
+
+    Attributes:
+        source: the artifact that holds the model's source.
+        check: parameters, census, architecture.
+        verdicts: for each instruction, whether the census moved as asked.
+        summary: the executor's words.
+        applied: what it says it did.
+        skipped: what it says it did not do.
+        predicted: what it expects; compared with the measured values, never used for a decision.
+        mended: what had to be mended in the reply before it could be read.
+    """
+
+    iteration: int
+    attempt: int
+    source: str
+    check: CheckReport
+    verdicts: tuple[Verdict, ...]
+    summary: str
+    applied: tuple[Applied, ...]
+    skipped: tuple[Skipped, ...]
+    predicted: Predicted | None
+    mended: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What training the accepted candidate gave; ``weights`` names an artifact, if there are any."""
+
+    iteration: int
+    measurement: Measurement
+    weights: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Where wall-clock time went; ``overhead`` is everything but training, measuring and the LLM."""
+
+    total: float = 0.0
+    training: float = 0.0
+    measuring: float = 0.0
+    llm: float = 0.0
+    overhead: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class IterationEnded:
+    """The outcome of an iteration.
+
+    Attributes:
+        outcome: ``ok``, or the typed reason why there is no complete measurement.
+        metrics: measured and derived metrics; empty if nothing was trained.
+        CM: the combined metric, Eq. 1; ``None`` if the candidate cannot be ranked.
+        is_best: whether it leads from here on.
+        note: why a candidate with a CM was not ranked, if so.
+        seconds: where the time went.
+    """
+
+    iteration: int
+    outcome: str
+    metrics: Mapping[str, float | None]
+    CM: float | None
+    is_best: bool
+    seconds: Seconds
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The search is over: ``finished`` (its terminating condition), ``stopped`` (a budget), or ``failed``."""
+
+    status: Literal["finished", "stopped", "failed"]
+    reason: str
+    best: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInterrupted:
+    """The user stopped the process; a resume goes on from here. It leaves no mark on the result."""
+
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A process took the run up again, perhaps with a later end."""
+
+    extended: Mapping[str, Any] = field(default_factory=dict)
+
+
+Event = (
+    RunStarted
+    | Advised
+    | Requested
+    | Replied
+    | Refused
+    | Accepted
+    | Measured
+    | IterationEnded
+    | RunEnded
+    | RunInterrupted
+    | RunResumed
+)

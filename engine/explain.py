@@ -1,0 +1,177 @@
+"""Why each network is as it is: the events of an iteration, gathered into one record for people and programs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.events import (
+    Accepted,
+    Advised,
+    IterationEnded,
+    Measured,
+    Refused,
+    Replied,
+    Requested,
+)
+from lemonade_es.engine.journal import Entry
+from lemonade_es.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One iteration, from the facts to what they led to.
+
+    Attributes:
+        iteration: its number.
+        advised: facts, firings in their order, conclusions, contributions, conflicts; ``None`` for a first
+            network, about which there are no facts yet.
+        request: the edit request as sent.
+        replied: the answers, one an attempt.
+        refused: the refused attempts with their typed reasons.
+        accepted: what the patch said and what the census shows; ``None`` if every attempt was refused.
+        measured: what training gave.
+        ended: the outcome.
+        source_before: the source that was edited.
+        source_after: the source that was trained.
+    """
+
+    iteration: int
+    advised: Advised | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+    replied: tuple[Replied, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    accepted: Accepted | None = None
+    measured: Measured | None = None
+    ended: IterationEnded | None = None
+    source_before: str | None = None
+    source_after: str | None = None
+
+    @property
+    def diff(self) -> str:
+        """What the patch changed, as a unified diff; empty for a first network."""
+        if self.source_before is None or self.source_after is None:
+            return ""
+        base = self.advised.base if self.advised is not None else 0
+        return "".join(
+            difflib.unified_diff(
+                self.source_before.splitlines(keepends=True),
+                self.source_after.splitlines(keepends=True),
+                f"iteration {base}",
+                f"iteration {self.iteration}",
+            )
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The explanation as JSON data, with the names that ``lemonade-es explain --json`` documents."""
+        data: dict[str, Any] = {"iteration": self.iteration}
+        if self.advised is not None:
+            inference = _plain(self.advised.inference)
+            resolution = _plain(self.advised.resolution)
+            data["base"] = self.advised.base
+            data.update({name: inference[name] for name in _INFERENCE})
+            data["weights"] = inference["weights"]
+            data["conflicts"] = resolution["decisions"]
+            data["instructions"] = resolution["instructions"]
+        else:
+            data.update(_NO_ADVICE)
+        data["request"] = dict(self.request)
+        data["replies"] = [_plain(replied) for replied in self.replied]
+        data["refused"] = [_plain(refused) for refused in self.refused]
+        data["patch"] = None if self.accepted is None else _patch(self.accepted)
+        data["changed"] = None if self.accepted is None else self._changed(self.accepted)
+        data["measured"] = None if self.measured is None else _plain(self.measured.measurement)
+        data["outcome"] = None if self.ended is None else _plain(self.ended)
+        return data
+
+    def _changed(self, accepted: Accepted) -> dict[str, Any]:
+        return {
+            "census_before": self.request.get("census"),
+            "census_after": _plain(accepted.check)["census"],
+            "verdicts": [_plain(verdict) for verdict in accepted.verdicts],
+            "diff": self.diff,
+        }
+
+
+_INFERENCE = ("facts", "fired", "not_fired", "conclusions", "contributions")
+_NO_ADVICE: Mapping[str, Any] = {
+    "base": None,
+    "facts": {},
+    "fired": [],
+    "not_fired": [],
+    "conclusions": {},
+    "contributions": {},
+    "weights": {},
+    "conflicts": [],
+    "instructions": {},
+}
+_PATCH = ("summary", "applied", "skipped", "predicted", "mended", "attempt")
+
+
+def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation, ...]:
+    """The explanation of each iteration of a run, from its journal alone.
+
+    Raises:
+        StoreError: a source that the journal names is missing or damaged.
+    """
+    gathered: dict[int, dict[str, Any]] = {}
+    for entry in entries:
+        iteration = getattr(entry.event, "iteration", None)
+        slot = _SLOTS.get(type(entry.event))
+        if iteration is None or slot is None:
+            continue
+        found = gathered.setdefault(iteration, {"replied": (), "refused": ()})
+        if slot in ("replied", "refused"):
+            found[slot] = (*found[slot], entry.event)
+        elif slot == "request":
+            found[slot] = entry.event.request  # type: ignore[union-attr]
+        else:
+            found[slot] = entry.event
+    return tuple(_with_sources(number, found, artifacts) for number, found in sorted(gathered.items()))
+
+
+def one(explanations: Sequence[Explanation], iteration: int, run: str) -> Explanation:
+    """The explanation of one iteration.
+
+    Raises:
+        StoreError: the run has no such iteration.
+    """
+    for explanation in explanations:
+        if explanation.iteration == iteration:
+            return explanation
+    raise StoreError(
+        f"there is no iteration {iteration}", where=f"run {run}", hint=f"it has {len(explanations)} iterations"
+    )
+
+
+_SLOTS: Mapping[type[Any], str] = {
+    Advised: "advised",
+    Requested: "request",
+    Replied: "replied",
+    Refused: "refused",
+    Accepted: "accepted",
+    Measured: "measured",
+    IterationEnded: "ended",
+}
+
+
+def _with_sources(iteration: int, found: Mapping[str, Any], artifacts: Artifacts) -> Explanation:
+    accepted: Accepted | None = found.get("accepted")
+    after = artifacts.read(accepted.source).decode() if accepted is not None else None
+    before = found.get("request", {}).get("model_py")
+    return Explanation(iteration=iteration, source_before=before, source_after=after, **found)
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    data: dict[str, Any] = TypeAdapter(type(record)).dump_python(record, mode="json")
+    return data
+
+
+def _patch(accepted: Accepted) -> dict[str, Any]:
+    data = _plain(accepted)
+    return {name: data[name] for name in _PATCH}

@@ -1,0 +1,245 @@
+"""The journal: an append-only table of events from which a run is explained, resumed and reported."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+from lemonade_es.engine.events import Event, RunStarted
+from lemonade_es.errors import StoreError
+
+DATABASE = "lemonade.db"
+
+_METADATA = MetaData()
+_EVENTS = Table(
+    "events",
+    _METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("type", String(32), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+)
+_TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: an event, its number in the run, and when it was written (UTC, ISO 8601)."""
+
+    run: str
+    seq: int
+    at: str
+    event: Event
+
+
+class Journal:
+    """Events of many runs in one database: SQLite (WAL) in the run folder, or any SQLAlchemy URL.
+
+    Args:
+        url: ``sqlite:///runs/lemonade.db``, ``postgresql+psycopg://...``.
+
+    Raises:
+        StoreError: the database cannot be opened.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._where = _without_password(url)
+        with self._explained():
+            self._engine = _connectable(url)
+            _METADATA.create_all(self._engine)
+
+    @classmethod
+    def in_folder(cls, folder: Path, *, create: bool) -> Journal:
+        """The journal in a run folder.
+
+        Raises:
+            StoreError: there is none and none may be made, or the folder cannot be written.
+        """
+        path = folder / DATABASE
+        if not create and not path.is_file():
+            raise StoreError("there are no runs here", where=str(folder), hint="give --out DIR, or run first")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot be made: {error.strerror}", where=str(folder), hint="choose another --out"
+            ) from None
+        return cls(f"sqlite:///{path}")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def append(self, run: str, seq: int, event_: Event) -> Entry:
+        """Write one event in a transaction of its own; when this returns, it is on disk.
+
+        Raises:
+            StoreError: the disk is full, the database is gone, or another process writes the same run.
+        """
+        entry = Entry(run, seq, datetime.now(UTC).isoformat(timespec="milliseconds"), event_)
+        row = {
+            "run_id": run,
+            "seq": seq,
+            "type": type(event_).__name__,
+            "at": entry.at,
+            "payload": json.dumps(to_data(event_), ensure_ascii=False, allow_nan=False),
+        }
+        with self._explained(run), self._engine.begin() as connection:
+            connection.execute(insert(_EVENTS).values(**row))
+        return entry
+
+    def read(self, run: str) -> tuple[Entry, ...]:
+        """All events of a run, in their order.
+
+        Raises:
+            StoreError: there is no such run, or an event cannot be read by this version.
+        """
+        query = select(_EVENTS).where(_EVENTS.c.run_id == run).order_by(_EVENTS.c.seq)
+        with self._explained(), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        if not rows:
+            raise StoreError(f"there is no run {run}", where=self._where, hint="`lemonade-es runs` lists them")
+        return tuple(_entry(row) for row in rows)
+
+    def count(self, run: str) -> int:
+        """How many events a run has."""
+        query = select(func.count()).select_from(_EVENTS).where(_EVENTS.c.run_id == run)
+        with self._explained(), self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
+    def runs(self) -> tuple[str, ...]:
+        """The ids of all runs, oldest first."""
+        query = select(_EVENTS.c.run_id, func.min(_EVENTS.c.at)).group_by(_EVENTS.c.run_id)
+        with self._explained(), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(func.min(_EVENTS.c.at), _EVENTS.c.run_id)).all()
+        return tuple(row[0] for row in rows)
+
+    def find(self, name: str) -> str:
+        """The run that a user means: an id, the beginning of one, or ``latest``.
+
+        Raises:
+            StoreError: none or several fit.
+        """
+        known = self.runs()
+        if name in known:
+            return name
+        if name == "latest" and known:
+            return known[-1]
+        fitting = [run for run in known if run.startswith(name)] if name else []
+        if len(fitting) == 1:
+            return fitting[0]
+        problem = f"{len(fitting)} runs begin with {name!r}" if fitting else f"there is no run {name!r}"
+        raise StoreError(problem, where=self._where, hint="`lemonade-es runs` lists them")
+
+    @contextmanager
+    def _explained(self, run: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise StoreError(
+                f"another process is writing run {run}", where=self._where, hint="wait for it, or stop it"
+            ) from None
+        except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreError(
+                f"the run store failed: {str(cause).splitlines()[0]}",
+                where=self._where,
+                hint="is the disk full, or the folder not writable?",
+            ) from None
+
+
+def new_run_id() -> str:
+    """A fresh id that sorts by time: ``20261124-131502-3fa9``."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def started(entries: tuple[Entry, ...]) -> RunStarted:
+    """The first event of a run.
+
+    Raises:
+        StoreError: the run has none.
+    """
+    first = entries[0].event
+    if not isinstance(first, RunStarted):
+        raise StoreError("its first event is missing", where=f"run {entries[0].run}")
+    return first
+
+
+def to_data(event_: Event) -> dict[str, Any]:
+    """An event as JSON data."""
+    data: dict[str, Any] = _adapter(type(event_).__name__).dump_python(event_, mode="json")
+    return data
+
+
+def from_data(kind: str, data: Mapping[str, Any]) -> Event:
+    """The inverse of :func:`to_data`.
+
+    Raises:
+        StoreError: the data is not of that kind.
+    """
+    if kind not in _TYPES:
+        raise StoreError(f"this version knows no event {kind!r}", hint="read it with the version that wrote it")
+    try:
+        event_: Event = _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise StoreError(f"a recorded {kind} is damaged at {place}: {first['msg']}") from None
+    return event_
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_TYPES[kind])
+
+
+def _entry(row: Any) -> Entry:
+    try:
+        data = json.loads(row.payload)
+    except ValueError as error:
+        raise StoreError(f"event {row.seq} is damaged: {error}", where=f"run {row.run_id}") from None
+    return Entry(row.run_id, row.seq, row.at, from_data(row.type, data))
+
+
+def _connectable(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    return f"{head.split('://')[0]}://***@{tail}" if at else url.removeprefix("sqlite:///")

@@ -1,0 +1,59 @@
+"""The combined metric CM (Eq. 1), what it is normalised by, and which of two candidates is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Values = Mapping[str, float | None]
+
+_NORMALISED = {"NF": ("F", "TF"), "T_NE": ("T_E", "TT_E"), "V_NE": ("V_E", "TV_E")}
+
+
+def normalised(metrics: Values, settings: Values) -> dict[str, float | None]:
+    """``NF``, ``T_NE`` and ``V_NE``: x / (x + threshold).
+
+    The paper does not say how it normalises. This is bounded (0..1), monotone, one half at the threshold,
+    and does not depend on other candidates, so that a CM once given stays.
+    """
+    return {name: _saturate(metrics.get(raw), settings.get(at)) for name, (raw, at) in _NORMALISED.items()}
+
+
+def _saturate(value: float | None, threshold: float | None) -> float | None:
+    if value is None or threshold is None or value < 0:
+        return None
+    total = value + threshold
+    return value / total if total > 0 else None
+
+
+def combined_metric(metrics: Values, settings: Values) -> float | None:
+    """CM = WA (T_Acc + V_Acc) + WF NF - WE (T_NE + V_NE), Eq. 1.
+
+    Returns:
+        ``None`` if a metric with a weight other than 0 is missing: such a candidate cannot be ranked.
+    """
+    terms = (
+        (settings.get("WA"), ("T_Acc", "V_Acc"), 1.0),
+        (settings.get("WF"), ("NF",), 1.0),
+        (settings.get("WE"), ("T_NE", "V_NE"), -1.0),
+    )
+    total = 0.0
+    for weight, names, sign in terms:
+        if not weight:
+            continue
+        for name in names:
+            value = metrics.get(name)
+            if value is None:
+                return None
+            total += sign * weight * value
+    return total
+
+
+def reached(targets: Mapping[str, float], metrics: Values, *, lower_is_better: frozenset[str]) -> bool:
+    """Whether every target holds: at least the wanted value, or at most, where lower is better."""
+    if not targets:
+        return False
+    for name, wanted in targets.items():
+        value = metrics.get(name)
+        if value is None or (value > wanted if name in lower_is_better else value < wanted):
+            return False
+    return True

@@ -1,0 +1,56 @@
+"""What ``lemonade-es run --json`` prints: a run's result as one JSON object with documented names."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lemonade_es.engine.run import RunResult
+
+
+def outcome(result: RunResult) -> dict[str, Any]:
+    """The result as JSON data.
+
+    Times are wall-clock seconds; ``total`` is the sum of the other parts, and ``overhead_per_iteration`` the
+    median over the iterations of all that is neither training nor measuring nor the LLM's time.
+    """
+    state = result.state
+    valid = sum(1 for ended in state.ended if ended.outcome == "ok")
+    return {
+        "run": result.run,
+        "status": result.end.status if result.end is not None else "stopped",
+        "reason": result.end.reason if result.end is not None else "interrupted",
+        "iterations": len(state.ended),
+        "valid": valid,
+        "failed": len(state.ended) - valid,
+        "best": _best(result),
+        "instructions_per_iteration": state.instructions,
+        "seconds": _seconds(result),
+        "energy_kwh_pue": state.energy,
+        "llm_cost_usd": state.cost,
+        "isolation": result.started.isolation,
+    }
+
+
+def _best(result: RunResult) -> Mapping[str, Any] | None:
+    best = result.state.best
+    if best is None:
+        return None
+    return {
+        "iteration": best.iteration,
+        "CM": best.CM,
+        "metrics": dict(best.metrics),
+        "model": str(result.model.resolve()) if result.model is not None else None,
+        "weights": str(result.weights.resolve()) if result.weights is not None else None,
+    }
+
+
+def _seconds(result: RunResult) -> dict[str, float]:
+    seconds = asdict(result.state.seconds)
+    seconds["startup"] = result.startup_seconds
+    seconds["total"] += result.startup_seconds
+    overheads = [ended.seconds.overhead for ended in result.state.ended]
+    seconds["overhead_per_iteration"] = statistics.median(overheads) if overheads else 0.0
+    return {name: round(value, 4) for name, value in seconds.items()}

@@ -1,0 +1,353 @@
+"""One run from its options to its result: check everything, open the journal, search, leave the best behind."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from lemonade_es.engine.artifacts import Artifacts, write_file
+from lemonade_es.engine.events import DataSummary, Event, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.inference import compile_rulebook
+from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
+from lemonade_es.engine.search import Search, Watcher
+from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.engine.state import SearchState
+from lemonade_es.engine.tape import Tape, TapeEnd
+from lemonade_es.errors import DataError
+from lemonade_es.llm import registry
+from lemonade_es.llm.executor import Executor, Reply
+from lemonade_es.llm.request import EditRequest, Feedback
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.data.spec import load as load_data
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
+from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
+from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.vocabulary import settings as resolve_settings
+
+_PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "openai")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where runs lie: a folder with the journal, the artifacts, and a folder for each run.
+
+    Attributes:
+        path: ``runs`` unless ``--out`` says otherwise.
+        store: SQLAlchemy URL of the journal, if it is not the SQLite file in the folder.
+    """
+
+    path: Path
+    store: str | None = None
+
+    def journal(self, *, create: bool) -> Journal:
+        """Open the journal.
+
+        Raises:
+            StoreError: it is not there, or cannot be opened.
+        """
+        return Journal(self.store) if self.store else Journal.in_folder(self.path, create=create)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The store of sources and weights."""
+        return Artifacts(self.path / "artifacts")
+
+    def best(self, run: str) -> Path:
+        """Where the best network of a run is left."""
+        return self.path / run / "best"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run that ended, or that was interrupted.
+
+    Attributes:
+        run: its id.
+        started: its first event.
+        end: how it ended; ``None`` if it was interrupted.
+        state: all that the search knows.
+        startup_seconds: what this process needed before the first iteration.
+        model: the source of the best network.
+        weights: its weights.
+    """
+
+    run: str
+    started: RunStarted
+    end: RunEnded | None
+    state: SearchState
+    startup_seconds: float
+    model: Path | None
+    weights: Path | None
+
+
+class RunWatcher(Watcher, Protocol):
+    """A watcher that is also told when the run begins and how long a training is."""
+
+    def begin(self, run: str, started: RunStarted) -> None:
+        """Everything is checked; the search begins or goes on."""
+
+
+def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_isolation: bool = False) -> RunResult:
+    """Run a search from its beginning.
+
+    Everything that can be wrong with the input is found before anything is written.
+
+    Raises:
+        LemonadeError: bad input, or the search cannot go on; what was recorded stays and can be resumed.
+    """
+    clock = time.monotonic()
+    settings = resolve_settings(spec.preset, spec.set)
+    rulebook = load_rulebook(find_rulebook(spec.rulebook))
+    executor = _executor(spec)
+    dataset = load_data(spec.data, limit=spec.limit, resize=spec.resize, seed=spec.seed)
+    recipe = _recipe(spec, dataset)
+    with _workshop(spec, dataset, recipe, executor, unsafe=unsafe_no_isolation) as workshop:
+        begun = RunStarted(
+            spec=spec,
+            settings=settings,
+            recipe=recipe,
+            rulebook=rulebook.text,
+            rulebook_file=rulebook.name,
+            rulebook_digest=rulebook.digest,
+            data=_summary(dataset),
+            executor=executor.name,
+            isolation=workshop.isolation,
+            device=workshop.device,
+            energy=workshop.meter.describe(),
+            versions=_versions(),
+        )
+        with closing(folder.journal(create=True)) as journal:
+            run = new_run_id()
+            first = journal.append(run, 0, begun)
+            session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
+            return session.search((first,), time.monotonic() - clock)
+
+
+def resume_run(
+    name: str,
+    folder: RunFolder,
+    watcher: RunWatcher,
+    options: Mapping[str, Any],
+    *,
+    unsafe_no_isolation: bool = False,
+) -> RunResult:
+    """Take up a run where its journal ends; no recorded reply is asked for again, no training repeated.
+
+    Args:
+        name: the run's id, its beginning, or ``latest``.
+        folder: where it lies.
+        watcher: is told what happens.
+        options: what to change; only what :data:`lemonade_es.engine.spec.EXTENDABLE` names.
+        unsafe_no_isolation: as for a new run; it is never remembered.
+
+    Raises:
+        LemonadeError: there is no such run, its data changed, or the search cannot go on.
+    """
+    clock = time.monotonic()
+    with closing(folder.journal(create=False)) as journal:
+        run = journal.find(name)
+        entries = journal.read(run)
+        begun = started(entries)
+        spec = extend(current_spec(entries), options)
+        if is_over(entries) and spec == current_spec(entries):
+            watcher.begin(run, begun)
+            return recorded_result(run, entries, folder, watcher.event)
+        rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
+        executor = _executor(spec)
+        dataset = load_data(spec.data, limit=spec.limit, resize=spec.resize, seed=spec.seed)
+        if dataset.fingerprint != begun.data.fingerprint:
+            raise DataError(
+                "the data set is not the one that the run was started with",
+                where=spec.data,
+                hint="restore it, or start a new run",
+            )
+        with _workshop(spec, dataset, begun.recipe, executor, unsafe=unsafe_no_isolation) as workshop:
+            mark = RunResumed({key: value for key, value in options.items() if value not in (None, {})})
+            entries = (*entries, journal.append(run, len(entries), mark))
+            session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
+            return session.search(entries, time.monotonic() - clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One process's part of a run: all parts checked and open."""
+
+    folder: RunFolder
+    journal: Journal
+    run: str
+    begun: RunStarted
+    spec: RunSpec
+    rulebook: Rulebook
+    executor: Executor
+    workshop: Workshop
+    watcher: RunWatcher
+
+    def search(self, entries: tuple[Entry, ...], startup: float) -> RunResult:
+        """Search to the end, or to the user's Ctrl-C; leave the best network in the run's folder."""
+        self.watcher.begin(self.run, self.begun)
+        artifacts = self.folder.artifacts
+        search = Search(
+            spec=self.spec,
+            settings=self.begun.settings,
+            task=self.begun.data.task,
+            rulebook=self.rulebook,
+            compiled=compile_rulebook(self.rulebook),
+            executor=self.executor,
+            trainer=self.workshop,
+            tape=Tape(self.journal, self.run, entries, self.watcher.event),
+            artifacts=artifacts,
+            watcher=self.watcher,
+        )
+        end: RunEnded | None = None
+        try:
+            end = search.run()
+        except KeyboardInterrupt:
+            self.journal.append(self.run, self.journal.count(self.run), RunInterrupted(search.iteration))
+        model, weights = _leave_best(search.state, self.folder, self.run)
+        return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
+
+
+def recorded_result(
+    run: str,
+    entries: tuple[Entry, ...],
+    folder: RunFolder,
+    listener: Callable[[Event], None] | None = None,
+) -> RunResult:
+    """What the journal holds of a run, without doing anything again.
+
+    Raises:
+        StoreError: the journal or an artifact is damaged.
+    """
+    begun = started(entries)
+    rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
+    search = Search(
+        spec=current_spec(entries),
+        settings=begun.settings,
+        task=begun.data.task,
+        rulebook=rulebook,
+        compiled=compile_rulebook(rulebook),
+        executor=_NOBODY,
+        trainer=_NOBODY,
+        tape=Tape(None, run, entries, listener),
+        artifacts=folder.artifacts,
+        watcher=_NOBODY,
+    )
+    with suppress(TapeEnd):
+        search.run()
+    last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
+    best = folder.best(run)
+    model, weights = best / "model.py", best / "weights.safetensors"
+    return RunResult(
+        run,
+        begun,
+        last if is_over(entries) else None,
+        search.state,
+        0.0,
+        model if model.is_file() else None,
+        weights if weights.is_file() else None,
+    )
+
+
+def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
+    """The specification as the last resume left it."""
+    spec = started(entries).spec
+    for entry in entries:
+        if isinstance(entry.event, RunResumed):
+            spec = extend(spec, entry.event.extended)
+    return spec
+
+
+def is_over(entries: tuple[Entry, ...]) -> bool:
+    """Whether the run came to its end and was not taken up again."""
+    marks = [entry.event for entry in entries if isinstance(entry.event, RunEnded | RunResumed)]
+    return bool(marks) and isinstance(marks[-1], RunEnded)
+
+
+class _Nobody:
+    """Stands in for executor, trainer and watcher where a finished tape is only read."""
+
+    name = "nobody"
+    foreign = False
+
+    def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
+        raise TapeEnd
+
+    def check(self, source: str, budget: Budget) -> CheckReport:
+        raise TapeEnd
+
+    def train(self, source: str, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
+        raise TapeEnd
+
+    def event(self, event: Event) -> None:
+        """Nobody is told."""
+
+    def doing(self, iteration: int, state: str) -> None:
+        """Nobody is told."""
+
+    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
+        """Nobody is told."""
+
+
+_NOBODY = _Nobody()
+
+
+def _executor(spec: RunSpec) -> Executor:
+    return registry.executor(spec.llm, base_url=spec.llm_base_url, prices=spec.prices)
+
+
+def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:
+    recipe = with_overrides(search_recipe(dataset.task.kind), spec.recipe)
+    return recipe if spec.epochs is None else with_overrides(recipe, {"epochs": spec.epochs})
+
+
+def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, executor: Executor, *, unsafe: bool) -> Workshop:
+    return Workshop(
+        dataset,
+        recipe,
+        device=spec.device,
+        limits=Limits(train_seconds=spec.candidate_seconds),
+        foreign=executor.foreign,
+        unsafe_no_isolation=unsafe,
+    )
+
+
+def _summary(dataset: Dataset) -> DataSummary:
+    return DataSummary(
+        task=dataset.task,
+        training=len(dataset.train_labels),
+        validation=len(dataset.validation_labels),
+        test=dataset.test_count,
+        fingerprint=dataset.fingerprint,
+        class_names=dataset.class_names,
+        notes=dataset.notes,
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
+
+
+def _leave_best(state: SearchState, folder: RunFolder, run: str) -> tuple[Path | None, Path | None]:
+    """Copy the best network's source and weights where a person finds them."""
+    if state.best is None:
+        return None, None
+    best = folder.best(run)
+    model, weights = best / "model.py", best / "weights.safetensors"
+    write_file(model, state.best.source.encode())
+    if state.best.weights is None:
+        weights.unlink(missing_ok=True)
+        return model, None
+    write_file(weights, folder.artifacts.read(state.best.weights))
+    return model, weights

@@ -1,0 +1,268 @@
+"""Algorithm 1: the search. Measure, advise, ask, check, train; keep the best; until the terminating condition."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.conflicts import resolve
+from lemonade_es.engine.events import (
+    Advised,
+    Event,
+    IterationEnded,
+    Measured,
+    Refused,
+    Requested,
+    RunEnded,
+    Seconds,
+)
+from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.inference import Compiled
+from lemonade_es.engine.ladder import Candidate, Ladder
+from lemonade_es.engine.metric import combined_metric, normalised, reached
+from lemonade_es.engine.requests import build_request, instructions_of
+from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
+from lemonade_es.engine.state import Network, SearchState
+from lemonade_es.engine.tape import Tape
+from lemonade_es.llm.executor import Executor
+from lemonade_es.llm.request import EditRequest
+from lemonade_es.llm.schema import check_request
+from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.task import Task
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
+
+
+class Trainer(Protocol):
+    """What the search needs of a workshop."""
+
+    def check(self, source: str, budget: Budget) -> CheckReport:
+        """Steps 3 to 6 of the ladder."""
+
+    def train(self, source: str, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
+        """Train and measure."""
+
+
+class Watcher(Protocol):
+    """Is told what the search does, while it does it."""
+
+    def event(self, event: Event) -> None:
+        """An event was recorded, or read back from the journal by a resume."""
+
+    def doing(self, iteration: int, state: str) -> None:
+        """The search turned to something else: ``asking builtin``, ``checking``, ``training``."""
+
+    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
+        """An epoch of the candidate's training ended; ``number`` counts from 1."""
+
+
+class Search:
+    """One run of Algorithm 1 over a tape: recorded steps are read back, new ones are done and recorded.
+
+    Args:
+        spec: the options.
+        settings: thresholds, priorities and weights in force.
+        task: what the network must take and give.
+        rulebook: the rules, for the texts of its instructions.
+        compiled: the same rules, ready to fire.
+        executor: who carries instructions out.
+        trainer: who checks, trains and measures.
+        tape: the journal of this run; the search's state listens to it.
+        artifacts: where sources and weights go.
+        watcher: is told what happens.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: RunSpec,
+        settings: Mapping[str, float | None],
+        task: Task,
+        rulebook: Rulebook,
+        compiled: Compiled,
+        executor: Executor,
+        trainer: Trainer,
+        tape: Tape,
+        artifacts: Artifacts,
+        watcher: Watcher,
+    ) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._task = task
+        self._rulebook = rulebook
+        self._compiled = compiled
+        self._trainer = trainer
+        self._tape = tape
+        self._artifacts = artifacts
+        self._watcher = watcher
+        self._budget = Budget(parameters=spec.max_parameters, macs=spec.max_macs)
+        self.state = SearchState()
+        self._ladder = Ladder(
+            executor,
+            lambda source: trainer.check(source, self._budget),
+            tape,
+            artifacts,
+            repairs=spec.repairs,
+            replied=self.state.replied,
+            watch=self._doing,
+        )
+        self.iteration = 0
+
+    def run(self) -> RunEnded:
+        """Iterate until the terminating condition, and record the end.
+
+        Raises:
+            LemonadeError: the search cannot go on (store, executor); what was recorded stays.
+        """
+        end = self._end_reached()
+        while end is None:
+            self.iteration += 1
+            self._iterate()
+            end = self._end_reached()
+        best = self.state.best
+        if best is None:
+            return self._tape.record(RunEnded("failed", f"no valid model was found: {end.reason}", None))
+        return self._tape.record(replace(end, best=best.iteration))
+
+    def _end_reached(self) -> RunEnded | None:
+        """TC of Algorithm 1: the target, the number of iterations, or a budget."""
+        spec, state = self._spec, self.state
+        best = state.best
+        if best is not None and reached(spec.target, best.metrics, lower_is_better=LOWER_IS_BETTER):
+            return RunEnded("finished", "the target is reached", None)
+        if self.iteration >= spec.iterations:
+            return RunEnded("finished", f"{spec.iterations} iterations are done", None)
+        budgets = (
+            ("time", "s", spec.max_seconds, state.seconds.total),
+            ("energy", "kWh-PUE", spec.max_energy, state.energy),
+            ("LLM", "USD", spec.max_llm_cost if self.iteration else None, state.cost),
+        )
+        for name, unit, budget, spent in budgets:
+            if budget is not None and spent >= budget:
+                return RunEnded("stopped", f"the {name} budget of {budget:g} {unit} is spent", None)
+        return None
+
+    def _iterate(self) -> None:
+        start = time.monotonic()
+        base = self.state.base(self._spec.start_from)
+        advised = self._advise(base) if base is not None else None
+        request = self._request(base, advised)
+        outcome = self._ladder.climb(request, self.state.architectures)
+        network = None if isinstance(outcome, Refused) else self._train(outcome)
+        ended = self._tape.recall(IterationEnded)
+        if ended is None:
+            reason = outcome.code if isinstance(outcome, Refused) else None
+            ended = self._tape.record(self._judged(network, reason, time.monotonic() - start))
+        self.state.end(ended, advised, network)
+
+    def _advise(self, base: Network) -> Advised:
+        advised = self._tape.recall(Advised)
+        if advised is not None:
+            return advised
+        metrics = {**base.metrics, "plateau": float(self.state.plateau)}
+        inference = self._compiled.infer(Facts.of(metrics, self._settings))
+        resolution = resolve(inference, self._rulebook)
+        return self._tape.record(Advised(self.iteration, base.iteration, inference, resolution))
+
+    def _request(self, base: Network | None, advised: Advised | None) -> EditRequest:
+        recorded = self._tape.recall(Requested)
+        if recorded is not None:
+            return EditRequest.from_json(recorded.request)
+        request = build_request(
+            spec=self._spec,
+            settings=self._settings,
+            task=self._task,
+            iteration=self.iteration,
+            base=base,
+            instructions=instructions_of(advised, self._rulebook),
+            history=self.state.history,
+            seed=_seed(self._spec.seed, "request", self.iteration),
+        )
+        data = request.to_json()
+        check_request(data)
+        self._tape.record(Requested(self.iteration, data))
+        return request
+
+    def _train(self, candidate: Candidate) -> Network:
+        measured = self._tape.recall(Measured)
+        if measured is None:
+            self._doing("training")
+            trained = self._trainer.train(
+                candidate.source,
+                seed=_seed(self._spec.seed, "training", 0),
+                on_epoch=lambda number, epoch: self._watcher.epoch(self.iteration, number + 1, epoch),
+            )
+            weights = None if trained.weights is None else self._artifacts.put(trained.weights, ".safetensors")
+            measured = self._tape.record(Measured(self.iteration, trained.measurement, weights))
+        metrics = dict(measured.measurement.metrics)
+        metrics.update(normalised(metrics, self._settings))
+        failed = measured.measurement.failure is not None
+        network = Network(
+            iteration=self.iteration,
+            source=candidate.source,
+            accepted=candidate.accepted,
+            metrics=metrics,
+            CM=None if failed else combined_metric(metrics, self._settings),
+            measurement=measured.measurement,
+            weights=measured.weights,
+        )
+        self.state.trained(network)
+        return network
+
+    def _judged(self, network: Network | None, refusal: str | None, total: float) -> IterationEnded:
+        measurement = network.measurement if network is not None else None
+        training = measurement.training_seconds if measurement is not None else 0.0
+        measuring = measurement.measuring_seconds if measurement is not None else 0.0
+        llm = self.state.llm_seconds
+        leads, note = outranks(network, self.state.best, self._settings)
+        failure = measurement.failure if measurement is not None else None
+        return IterationEnded(
+            iteration=self.iteration,
+            outcome=refusal or (failure.code if failure is not None else "ok"),
+            metrics=network.metrics if network is not None else {},
+            CM=network.CM if network is not None else None,
+            is_best=leads,
+            seconds=Seconds(total, training, measuring, llm, max(0.0, total - training - measuring - llm)),
+            note=note,
+        )
+
+    def _doing(self, state: str) -> None:
+        self._watcher.doing(self.iteration, state)
+
+
+def outranks(
+    network: Network | None, best: Network | None, settings: Mapping[str, float | None]
+) -> tuple[bool, str | None]:
+    """Whether a network takes the lead: a higher CM, or the same with fewer parameters.
+
+    Where energy counts, a measured figure is never ranked against an estimated one.
+
+    Returns:
+        The verdict, and why the network was not ranked, if it was not.
+    """
+    if network is None:
+        return False, None
+    if network.CM is None:
+        return False, "it has no CM: a metric with a weight is missing" if not network.failed else None
+    if best is None or best.CM is None:
+        return True, None
+    if settings.get("WE"):
+        mine, theirs = _provenance(network.measurement), _provenance(best.measurement)
+        if mine != theirs:
+            return False, f"its energy is {mine}, that of the best is {theirs}: not comparable"
+    if network.CM != best.CM:
+        return network.CM > best.CM, None
+    return (network.metrics.get("P") or 0.0) < (best.metrics.get("P") or 0.0), None
+
+
+def _provenance(measurement: Measurement) -> str:
+    return "/".join(sorted({measurement.energy[phase].provenance for phase in measurement.energy}))
+
+
+def _seed(seed: int, purpose: str, number: int) -> int:
+    """A seed for one purpose, below 2**31: independent draws that follow from the run's seed alone."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1

@@ -1,0 +1,216 @@
+"""A run's specification: every option, resolved once, checked at the edge, stored with the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.vocabulary import METRICS, closest
+
+LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
+
+EXTENDABLE = frozenset({"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "device"})
+"""What a resume may change: when the run ends and where it runs, never what it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """The options of ``lemonade-es run``; a configuration file has the same names.
+
+    Attributes:
+        data: data set name, or a folder of images.
+        rulebook: shipped name or file.
+        llm: who carries the instructions out: ``builtin``, ``openai:MODEL``, ...
+        llm_base_url: of an OpenAI-compatible server.
+        preset: weights of CM and the priorities that go with them (Table 7's settings).
+        set: thresholds, priorities and weights over the preset's.
+        iterations: TC, the terminating condition of Algorithm 1; the paper's is 30.
+        target: metrics that end the search when all are reached.
+        max_seconds: wall-clock budget of the search.
+        max_energy: energy budget of the search in kWh-PUE, training and evaluation together.
+        max_llm_cost: budget for LLM calls in US dollars.
+        prices: US dollars for a million tokens, by model, over the shipped price table.
+        start_from: which network an iteration edits: the last one (the paper) or the best so far.
+        repairs: how often a refused reply goes back to the executor before a fresh sample is asked for.
+        epochs: of each candidate's training, over the recipe's.
+        recipe: fields of the training recipe to change.
+        limit: at most so many images, a stratified subset.
+        resize: side of the square that images are scaled to.
+        max_parameters: no candidate may have more.
+        max_macs: no candidate may need more multiply-accumulates for one input.
+        candidate_seconds: a candidate that trains longer is a recorded failure.
+        seed: of everything.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    data: str = "digits"
+    rulebook: str = "lemonade"
+    llm: str = "builtin"
+    llm_base_url: str | None = None
+    preset: str = "accuracy"
+    set: Mapping[str, float] = field(default_factory=dict)
+    iterations: int = 30
+    target: Mapping[str, float] = field(default_factory=dict)
+    max_seconds: float | None = None
+    max_energy: float | None = None
+    max_llm_cost: float | None = None
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    start_from: Literal["current", "best"] = "current"
+    repairs: int = 2
+    epochs: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    resize: int | None = None
+    max_parameters: int | None = None
+    max_macs: int | None = None
+    candidate_seconds: float = 3600.0
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+_ADAPTER: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
+_FIELDS = tuple(item.name for item in fields(RunSpec))
+_AT_LEAST_ONE = ("iterations", "epochs", "limit", "resize", "max_parameters", "max_macs")
+_POSITIVE = ("max_seconds", "max_energy", "candidate_seconds")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in a configuration file, YAML 1.2, not yet merged with others.
+
+    Raises:
+        ConfigError: with ``file:line:col`` and the nearest known name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = YAML(typ="rt", pure=True).load(text)
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"cannot be read: {reason}", where=str(path)) from None
+    except YAMLError as error:
+        raise ConfigError(_yaml_message(error), where=_yaml_place(path, error)) from None
+    if data is None:
+        return {}
+    if not isinstance(data, CommentedMap):
+        raise ConfigError("a configuration is a mapping of options", where=f"{path}:1:1", hint="write `data: digits`")
+    for key in data:
+        if key not in _FIELDS:
+            line, column = data.lc.key(key)
+            near = closest(str(key), _FIELDS)
+            raise ConfigError(
+                f"there is no option {key!r}",
+                where=f"{path}:{line + 1}:{column + 1}",
+                hint=f"did you mean {near}?" if near else f"known: {', '.join(_FIELDS)}",
+            )
+    _validated(dict(data), lambda name: _place(path, data, name))
+    return dict(data)
+
+
+def _place(path: Path, data: CommentedMap, name: str) -> str:
+    if name not in data:
+        return str(path)
+    line, column = data.lc.value(name)
+    return f"{path}:{line + 1}:{column + 1}"
+
+
+def _yaml_place(path: Path, error: YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
+
+
+def _yaml_message(error: YAMLError) -> str:
+    return " ".join(str(getattr(error, "problem", None) or error).split())
+
+
+def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
+    """The specification from a configuration file's options and the command line's, which win.
+
+    ``set`` and ``target`` are merged name by name.
+
+    Raises:
+        ConfigError: naming the option, its value, and what it must be.
+    """
+    merged = dict(config)
+    for name, value in options.items():
+        if value is None:
+            continue
+        if name in {"set", "target", "recipe"}:
+            merged[name] = {**merged.get(name, {}), **value}
+        else:
+            merged[name] = value
+    return _validated(merged, lambda name: f"--{name.replace('_', '-')}")
+
+
+def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
+    """The specification of a run that is resumed with other options.
+
+    Raises:
+        ConfigError: an option would change what the run computes.
+    """
+    changed = {name: value for name, value in options.items() if value not in (None, {})}
+    for name in changed:
+        if name not in EXTENDABLE:
+            raise ConfigError(
+                "a resumed run keeps what it was started with",
+                where=f"--{name.replace('_', '-')}",
+                hint=f"start a new run; a resume may change {', '.join(sorted(EXTENDABLE))}",
+            )
+    return _validated({**_ADAPTER.dump_python(spec), **changed}, lambda name: f"--{name.replace('_', '-')}")
+
+
+def _validated(data: dict[str, Any], place: Callable[[str], str]) -> RunSpec:
+    try:
+        spec = _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "configuration"
+        raise ConfigError(
+            f"{first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}", where=place(name)
+        ) from None
+    for name in _AT_LEAST_ONE:
+        value = getattr(spec, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"{value} is too few", where=place(name), hint="give 1 or more")
+    for name in _POSITIVE:
+        value = getattr(spec, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise ConfigError(f"{value:g} is no budget", where=place(name), hint="give a number above 0")
+    if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
+        raise ConfigError(f"{spec.max_llm_cost:g} is no budget", where=place("max_llm_cost"))
+    if not 0 <= spec.repairs <= 10:
+        raise ConfigError(f"{spec.repairs} is out of range", where=place("repairs"), hint="give 0 to 10")
+    if not 0 <= spec.seed < 2**63:
+        raise ConfigError(f"{spec.seed} is out of range", where=place("seed"), hint="give 0 or more")
+    for name, value in spec.target.items():
+        _check_target(name, value, place("target"))
+    return spec
+
+
+def _check_target(name: str, value: float, where: str) -> None:
+    term = METRICS.get(name)
+    if term is None or term.better is None:
+        near = closest(name, METRICS)
+        raise ConfigError(
+            f"{name!r} is no metric that can be a target",
+            where=where,
+            hint=f"did you mean {near}?" if near else "give for example V_Acc=0.95",
+        )
+    if not term.low <= value <= term.high:
+        raise ConfigError(f"{name}={value:g} is out of range", where=where, hint=f"give {term.low:g} to {term.high:g}")
+
+
+def with_seed(spec: RunSpec, seed: int) -> RunSpec:
+    """The same run with another seed."""
+    return replace(spec, seed=seed)

@@ -1,0 +1,117 @@
+"""What the search knows between two iterations; every part of it follows from the events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Seconds
+from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.request import Attempt
+from lemonade_es.trainer.measurement import Measurement
+
+_TOLD = ("T_Acc", "V_Acc", "F", "P")  # what a request tells of earlier iterations
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that was trained, with what was measured on it."""
+
+    iteration: int
+    source: str
+    accepted: Accepted
+    metrics: Mapping[str, float | None]
+    CM: float | None
+    measurement: Measurement
+    weights: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether its training or measuring did not come to its end."""
+        return self.measurement.failure is not None
+
+
+@dataclass(slots=True)
+class SearchState:
+    """Grows by one iteration at a time.
+
+    Attributes:
+        current: the last network that was trained, whether that went well or not.
+        best: the leader by CM.
+        plateau: iterations since the leader changed.
+        failures_in_a_row: networks in a row whose training failed.
+        architectures: digests of all accepted networks and the iteration of each.
+        history: what requests tell of earlier iterations.
+        instructions: for each iteration, the weights after conflict resolution.
+        ended: the outcomes, one an iteration.
+        energy: kWh-PUE spent on training and evaluation so far.
+        cost: US dollars paid for LLM calls so far.
+        llm_seconds: waited for the executor in the iteration under way.
+    """
+
+    current: Network | None = None
+    best: Network | None = None
+    plateau: int = 0
+    failures_in_a_row: int = 0
+    architectures: dict[str, int] = field(default_factory=dict)
+    history: list[Attempt] = field(default_factory=list)
+    instructions: list[dict[str, float]] = field(default_factory=list)
+    ended: list[IterationEnded] = field(default_factory=list)
+    energy: float = 0.0
+    cost: float = 0.0
+    llm_seconds: float = 0.0
+
+    def base(self, start_from: str) -> Network | None:
+        """The network that the next iteration edits.
+
+        After two failed trainings in a row ``current`` gives way to the best: the rules could not mend it.
+        """
+        if self.best is not None and (start_from == "best" or self.failures_in_a_row >= 2):
+            return self.best
+        return self.current
+
+    def replied(self, reply: Reply) -> None:
+        """Count what an answer cost."""
+        self.llm_seconds += reply.seconds
+        self.cost += reply.usage.cost_usd or 0.0
+
+    def trained(self, network: Network) -> None:
+        """Take a trained network in."""
+        self.current = network
+        if network.accepted.check.architecture is not None:
+            self.architectures[network.accepted.check.architecture] = network.iteration
+        self.failures_in_a_row = self.failures_in_a_row + 1 if network.failed else 0
+        for energy in (network.metrics.get("T_E"), network.metrics.get("V_E")):
+            self.energy += energy or 0.0
+
+    def end(self, ended: IterationEnded, advised: Advised | None, network: Network | None) -> None:
+        """Close an iteration."""
+        self.llm_seconds = 0.0
+        weights = dict(advised.resolution.instructions) if advised is not None else {}
+        self.instructions.append(weights)
+        self.ended.append(ended)
+        if ended.is_best:
+            self.best, self.plateau = network, 0
+        elif self.best is not None:
+            self.plateau += 1
+        self.history.append(
+            Attempt(
+                iteration=ended.iteration,
+                instructions=tuple(weights),
+                outcome="best" if ended.is_best else ended.outcome,
+                metrics={name: ended.metrics[name] for name in _TOLD if name in ended.metrics},
+                CM=ended.CM,
+                summary=network.accepted.summary if network is not None else "",
+            )
+        )
+
+    @property
+    def seconds(self) -> Seconds:
+        """The sum over the iterations."""
+        parts = [ended.seconds for ended in self.ended]
+        return Seconds(
+            *(
+                sum(getattr(part, name) for part in parts)
+                for name in ("total", "training", "measuring", "llm", "overhead")
+            )
+        )

@@ -1,0 +1,121 @@
+"""What this machine offers: Python, torch, devices, energy counters, isolation, SDKs, keys by name, the store."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from lemonade_es.engine.run import RunFolder
+from lemonade_es.errors import StoreError
+from lemonade_es.llm import registry
+from lemonade_es.rules.load import shipped
+from lemonade_es.trainer.energy import best_meter
+from lemonade_es.trainer.isolation.level import best_level
+
+_PACKAGES = ("lemonade-es", "experta", "torch", "torchvision", "numpy", "scikit-learn")
+_SDKS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "google.genai"}
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
+_ASK_TORCH = (
+    "import json, torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; "
+    "print(json.dumps([torch.cuda.get_device_name(i) for i in range(n)]))"
+)
+
+
+def diagnose(out: Path, store: str | None, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The findings as JSON data.
+
+    Args:
+        out: the folder of the runs.
+        store: URL of the journal, if it is not in that folder.
+        environment: looked through for the names of keys; their values are not read.
+    """
+    level = best_level()
+    devices, problem = _cuda_devices()
+    meter = best_meter("cuda" if devices else "cpu")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "cpu_cores": os.cpu_count(),
+        "cuda_devices": devices,
+        "cuda_problem": problem,
+        "isolation": {"level": level.name, "reason": level.reason},
+        "energy": meter.describe(),
+        "executors": [known.spec for known in registry.known_executors()],
+        "sdks": {name: _version(name) if _importable(module) else None for name, module in _SDKS.items()},
+        "keys_set": [name for name in _KEYS if environment.get(name)],
+        "rulebooks": list(shipped()),
+        "store": _store(out, store),
+    }
+
+
+def diagnosis_table(found: Mapping[str, Any]) -> Table:
+    """The findings for the terminal."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    packages = ", ".join(f"{name} {number or 'missing'}" for name, number in found["packages"].items())
+    table.add_row("Python", f"{found['python']} on {found['platform']}")
+    table.add_row("packages", packages)
+    table.add_row("devices", ", ".join(found["cuda_devices"]) or f"CPU with {found['cpu_cores']} cores")
+    if found["cuda_problem"]:
+        table.add_row("CUDA", found["cuda_problem"])
+    table.add_row("isolation", f"{found['isolation']['level']}: {found['isolation']['reason']}")
+    table.add_row("energy", found["energy"])
+    sdks = (f"{name} {number}" if number else f"{name} not installed" for name, number in found["sdks"].items())
+    table.add_row("LLM SDKs", ", ".join(sdks))
+    table.add_row("keys set", ", ".join(found["keys_set"]) or "none")
+    table.add_row("executors", ", ".join(found["executors"]))
+    table.add_row("rulebooks", ", ".join(found["rulebooks"]))
+    store = found["store"]
+    table.add_row("store", f"{store['where']}: {store['problem'] or str(store['runs']) + ' runs'}")
+    return table
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _cuda_devices() -> tuple[list[str], str | None]:
+    """The names of the CUDA devices, asked for in a process of its own: CUDA must not be set up in this one."""
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-I", "-c", _ASK_TORCH], capture_output=True, text=True, timeout=120, check=True
+        )
+    except subprocess.TimeoutExpired:
+        return [], "torch did not answer within 120 s"
+    except subprocess.CalledProcessError as error:
+        return [], f"torch cannot be imported: {error.stderr.strip().splitlines()[-1]}"
+    devices: list[str] = json.loads(asked.stdout)
+    return devices, None
+
+
+def _store(out: Path, store: str | None) -> dict[str, Any]:
+    where = "the database given" if store else str(out)
+    if not store and not out.exists():
+        return {"where": where, "runs": 0, "problem": None}
+    try:
+        journal = RunFolder(out, store).journal(create=False)
+        return {"where": where, "runs": len(journal.runs()), "problem": None}
+    except StoreError as error:
+        return {"where": where, "runs": 0, "problem": error.message}

@@ -1,0 +1,179 @@
+"""An explanation as text that a person reads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lemonade_es.engine.conflicts import Conflict
+from lemonade_es.engine.events import Accepted, IterationEnded
+from lemonade_es.engine.explain import Explanation
+from lemonade_es.engine.inference import Firing, Inference
+from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.vocabulary import CENSUS, METRICS
+
+
+def explanation_text(explanation: Explanation, *, source: bool) -> str:
+    """The explanation of one iteration: facts, rules, conflicts, request, patch, outcome.
+
+    Args:
+        explanation: what to tell.
+        source: also show what the patch changed in the source, line by line.
+    """
+    return "\n".join(_lines(explanation, source=source))
+
+
+def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
+    advised = explanation.advised
+    if advised is None:
+        yield f"Iteration {explanation.iteration}: a first network"
+        yield ""
+        yield "There are no facts yet: the executor was asked for a network that fits the task."
+    else:
+        yield f"Iteration {explanation.iteration}: an edit of the network of iteration {advised.base}"
+        yield from _facts(advised.inference.facts)
+        yield from _fired(advised.inference)
+        yield from _conflicts(advised.resolution.decisions)
+        yield ""
+        yield "Instructions sent, heaviest first"
+        texts = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
+        for name, weight in advised.resolution.instructions.items():
+            yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}"
+        if not advised.resolution.instructions:
+            yield "  none: no rule that fired has a weight above 0"
+    yield from _attempts(explanation)
+    if explanation.accepted is not None:
+        yield from _patch(explanation, explanation.accepted)
+    if explanation.ended is not None:
+        yield from _outcome(explanation, explanation.ended)
+    if source and explanation.diff:
+        yield ""
+        yield "What changed in the source"
+        yield explanation.diff.rstrip()
+
+
+def _facts(facts: Mapping[str, float | None]) -> Iterator[str]:
+    yield ""
+    yield "Facts"
+    measured = [(name, facts[name]) for name in METRICS if name in facts]
+    known = [f"{name} = {value(name, number, unit=True)}" for name, number in measured if number is not None]
+    yield from _wrapped("  measured  ", known)
+    yield from _wrapped("  unknown   ", [name for name, number in measured if number is None])
+    wishes = [(name, number) for name, number in facts.items() if name not in METRICS and number is not None]
+    yield from _wrapped("  wished    ", [f"{name} = {value(name, number)}" for name, number in wishes])
+
+
+def _wrapped(head: str, parts: list[str], width: int = 100) -> Iterator[str]:
+    line = head
+    for number, part in enumerate(parts):
+        text = part + (", " if number < len(parts) - 1 else "")
+        if len(line) + len(text) > width and line.strip():
+            yield line.rstrip()
+            line = " " * len(head)
+        line += text
+    if parts:
+        yield line.rstrip()
+
+
+def _fired(inference: Inference) -> Iterator[str]:
+    yield ""
+    yield "Rules that fired, in order"
+    for firing in inference.fired:
+        yield f"  {firing.order}. {firing.rule}  ({firing.place})"
+        yield f"     {_matched(firing)}"
+        if firing.because:
+            yield f"     because {firing.because}"
+        yield f"     -> {_consequence(firing)}"
+    if not inference.fired:
+        yield "  none"
+    holding = [name for name, holds in inference.conclusions.items() if holds]
+    if holding:
+        yield f"  concluded: {', '.join(holding)}"
+
+
+def _matched(firing: Firing) -> str:
+    return "; ".join(atom.text if isinstance(atom.text, str) else str(atom) for atom in firing.atoms) + (
+        "   with " + ", ".join(f"{name} = {_value(name, item)}" for name, item in firing.values.items())
+        if firing.values
+        else ""
+    )
+
+
+def _value(name: str, item: float | bool | None) -> str:
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    return value(name, item)
+
+
+def _consequence(firing: Firing) -> str:
+    parts = []
+    if firing.instruct:
+        weight = UNKNOWN if firing.weight is None else f"{firing.weight:.3g}"
+        parts.append(f"{', '.join(firing.instruct)} with weight {weight}")
+    if firing.conclude:
+        parts.append(f"concludes {firing.conclude}")
+    return "; ".join(parts)
+
+
+def _conflicts(decisions: tuple[Conflict, ...]) -> Iterator[str]:
+    if not decisions:
+        return
+    yield ""
+    yield "Conflicts decided"
+    for item in decisions:
+        yield (
+            f"  {item.winner} ({item.winner_weight:.3g}, {', '.join(item.winner_rules)}) beats "
+            f"{item.loser} ({item.loser_weight:.3g}, {', '.join(item.loser_rules)}) by {item.margin:.3g}"
+        )
+        if item.flip:
+            yield f"     {item.flip}"
+
+
+def _attempts(explanation: Explanation) -> Iterator[str]:
+    yield ""
+    yield "Executor"
+    refused = {item.attempt: item for item in explanation.refused}
+    for replied in explanation.replied:
+        reply = replied.reply
+        line = f"  attempt {replied.attempt}: {reply.executor} answered in {duration(reply.seconds)}"
+        refusal = refused.get(replied.attempt)
+        if refusal is not None:
+            at = f" (line {refusal.line})" if refusal.line is not None else ""
+            line += f"; refused: {refusal.code}{at}: {refusal.message}"
+        yield line
+        for note in reply.notes:
+            yield f"     note: {note}"
+    for attempt in sorted(set(refused) - {replied.attempt for replied in explanation.replied}):
+        yield f"  attempt {attempt}: no usable answer: {refused[attempt].code}: {refused[attempt].message}"
+
+
+def _patch(explanation: Explanation, accepted: Accepted) -> Iterator[str]:
+    yield ""
+    yield f"Patch: {accepted.summary}"
+    for applied in accepted.applied:
+        yield f"  + {applied.instruction}: {applied.how}"
+    for skipped in accepted.skipped:
+        yield f"  - {skipped.instruction} not done: {skipped.why}"
+    before, after = explanation.request.get("census") or {}, accepted.check.census or {}
+    verdicts = {verdict.instruction: verdict.verdict for verdict in accepted.verdicts}
+    if verdicts:
+        yield "  by the census: " + ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
+    for name in CENSUS:
+        old, new = before.get(name), after.get(name)
+        if old != new and new is not None:
+            yield f"  {name}: {'' if old is None else f'{old:g} -> '}{new:g}"
+
+
+def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
+    yield ""
+    if ended.outcome != "ok":
+        failure = explanation.measured.measurement.failure if explanation.measured is not None else None
+        yield f"Outcome: {ended.outcome}{f': {failure.message}' if failure is not None else ''}"
+    names = [name for name in METRICS if ended.metrics.get(name) is not None]
+    yield from _wrapped("Measured: ", [f"{name} = {value(name, ended.metrics[name], unit=True)}" for name in names])
+    cm = UNKNOWN if ended.CM is None else f"{ended.CM:.4f}"
+    yield f"CM = {cm}{', the best so far' if ended.is_best else ''}{f' ({ended.note})' if ended.note else ''}"
+    seconds = ended.seconds
+    yield (
+        f"Time: {duration(seconds.total)} (training {duration(seconds.training)}, measuring "
+        f"{duration(seconds.measuring)}, executor {duration(seconds.llm)}, all else {duration(seconds.overhead)})"
+    )

@@ -1,0 +1,54 @@
+"""Numbers as people read them: each metric with its unit, short and without false precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lemonade_es.vocabulary import TERMS
+
+UNKNOWN = "-"
+_SHARES = frozenset({"T_Acc", "V_Acc", "TT_Acc", "TV_Acc", "OT", "UT"})
+_COUNTS = frozenset({"P", "M", "TP", "TM"})
+_WHOLE = frozenset({"F", "TF", "R", "TR", "W", "TW", "plateau"})
+
+
+def value(name: str, number: float | None, *, unit: bool = False) -> str:
+    """A metric or threshold as text, with its unit if asked; a missing one is a dash."""
+    if number is None:
+        return UNKNOWN
+    if name in _SHARES:
+        return f"{number:.1%}" if name in ("OT", "UT") else f"{number:.2%}"
+    if name in _COUNTS:
+        text = count(number)
+    elif name in _WHOLE:
+        text = f"{number:,.0f}"
+    else:
+        text = f"{number:.3g}"
+    suffix = TERMS[name].unit if unit and name in TERMS else ""
+    return f"{text} {suffix}".rstrip()
+
+
+def count(number: float) -> str:
+    """A count in thousands, millions or thousands of millions: ``12.3k``, ``4.05M``, ``1.20G``."""
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``850 ms``, ``12.4 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def weighted(instructions: Mapping[str, float]) -> str:
+    """Instructions with their weights, heaviest first: ``ACL 1, AD 0.5``."""
+    return ", ".join(f"{name} {weight:.3g}" for name, weight in instructions.items())

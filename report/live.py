@@ -1,0 +1,222 @@
+"""The live view of a search, and its plain counterpart for logs and pipes."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lemonade_es.engine.events import (
+    Accepted,
+    Advised,
+    Event,
+    IterationEnded,
+    Refused,
+    RunStarted,
+)
+from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
+from lemonade_es.report.tables import iterations_table
+from lemonade_es.trainer.measurement import Epoch
+
+_AGAINST = (
+    ("T_Acc", "TT_Acc"),
+    ("V_Acc", "TV_Acc"),
+    ("F", "TF"),
+    ("T_E", "TT_E"),
+    ("V_E", "TV_E"),
+    ("P", "TP"),
+    ("S", "TS"),
+)
+
+
+class SilentView:
+    """Shows nothing."""
+
+    def __enter__(self) -> SilentView:
+        """Nothing to set up."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to take down."""
+
+    def begin(self, run: str, started: RunStarted) -> None:
+        """Nothing is shown."""
+
+    def event(self, event: Event) -> None:
+        """Nothing is shown."""
+
+    def doing(self, iteration: int, state: str) -> None:
+        """Nothing is shown."""
+
+    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
+        """Nothing is shown."""
+
+
+class PlainView(SilentView):
+    """One line for each thing that happened: for logs, pipes, and terminals that cannot redraw."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._weights: dict[str, float] = {}
+
+    def begin(self, run: str, started: RunStarted) -> None:
+        """Say what is searched, and by whom."""
+        self._say(_headline(run, started))
+        for note in started.data.notes:
+            self._say(f"note: {note}")
+
+    def event(self, event: Event) -> None:
+        """Say what an iteration was asked to do and what came of it."""
+        if isinstance(event, Advised):
+            self._weights = dict(event.resolution.instructions)
+        elif isinstance(event, Refused):
+            self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
+        elif isinstance(event, IterationEnded):
+            self._say(f"iteration {event.iteration}: {self._outcome(event)}")
+            self._weights = {}
+
+    def _outcome(self, ended: IterationEnded) -> str:
+        done = weighted(self._weights) or ("first network" if ended.iteration == 1 else "no instruction")
+        shown = "  ".join(f"{name} {value(name, ended.metrics.get(name))}" for name in ("V_Acc", "T_Acc", "F", "P"))
+        cm = UNKNOWN if ended.CM is None else f"{ended.CM:.4f}"
+        head = "" if ended.outcome == "ok" else f"{ended.outcome}  "
+        return f"{head}{shown}  CM {cm}{'  best' if ended.is_best else ''}  [{done}]  {duration(ended.seconds.total)}"
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveView(SilentView):
+    """A view that redraws itself: the iteration, its state, rules and instructions, metrics, best, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
+        self._started: RunStarted | None = None
+        self._run = ""
+        self._iteration = 0
+        self._state = "starting"
+        self._epoch = 0
+        self._loss: float | None = None
+        self._advised: Advised | None = None
+        self._problem: str | None = None
+        self._ended: list[IterationEnded] = []
+        self._instructions: list[dict[str, float]] = []
+        self._best: IterationEnded | None = None
+        self._since = time.monotonic()
+
+    def __enter__(self) -> LiveView:
+        """Take the terminal over."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the terminal back."""
+        self._live.stop()
+
+    def begin(self, run: str, started: RunStarted) -> None:
+        """The search begins or goes on."""
+        self._run, self._started = run, started
+        self._since = time.monotonic()
+
+    def event(self, event: Event) -> None:
+        """Take over what was recorded."""
+        if isinstance(event, Advised):
+            self._advised = event
+        elif isinstance(event, Refused):
+            self._problem = f"{event.code}: {event.message}"
+        elif isinstance(event, Accepted):
+            self._problem = None
+        elif isinstance(event, IterationEnded):
+            advised = self._advised
+            self._ended.append(event)
+            self._instructions.append(dict(advised.resolution.instructions) if advised is not None else {})
+            self._best = event if event.is_best else self._best
+            self._advised, self._epoch, self._loss, self._problem = None, 0, None, None
+
+    def doing(self, iteration: int, state: str) -> None:
+        """The search turned to something else."""
+        self._iteration, self._state = iteration, state
+
+    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
+        """An epoch ended."""
+        self._epoch, self._loss = number, epoch.loss
+
+    def _draw(self) -> Group | Text:
+        if self._started is None:
+            return Text("reading the data and starting the trainer …", "dim")
+        parts: list[Text | Table] = [Text(_headline(self._run, self._started), "dim")]
+        parts.append(self._status())
+        if self._advised is not None:
+            parts.append(self._rules(self._advised))
+        if self._problem is not None:
+            parts.append(Text(f"refused: {self._problem}", "yellow"))
+        if self._ended:
+            parts.append(self._measures(self._ended[-1]))
+            best = self._best.iteration if self._best is not None else None
+            parts.append(iterations_table(self._ended, self._instructions, best=best, last=12))
+        return Group(*parts)
+
+    def _status(self) -> Text:
+        assert self._started is not None  # noqa: S101  (drawn only after begin)
+        epochs = self._started.recipe.epochs
+        text = Text()
+        text.append(f"iteration {self._iteration}/{self._started.spec.iterations}  ", "bold")
+        text.append(self._state)
+        if self._epoch:
+            loss = UNKNOWN if self._loss is None else f"{self._loss:.3f}"
+            text.append(f"  epoch {self._epoch}/{epochs}, loss {loss}")
+        left = self._left()
+        if left is not None:
+            text.append(f"  about {duration(left)} left", "dim")
+        return text
+
+    def _left(self) -> float | None:
+        done = [ended.seconds.total for ended in self._ended]
+        if not done or self._started is None:
+            return None
+        return sum(done) / len(done) * (self._started.spec.iterations - len(done))
+
+    def _rules(self, advised: Advised) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        contributions = advised.inference.contributions
+        for name, weight in advised.resolution.instructions.items():
+            rules = ", ".join(part.rule for part in contributions.get(name, ()) if part.weight)
+            table.add_row(Text(name, "bold cyan"), f"{weight:.3g}", Text(rules, "dim"))
+        return table
+
+    def _measures(self, ended: IterationEnded) -> Text:
+        assert self._started is not None  # noqa: S101
+        text = Text(f"measured at iteration {ended.iteration}: ", "dim")
+        for name, threshold in _AGAINST:
+            number = ended.metrics.get(name)
+            wanted = self._started.settings.get(threshold)
+            if number is None:
+                continue
+            text.append(f"{name} {value(name, number)}")
+            text.append(f" ({value(threshold, wanted)})  " if wanted is not None else "  ", "dim")
+        return text
+
+
+def view(console: Console, *, quiet: bool) -> SilentView | PlainView | LiveView:
+    """The view that fits the console: live on a terminal, plain lines elsewhere, none if asked."""
+    if quiet:
+        return SilentView()
+    return LiveView(console) if console.is_terminal and not console.is_dumb_terminal else PlainView(console)
+
+
+def _headline(run: str, started: RunStarted) -> str:
+    data = started.data
+    shape = "x".join(str(side) for side in data.task.input_shape)
+    return (
+        f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of {shape}, "
+        f"{data.task.classes} classes), rulebook {started.rulebook_file}, {started.executor}, "
+        f"{started.device}, isolation {started.isolation}"
+    )

@@ -1,0 +1,50 @@
+"""What a run leaves on the screen: the iterations, the best network's files, and the next command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from lemonade_es.engine.run import RunResult
+from lemonade_es.report.formats import duration, value
+from lemonade_es.report.tables import iterations_table
+
+_TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
+
+
+def summary(result: RunResult, out: Path) -> RenderableType:
+    """The end of a run, for the terminal.
+
+    Args:
+        result: the run.
+        out: the folder given as ``--out``, for the next command.
+    """
+    state, best = result.state, result.state.best
+    parts: list[RenderableType] = []
+    if state.ended:
+        leader = best.iteration if best is not None else None
+        parts += [iterations_table(state.ended, state.instructions, best=leader), Text()]
+    if result.end is not None:
+        parts.append(Text(f"{result.end.status}: {result.end.reason}", "bold"))
+    seconds = state.seconds
+    parts.append(
+        Text(
+            f"{duration(seconds.total + result.startup_seconds)} in all: training {duration(seconds.training)}, "
+            f"measuring {duration(seconds.measuring)}, executor {duration(seconds.llm)}, "
+            f"start {duration(result.startup_seconds)}, all else {duration(seconds.overhead)}",
+            "dim",
+        )
+    )
+    where = "" if out == Path("runs") else f" --out {out}"
+    if best is None:
+        parts.append(Text(f"no valid network yet; see why: lemonade-es explain {result.run}{where}"))
+        return Group(*parts)
+    told = "  ".join(f"{name} {value(name, best.metrics.get(name), unit=True)}" for name in _TOLD)
+    parts.append(Text(f"best: iteration {best.iteration}, {told}"))
+    for label, path in (("network", result.model), ("weights", result.weights)):
+        if path is not None:
+            parts.append(Text(f"{label}: {path}", overflow="fold"))
+    parts.append(Text(f"why it is as it is: lemonade-es explain {result.run} --iteration {best.iteration}{where}"))
+    return Group(*parts)

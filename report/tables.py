@@ -1,0 +1,122 @@
+"""Tables for the terminal: the iterations of a run, the runs of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from lemonade_es.engine.events import IterationEnded, RunEnded, RunStarted
+from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.run import current_spec, is_over
+from lemonade_es.report.formats import UNKNOWN, value
+
+_SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")
+
+
+def iterations_table(
+    ended: Sequence[IterationEnded],
+    instructions: Sequence[Mapping[str, float]],
+    *,
+    best: int | None,
+    last: int | None = None,
+) -> Table:
+    """One row an iteration: instructions carried out, metrics, CM; the best one marked.
+
+    Args:
+        ended: the outcomes.
+        instructions: the weights of each iteration, as long as ``ended``.
+        best: the iteration that leads.
+        last: show only so many rows.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", justify="right")
+    table.add_column("instructions", overflow="fold", min_width=18)
+    for name in _SHOWN:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("CM", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    rows = list(zip(ended, instructions, strict=True))
+    for item, given in rows[-last:] if last is not None else rows:
+        leads = item.iteration == best
+        cells = [value(name, item.metrics.get(name)) for name in _SHOWN]
+        table.add_row(
+            str(item.iteration),
+            " ".join(given) or ("first network" if item.iteration == 1 else UNKNOWN),
+            *cells,
+            UNKNOWN if item.CM is None else f"{item.CM:.4f}",
+            Text("best", "bold green") if leads else Text("" if item.outcome == "ok" else item.outcome, "red"),
+            style="bold" if leads else None,
+        )
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in one line.
+
+    Attributes:
+        run: its id.
+        data: its data set.
+        executor: who carried the instructions out.
+        rulebook: its rulebook.
+        status: ``finished``, ``stopped``, ``failed``, or ``unfinished`` if it can be resumed.
+        iterations: how many are done.
+        wanted: how many it is to do.
+        CM: of the best network.
+        V_Acc: of the best network.
+    """
+
+    run: str
+    data: str
+    executor: str
+    rulebook: str
+    status: str
+    iterations: int
+    wanted: int
+    CM: float | None
+    V_Acc: float | None
+
+
+def run_line(entries: tuple[Entry, ...]) -> RunLine:
+    """The line for one run, from its journal."""
+    begun: RunStarted = started(entries)
+    spec = current_spec(entries)
+    ended = [entry.event for entry in entries if isinstance(entry.event, IterationEnded)]
+    best = next((item for item in reversed(ended) if item.is_best), None)
+    ends = [entry.event for entry in entries if isinstance(entry.event, RunEnded)]
+    return RunLine(
+        run=entries[0].run,
+        data=begun.data.task.data,
+        executor=begun.executor,
+        rulebook=begun.rulebook_file,
+        status=ends[-1].status if is_over(entries) else "unfinished",
+        iterations=len(ended),
+        wanted=spec.iterations,
+        CM=best.CM if best is not None else None,
+        V_Acc=best.metrics.get("V_Acc") if best is not None else None,
+    )
+
+
+def runs_table(lines: Sequence[RunLine]) -> Table:
+    """One row a run, oldest first; ``V_Acc`` and ``CM`` are those of its best network."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", no_wrap=True, min_width=max((len(line.run) for line in lines), default=0))
+    for name in ("data", "rulebook", "llm", "status"):
+        table.add_column(name, overflow="fold")
+    for name in ("done", "V_Acc", "CM"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(
+            line.run,
+            line.data,
+            line.rulebook,
+            line.executor,
+            line.status,
+            f"{line.iterations}/{line.wanted}",
+            value("V_Acc", line.V_Acc),
+            UNKNOWN if line.CM is None else f"{line.CM:.4f}",
+        )
+    return table

@@ -1,0 +1,75 @@
+"""The command as a user runs it: in a process of its own, in an empty folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@dataclass
+class Command:
+    folder: Path
+
+    def start(self, *words, **environment):
+        return subprocess.Popen(
+            [sys.executable, "-m", "lemonade_es.cli", *map(str, words)],
+            cwd=self.folder,
+            env={**os.environ, "NO_COLOR": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words, **environment):
+        process = self.start(*words, **environment)
+        out, err = process.communicate(timeout=240)
+        return Done(process.returncode, out, err)
+
+
+@pytest.fixture
+def lemonade(tmp_path):
+    return Command(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished run of three iterations: the command in its folder, and the JSON that the run printed."""
+    command = Command(tmp_path_factory.mktemp("finished"))
+    done = command("run", "--iterations", 3, "--epochs", 2, "--json")
+    assert done.code == 0, done.err
+    return command, done.json
+
+
+def photographs(folder, classes=("cat", "dog"), each=12, side=10):
+    """Coloured squares in a tree of one folder a class."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for index in range(each):
+            pixels = rng.integers(0, 120, (side, side, 3)) + 100 * (number % 2)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{index}.png")
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return photographs(tmp_path / "photos")

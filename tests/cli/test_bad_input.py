@@ -1,0 +1,95 @@
+"""Bad input ends in one clear message and exit code 2, never in a traceback, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def refused(lemonade, tmp_path):
+    before = {path.name for path in tmp_path.rglob("*")}
+
+    def run(*words, **environment):
+        done = lemonade("run", *words, **environment)
+        assert done.code == 2, done
+        assert done.out == ""
+        assert "Traceback" not in done.err
+        new = {path.name for path in tmp_path.rglob("*")} - before
+        assert not {name for name in new if name in ("runs", "lemonade.db", "artifacts")}
+        return done.err.strip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "nosuch"], "'nosuch' is neither a known data set nor a folder"),
+        (["--data", "digit"], "did you mean digits?"),
+        (["--set", "XX=1"], "there is no threshold, priority or weight 'XX'"),
+        (["--set", "PV_Ac=1"], "did you mean PV_Acc?"),
+        (["--set", "V_Acc=1"], "V_Acc is measured and cannot be set"),
+        (["--set", "UT=5"], "UT must be between 0 and 1"),
+        (["--set", "PV_Acc=nan"], "nan is out of range"),
+        (["--rulebook", "lemonad"], "did you mean lemonade?"),
+        (["--llm", "opnai:gpt"], "did you mean openai?"),
+        (["--llm", "openai:gpt-4o"], "OPENAI_API_KEY is not set"),
+        (["--target", "V_Acc=2"], "V_Acc=2 is out of range"),
+        (["--limit", "3"], "--limit 20 or more"),
+        (["--resume", "nosuch"], "there are no runs here"),
+        (["--device", "cuda"], "cuda cannot be used"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_one_line(refused, words, message):
+    said = refused(*words, OPENAI_API_KEY="", CUDA_VISIBLE_DEVICES="")
+    assert message in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["--set", "foo"], ["--iterations", "many"], ["--preset", "fast"], ["--nonsense"]])
+def test_words_that_are_no_options_are_explained_by_the_usage(refused, words):
+    assert "Usage: " in refused(*words)
+
+
+def test_an_empty_folder_is_said_to_hold_no_images(refused, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "the folder holds no images" in refused("--data", "empty")
+
+
+def test_one_class_is_not_enough(refused, tree):
+    for path in (tree / "dog").iterdir():
+        path.unlink()
+    (tree / "dog").rmdir()
+    assert "only the class 'cat' has images" in refused("--data", "photos")
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture at all"])
+def test_an_unreadable_image_is_named(refused, tree, content):
+    (tree / "dog" / "3.png").write_bytes(content)
+    said = refused("--data", "photos")
+    assert "3.png" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_rulebook_with_problems_shows_all_of_them_with_their_places(refused, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "rulebook: mine\nversion: 1\ncombine: sum\n"
+        "instructions:\n  ACL: {text: Add convolutional layer}\n"
+        "rules:\n  - {id: a, when: T_Ac < 1, weight: 1, instruct: [ACL], because: x}\n"
+        "  - {id: b, when: T_Acc < 1, weight: 1, instruct: [ACX], because: x}\n"
+    )
+    said = refused("--rulebook", "mine.yaml").splitlines()
+    assert len(said) == 2
+    assert "mine.yaml:7:" in said[0]
+    assert "did you mean T_Acc?" in said[0]
+    assert "mine.yaml:8:" in said[1]
+
+
+def test_an_out_folder_that_cannot_be_written_is_named(refused, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    assert "taken" in refused("--out", "taken/runs", "--iterations", "1")
+
+
+def test_a_configuration_is_not_taken_beside_a_resume(lemonade, tmp_path):
+    (tmp_path / "search.yaml").write_text("iterations: 2\n")
+    assert lemonade("run", "search.yaml", "--resume", "x").code == 2

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from lemonade_es import __version__
+from lemonade_es.cli import main
+
+COMMANDS = sorted(main.commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_explained(command):
+    done = CliRunner().invoke(main, [command, "--help"])
+    assert done.exit_code == 0
+    for parameter in main.commands[command].params:
+        if parameter.param_type_name == "option":
+            assert parameter.help, f"{command} {parameter.name}"
+
+
+def test_the_version_is_the_packages():
+    assert __version__ in CliRunner().invoke(main, ["--version"]).output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed(shell):
+    done = CliRunner().invoke(main, ["completion", shell])
+    assert done.exit_code == 0
+    assert "_LEMONADE_ES_COMPLETE" in done.output
+
+
+def test_the_doctor_names_keys_and_never_shows_them(lemonade):
+    done = lemonade("doctor", "--json", OPENAI_API_KEY="sk-canary-5f1e")
+    assert done.code == 0
+    assert "OPENAI_API_KEY" in done.json["keys_set"]
+    assert "canary" not in done.out + done.err
+
+
+def test_the_doctor_makes_no_folder(lemonade, tmp_path):
+    done = lemonade("doctor")
+    assert "isolation" in done.out
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,166 @@
+"""What a user does with a run: start it, look at it, stop it, take it up again."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_result_as_json_has_the_documented_names(finished):
+    _, result = finished
+    assert (result["status"], result["iterations"], result["valid"], result["failed"]) == ("finished", 3, 3, 0)
+    assert set(result["best"]) == {"iteration", "CM", "metrics", "model", "weights"}
+    assert {"T_Acc", "V_Acc", "F", "P", "S", "L", "T_E", "V_E"} <= set(result["best"]["metrics"])
+    assert len(result["instructions_per_iteration"]) == 3
+    assert result["instructions_per_iteration"][0] == {}
+    assert all(weight > 0 for given in result["instructions_per_iteration"][1:] for weight in given.values())
+    assert result["isolation"] in ("medium", "strong", "none")
+
+
+def test_the_times_add_up(finished):
+    seconds = finished[1]["seconds"]
+    parts = ("startup", "training", "measuring", "llm", "overhead")
+    assert seconds["total"] == pytest.approx(sum(seconds[part] for part in parts), abs=0.01)
+
+
+def test_the_best_network_lies_where_the_result_says_and_is_the_recorded_one(finished):
+    _, result = finished
+    source = Path(result["best"]["model"]).read_text()
+    assert "class Network(nn.Module)" in source
+    assert Path(result["best"]["weights"]).stat().st_size / 1e6 == pytest.approx(
+        result["best"]["metrics"]["S"], rel=0.01
+    )
+
+
+def test_an_iteration_is_explained_from_facts_to_outcome(finished):
+    command, result = finished
+    done = command("explain", result["run"], "--iteration", 2)
+    assert done.code == 0
+    for heading in ("Facts", "Rules that fired, in order", "Instructions sent", "Patch:", "Measured:", "CM = "):
+        assert heading in done.out
+    assert "because training accuracy" in done.out
+
+
+def test_an_explanation_as_json_agrees_with_the_result(finished):
+    command, result = finished
+    told = command("explain", "latest", "--json").json
+    assert [item["instructions"] for item in told] == result["instructions_per_iteration"]
+    second = told[1]
+    assert second["fired"][0]["rule"] == "low-training-accuracy"
+    assert second["request"]["instructions"][0]["id"] == next(iter(second["instructions"]))
+    assert second["changed"]["diff"].startswith("--- iteration 1")
+
+
+def test_the_list_of_runs_shows_the_run(finished):
+    command, result = finished
+    assert result["run"] in command("runs").out
+    assert command("runs", "--json").json[0]["status"] == "finished"
+
+
+def test_a_finished_run_is_reported_again_without_doing_anything(finished):
+    command, result = finished
+    again = command("run", "--resume", result["run"], "--json")
+    assert again.code == 0
+    same = ("run", "status", "iterations", "best", "instructions_per_iteration")
+    assert {name: again.json[name] for name in same} == {name: result[name] for name in same}
+
+
+def test_a_run_can_be_given_more_iterations(lemonade):
+    first = lemonade("run", "--iterations", 1, "--epochs", 1, "--json").json
+    more = lemonade("run", "--resume", "latest", "--iterations", 2, "--json").json
+    assert (first["iterations"], more["iterations"], more["run"]) == (1, 2, first["run"])
+
+
+def test_a_resume_that_would_change_the_computation_is_refused(finished):
+    command, result = finished
+    done = command("run", "--resume", result["run"], "--seed", 5)
+    assert done.code == 2
+    assert "--seed: a resumed run keeps what it was started with" in done.err
+
+
+def test_a_configuration_file_does_what_options_do(lemonade, tmp_path):
+    (tmp_path / "search.yaml").write_text("iterations: 1\nepochs: 1\nset: {TV_Acc: 0.5}\nseed: 4\n")
+    done = lemonade("run", "search.yaml", "--json")
+    assert done.code == 0
+    assert done.json["iterations"] == 1
+
+
+def test_a_folder_of_photographs_is_searched_for(lemonade, tree):
+    done = lemonade("run", "--data", "photos", "--iterations", 2, "--epochs", 2, "--json")
+    assert done.code == 0, done.err
+    assert done.json["best"]["metrics"]["V_Acc"] is not None
+
+
+def test_without_a_terminal_there_are_plain_lines_and_no_colour(lemonade):
+    done = lemonade("run", "--iterations", 1, "--epochs", 1)
+    assert done.code == 0
+    assert "iteration 1: V_Acc" in done.out
+    assert "\x1b" not in done.out
+    assert "lemonade-es explain" in done.out
+
+
+def test_a_target_ends_the_search_early(lemonade):
+    done = lemonade("run", "--epochs", 1, "--target", "V_Acc=0.01", "--json")
+    assert (done.json["iterations"], done.json["reason"]) == (1, "the target is reached")
+
+
+def test_without_a_valid_network_the_exit_code_is_1(lemonade):
+    done = lemonade("run", "--iterations", 1, "--epochs", 1, "--max-parameters", 5, "--json")
+    assert done.code == 1
+    assert (done.json["status"], done.json["best"]) == ("failed", None)
+
+
+def test_a_candidate_that_takes_too_long_is_an_outcome(lemonade):
+    options = ("--iterations", 1, "--epochs", 100_000, "--candidate-seconds", 3)
+    done = lemonade("run", *options, "--json")
+    assert done.code == 1
+    told = lemonade("explain", "latest", "--iteration", 1, "--json").json
+    assert told["outcome"]["outcome"] == "TIMED_OUT"
+
+
+def test_ctrl_c_says_how_to_go_on_and_a_resume_ends_as_an_unbroken_run_does(lemonade, finished):
+    process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
+    for line in process.stdout:
+        if line.startswith("iteration 1:"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "lemonade-es run --resume" in err
+    assert "Traceback" not in err
+    resumed = lemonade("run", "--resume", "latest", "--json").json
+    assert resumed["instructions_per_iteration"] == finished[1]["instructions_per_iteration"]
+    assert resumed["best"]["CM"] == finished[1]["best"]["CM"]
+
+
+def test_a_killed_run_is_taken_up_where_it_was(lemonade, finished):
+    process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
+    for line in process.stdout:
+        if line.startswith("iteration 2:"):
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    resumed = lemonade("run", "--resume", "latest", "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["best"]["CM"] == finished[1]["best"]["CM"]
+
+
+def test_the_same_seed_gives_the_same_decisions_whatever_the_hash_seed(lemonade, finished):
+    command, result = finished
+    other = lemonade("run", "--iterations", 3, "--epochs", 2, "--json", PYTHONHASHSEED="1")
+    assert other.json["instructions_per_iteration"] == result["instructions_per_iteration"]
+    requests = [
+        [item["request"] for item in runner("explain", "latest", "--json").json] for runner in (command, lemonade)
+    ]
+    assert json.dumps(requests[0]) == json.dumps(requests[1])
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_it_can_go_on(lemonade, tmp_path):
+    done = lemonade("run", "--iterations", 1, "--epochs", 1, "--out", "/dev/full/runs")
+    assert done.code == 2
+    assert "/dev/full/runs" in done.err

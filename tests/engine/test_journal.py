@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from lemonade_es.engine.artifacts import Artifacts, write_file
+from lemonade_es.engine.events import IterationEnded, Refused, RunInterrupted, Seconds
+from lemonade_es.engine.journal import DATABASE, Journal, new_run_id
+from lemonade_es.engine.tape import Tape, TapeEnd
+from lemonade_es.errors import StoreError
+
+
+@pytest.fixture
+def journal(tmp_path):
+    opened = Journal.in_folder(tmp_path, create=True)
+    yield opened
+    opened.close()
+
+
+def refused(iteration):
+    return Refused(iteration, 1, "forward", "SHAPE_MISMATCH", "sizes differ", 7, "x = self.fc(x)")
+
+
+def ended(iteration, *, cm=1.5):
+    metrics = {"V_Acc": 0.9, "L": None}
+    return IterationEnded(iteration, "ok", metrics, cm, True, Seconds(2.0, 1.0, 0.5, 0.1, 0.4))
+
+
+def test_events_come_back_as_they_were_written_in_their_order(journal):
+    events = [refused(1), ended(1), RunInterrupted(2)]
+    for number, event in enumerate(events):
+        journal.append("r", number, event)
+    assert [entry.event for entry in journal.read("r")] == events
+    assert [entry.seq for entry in journal.read("r")] == [0, 1, 2]
+
+
+def test_events_are_on_disk_when_append_returns(journal, tmp_path):
+    journal.append("r", 0, ended(1))
+    with sqlite3.connect(tmp_path / DATABASE) as other:
+        assert other.execute("select type from events").fetchall() == [("IterationEnded",)]
+    other.close()
+
+
+def test_two_processes_cannot_write_the_same_run(journal):
+    journal.append("r", 0, ended(1))
+    with pytest.raises(StoreError, match="another process is writing run r"):
+        journal.append("r", 0, ended(2))
+
+
+def test_a_run_is_found_by_its_beginning_or_as_the_latest(journal):
+    for name in ("2026-a1", "2026-b2"):
+        journal.append(name, 0, ended(1))
+    assert journal.find("2026-b") == "2026-b2"
+    assert journal.find("latest") == "2026-b2"
+
+
+@pytest.mark.parametrize(("name", "words"), [("x", "there is no run 'x'"), ("2026", "2 runs begin with '2026'")])
+def test_a_run_that_is_not_there_or_not_clear_is_said_so(journal, name, words):
+    for run in ("2026-a1", "2026-b2"):
+        journal.append(run, 0, ended(1))
+    with pytest.raises(StoreError, match=words):
+        journal.find(name)
+
+
+def test_a_folder_without_runs_is_not_turned_into_one(tmp_path):
+    with pytest.raises(StoreError, match="there are no runs here"):
+        Journal.in_folder(tmp_path / "elsewhere", create=False)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_damaged_payload_is_reported_with_its_place(journal, tmp_path):
+    journal.append("r", 0, ended(1))
+    with sqlite3.connect(tmp_path / DATABASE) as other:
+        other.execute('update events set payload = \'{"iteration": "one"}\'')
+    other.close()
+    with pytest.raises(StoreError, match="a recorded IterationEnded is damaged at"):
+        journal.read("r")
+
+
+def test_a_file_that_is_no_database_is_reported(tmp_path):
+    (tmp_path / DATABASE).write_bytes(b"no database " * 400)
+    with pytest.raises(StoreError, match="not a database"):
+        Journal.in_folder(tmp_path, create=True)
+
+
+def test_a_store_url_of_an_unknown_kind_is_reported_without_its_password():
+    with pytest.raises(StoreError) as caught:
+        Journal("nosuch://user:secret@host/db")
+    assert "secret" not in str(caught.value)
+
+
+def test_run_ids_differ_and_sort_by_time():
+    assert new_run_id() != new_run_id()
+
+
+def test_a_tape_answers_from_the_journal_before_it_records(journal):
+    first = Tape(journal, "r")
+    first.record(refused(1))
+    first.record(ended(1))
+    told = []
+    again = Tape(journal, "r", journal.read("r"), told.append)
+    assert again.recall(ended(1).__class__) is None  # the next one is a refusal
+    assert again.recall(Refused) == refused(1)
+    assert again.recall(IterationEnded) == ended(1)
+    assert again.recall(IterationEnded) is None
+    again.record(ended(2))
+    assert told == [refused(1), ended(1), ended(2)]
+    assert journal.count("r") == 3
+
+
+def test_a_tape_passes_over_interruptions_but_keeps_counting(journal):
+    Tape(journal, "r").record(refused(1))
+    journal.append("r", 1, RunInterrupted(1))
+    again = Tape(journal, "r", journal.read("r"))
+    assert again.recall(Refused) == refused(1)
+    again.record(ended(1))
+    assert [type(entry.event).__name__ for entry in journal.read("r")] == [
+        "Refused",
+        "RunInterrupted",
+        "IterationEnded",
+    ]
+
+
+def test_a_search_that_departs_from_its_tape_is_stopped(journal):
+    Tape(journal, "r").record(refused(1))
+    again = Tape(journal, "r", journal.read("r"))
+    with pytest.raises(StoreError, match="event 0 is Refused, but the search now does IterationEnded"):
+        again.record(ended(1))
+
+
+def test_a_tape_that_is_only_read_ends(journal):
+    with pytest.raises(TapeEnd):
+        Tape(None, "r").record(ended(1))
+
+
+def test_an_artifact_is_named_after_its_content_and_comes_back(tmp_path):
+    artifacts = Artifacts(tmp_path)
+    name = artifacts.put(b"import torch\n", ".py")
+    assert artifacts.put(b"import torch\n", ".py") == name
+    assert artifacts.read(name) == b"import torch\n"
+
+
+def test_a_changed_artifact_is_not_taken_for_the_old_one(tmp_path):
+    artifacts = Artifacts(tmp_path)
+    name = artifacts.put(b"import torch\n", ".py")
+    artifacts.path(name).write_bytes(b"import os\n")
+    with pytest.raises(StoreError, match="changed or damaged"):
+        artifacts.read(name)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_file(tmp_path / "taken" / "model.py", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.engine.spec import RunSpec, extend, read_config, resolve
+from lemonade_es.errors import ConfigError
+
+
+def write(tmp_path, text):
+    path = tmp_path / "search.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_without_options_a_run_has_the_papers_defaults():
+    spec = resolve({}, {})
+    assert (spec.data, spec.iterations, spec.start_from, spec.preset) == ("digits", 30, "current", "accuracy")
+
+
+def test_options_win_over_the_configuration_and_sets_are_merged_by_name(tmp_path):
+    config = read_config(write(tmp_path, "iterations: 5\nset: {TV_Acc: 0.9, UT: 0.01}\nmax_seconds: 60\n"))
+    spec = resolve(config, {"iterations": 7, "set": {"UT": 0.02}, "epochs": None})
+    assert spec.iterations == 7
+    assert spec.set == {"TV_Acc": 0.9, "UT": 0.02}
+    assert spec.max_seconds == 60
+
+
+def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
+    config = read_config(write(tmp_path, "set: {TT_E: 1e-3}\n"))
+    assert resolve(config, {}).set == {"TT_E": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("iterashuns: 5\n", "1:1", "did you mean iterations?"),
+        ("data: digits\niterations: many\n", "2:13", "'many'"),
+        ("data: digits\niterations: 0\n", "2:13", "too few"),
+        ("- data\n", "1:1", "mapping"),
+        ("data: [1\n", "2:1", ""),
+        ("data: a\ndata: b\n", "2:1", "duplicate"),
+        ("seed: -1\n", "1:7", "out of range"),
+        ("target: {V_Acc: 2}\n", "1:9", "out of range"),
+        ("target: {V_Ac: 0.9}\n", "1:9", "did you mean V_Acc?"),
+        ("unsafe_no_isolation: true\n", "1:1", "no option"),
+    ],
+)
+def test_a_problem_in_a_configuration_names_its_line_and_the_way_out(tmp_path, text, place, words):
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(tmp_path, text))
+    assert f"search.yaml:{place}:" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_an_empty_configuration_is_no_option_at_all(tmp_path):
+    assert read_config(write(tmp_path, "# nothing yet\n")) == {}
+
+
+@pytest.mark.parametrize(("name", "words"), [("missing.yaml", "no such file"), ("", "Is a directory")])
+def test_a_configuration_that_cannot_be_read_is_named_with_the_reason(tmp_path, name, words):
+    with pytest.raises(ConfigError, match=words):
+        read_config(tmp_path / name)
+
+
+def test_a_configuration_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "search.yaml").write_bytes(b"\xff\xfe\x00data")
+    with pytest.raises(ConfigError, match=r"search\.yaml: cannot be read"):
+        read_config(tmp_path / "search.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"iterations": 0}, "--iterations: 0 is too few"),
+        ({"max_seconds": float("nan")}, "--max-seconds: nan is no budget"),
+        ({"max_seconds": -1.0}, "--max-seconds: -1 is no budget"),
+        ({"device": "tpu"}, "--device: 'tpu'"),
+        ({"limit": 0}, "--limit: 0 is too few"),
+    ],
+)
+def test_a_problem_in_an_option_names_the_option(options, words):
+    with pytest.raises(ConfigError) as caught:
+        resolve({}, options)
+    assert words in str(caught.value)
+
+
+def test_a_resume_may_move_the_end_of_a_run():
+    assert extend(RunSpec(iterations=3), {"iterations": 9, "data": None, "set": {}}).iterations == 9
+
+
+def test_a_resume_may_not_change_what_a_run_computes():
+    with pytest.raises(ConfigError, match="--seed: a resumed run keeps"):
+        extend(RunSpec(), {"seed": 4})
