@@ -3,7 +3,7 @@
 # once. It is touched last: an installation that was broken off is done again.
 
 PYTHON ?= python3
-RUN_ARGS ?=
+RUN_ARGS ?= --iterations 8
 TEST_ARGS ?=
 QUICK ?=
 
@@ -18,7 +18,7 @@ help:  ## this list
 	@echo 'Usage: make TARGET [PYTHON=python3.12]'
 	@awk -F ':.*##  *' '/^[a-z]+:.*## /{printf "  %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-run: $(VENV)/.run  ## search for a network; options in RUN_ARGS="--iterations 5"
+run: $(VENV)/.run  ## search for a network on digits; options in RUN_ARGS="--data DIR"
 	@$(BIN)/lemonade-es run $(RUN_ARGS)
 
 test: $(VENV)/.dev  ## the tests; a choice of them in TEST_ARGS="tests/rules -k overfit"

@@ -83,6 +83,8 @@ def main() -> None:
 @main.command(short_help="Search for a network.")
 @click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data", metavar="SPEC", help="Data set name or a folder of images [default: digits].")
+@click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: data].")
+@click.option("--download", is_flag=True, default=None, help="Fetch a data set that is not there.")
 @click.option("--rulebook", metavar="NAME|FILE", help="Shipped name or YAML file [default: lemonade].")
 @click.option("--llm", metavar="SPEC", help="Who edits: builtin, openai:MODEL, ... [default: builtin].")
 @click.option("--llm-base-url", metavar="URL", help="An OpenAI-compatible server (Ollama, vLLM, llama.cpp).")

@@ -43,7 +43,10 @@ class DataSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """All that determines the run: the options as resolved, the rulebook's text, the data's fingerprint."""
+    """All that determines the run: the options as resolved, the rulebook's text, the data's fingerprint.
+
+    ``rulebook_file`` is the name that places in the rulebook are given with.
+    """
 
     spec: RunSpec
     settings: Mapping[str, float | None]

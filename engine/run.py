@@ -19,7 +19,7 @@ from lemonade_es.engine.search import Search, Watcher
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.state import SearchState
 from lemonade_es.engine.tape import Tape, TapeEnd
-from lemonade_es.errors import DataError
+from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.request import EditRequest, Feedback
@@ -107,7 +107,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     settings = resolve_settings(spec.preset, spec.set)
     rulebook = load_rulebook(find_rulebook(spec.rulebook))
     executor = _executor(spec)
-    dataset = load_data(spec.data, limit=spec.limit, resize=spec.resize, seed=spec.seed)
+    dataset = _dataset(spec)
     recipe = _recipe(spec, dataset)
     with _workshop(spec, dataset, recipe, executor, unsafe=unsafe_no_isolation) as workshop:
         begun = RunStarted(
@@ -115,7 +115,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             settings=settings,
             recipe=recipe,
             rulebook=rulebook.text,
-            rulebook_file=rulebook.name,
+            rulebook_file=rulebook.file,
             rulebook_digest=rulebook.digest,
             data=_summary(dataset),
             executor=executor.name,
@@ -162,7 +162,7 @@ def resume_run(
             return recorded_result(run, entries, folder, watcher.event)
         rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
         executor = _executor(spec)
-        dataset = load_data(spec.data, limit=spec.limit, resize=spec.resize, seed=spec.seed)
+        dataset = _dataset(spec)
         if dataset.fingerprint != begun.data.fingerprint:
             raise DataError(
                 "the data set is not the one that the run was started with",
@@ -276,6 +276,7 @@ class _Nobody:
 
     name = "nobody"
     foreign = False
+    priced = True
 
     def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
         raise TapeEnd
@@ -299,8 +300,26 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
+def _dataset(spec: RunSpec) -> Dataset:
+    return load_data(
+        spec.data,
+        limit=spec.limit,
+        resize=spec.resize,
+        seed=spec.seed,
+        root=Path(spec.data_root),
+        download=spec.download,
+    )
+
+
 def _executor(spec: RunSpec) -> Executor:
-    return registry.executor(spec.llm, base_url=spec.llm_base_url, prices=spec.prices)
+    executor = registry.executor(spec.llm, base_url=spec.llm_base_url, prices=spec.prices or None)
+    if spec.max_llm_cost is not None and not executor.priced:
+        raise ConfigError(
+            f"the price of {spec.llm} is not known, so a budget cannot be kept",
+            where="--max-llm-cost",
+            hint=f"give it in a configuration file: prices: {{'{spec.llm}': {{input: 2.5, output: 10}}}}",
+        )
+    return executor
 
 
 def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:

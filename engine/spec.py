@@ -18,7 +18,9 @@ from lemonade_es.vocabulary import METRICS, closest
 
 LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
 
-EXTENDABLE = frozenset({"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "device"})
+EXTENDABLE = frozenset(
+    {"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "device", "data_root"}
+)
 """What a resume may change: when the run ends and where it runs, never what it computes."""
 
 
@@ -28,6 +30,8 @@ class RunSpec:
 
     Attributes:
         data: data set name, or a folder of images.
+        data_root: where downloaded data sets lie.
+        download: whether a data set that is not there may be fetched.
         rulebook: shipped name or file.
         llm: who carries the instructions out: ``builtin``, ``openai:MODEL``, ...
         llm_base_url: of an OpenAI-compatible server.
@@ -38,7 +42,7 @@ class RunSpec:
         max_seconds: wall-clock budget of the search.
         max_energy: energy budget of the search in kWh-PUE, training and evaluation together.
         max_llm_cost: budget for LLM calls in US dollars.
-        prices: US dollars for a million tokens, by model, over the shipped price table.
+        prices: US dollars for a million tokens, by model, instead of the shipped price table.
         start_from: which network an iteration edits: the last one (the paper) or the best so far.
         repairs: how often a refused reply goes back to the executor before a fresh sample is asked for.
         epochs: of each candidate's training, over the recipe's.
@@ -53,6 +57,8 @@ class RunSpec:
     """
 
     data: str = "digits"
+    data_root: str = "data"
+    download: bool = False
     rulebook: str = "lemonade"
     llm: str = "builtin"
     llm_base_url: str | None = None

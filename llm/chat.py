@@ -72,6 +72,11 @@ class ModelExecutor:
         """The client's."""
         return self._client.name
 
+    @property
+    def priced(self) -> bool:
+        """Whether the price table has the client's model."""
+        return cost(Usage(), self.name, self._prices) is not None
+
     def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
         """Ask the model; :func:`lemonade_es.llm.reply.read_reply` makes a patch of the reply.
 

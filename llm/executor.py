@@ -57,6 +57,10 @@ class Executor(Protocol):
     def foreign(self) -> bool:
         """Whether it returns source that we did not write, and that must only run isolated."""
 
+    @property
+    def priced(self) -> bool:
+        """Whether what its calls cost is known, so that a budget can be kept."""
+
     def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
         """Answer a request.
 

@@ -24,6 +24,7 @@ class ScriptedExecutor:
     def __init__(self, replies: Sequence[Scripted], name: str = "scripted", foreign: bool = True) -> None:
         self.name = name
         self.foreign = foreign
+        self.priced = True
         self.asked: list[tuple[EditRequest, tuple[Feedback, ...]]] = []
         self._replies = tuple(replies)
 

@@ -67,7 +67,7 @@ def load_rulebook(path: Path) -> Rulebook:
         column = error.start - data.rfind(b"\n", 0, error.start)
         said = f"byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
         raise _refusal([Problem(Place(str(path), line, column), "NOT_TEXT", said)], str(path)) from error
-    return parse_rulebook(text, str(path))
+    return parse_rulebook(text, path.name if path.parent == _shipped_folder() else str(path))
 
 
 def parse_rulebook(text: str, file: str) -> Rulebook:
@@ -102,6 +102,7 @@ def parse_rulebook(text: str, file: str) -> Rulebook:
         tests=content.tests,
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         text=text,
+        file=file,
     )
 
 

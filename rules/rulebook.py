@@ -94,6 +94,7 @@ class Rulebook:
         tests: in the order of the file.
         digest: SHA-256 of the file's text.
         text: the file's text, so that a journal can keep it.
+        file: the name that places are given with; a shipped rulebook has its bare name, on every machine the same.
     """
 
     name: str
@@ -104,3 +105,4 @@ class Rulebook:
     tests: tuple[RuleTest, ...] = ()
     digest: str = ""
     text: str = field(default="", repr=False)
+    file: str = ""

@@ -18,6 +18,7 @@ from lemonade_es.llm.builtin.hunks import hunks
 from lemonade_es.llm.builtin.plan import Plan, plan
 from lemonade_es.llm.builtin.reader import parse
 from lemonade_es.llm.builtin.source import render, subject
+from lemonade_es.llm.codes import Code
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.patch import Patch, Predicted
 from lemonade_es.llm.request import EditRequest, Feedback
@@ -43,6 +44,11 @@ class BuiltinExecutor:
     def foreign(self) -> bool:
         """``False``: the source that it returns was written by this package."""
         return False
+
+    @property
+    def priced(self) -> bool:
+        """``True``: it costs nothing."""
+        return True
 
     def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
         """Answer with a patch: the whole file for a first network, search/replace edits for later ones.
@@ -84,7 +90,7 @@ def _unrefused(blueprint: Blueprint, request: EditRequest, feedback: Sequence[Fe
     """The plan after these refusals: made again as at each refusal, so that no network comes up twice."""
     if not blueprint.fits(request.task):
         raise ReplyError(
-            "FOREIGN_SOURCE",
+            Code.FOREIGN_SOURCE,
             f"the model is a network for {subject(blueprint)}, and the task is another one: "
             f"{request.task.kind} inputs {request.task.input_shape}, {request.task.classes} classes",
             hint="start without this model, or choose the data set that it was written for",

@@ -7,6 +7,7 @@ from random import Random
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Stage, Unit
 from lemonade_es.llm.builtin.cost import macs, parameters
+from lemonade_es.llm.codes import Code
 from lemonade_es.llm.request import Constraints
 from lemonade_es.task import Task
 
@@ -31,7 +32,7 @@ def first_network(task: Task, constraints: Constraints, rng: Random, shrink: int
     if not fitting:
         smallest = build(task, _WIDTHS[-1])
         raise ReplyError(
-            "BUDGET_TOO_SMALL",
+            Code.BUDGET_TOO_SMALL,
             f"the smallest first network has {parameters(smallest):,} parameters and "
             f"{macs(smallest):,} multiply-accumulates, more than the constraints allow",
             hint="raise the budgets, or make the inputs or the vocabulary smaller",

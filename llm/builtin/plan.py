@@ -14,6 +14,7 @@ from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.convolutions import narrower
 from lemonade_es.llm.builtin.cost import census
 from lemonade_es.llm.builtin.exploration import variations
+from lemonade_es.llm.codes import Code
 from lemonade_es.llm.patch import Applied, Skipped
 from lemonade_es.llm.request import Attempt, EditRequest
 
@@ -61,7 +62,7 @@ def plan(blueprint: Blueprint, request: EditRequest, rng: Random, *, refusals: i
 
 def _nothing_to_do(why: str, allowance: Allowance) -> ReplyError:
     return ReplyError(
-        "NOTHING_TO_DO",
+        Code.NOTHING_TO_DO,
         f"{why} {allowance.macs:,} multiply-accumulates and {allowance.parameters:,} parameters",
         hint="raise the budgets, or edit with an LLM executor",
     )

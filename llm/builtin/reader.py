@@ -23,6 +23,7 @@ from lemonade_es.llm.builtin.blueprint import (
     Unit,
 )
 from lemonade_es.llm.builtin.source import INITIALIZERS, render
+from lemonade_es.llm.codes import Code
 
 _IMAGES = re.compile(r"network for (\d+)x(\d+)x(\d+) images and (\d+) classes")
 _TEXTS = re.compile(r"network for texts of (\d+) tokens out of (\d+) and (\d+) classes")
@@ -47,7 +48,7 @@ def parse(source: str) -> Blueprint:
     except (_UnknownError, SyntaxError, ValueError, RecursionError, MemoryError, ArithmeticError) as error:
         reason = str(error) or type(error).__name__
     raise ReplyError(
-        "FOREIGN_SOURCE",
+        Code.FOREIGN_SOURCE,
         f"the built-in executor edits only networks that it wrote itself: {reason}",
         hint="use an LLM executor, or start without this model",
     )

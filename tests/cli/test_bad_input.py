@@ -90,6 +90,11 @@ def test_an_out_folder_that_cannot_be_written_is_named(refused, tmp_path):
     assert "taken" in refused("--out", "taken/runs", "--iterations", "1")
 
 
+def test_a_budget_for_a_model_without_a_price_is_refused_before_it_is_asked(refused):
+    words = ["--llm", "openai:nobody-knows-it", "--max-llm-cost", "1"]
+    assert "the price of openai:nobody-knows-it is not known" in refused(*words, OPENAI_API_KEY="sk-not-a-real-key")
+
+
 def test_a_configuration_is_not_taken_beside_a_resume(lemonade, tmp_path):
     (tmp_path / "search.yaml").write_text("iterations: 2\n")
     assert lemonade("run", "search.yaml", "--resume", "x").code == 2

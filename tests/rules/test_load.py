@@ -276,3 +276,15 @@ def test_no_bytes_whatever_cause_another_error(tmp_path_factory, data):
     path.write_bytes(data)
     with pytest.raises(RulebookError):
         load_rulebook(path)
+
+
+def test_places_in_a_shipped_rulebook_are_the_same_on_every_machine():
+    book = load_rulebook(find_rulebook("lemonade"))
+    assert book.file == "lemonade.yaml"
+    assert str(book.rules[0].place).startswith("lemonade.yaml:")
+
+
+def test_places_in_a_users_rulebook_have_the_path_that_was_given(tmp_path):
+    path = tmp_path / "lemonade.yaml"
+    path.write_text(HEAD + RULE)
+    assert load_rulebook(path).file == str(path)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lemonade_es.trainer.counters import CounterUnavailableError, PowercapCounters
@@ -172,7 +173,8 @@ def test_memory_draws_power_even_while_the_process_waits() -> None:
     window = meter.begin(os.getpid())
     time.sleep(0.05)
     energy = meter.end(window)
-    assert 0 < energy.joules < 100 * energy.seconds
+    resident_gb = psutil.Process().memory_info().rss / 1e9
+    assert energy.joules == pytest.approx(100 * resident_gb * energy.seconds, rel=0.2)
 
 
 def joules(value: float | None, provenance: str, uncertainty: float | None = None) -> Energy:

@@ -18,6 +18,7 @@ from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Images, Wanted
 
 T = TypeVar("T")
+_Failure = tuple[Path, str]
 
 _CHUNK = 64
 _MOST_THREADS = 32
@@ -40,7 +41,12 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Image
     import numpy as np
 
     with _decoder_warnings():
-        headers = _in_threads(lambda index: read_header(files[index]), files, root)
+        headers, failures = _in_threads(lambda index: read_header(files[index]), files)
+        if failures:  # reported together with what only decoding would find
+            named = {path for path, _ in failures}
+            others = [path for path in files if path not in named]
+            _, more = _in_threads(lambda index: decode(others[index], wanted.size, 3).shape, others)
+            raise _unreadable([*failures, *more], len(files), root)
         height, width = wanted.size or _common_size(headers, root)
         channels = wanted.channels or (1 if all(header.grey for header in headers) else 3)
         memory.require(len(files), (channels, height, width), where=str(root))
@@ -52,7 +58,9 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Image
                 raise UnusableImageError("its size is not the one that its header says")
             pixels[index] = image
 
-        _in_threads(fill, files, root)
+        _, failures = _in_threads(fill, files)
+    if failures:
+        raise _unreadable(failures, len(files), root)
     return Images(pixels, _notes(headers, channels))
 
 
@@ -68,12 +76,12 @@ def _decoder_warnings() -> Iterator[None]:
         yield
 
 
-def _in_threads(work: Callable[[int], T], files: Sequence[Path], root: Path) -> list[T]:
-    """``work`` on the index of every file, results in order; all files that it fails on are reported at once."""
+def _in_threads(work: Callable[[int], T], files: Sequence[Path]) -> tuple[list[T], list[_Failure]]:
+    """``work`` on the index of every file: the results, in order, and the files that it failed on."""
 
-    def run(start: int) -> tuple[list[T], list[tuple[Path, str]]]:
+    def run(start: int) -> tuple[list[T], list[_Failure]]:
         results: list[T] = []
-        failures: list[tuple[Path, str]] = []
+        failures: list[_Failure] = []
         for index in range(start, min(start + _CHUNK, len(files))):
             try:
                 results.append(work(index))
@@ -83,10 +91,10 @@ def _in_threads(work: Callable[[int], T], files: Sequence[Path], root: Path) -> 
 
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
         chunks = list(pool.map(run, range(0, len(files), _CHUNK)))
-    failures = [failure for _, failed in chunks for failure in failed]
-    if failures:
-        raise _unreadable(sorted(failures), len(files), root)
-    return [result for results, _ in chunks for result in results]
+    return (
+        [result for results, _ in chunks for result in results],
+        [failure for _, failures in chunks for failure in failures],
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -95,8 +103,8 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _unreadable(failures: Sequence[tuple[Path, str]], count: int, root: Path) -> DataError:
-    named = first_three([f"{path.relative_to(root)} ({reason})" for path, reason in failures])
+def _unreadable(failures: Sequence[_Failure], count: int, root: Path) -> DataError:
+    named = first_three([f"{path.relative_to(root)} ({reason})" for path, reason in sorted(failures)])
     return DataError(
         f"{len(failures)} of {count} images cannot be read: {named}",
         where=str(root),

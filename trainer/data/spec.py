@@ -14,7 +14,7 @@ from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.digits import digits
 from lemonade_es.trainer.data.source import Source, Wanted
 from lemonade_es.trainer.data.split import divide, limited
-from lemonade_es.trainer.data.tree import tree
+from lemonade_es.trainer.data.tree import folders_beside, tree
 from lemonade_es.vocabulary import closest
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _source(spec: str, root: Path, *, download: bool) -> Source:
     folder = Path(spec).expanduser()
     if os.path.lexists(folder) or folder.name != spec:
         return tree(folder)
-    near = closest(spec, known())
+    near = closest(spec, [*known(), *folders_beside(folder)])
     raise DataError(
         f"{spec!r} is neither a known data set nor a folder here",
         hint=(f"did you mean {near}? " if near else "")

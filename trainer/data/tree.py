@@ -41,8 +41,12 @@ class _Findings:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The names of the entries of one folder, each kind sorted; not paths, of which 60,000 take a second."""
+    """One folder: its device and inode, and the names in it, each kind sorted.
 
+    Names, not paths, of which 60,000 take a second.
+    """
+
+    identity: tuple[int, int]
     folders: list[str]
     images: list[str]
     others: list[str]
@@ -91,6 +95,14 @@ def tree(root: Path) -> Source:
     )
 
 
+def folders_beside(folder: Path) -> list[str]:
+    """The names of the folders in the same place as ``folder``, for suggestions; none if they cannot be seen."""
+    try:
+        return [path.name for path in folder.absolute().parent.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+
+
 def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
     """The folder of each split, relative to ``root``; a tree without splits is all training."""
     listing = _list(root)
@@ -102,17 +114,18 @@ def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
     if not training:
         there = ", ".join(f"{name}/" for name in named)
         raise DataError(f"there is {there} but no train/", where=str(root), hint=_LAYOUTS)
-    _note_entries(listing, findings)
+    _note_entries(listing, "", findings)
     findings.ignored += [name for name in listing.folders if name not in named]
     folders: dict[Part, str] = {}
+    seen: dict[tuple[int, int], str] = {}
     for name, part in named.items():
-        for other in folders.values():
-            if (root / name).samefile(root / other):
-                raise DataError(
-                    f"{other}/ and {name}/ are the same folder: two splits must not share images",
-                    where=str(root),
-                    hint="remove one of the two; a split that is missing is taken from the training images",
-                )
+        other = seen.setdefault(_list(root / name).identity, name)
+        if other != name:
+            raise DataError(
+                f"{other}/ and {name}/ are the same folder: two splits must not share images",
+                where=str(root),
+                hint="remove one of the two; a split that is missing is taken from the training images",
+            )
         if part in folders:
             raise DataError(
                 f"{folders[part]}/ and {name}/ are both the {part} split", where=str(root), hint="keep one of the two"
@@ -130,13 +143,13 @@ def _classes(root: Path, part_folder: str, findings: _Findings) -> dict[str, lis
         raise DataError(
             f"the folder {what}", where=str(folder), hint=f"put the images of each class in a folder; {_LAYOUTS}"
         )
-    _note_entries(listing, findings)
+    prefix = f"{part_folder}/" if part_folder else ""
+    _note_entries(listing, prefix, findings)
     for name in listing.folders:
         if not name.isprintable():
             raise DataError(
                 f"the class folder {name!a} has a name that cannot be printed", where=str(folder), hint="rename it"
             )
-    prefix = f"{part_folder}/" if part_folder else ""
     return {name: _images(root, prefix + name, findings) for name in listing.folders}
 
 
@@ -147,23 +160,21 @@ def _images(root: Path, class_folder: str, findings: _Findings) -> list[str]:
     waiting = [class_folder]
     while waiting:
         current = waiting.pop()
-        status = (root / current).stat()
-        identity = (status.st_dev, status.st_ino)
-        if identity in seen:
+        listing = _list(root / current)
+        if listing.identity in seen:
             findings.seen_twice.append(current)
             continue
-        seen.add(identity)
-        listing = _list(root / current)
+        seen.add(listing.identity)
         found += [f"{current}/{name}" for name in listing.images]
         findings.ignored += [f"{current}/{name}" for name in listing.others]
         waiting += [f"{current}/{name}" for name in reversed(listing.folders)]
     return found
 
 
-def _note_entries(listing: _Listing, findings: _Findings) -> None:
+def _note_entries(listing: _Listing, prefix: str, findings: _Findings) -> None:
     """Files where only folders have a meaning."""
     findings.stray += len(listing.images)
-    findings.ignored += listing.others
+    findings.ignored += [prefix + name for name in listing.others]
 
 
 def _list(folder: Path) -> _Listing:
@@ -172,13 +183,14 @@ def _list(folder: Path) -> _Listing:
     Raises:
         DataError: it is missing, no folder, or must not be read.
     """
-    listing = _Listing([], [], [])
     try:
+        status = folder.stat()
+        listing = _Listing((status.st_dev, status.st_ino), [], [], [])
         with os.scandir(folder) as entries:
             for entry in entries:
                 _bin(entry, listing).append(entry.name)
     except FileNotFoundError as error:
-        raise DataError("there is no such folder", where=str(folder), hint=_siblings(folder)) from error
+        raise DataError("there is no such folder", where=str(folder), hint=_neighbour(folder)) from error
     except NotADirectoryError as error:
         raise DataError("this is a file, not a folder of images", where=str(folder), hint=_LAYOUTS) from error
     except PermissionError as error:
@@ -204,19 +216,18 @@ def _bin(entry: os.DirEntry[str], listing: _Listing) -> list[str]:
     except OSError:  # a symlink to itself
         readable = False
     # A dangling symlink is kept, so that reading it reports it; a pipe or a device is not: it would block.
-    extension = "." + entry.name.rpartition(".")[2].lower()
+    extension = entry.name[entry.name.rfind(".") :].lower()
     if extension in EXTENSIONS and (readable or not Path(entry.path).exists()):
         return listing.images
     return listing.others
 
 
-def _siblings(folder: Path) -> str:
+def _neighbour(folder: Path) -> str:
     """What may have been meant by a folder that is not there."""
-    try:
-        names = [path.name for path in folder.absolute().parent.iterdir() if path.is_dir()]
-    except OSError:
-        return f"its parent {folder.absolute().parent} is missing, too, or cannot be read"
-    near = closest(folder.name, names)
+    parent = folder.absolute().parent
+    if not parent.is_dir():
+        return f"its parent {parent} is missing, too"
+    near = closest(folder.name, folders_beside(folder))
     return f"did you mean {folder.parent / near}?" if near else f"check the path; {_LAYOUTS}"
 
 
@@ -252,8 +263,7 @@ def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...],
     if findings.stray:
         notes.append(f"{findings.stray} image(s) beside the class folders belong to no class and were ignored")
     if findings.ignored:
-        names = first_three(findings.ignored)
-        notes.append(f"{len(findings.ignored)} entries are hidden or no images and were ignored: {names}")
+        notes.append(f"not part of the data set, and ignored: {first_three(findings.ignored)}")
     if findings.seen_twice:
         notes.append(f"folders that were met twice (symlinks) were left out: {first_three(findings.seen_twice)}")
     if not flip:

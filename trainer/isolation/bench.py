@@ -33,7 +33,7 @@ _MESSAGE_LENGTH = 2000
 # the parent is trusted, and a source that is too large shall be refused as such
 _COMMAND_LIMIT = 1 << 30
 _REFERENCE_SEED = 7
-_SMALL_STEP = 50_000_000
+_SMALL_STEP = 200_000_000
 """Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
 
 

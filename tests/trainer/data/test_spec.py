@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,12 @@ def test_a_mistyped_name_is_recognised(spec, meant):
     assert "digits, cifar10, cifar100" in str(raised.value)
 
 
+def test_a_mistyped_folder_is_recognised(make_tree, monkeypatch):
+    monkeypatch.chdir(make_tree({"cat": 8, "dog": 8}, root="photos").parent)
+    with pytest.raises(DataError, match=r"did you mean photos\?"):
+        load("photo")
+
+
 @pytest.mark.parametrize("spec", ["", "  "])
 def test_an_empty_name_is_refused_with_the_list(spec):
     with pytest.raises(DataError, match="no data set is named") as raised:
@@ -119,6 +126,11 @@ def test_each_known_data_set_is_described():
     text = describe()
     assert all(name in text for name in known())
     assert all(len(line) < 80 for line in text.splitlines())
+
+
+def test_the_documentation_has_the_same_descriptions():
+    page = Path(__file__).parents[3] / "docs" / "data.md"
+    assert f"```\n{describe()}\n```" in page.read_text(encoding="utf-8")
 
 
 def test_loading_imports_no_torch():

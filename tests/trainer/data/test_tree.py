@@ -130,9 +130,7 @@ def test_hidden_files_and_other_files_are_ignored_with_a_note(make_tree):
     (root / "README.txt").touch()
     (root / "cat" / ".DS_Store").touch()
     (root / "dog" / "._0.png").touch()
-    assert "4 entries are hidden or no images and were ignored: .git, README.txt, cat/.DS_Store and 1 more" in notes(
-        root
-    )
+    assert "not part of the data set, and ignored: .git, README.txt, cat/.DS_Store and 1 more" in notes(root)
 
 
 def test_images_beside_the_class_folders_are_ignored_with_a_note(make_tree):
@@ -263,7 +261,8 @@ def test_unreadable_images_are_counted_and_three_are_named(make_tree):
     (root / "train/cat/001.png").write_text("<html>404</html>")
     (root / "train/cat/002.png").unlink()
     (root / "train/cat/002.png").symlink_to("nowhere.png")
-    (root / "train/cat/003.png").write_bytes(b"")
+    cut = root / "train/dog/003.png"  # its header is good
+    cut.write_bytes(cut.read_bytes()[:60])
     text = problem(root)
     assert "4 of 52 images cannot be read" in text
     assert "train/cat/000.png (empty file), train/cat/001.png (no readable image)" in text
@@ -311,13 +310,24 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_decoded(make_tree):
     assert "--limit N" in text
 
 
-@pytest.mark.parametrize("locked", [".", "train", "train/cat", "train/cat/000.png"])
-def test_no_permission_is_said_where_it_lacks(make_tree, locked):
+@pytest.mark.parametrize(
+    ("locked", "mode"),
+    [
+        (".", 0),
+        (".", 0o444),
+        ("train", 0),
+        ("train", 0o444),
+        ("train/cat", 0),
+        ("train/cat", 0o444),
+        ("train/cat/000.png", 0),
+    ],
+)
+def test_no_permission_is_said_where_it_lacks(make_tree, locked, mode):
     with tempfile.TemporaryDirectory() as open_to_all:
         root = make_tree(TRAIN_TEST).rename(Path(open_to_all) / "pets")
         Path(open_to_all).chmod(0o755)
         load(str(root))  # imports what it needs while it may
-        (root / locked).chmod(0)
+        (root / locked).chmod(mode)
         was = os.geteuid()
         if was == 0:
             os.seteuid(65534)  # nobody: root may read anything
