@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -96,7 +95,6 @@ class LiveView(SilentView):
     """A view that redraws itself: the iteration, its state, rules and instructions, metrics, best, time left."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
         self._started: RunStarted | None = None
         self._run = ""
         self._iteration = 0
@@ -108,7 +106,8 @@ class LiveView(SilentView):
         self._ended: list[IterationEnded] = []
         self._instructions: list[dict[str, float]] = []
         self._best: IterationEnded | None = None
-        self._since = time.monotonic()
+        # last: it draws at once
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveView:
         """Take the terminal over."""
@@ -124,7 +123,6 @@ class LiveView(SilentView):
     def begin(self, run: str, started: RunStarted) -> None:
         """The search begins or goes on."""
         self._run, self._started = run, started
-        self._since = time.monotonic()
 
     def event(self, event: Event) -> None:
         """Take over what was recorded."""

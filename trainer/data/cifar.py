@@ -97,7 +97,7 @@ def cifar(archive: Archive, root: Path) -> Source:
         raise DataError(
             f"{archive.name} is not here: {first_three(missing)} missing",
             where=str(folder),
-            hint=_by_hand(archive, root),
+            hint=f"add --download, or {_by_hand(archive, root)}",
         )
     class_names = _class_names(folder / archive.meta, archive)
     batches = [_batch(folder / name, archive, len(class_names)) for name in (*archive.train, archive.test)]
