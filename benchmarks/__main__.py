@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import improvement, inference
+from benchmarks.page import write_page
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
@@ -28,6 +29,7 @@ def main() -> int:
         print(result.text)
         if not options.quick:
             result.write(options.results)
+            write_page(options.results)
     return 0
 
 

@@ -47,12 +47,14 @@ class Result:
 
     Attributes:
         name: of the benchmark.
+        about: what was done, in a sentence or two.
         command: that repeats it.
         text: the figures for a person.
         figures: the figures as data.
     """
 
     name: str
+    about: str
     command: str
     text: str
     figures: dict[str, Any]
@@ -63,5 +65,4 @@ class Result:
     def write(self, folder: Path) -> None:
         """Keep the result as JSON, named after the benchmark."""
         folder.mkdir(parents=True, exist_ok=True)
-        data = {key: value for key, value in asdict(self).items() if key != "text"}
-        (folder / f"{self.name}.json").write_text(json.dumps(data, indent=1) + "\n")
+        (folder / f"{self.name}.json").write_text(json.dumps(asdict(self), indent=1) + "\n")

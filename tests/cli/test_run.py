@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def test_the_result_as_json_has_the_documented_names(finished):
     assert result["instructions_per_iteration"][0] == {}
     assert all(weight > 0 for given in result["instructions_per_iteration"][1:] for weight in given.values())
     assert result["isolation"] in ("medium", "strong", "none")
+
+
+def _documented(heading):
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    section = page.split(f"## `lemonade-es {heading}", 1)[1].split("\n## ", 1)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_json_of_a_run_and_of_an_explanation_is_documented_key_by_key(finished):
+    command, result = finished
+    assert set(result) == _documented("run")
+    assert set(command("explain", "latest", "--iteration", 2, "--json").json) == _documented("explain")
 
 
 def test_the_times_add_up(finished):
