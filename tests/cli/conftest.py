@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,7 +30,11 @@ class Done:
 class Command:
     folder: Path
 
-    def start(self, *words, **environment):
+    def start(self, *words, file_bytes=None, **environment):
+        def limit():
+            if file_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
         return subprocess.Popen(
             [sys.executable, "-m", "lemonade_es.cli", *map(str, words)],
             cwd=self.folder,
@@ -37,10 +42,11 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=limit,
         )
 
-    def __call__(self, *words, **environment):
-        process = self.start(*words, **environment)
+    def __call__(self, *words, file_bytes=None, **environment):
+        process = self.start(*words, file_bytes=file_bytes, **environment)
         out, err = process.communicate(timeout=240)
         return Done(process.returncode, out, err)
 

@@ -174,7 +174,12 @@ def test_the_same_seed_gives_the_same_decisions_whatever_the_hash_seed(lemonade,
     assert json.dumps(requests[0]) == json.dumps(requests[1])
 
 
-def test_a_full_disk_ends_the_run_with_one_line_and_it_can_go_on(lemonade, tmp_path):
-    done = lemonade("run", "--iterations", 1, "--epochs", 1, "--out", "/dev/full/runs")
-    assert done.code == 2
-    assert "/dev/full/runs" in done.err
+def test_a_disk_that_fills_up_ends_the_run_with_one_line_and_a_resume_loses_nothing(lemonade, finished, tmp_path):
+    done = lemonade("run", "--iterations", 3, "--epochs", 2, file_bytes=180_000)
+    assert done.code == 2, done.out
+    assert len(done.err.strip().splitlines()) == 1
+    assert not [path.name for path in tmp_path.rglob(".new-*")]
+    resumed = lemonade("run", "--resume", "latest", "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["instructions_per_iteration"] == finished[1]["instructions_per_iteration"]
+    assert resumed.json["best"]["CM"] == finished[1]["best"]["CM"]

@@ -1,0 +1,41 @@
+"""Every `lemonade-es` line in a document is one that the program takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from lemonade_es.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+LINE = re.compile(r"^\s*(?:\$ )?(lemonade-es (?:run|explain|runs|doctor|completion)\b.*)$", re.M)
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINES = [
+    (path.name, line)
+    for path in DOCUMENTS
+    for fence in re.findall(r"^```.*?^```", path.read_text(), re.M | re.S)
+    for line in LINE.findall(fence)
+    if not line.endswith("]")  # usage lines
+]
+
+
+def test_there_are_commands_in_the_documents():
+    assert {"README.md"} <= {name for name, _ in LINES}
+
+
+@pytest.mark.parametrize(("document", "line"), LINES)
+def test_a_documented_command_has_only_options_that_exist(document, line):
+    _, command, *words = shlex.split(line, comments=True)
+    found = main.commands[command]
+    context = click.Context(found, info_name=command)
+    found.make_parser(context).parse_args(words)
+
+
+def test_an_option_that_does_not_exist_would_be_found():
+    found = main.commands["run"]
+    with pytest.raises(click.NoSuchOption):
+        found.make_parser(click.Context(found)).parse_args(["--no-such-option"])
