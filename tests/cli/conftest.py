@@ -42,7 +42,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=limit,
+            preexec_fn=limit,  # noqa: PLW1509 - the tests run in one thread
         )
 
     def __call__(self, *words, file_bytes=None, **environment):
