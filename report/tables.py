@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -62,7 +63,7 @@ class RunLine:
         data: its data set.
         executor: who carried the instructions out.
         rulebook: its rulebook.
-        status: ``finished``, ``stopped``, ``failed``, or ``unfinished`` if it can be resumed.
+        status: ``finished``, ``stopped``, ``failed``, or ``open`` if it goes on or can be resumed.
         iterations: how many are done.
         wanted: how many it is to do.
         CM: of the best network.
@@ -91,8 +92,8 @@ def run_line(entries: tuple[Entry, ...]) -> RunLine:
         run=entries[0].run,
         data=begun.data.task.data,
         executor=begun.executor,
-        rulebook=begun.rulebook_file,
-        status=ends[-1].status if is_over(entries) else "unfinished",
+        rulebook=Path(begun.rulebook_file).stem,
+        status=ends[-1].status if is_over(entries) else "open",
         iterations=len(ended),
         wanted=spec.iterations,
         CM=best.CM if best is not None else None,
