@@ -97,14 +97,43 @@ def _confine(policy: Policy) -> None:
 
 
 def _readable(*, cuda: bool) -> list[Path]:
-    """What Python and torch load late: their own code and libraries, and what the processor is."""
-    prefixes = {Path(prefix) / lib for prefix in (sys.prefix, sys.base_prefix) for lib in ("lib", "lib64")}
-    packages = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-    system = map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/dev/null"))
+    """What Python and torch load late: their own code and libraries, and what the processor is.
+
+    Not all of site-packages: scikit-learn's holds the data set that a candidate may be trained on, labels and all.
+    """
+    libraries = {Path(prefix) / lib for prefix in (sys.base_prefix, "/", "/usr") for lib in ("lib", "lib64")}
+    standard = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")}
+    paths = {path for folder in libraries | standard for path in _entries(folder) if not _holds_packages(path)}
+    paths |= {path for folder in _package_folders() for path in _entries(folder) if _is_at_hand(path)}
+    system = map(Path, ("/etc/ld.so.cache", "/dev/null"))
     # without these two, NNPACK takes the processor for an unsupported one
     processor = map(Path, ("/proc/cpuinfo", "/sys/devices/system/cpu"))
     driver = map(Path, ("/proc/driver/nvidia", "/proc/devices", "/proc/self", "/sys/bus/pci", "/sys/devices"))
-    return [*sorted(prefixes | packages), *system, *processor, *(driver if cuda else ())]
+    return [*sorted(paths), *system, *processor, *(driver if cuda else ())]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # there is no lib64 everywhere
+        return []
+
+
+def _holds_packages(path: Path) -> bool:
+    """Whether installed packages may lie below: ``lib/python3.11`` does, and its entries are listed one by one."""
+    return path.name in ("site-packages", "dist-packages") or path.name.startswith("python")
+
+
+def _package_folders() -> set[Path]:
+    """Where the packages of this process come from: purelib, platlib, and whatever a ``.pth`` file added."""
+    named = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+    return named | {path for entry in sys.path if (path := Path(entry)).name in ("site-packages", "dist-packages")}
+
+
+def _is_at_hand(path: Path) -> bool:
+    """Whether it belongs to a package that the zygote has imported, or holds the libraries of one."""
+    name = path.name.split(".")[0]
+    return name in sys.modules or path.name.endswith(".libs") or name == "nvidia"
 
 
 def _devices(*, cuda: bool) -> list[Path]:

@@ -172,7 +172,9 @@ def decode(text: bytes) -> dict[str, Any]:
         ProtocolError: it is anything else.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object, parse_float=_finite)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_object, parse_float=_finite, parse_int=_whole
+        )
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"a message that is not JSON: {str(error)[:200]}") from None
     if not isinstance(value, dict):
@@ -243,6 +245,13 @@ def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:50]} is not finite")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if abs(value) >= 2**63:  # arithmetic with a float would overflow
+        raise ValueError(f"{text[:50]} is too large a number")
     return value
 
 

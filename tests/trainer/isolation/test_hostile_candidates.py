@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sklearn
 
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.recipe import Recipe
@@ -83,6 +84,21 @@ def _next_candidate_trains(workshop: Workshop, good: str) -> Iterator[None]:
     measurement = workshop.train(good, seed=1).measurement
     assert measurement.failure is None
     assert len(measurement.epochs) == 2
+
+
+def test_data_sets_that_lie_in_installed_packages_cannot_be_read(workshop: Workshop) -> None:
+    folder = Path(sklearn.__file__).parent / "datasets" / "data"
+    digits = folder / "digits.csv.gz"
+    assert digits.is_file()
+    message = worked(
+        workshop,
+        f"""
+attempt("read", lambda: open({str(digits)!r}, "rb").read())
+attempt("list", lambda: os.listdir({str(folder)!r}))
+attempt("packages", lambda: os.listdir({str(folder.parents[2])!r}))
+""",
+    )
+    assert "worked: []" in message
 
 
 def test_files_outside_cannot_be_read_or_written(workshop: Workshop, tmp_path: Path) -> None:
@@ -210,6 +226,9 @@ frame = sys._getframe()
         pytest.param(
             "os.write(3, frame({'answers': 3, 'epoch': {'index': 1, 'loss': 0.0}}))", "PROTOCOL", id="epoch skipped"
         ),
+        pytest.param(
+            "os.write(3, frame({'answers': 3, 'epoch': {'index': 0, 'loss': 10**400}}))", "PROTOCOL", id="a huge loss"
+        ),
         pytest.param("os.close(3); time.sleep(1000)", "PROTOCOL", id="hangs up and goes on"),
     ],
 )
@@ -237,6 +256,12 @@ def test_misbehaviour_in_training_is_a_recorded_outcome(workshop: Workshop, acti
             "os.write(3, struct.pack('<IQ', 24, 0) + b'{\"answers\":1,\"done\":{ } }')",
             "PROTOCOL",
             id="forged report",
+        ),
+        pytest.param(
+            'report = \'{"answers":1,"done":{"report":{"ok":true,"macs":\' + \'9\' * 400\n'
+            "os.write(3, struct.pack('<IQ', len(report) + 3, 0) + report.encode() + b'}}}')",
+            "PROTOCOL",
+            id="a huge number",
         ),
     ],
 )

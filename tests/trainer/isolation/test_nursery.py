@@ -75,7 +75,7 @@ def test_the_lock_that_leaves_the_way_to_a_gpu_open_can_be_taken(nursery: Nurser
 
 
 def test_a_lock_that_cannot_be_taken_stops_the_job(nursery: Nursery) -> None:
-    impossible = Policy(confine=True, memory_bytes=2**70, cpu_seconds=60)
+    impossible = Policy(confine=True, memory_bytes=2**63 - 1, cpu_seconds=60)
     with pytest.raises(IsolationError, match="cannot be locked"):
         nursery.child(Job(impossible, "cpu", threads=1))
     nursery.child(Job(LOCKED, "cpu", threads=1)).close()
