@@ -13,13 +13,13 @@ import click
 from rich.console import Console
 
 from lemonade_es import __version__
-from lemonade_es.errors import LemonadeError
+from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.vocabulary import PRESETS
 
 DONE, NO_MODEL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-class _Assignments(click.ParamType[tuple[str, float]]):
+class _Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
     """NAME=VALUE with a number as value."""
 
     name = "NAME=VALUE"
@@ -95,7 +95,7 @@ def main() -> None:
 @click.option("--limit", type=int, metavar="IMAGES", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
 @click.option("--target", type=_Assignments(), multiple=True, help="Stop when the best network reaches it.")
-@click.option("--max-seconds", type=float, help="Stop after this time.")
+@click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM calls.")
 @click.option("--max-parameters", type=int, help="No network may have more.")
@@ -134,29 +134,34 @@ def run(
     lemonade-es run --data cifar10 --llm openai:gpt-4o --target V_Acc=0.9
     lemonade-es run --resume latest
     """
+    from lemonade_es.engine.folder import RunFolder
     from lemonade_es.engine.outcome import outcome
-    from lemonade_es.engine.run import RunFolder, new_run, resume_run
+    from lemonade_es.engine.run import new_run, resume_run
     from lemonade_es.engine.spec import read_config, resolve
     from lemonade_es.report.live import view
-    from lemonade_es.report.summary import summary
+    from lemonade_es.report.summary import next_command, summary
 
     options = {**options, "set": dict(set_), "target": dict(target)}
     folder = RunFolder(out, store)
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")
     console = Console(stderr=as_json)
-    with view(console, quiet=as_json and not console.is_terminal) as watcher:
-        if resume is not None:
-            result = resume_run(resume, folder, watcher, options, unsafe_no_isolation=unsafe_no_isolation)
-        else:
-            spec = resolve(read_config(config) if config is not None else {}, options)
-            result = new_run(spec, folder, watcher, unsafe_no_isolation=unsafe_no_isolation)
+    try:
+        with view(console, quiet=as_json and not console.is_terminal) as watcher:
+            if resume is not None:
+                result = resume_run(resume, folder, watcher, options, unsafe_no_isolation=unsafe_no_isolation)
+            else:
+                spec = resolve(read_config(config) if config is not None else {}, options)
+                result = new_run(spec, folder, watcher, unsafe_no_isolation=unsafe_no_isolation)
+    except SearchError as error:
+        go_on = next_command(folder, "run", "--resume", error.run)
+        raise LemonadeError(error.message, hint=f"then go on with: {go_on}") from error
     if as_json:
         click.echo(json.dumps(outcome(result), allow_nan=False))
     else:
-        console.print(summary(result, out))
+        console.print(summary(result, folder))
     if result.end is None:
-        click.echo(f"interrupted; go on with: lemonade-es run --resume {result.run}", err=True)
+        click.echo(f"interrupted; go on with: {next_command(folder, 'run', '--resume', result.run)}", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(NO_MODEL if result.state.best is None else DONE)
 
@@ -174,7 +179,7 @@ def explain(run_name: str, *, iteration: int | None, source: bool, out: Path, st
     """
     from lemonade_es.engine.explain import explain as explanations
     from lemonade_es.engine.explain import one
-    from lemonade_es.engine.run import RunFolder
+    from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.explanation import explanation_text
 
     folder = RunFolder(out, store)
@@ -195,7 +200,7 @@ def runs(*, out: Path, store: str | None, as_json: bool) -> None:
     """List the runs of a folder, oldest first."""
     from dataclasses import asdict
 
-    from lemonade_es.engine.run import RunFolder
+    from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.tables import run_line, runs_table
 
     journal = RunFolder(out, store).journal(create=False)

@@ -68,9 +68,19 @@ def write_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
+        _flush_folder(path.parent)
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise StoreError(
             f"cannot be written: {error.strerror or error}", where=str(path), hint="free some space or choose --out"
         ) from None
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename in the folder last, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

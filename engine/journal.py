@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
+    URL,
     Column,
     Engine,
     Integer,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     select,
 )
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
@@ -62,16 +64,20 @@ class Journal:
 
     Args:
         url: ``sqlite:///runs/lemonade.db``, ``postgresql+psycopg://...``.
+        create: make its table if it is not there.
 
     Raises:
         StoreError: the database cannot be opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL, *, create: bool = True) -> None:
         self._where = _without_password(url)
         with self._explained():
             self._engine = _connectable(url)
-            _METADATA.create_all(self._engine)
+            if create:
+                _METADATA.create_all(self._engine)
+            elif not inspect(self._engine).has_table(_EVENTS.name):
+                raise StoreError("there are no runs here", where=self._where, hint="run first")
 
     @classmethod
     def in_folder(cls, folder: Path, *, create: bool) -> Journal:
@@ -89,7 +95,7 @@ class Journal:
             raise StoreError(
                 f"cannot be made: {error.strerror}", where=str(folder), hint="choose another --out"
             ) from None
-        return cls(f"sqlite:///{path}")
+        return cls(URL.create("sqlite", database=str(path)), create=create)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -226,7 +232,7 @@ def _entry(row: Any) -> Entry:
     return Entry(row.run_id, row.seq, row.at, from_data(row.type, data))
 
 
-def _connectable(url: str) -> Engine:
+def _connectable(url: str | URL) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -240,6 +246,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _without_password(url: str) -> str:
+def _without_password(url: str | URL) -> str:
+    if isinstance(url, URL):
+        return url.database or ""
     head, at, tail = url.rpartition("@")
     return f"{head.split('://')[0]}://***@{tail}" if at else url.removeprefix("sqlite:///")

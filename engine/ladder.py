@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.compliance import judge
@@ -21,6 +22,13 @@ from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.trainer.measurement import CheckReport
 
 Check = Callable[[str], CheckReport]
+
+
+class Replying(Protocol):
+    """Is told each answer, for the bill."""
+
+    def __call__(self, reply: Reply, *, new: bool) -> None:
+        """Take an answer; ``new`` if it was given now and not read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Ladder:
         tape: where each reply and each verdict is recorded before it is used.
         artifacts: where accepted sources go.
         repairs: refused replies that go back with their reason; after them one fresh sample is asked for.
-        replied: told each answer, new or read back, for the bill.
+        replied: told each answer, new or read back.
         watch: told what is being done, in a word.
     """
 
@@ -52,7 +60,7 @@ class Ladder:
         artifacts: Artifacts,
         *,
         repairs: int,
-        replied: Callable[[Reply], None],
+        replied: Replying,
         watch: Callable[[str], None],
     ) -> None:
         self._executor = executor
@@ -101,7 +109,9 @@ class Ladder:
             except ReplyError as error:
                 return "", self._tape.record(Refused(iteration, attempt, "reply", error.code, str(error)))
             replied = self._tape.record(Replied(iteration, attempt, reply))
-        self._replied(replied.reply)
+            self._replied(replied.reply, new=True)
+        else:
+            self._replied(replied.reply, new=False)
         outcome = self._tape.recall(Accepted) or self._tape.recall(Refused)
         if outcome is None:
             self._watch("checking")

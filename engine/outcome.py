@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lemonade_es.engine.run import RunResult
+from lemonade_es.engine.record import RunResult
 
 
 def outcome(result: RunResult) -> dict[str, Any]:

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from lemonade_es.engine.artifacts import Artifacts, write_file
-from lemonade_es.engine.events import DataSummary, Event, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.events import DataSummary, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
+from lemonade_es.engine.record import RunResult, current_spec, is_over, recorded_result
 from lemonade_es.engine.search import Search, Watcher
 from lemonade_es.engine.spec import RunSpec, extend
-from lemonade_es.engine.state import SearchState
-from lemonade_es.engine.tape import Tape, TapeEnd
-from lemonade_es.errors import ConfigError, DataError
+from lemonade_es.engine.tape import Tape
+from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
 from lemonade_es.llm import registry
-from lemonade_es.llm.executor import Executor, Reply
-from lemonade_es.llm.request import EditRequest, Feedback
+from lemonade_es.llm.executor import Executor
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.spec import load as load_data
-from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Limits, Workshop
 from lemonade_es.vocabulary import settings as resolve_settings
@@ -35,64 +33,11 @@ from lemonade_es.vocabulary import settings as resolve_settings
 _PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "openai")
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """Where runs lie: a folder with the journal, the artifacts, and a folder for each run.
-
-    Attributes:
-        path: ``runs`` unless ``--out`` says otherwise.
-        store: SQLAlchemy URL of the journal, if it is not the SQLite file in the folder.
-    """
-
-    path: Path
-    store: str | None = None
-
-    def journal(self, *, create: bool) -> Journal:
-        """Open the journal.
-
-        Raises:
-            StoreError: it is not there, or cannot be opened.
-        """
-        return Journal(self.store) if self.store else Journal.in_folder(self.path, create=create)
-
-    @property
-    def artifacts(self) -> Artifacts:
-        """The store of sources and weights."""
-        return Artifacts(self.path / "artifacts")
-
-    def best(self, run: str) -> Path:
-        """Where the best network of a run is left."""
-        return self.path / run / "best"
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """A run that ended, or that was interrupted.
-
-    Attributes:
-        run: its id.
-        started: its first event.
-        end: how it ended; ``None`` if it was interrupted.
-        state: all that the search knows.
-        startup_seconds: what this process needed before the first iteration.
-        model: the source of the best network.
-        weights: its weights.
-    """
-
-    run: str
-    started: RunStarted
-    end: RunEnded | None
-    state: SearchState
-    startup_seconds: float
-    model: Path | None
-    weights: Path | None
-
-
 class RunWatcher(Watcher, Protocol):
-    """A watcher that is also told when the run begins and how long a training is."""
+    """A watcher that is also told what is searched."""
 
-    def begin(self, run: str, started: RunStarted) -> None:
-        """Everything is checked; the search begins or goes on."""
+    def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
+        """Everything is checked; the search begins or goes on, with the options in force now."""
 
 
 def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_isolation: bool = False) -> RunResult:
@@ -126,9 +71,10 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
         )
         with closing(folder.journal(create=True)) as journal:
             run = new_run_id()
-            first = journal.append(run, 0, begun)
-            session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
-            return session.search((first,), time.monotonic() - clock)
+            with folder.held(run):
+                first = journal.append(run, 0, begun)
+                session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
+                return session.search((first,), time.monotonic() - clock)
 
 
 def resume_run(
@@ -154,26 +100,28 @@ def resume_run(
     clock = time.monotonic()
     with closing(folder.journal(create=False)) as journal:
         run = journal.find(name)
-        entries = journal.read(run)
-        begun = started(entries)
-        spec = extend(current_spec(entries), options)
-        if is_over(entries) and spec == current_spec(entries):
-            watcher.begin(run, begun)
-            return recorded_result(run, entries, folder, watcher.event)
-        rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
-        executor = _executor(spec)
-        dataset = _dataset(spec)
-        if dataset.fingerprint != begun.data.fingerprint:
-            raise DataError(
-                "the data set is not the one that the run was started with",
-                where=spec.data,
-                hint="restore it, or start a new run",
-            )
-        with _workshop(spec, dataset, begun.recipe, executor, unsafe=unsafe_no_isolation) as workshop:
-            mark = RunResumed({key: value for key, value in options.items() if value not in (None, {})})
-            entries = (*entries, journal.append(run, len(entries), mark))
-            session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
-            return session.search(entries, time.monotonic() - clock)
+        with folder.held(run):
+            entries = journal.read(run)
+            begun = started(entries)
+            before = current_spec(entries)
+            spec = extend(before, options)
+            if is_over(entries) and spec == before:
+                watcher.begin(run, begun, spec)
+                return recorded_result(run, entries, folder, watcher.event)
+            rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
+            executor = _executor(spec)
+            dataset = _dataset(spec)
+            if dataset.fingerprint != begun.data.fingerprint:
+                raise DataError(
+                    "the data set is not the one that the run was started with",
+                    where=spec.data,
+                    hint="restore it, or start a new run",
+                )
+            with _workshop(spec, dataset, begun.recipe, executor, unsafe=unsafe_no_isolation) as workshop:
+                mark = RunResumed({key: value for key, value in options.items() if value not in (None, {})})
+                entries = (*entries, journal.append(run, len(entries), mark))
+                session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
+                return session.search(entries, time.monotonic() - clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +140,7 @@ class _Session:
 
     def search(self, entries: tuple[Entry, ...], startup: float) -> RunResult:
         """Search to the end, or to the user's Ctrl-C; leave the best network in the run's folder."""
-        self.watcher.begin(self.run, self.begun)
+        self.watcher.begin(self.run, self.begun, self.spec)
         artifacts = self.folder.artifacts
         search = Search(
             spec=self.spec,
@@ -211,93 +159,12 @@ class _Session:
             end = search.run()
         except KeyboardInterrupt:
             self.journal.append(self.run, self.journal.count(self.run), RunInterrupted(search.iteration))
-        model, weights = _leave_best(search.state, self.folder, self.run)
+        except LemonadeError as error:
+            with suppress(LemonadeError):  # the first error is the one to tell
+                self.folder.leave_best(self.run, search.state)
+            raise SearchError(str(error), run=self.run) from error
+        model, weights = self.folder.leave_best(self.run, search.state)
         return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
-
-
-def recorded_result(
-    run: str,
-    entries: tuple[Entry, ...],
-    folder: RunFolder,
-    listener: Callable[[Event], None] | None = None,
-) -> RunResult:
-    """What the journal holds of a run, without doing anything again.
-
-    Raises:
-        StoreError: the journal or an artifact is damaged.
-    """
-    begun = started(entries)
-    rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
-    search = Search(
-        spec=current_spec(entries),
-        settings=begun.settings,
-        task=begun.data.task,
-        rulebook=rulebook,
-        compiled=compile_rulebook(rulebook),
-        executor=_NOBODY,
-        trainer=_NOBODY,
-        tape=Tape(None, run, entries, listener),
-        artifacts=folder.artifacts,
-        watcher=_NOBODY,
-    )
-    with suppress(TapeEnd):
-        search.run()
-    last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
-    best = folder.best(run)
-    model, weights = best / "model.py", best / "weights.safetensors"
-    return RunResult(
-        run,
-        begun,
-        last if is_over(entries) else None,
-        search.state,
-        0.0,
-        model if model.is_file() else None,
-        weights if weights.is_file() else None,
-    )
-
-
-def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
-    """The specification as the last resume left it."""
-    spec = started(entries).spec
-    for entry in entries:
-        if isinstance(entry.event, RunResumed):
-            spec = extend(spec, entry.event.extended)
-    return spec
-
-
-def is_over(entries: tuple[Entry, ...]) -> bool:
-    """Whether the run came to its end and was not taken up again."""
-    marks = [entry.event for entry in entries if isinstance(entry.event, RunEnded | RunResumed)]
-    return bool(marks) and isinstance(marks[-1], RunEnded)
-
-
-class _Nobody:
-    """Stands in for executor, trainer and watcher where a finished tape is only read."""
-
-    name = "nobody"
-    foreign = False
-    priced = True
-
-    def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
-        raise TapeEnd
-
-    def check(self, source: str, budget: Budget) -> CheckReport:
-        raise TapeEnd
-
-    def train(self, source: str, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
-        raise TapeEnd
-
-    def event(self, event: Event) -> None:
-        """Nobody is told."""
-
-    def doing(self, iteration: int, state: str) -> None:
-        """Nobody is told."""
-
-    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
-        """Nobody is told."""
-
-
-_NOBODY = _Nobody()
 
 
 def _dataset(spec: RunSpec) -> Dataset:
@@ -332,7 +199,7 @@ def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, executor: Executo
         dataset,
         recipe,
         device=spec.device,
-        limits=Limits(train_seconds=spec.candidate_seconds),
+        limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
         foreign=executor.foreign,
         unsafe_no_isolation=unsafe,
     )
@@ -356,17 +223,3 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions
-
-
-def _leave_best(state: SearchState, folder: RunFolder, run: str) -> tuple[Path | None, Path | None]:
-    """Copy the best network's source and weights where a person finds them."""
-    if state.best is None:
-        return None, None
-    best = folder.best(run)
-    model, weights = best / "model.py", best / "weights.safetensors"
-    write_file(model, state.best.source.encode())
-    if state.best.weights is None:
-        weights.unlink(missing_ok=True)
-        return model, None
-    write_file(weights, folder.artifacts.read(state.best.weights))
-    return model, weights

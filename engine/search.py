@@ -28,7 +28,7 @@ from lemonade_es.engine.requests import build_request, instructions_of
 from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
-from lemonade_es.llm.executor import Executor
+from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.rulebook import Rulebook
@@ -42,8 +42,8 @@ class Trainer(Protocol):
     def check(self, source: str, budget: Budget) -> CheckReport:
         """Steps 3 to 6 of the ladder."""
 
-    def train(self, source: str, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
-        """Train and measure."""
+    def train(self, source: str, report: CheckReport, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
+        """Train and measure a source that passed the check; ``on_epoch`` is told its number from 0."""
 
 
 class Watcher(Protocol):
@@ -106,10 +106,11 @@ class Search:
             tape,
             artifacts,
             repairs=spec.repairs,
-            replied=self.state.replied,
+            replied=self._replied,
             watch=self._doing,
         )
         self.iteration = 0
+        self._elsewhere = 0.0  # seconds of this process's part of the iteration that are not overhead
 
     def run(self) -> RunEnded:
         """Iterate until the terminating condition, and record the end.
@@ -121,7 +122,8 @@ class Search:
         while end is None:
             self.iteration += 1
             self._iterate()
-            end = self._end_reached()
+            # what is on the tape was done, even if the end has been moved before it since
+            end = None if self._tape.replaying else self._end_reached()
         best = self.state.best
         if best is None:
             return self._tape.record(RunEnded("failed", f"no valid model was found: {end.reason}", None))
@@ -135,6 +137,8 @@ class Search:
             return RunEnded("finished", "the target is reached", None)
         if self.iteration >= spec.iterations:
             return RunEnded("finished", f"{spec.iterations} iterations are done", None)
+        if spec.max_energy is not None and state.unmetered:
+            return RunEnded("stopped", "energy could not be measured, so its budget cannot be kept", None)
         budgets = (
             ("time", "s", spec.max_seconds, state.seconds.total),
             ("energy", "kWh-PUE", spec.max_energy, state.energy),
@@ -147,6 +151,7 @@ class Search:
 
     def _iterate(self) -> None:
         start = time.monotonic()
+        self._elsewhere = 0.0
         base = self.state.base(self._spec.start_from)
         advised = self._advise(base) if base is not None else None
         request = self._request(base, advised)
@@ -155,7 +160,7 @@ class Search:
         ended = self._tape.recall(IterationEnded)
         if ended is None:
             reason = outcome.code if isinstance(outcome, Refused) else None
-            ended = self._tape.record(self._judged(network, reason, time.monotonic() - start))
+            ended = self._tape.record(self._judged(network, reason, time.monotonic() - start - self._elsewhere))
         self.state.end(ended, advised, network)
 
     def _advise(self, base: Network) -> Advised:
@@ -192,11 +197,13 @@ class Search:
             self._doing("training")
             trained = self._trainer.train(
                 candidate.source,
+                candidate.accepted.check,
                 seed=_seed(self._spec.seed, "training", 0),
                 on_epoch=lambda number, epoch: self._watcher.epoch(self.iteration, number + 1, epoch),
             )
             weights = None if trained.weights is None else self._artifacts.put(trained.weights, ".safetensors")
             measured = self._tape.record(Measured(self.iteration, trained.measurement, weights))
+            self._elsewhere += trained.measurement.training_seconds + trained.measurement.measuring_seconds
         metrics = dict(measured.measurement.metrics)
         metrics.update(normalised(metrics, self._settings))
         failed = measured.measurement.failure is not None
@@ -212,7 +219,7 @@ class Search:
         self.state.trained(network)
         return network
 
-    def _judged(self, network: Network | None, refusal: str | None, total: float) -> IterationEnded:
+    def _judged(self, network: Network | None, refusal: str | None, overhead: float) -> IterationEnded:
         measurement = network.measurement if network is not None else None
         training = measurement.training_seconds if measurement is not None else 0.0
         measuring = measurement.measuring_seconds if measurement is not None else 0.0
@@ -225,9 +232,14 @@ class Search:
             metrics=network.metrics if network is not None else {},
             CM=network.CM if network is not None else None,
             is_best=leads,
-            seconds=Seconds(total, training, measuring, llm, max(0.0, total - training - measuring - llm)),
+            seconds=Seconds(training + measuring + llm + overhead, training, measuring, llm, overhead),
             note=note,
         )
+
+    def _replied(self, reply: Reply, *, new: bool) -> None:
+        self.state.replied(reply)
+        if new:
+            self._elsewhere += reply.seconds
 
     def _doing(self, state: str) -> None:
         self._watcher.doing(self.iteration, state)
@@ -259,7 +271,8 @@ def outranks(
 
 
 def _provenance(measurement: Measurement) -> str:
-    return "/".join(sorted({measurement.energy[phase].provenance for phase in measurement.energy}))
+    phases = ("training", "validation")  # those that CM counts
+    return "/".join(sorted({measurement.energy[phase].provenance for phase in phases if phase in measurement.energy}))
 
 
 def _seed(seed: int, purpose: str, number: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +19,9 @@ from lemonade_es.vocabulary import METRICS, closest
 LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
 
 EXTENDABLE = frozenset(
-    {"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "device", "data_root"}
+    {"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "data_root"}
 )
-"""What a resume may change: when the run ends and where it runs, never what it computes."""
+"""What a resume may change: when the run ends and where things lie, never what it computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,8 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
                 where=f"--{name.replace('_', '-')}",
                 hint=f"start a new run; a resume may change {', '.join(sorted(EXTENDABLE))}",
             )
+    if "target" in changed:
+        changed["target"] = {**spec.target, **changed["target"]}
     return _validated({**_ADAPTER.dump_python(spec), **changed}, lambda name: f"--{name.replace('_', '-')}")
 
 
@@ -215,8 +217,3 @@ def _check_target(name: str, value: float, where: str) -> None:
         )
     if not term.low <= value <= term.high:
         raise ConfigError(f"{name}={value:g} is out of range", where=where, hint=f"give {term.low:g} to {term.high:g}")
-
-
-def with_seed(spec: RunSpec, seed: int) -> RunSpec:
-    """The same run with another seed."""
-    return replace(spec, seed=seed)

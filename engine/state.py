@@ -45,6 +45,7 @@ class SearchState:
         instructions: for each iteration, the weights after conflict resolution.
         ended: the outcomes, one an iteration.
         energy: kWh-PUE spent on training and evaluation so far.
+        unmetered: whether there was a network whose energy could not be told.
         cost: US dollars paid for LLM calls so far.
         llm_seconds: waited for the executor in the iteration under way.
     """
@@ -58,6 +59,7 @@ class SearchState:
     instructions: list[dict[str, float]] = field(default_factory=list)
     ended: list[IterationEnded] = field(default_factory=list)
     energy: float = 0.0
+    unmetered: bool = False
     cost: float = 0.0
     llm_seconds: float = 0.0
 
@@ -81,8 +83,9 @@ class SearchState:
         if network.accepted.check.architecture is not None:
             self.architectures[network.accepted.check.architecture] = network.iteration
         self.failures_in_a_row = self.failures_in_a_row + 1 if network.failed else 0
-        for energy in (network.metrics.get("T_E"), network.metrics.get("V_E")):
-            self.energy += energy or 0.0
+        spent = (network.metrics.get("T_E"), network.metrics.get("V_E"))
+        self.energy += sum(part for part in spent if part is not None)
+        self.unmetered = self.unmetered or (None in spent and not network.failed)
 
     def end(self, ended: IterationEnded, advised: Advised | None, network: Network | None) -> None:
         """Close an iteration."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.table import Table
 
-from lemonade_es.engine.run import RunFolder
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.errors import StoreError
 from lemonade_es.llm import registry
 from lemonade_es.rules.load import shipped
@@ -105,7 +105,7 @@ def _cuda_devices() -> tuple[list[str], str | None]:
     except subprocess.TimeoutExpired:
         return [], "torch did not answer within 120 s"
     except subprocess.CalledProcessError as error:
-        return [], f"torch cannot be imported: {error.stderr.strip().splitlines()[-1]}"
+        return [], f"torch cannot be imported: {(error.stderr.strip() or 'it died without a word').splitlines()[-1]}"
     devices: list[str] = json.loads(asked.stdout)
     return devices, None
 

@@ -17,6 +17,7 @@ from lemonade_es.engine.events import (
     Refused,
     RunStarted,
 )
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.trainer.measurement import Epoch
@@ -44,7 +45,7 @@ class SilentView:
     ) -> None:
         """Nothing to take down."""
 
-    def begin(self, run: str, started: RunStarted) -> None:
+    def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Nothing is shown."""
 
     def event(self, event: Event) -> None:
@@ -64,7 +65,7 @@ class PlainView(SilentView):
         self._console = console
         self._weights: dict[str, float] = {}
 
-    def begin(self, run: str, started: RunStarted) -> None:
+    def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Say what is searched, and by whom."""
         self._say(_headline(run, started))
         for note in started.data.notes:
@@ -97,6 +98,7 @@ class LiveView(SilentView):
     def __init__(self, console: Console) -> None:
         self._started: RunStarted | None = None
         self._run = ""
+        self._iterations = 0
         self._iteration = 0
         self._state = "starting"
         self._epoch = 0
@@ -120,9 +122,9 @@ class LiveView(SilentView):
         """Give the terminal back."""
         self._live.stop()
 
-    def begin(self, run: str, started: RunStarted) -> None:
+    def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """The search begins or goes on."""
-        self._run, self._started = run, started
+        self._run, self._iterations, self._started = run, spec.iterations, started
 
     def event(self, event: Event) -> None:
         """Take over what was recorded."""
@@ -166,7 +168,7 @@ class LiveView(SilentView):
         assert self._started is not None  # noqa: S101  (drawn only after begin)
         epochs = self._started.recipe.epochs
         text = Text()
-        text.append(f"iteration {self._iteration}/{self._started.spec.iterations}  ", "bold")
+        text.append(f"iteration {self._iteration}/{self._iterations}  ", "bold")
         text.append(self._state)
         if self._epoch:
             loss = UNKNOWN if self._loss is None else f"{self._loss:.3f}"
@@ -180,7 +182,7 @@ class LiveView(SilentView):
         done = [ended.seconds.total for ended in self._ended]
         if not done or self._started is None:
             return None
-        return sum(done) / len(done) * (self._started.spec.iterations - len(done))
+        return sum(done) / len(done) * max(0, self._iterations - len(done))
 
     def _rules(self, advised: Advised) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from lemonade_es.engine.run import RunResult
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.record import RunResult
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.tables import iterations_table
 
 _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
 
 
-def summary(result: RunResult, out: Path) -> RenderableType:
+def next_command(folder: RunFolder, *words: str) -> str:
+    """A command line that works on the same runs as this one did."""
+    out = ["--out", str(folder.path)] if folder.path != Path("runs") else []
+    # the URL may hold a password
+    return shlex.join(["lemonade-es", *words, *out]) + (" --store URL" if folder.store else "")
+
+
+def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     """The end of a run, for the terminal.
 
     Args:
         result: the run.
-        out: the folder given as ``--out``, for the next command.
+        folder: where it lies, for the next command.
     """
     state, best = result.state, result.state.best
     parts: list[RenderableType] = []
@@ -37,14 +46,14 @@ def summary(result: RunResult, out: Path) -> RenderableType:
             "dim",
         )
     )
-    where = "" if out == Path("runs") else f" --out {out}"
     if best is None:
-        parts.append(Text(f"no valid network yet; see why: lemonade-es explain {result.run}{where}"))
+        parts.append(Text(f"no valid network yet; see why: {next_command(folder, 'explain', result.run)}"))
         return Group(*parts)
     told = "  ".join(f"{name} {value(name, best.metrics.get(name), unit=True)}" for name in _TOLD)
     parts.append(Text(f"best: iteration {best.iteration}, {told}"))
     for label, path in (("network", result.model), ("weights", result.weights)):
         if path is not None:
             parts.append(Text(f"{label}: {path}", overflow="fold"))
-    parts.append(Text(f"why it is as it is: lemonade-es explain {result.run} --iteration {best.iteration}{where}"))
+    why = next_command(folder, "explain", result.run, "--iteration", str(best.iteration))
+    parts.append(Text(f"why it is as it is: {why}"))
     return Group(*parts)

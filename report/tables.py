@@ -11,7 +11,7 @@ from rich.text import Text
 
 from lemonade_es.engine.events import IterationEnded, RunEnded, RunStarted
 from lemonade_es.engine.journal import Entry, started
-from lemonade_es.engine.run import current_spec, is_over
+from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.report.formats import UNKNOWN, value
 
 _SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")

@@ -18,7 +18,7 @@ from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, expect, manifest
 from lemonade_es.trainer.latency import WARM_UPS, latency
-from lemonade_es.trainer.measurement import Budget, Energy, Epoch, Failure, Latency, Measurement, Trained
+from lemonade_es.trainer.measurement import Budget, CheckReport, Energy, Epoch, Failure, Latency, Measurement, Trained
 from lemonade_es.trainer.scoring import Score, score
 
 OnEpoch = Callable[[int, Epoch], None]
@@ -63,32 +63,34 @@ class Trial:
     _training_seconds: float = 0.0
     _measuring_seconds: float = 0.0
 
-    def run(self, source: str, *, seed: int, on_epoch: OnEpoch | None) -> Trained:
+    def run(self, source: str, report: CheckReport | None, *, seed: int, on_epoch: OnEpoch | None) -> Trained:
         """Takes the candidate through all steps, or as far as it gets, and ends the child.
 
         Args:
             source: the candidate.
+            report: of its check; ``None`` checks it now.
             seed: for weights, order and augmentation.
             on_epoch: told of each epoch as it ends, with its number from 0.
         """
         with self.child:
             try:
-                self._prepare(source, seed)
+                self._prepare(source, report, seed)
                 self._train(seed, on_epoch)
                 self._measure()
             except CandidateFailed as failed:
                 self._failure = failed.failure
         return self._record()
 
-    def _prepare(self, source: str, seed: int) -> None:
-        report = inspect(self.child, source, Budget(), seed=seed, deadline=self.check_until)
+    def _prepare(self, source: str, report: CheckReport | None, seed: int) -> None:
+        if report is None:
+            report = inspect(self.child, source, Budget(), seed=seed, deadline=self.check_until)
         self._metrics["P"] = _number(report.parameters)
         self._metrics["M"] = _number(report.macs)
         if not report.ok:
             raise CandidateFailed(
                 Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
             )
-        self.child.call("build", source=source, seed=seed, deadline=self.check_until)
+        self.child.call("build", source=source, seed=seed, macs=report.macs or 0, deadline=self.check_until)
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         started = last = time.perf_counter()

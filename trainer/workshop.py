@@ -187,11 +187,14 @@ class Workshop:
                     seconds=time.monotonic() - started,
                 )
 
-    def train(self, source: str, *, seed: int, on_epoch: OnEpoch | None = None) -> Trained:
+    def train(
+        self, source: str, report: CheckReport | None = None, *, seed: int, on_epoch: OnEpoch | None = None
+    ) -> Trained:
         """Trains and measures a candidate; what goes wrong is in the measurement, beside what went well.
 
         Args:
             source: the candidate.
+            report: what :meth:`check` said of it; ``None`` checks it first.
             seed: for weights, order and augmentation.
             on_epoch: told of each epoch as it ends, with its number from 0.
 
@@ -212,7 +215,7 @@ class Workshop:
             stall_seconds=limits.stall_seconds,
             weights_limit=limits.weights_mb * _MB,
         )
-        return trial.run(source, seed=seed, on_epoch=on_epoch)
+        return trial.run(source, report, seed=seed, on_epoch=on_epoch)
 
     def _child(self, device: str, seconds: float, *, probe: bool = False) -> Child:
         cuda = device == "cuda"

@@ -9,6 +9,7 @@
     |-- StoreError         the run store cannot be read or written, or a run is not in it
     |-- IsolationError     generated code cannot be run as safely as was asked
     |-- InferenceError     the expert system could not come to an end
+    |-- SearchError        a search that had begun cannot go on; it can be resumed when the cause is mended
     `-- ExecutorError      the LLM (or what stands in for it) cannot be asked at all
         `-- ReplyError     it answered, and the answer is of no use
 
@@ -70,6 +71,14 @@ class IsolationError(LemonadeError):
 
 class InferenceError(LemonadeError):
     """The expert system could not come to an end."""
+
+
+class SearchError(LemonadeError):
+    """A search that had begun cannot go on; ``run`` can be resumed when the cause is mended."""
+
+    def __init__(self, message: str, *, run: str) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 class ExecutorError(LemonadeError):

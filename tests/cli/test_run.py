@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 from pathlib import Path
 
@@ -88,6 +89,50 @@ def test_a_run_can_be_given_more_iterations(lemonade):
     first = lemonade("run", "--iterations", 1, "--epochs", 1, "--json").json
     more = lemonade("run", "--resume", "latest", "--iterations", 2, "--json").json
     assert (first["iterations"], more["iterations"], more["run"]) == (1, 2, first["run"])
+
+
+def test_an_end_before_what_is_done_ends_the_run_there_and_harms_nothing(lemonade):
+    first = lemonade("run", "--iterations", 2, "--epochs", 1, "--json").json
+    earlier = lemonade("run", "--resume", "latest", "--iterations", 1, "--json")
+    assert (earlier.code, earlier.json["iterations"]) == (0, 2), earlier.err
+    again = lemonade("run", "--resume", "latest", "--json")
+    assert again.code == 0, again.err
+    assert again.json["best"]["CM"] == first["best"]["CM"]
+
+
+def test_a_best_network_that_was_lost_is_put_back_from_the_artifacts(lemonade):
+    first = lemonade("run", "--iterations", 1, "--epochs", 1, "--json").json
+    model = Path(first["best"]["model"])
+    before = model.read_text()
+    model.unlink()
+    again = lemonade("run", "--resume", "latest", "--json").json
+    assert Path(again["best"]["model"]).read_text() == before
+
+
+def test_the_command_to_go_on_with_works_as_it_is_printed(lemonade):
+    process = lemonade.start("run", "--iterations", 2, "--epochs", 2, "--out", "my runs?")
+    for line in process.stdout:
+        if line.startswith("iteration 1:"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    words = shlex.split(err.strip().splitlines()[-1].split("go on with: ")[1])
+    done = lemonade(*words[1:], "--json")
+    assert done.code == 0, done.err
+    assert done.json["iterations"] == 2
+
+
+def test_a_run_is_written_by_one_process_at_a_time(lemonade):
+    process = lemonade.start("run", "--iterations", 40, "--epochs", 1)
+    for line in process.stdout:
+        if line.startswith("iteration 1:"):
+            break
+    second = lemonade("run", "--resume", "latest")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert second.code == 2
+    assert "another process is at work on this run" in second.err
+    assert process.returncode == 130
 
 
 def test_a_resume_that_would_change_the_computation_is_refused(finished):

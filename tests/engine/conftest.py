@@ -43,7 +43,7 @@ class LineTrainer:
         parameters = int(words.get("parameters", "10"))
         return CheckReport(True, "done", parameters=parameters, census=census, architecture=digest)
 
-    def train(self, source, *, seed, on_epoch):
+    def train(self, source, report, *, seed, on_epoch):
         self.trained.append(source)
         if len(self.trained) == self.interrupt_at:
             raise KeyboardInterrupt

@@ -108,11 +108,11 @@ class Bench:
         supplies = self._supplies
         budget = _BUDGET.validate_python(command["budget"])
         report = check.check(command["source"], supplies.task, budget, supplies.recipe, command["seed"])
-        self._macs = report.macs or 0
         return {"report": _finite(asdict(report))}, b""
 
     def _build(self, command: Mapping[str, Any]) -> Reply:
         self._source = command["source"]
+        self._macs = command["macs"]
         seed = command["seed"]
         random.seed(seed)
         np.random.seed(seed % 2**32)

@@ -48,7 +48,7 @@ def test_children_live_side_by_side_and_end_in_any_order(nursery: Nursery, good:
     first, second = nursery.child(job), nursery.child(job)
     assert first.pid != second.pid
     for child in (second, first):
-        assert child.call("build", source=good, seed=0, deadline=deadline).message == {"parameters": 260}
+        assert child.call("build", source=good, seed=0, macs=0, deadline=deadline).message == {"parameters": 260}
     first.close()
     assert first.exit is not None
     assert second.call("predict", split="validation", deadline=deadline, tensor_limit=10_000).tensors
@@ -62,7 +62,7 @@ def test_resident_memory_is_watched_where_address_space_cannot_be_limited(nurser
     source = f"import torch\nkept = torch.ones(100_000_000)\nwhile True: pass\n{good}"
     with nursery.child(Job(policy, "cpu", threads=1, resident_limit=10**9 // 2)) as child:
         with pytest.raises(CandidateFailed) as caught:
-            child.call("build", source=source, seed=0, deadline=time.monotonic() + 20)
+            child.call("build", source=source, seed=0, macs=0, deadline=time.monotonic() + 20)
         assert caught.value.failure.code == "OUT_OF_MEMORY"
 
 

@@ -1,0 +1,83 @@
+"""Where runs lie: the journal, the artifacts, and a folder for each run with its best network."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lemonade_es.engine.artifacts import Artifacts, write_file
+from lemonade_es.engine.journal import Journal
+from lemonade_es.engine.state import SearchState
+from lemonade_es.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where runs lie: a folder with the journal, the artifacts, and a folder for each run.
+
+    Attributes:
+        path: ``runs`` unless ``--out`` says otherwise.
+        store: SQLAlchemy URL of the journal, if it is not the SQLite file in the folder.
+    """
+
+    path: Path
+    store: str | None = None
+
+    def journal(self, *, create: bool) -> Journal:
+        """Open the journal.
+
+        Raises:
+            StoreError: it is not there, or cannot be opened.
+        """
+        return Journal(self.store, create=create) if self.store else Journal.in_folder(self.path, create=create)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The store of sources and weights."""
+        return Artifacts(self.path / "artifacts")
+
+    def best(self, run: str) -> Path:
+        """Where the best network of a run is left."""
+        return self.path / run / "best"
+
+    @contextmanager
+    def held(self, run: str) -> Iterator[None]:
+        """While this lasts, no other process on this machine writes the run.
+
+        Raises:
+            StoreError: another process does.
+        """
+        path = self.path / run / "lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("wb")
+        except OSError as error:
+            raise StoreError(f"cannot be written: {error.strerror}", where=str(path)) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreError(
+                    "another process is at work on this run", where=f"run {run}", hint="wait for it, or stop it"
+                ) from None
+            yield
+
+    def leave_best(self, run: str, state: SearchState) -> tuple[Path | None, Path | None]:
+        """Put the best network's source and weights where a person finds them, and say where.
+
+        Raises:
+            StoreError: they cannot be written, or the artifact is damaged.
+        """
+        if state.best is None:
+            return None, None
+        best = self.best(run)
+        model, weights = best / "model.py", best / "weights.safetensors"
+        write_file(model, state.best.source.encode())
+        if state.best.weights is None:
+            weights.unlink(missing_ok=True)
+            return model, None
+        write_file(weights, self.artifacts.read(state.best.weights))
+        return model, weights

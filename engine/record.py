@@ -1,0 +1,120 @@
+"""A run as its journal holds it, read back without doing anything again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lemonade_es.engine.events import Event, RunEnded, RunResumed, RunStarted
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.inference import compile_rulebook
+from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.search import Search
+from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.engine.state import SearchState
+from lemonade_es.engine.tape import Tape, TapeEnd
+from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.request import EditRequest, Feedback
+from lemonade_es.rules.load import parse_rulebook
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run that ended, or that was interrupted.
+
+    Attributes:
+        run: its id.
+        started: its first event.
+        end: how it ended; ``None`` if it was interrupted.
+        state: all that the search knows.
+        startup_seconds: what this process needed before the first iteration.
+        model: the source of the best network.
+        weights: its weights.
+    """
+
+    run: str
+    started: RunStarted
+    end: RunEnded | None
+    state: SearchState
+    startup_seconds: float
+    model: Path | None
+    weights: Path | None
+
+
+def recorded_result(
+    run: str,
+    entries: tuple[Entry, ...],
+    folder: RunFolder,
+    listener: Callable[[Event], None] | None = None,
+) -> RunResult:
+    """What the journal holds of a run, without doing anything again.
+
+    Raises:
+        StoreError: the journal or an artifact is damaged.
+    """
+    begun = started(entries)
+    rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
+    search = Search(
+        spec=current_spec(entries),
+        settings=begun.settings,
+        task=begun.data.task,
+        rulebook=rulebook,
+        compiled=compile_rulebook(rulebook),
+        executor=_NOBODY,
+        trainer=_NOBODY,
+        tape=Tape(None, run, entries, listener),
+        artifacts=folder.artifacts,
+        watcher=_NOBODY,
+    )
+    with suppress(TapeEnd):
+        search.run()
+    last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
+    model, weights = folder.leave_best(run, search.state)
+    return RunResult(run, begun, last if is_over(entries) else None, search.state, 0.0, model, weights)
+
+
+def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
+    """The specification as the last resume left it."""
+    spec = started(entries).spec
+    for entry in entries:
+        if isinstance(entry.event, RunResumed):
+            spec = extend(spec, entry.event.extended)
+    return spec
+
+
+def is_over(entries: tuple[Entry, ...]) -> bool:
+    """Whether the run came to its end and was not taken up again."""
+    marks = [entry.event for entry in entries if isinstance(entry.event, RunEnded | RunResumed)]
+    return bool(marks) and isinstance(marks[-1], RunEnded)
+
+
+class _Nobody:
+    """Stands in for executor, trainer and watcher where a finished tape is only read."""
+
+    name = "nobody"
+    foreign = False
+    priced = True
+
+    def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
+        raise TapeEnd
+
+    def check(self, source: str, budget: Budget) -> CheckReport:
+        raise TapeEnd
+
+    def train(self, source: str, report: CheckReport, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
+        raise TapeEnd
+
+    def event(self, event: Event) -> None:
+        """Nobody is told."""
+
+    def doing(self, iteration: int, state: str) -> None:
+        """Nobody is told."""
+
+    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
+        """Nobody is told."""
+
+
+_NOBODY = _Nobody()
