@@ -37,7 +37,9 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield "Instructions sent, heaviest first"
         texts = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
         for name, weight in advised.resolution.instructions.items():
-            yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}"
+            parts = advised.inference.contributions.get(name, ())
+            behind = " + ".join(f"{part.rule} {part.weight:.3g}" for part in parts if part.weight)
+            yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}  = {behind}"
         if not advised.resolution.instructions:
             yield "  none: no rule that fired has a weight above 0"
     yield from _attempts(explanation)
@@ -91,11 +93,13 @@ def _fired(inference: Inference) -> Iterator[str]:
 
 
 def _matched(firing: Firing) -> str:
-    return "; ".join(atom.text if isinstance(atom.text, str) else str(atom) for atom in firing.atoms) + (
-        "   with " + ", ".join(f"{name} = {_value(name, item)}" for name, item in firing.values.items())
-        if firing.values
-        else ""
-    )
+    condition = "; ".join(atom.text if atom.wanted else _negated(atom.text) for atom in firing.atoms)
+    values = ", ".join(f"{name} = {_value(name, item)}" for name, item in firing.values.items())
+    return f"{condition}\n     with {values}" if values else condition
+
+
+def _negated(text: str) -> str:
+    return f"not {text}" if text.isidentifier() else f"not ({text})"
 
 
 def _value(name: str, item: float | bool | None) -> str:
