@@ -201,10 +201,9 @@ def runs(*, out: Path, store: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.report.tables import run_line, runs_table
+    from lemonade_es.report.tables import run_lines, runs_table
 
-    journal = RunFolder(out, store).journal(create=False)
-    lines = [run_line(journal.read(name)) for name in journal.runs()]
+    lines = run_lines(RunFolder(out, store).journal(create=False))
     if as_json:
         click.echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
     else:

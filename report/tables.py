@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.engine.events import IterationEnded, RunEnded, RunStarted
-from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.journal import Entry, Journal, started
 from lemonade_es.engine.record import current_spec, is_over
+from lemonade_es.errors import StoreError
 from lemonade_es.report.formats import UNKNOWN, value
 
 _SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")
@@ -63,7 +64,8 @@ class RunLine:
         data: its data set.
         executor: who carried the instructions out.
         rulebook: its rulebook.
-        status: ``finished``, ``stopped``, ``failed``, or ``open`` if it goes on or can be resumed.
+        status: ``finished``, ``stopped``, ``failed``, or ``open`` if it goes on or can be resumed,
+            ``unreadable`` if its record is damaged or of another version.
         iterations: how many are done.
         wanted: how many it is to do.
         CM: of the best network.
@@ -79,6 +81,17 @@ class RunLine:
     wanted: int
     CM: float | None
     V_Acc: float | None
+
+
+def run_lines(journal: Journal) -> list[RunLine]:
+    """The line of each run, oldest first; a run whose record is damaged is listed as ``unreadable``."""
+    lines = []
+    for name in journal.runs():
+        try:
+            lines.append(run_line(journal.read(name)))
+        except StoreError:
+            lines.append(RunLine(name, UNKNOWN, UNKNOWN, UNKNOWN, "unreadable", 0, 0, None, None))
+    return lines
 
 
 def run_line(entries: tuple[Entry, ...]) -> RunLine:
