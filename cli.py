@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,6 +69,20 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             click.echo("lemonade-es: interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # click ends quietly
+            raise
+        except OSError as error:
+            click.echo(f"lemonade-es: the output cannot be written: {error.strerror}", err=True)
+            ctx.exit(BAD_INPUT)
+
+
+class _Console(Console):
+    """A console whose reader may leave: the search goes on without it."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -145,7 +160,9 @@ def run(
     folder = RunFolder(out, store)
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")
-    console = Console(stderr=as_json)
+    console = _Console(stderr=as_json)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         with view(console, quiet=as_json and not console.is_terminal) as watcher:
             if resume is not None:

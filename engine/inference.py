@@ -10,6 +10,7 @@ unknown too (unless another rule draws it), so that ``not overfitting`` is never
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,6 +158,13 @@ def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
                 Contribution(item.rule, item.weight, fired[item.rule].because) for item in given
             )
     combine = sum if rulebook.combine == "sum" else max
+    weights = {name: float(combine(item.weight for item in items)) for name, items in contributions.items()}
+    for name, weight in weights.items():
+        if not math.isfinite(weight):
+            rules = ", ".join(part.rule for part in contributions[name])
+            raise InferenceError(
+                f"the weight of {name} is too large to compute", where=f"rules {rules}", hint="lower their weights"
+            )
     return Inference(
         facts=dict(facts),
         fired=tuple(fired.values()),
@@ -167,7 +175,7 @@ def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
         ),
         conclusions=dict(decided.conclusions),
         contributions=contributions,
-        weights={name: float(combine(item.weight for item in items)) for name, items in contributions.items()},
+        weights=weights,
     )
 
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
 
 from lemonade_es.engine.events import Event, RunStarted
 from lemonade_es.errors import StoreError
@@ -130,6 +130,9 @@ class Journal:
             rows = connection.execute(query).all()
         if not rows:
             raise StoreError(f"there is no run {run}", where=self._where, hint="`lemonade-es runs` lists them")
+        for number, row in enumerate(rows):
+            if row.seq != number:
+                raise StoreError(f"event {number} is missing: the record is damaged", where=f"run {run}")
         return tuple(_entry(row) for row in rows)
 
     def count(self, run: str) -> int:
@@ -172,10 +175,11 @@ class Journal:
             ) from None
         except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, OSError) as error:
             cause = getattr(error, "orig", None) or error
+            room = isinstance(error, OperationalError | OSError)
             raise StoreError(
                 f"the run store failed: {str(cause).splitlines()[0]}",
                 where=self._where,
-                hint="is the disk full, or the folder not writable?",
+                hint="is the disk full, or the folder not writable?" if room else None,
             ) from None
 
 
@@ -235,6 +239,8 @@ def _entry(row: Any) -> Entry:
 def _connectable(url: str | URL) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
+        if engine.url.database in (None, "", ":memory:"):
+            raise StoreError("a journal in memory is lost with the process", where=str(engine.url), hint="name a file")
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -17,9 +17,10 @@ from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
 from lemonade_es.engine.record import RunResult, current_spec, is_over, recorded_result
 from lemonade_es.engine.search import Search, Watcher
+from lemonade_es.engine.selftest import selftest
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape
-from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
+from lemonade_es.errors import ConfigError, DataError, LemonadeError, RulebookError, SearchError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
@@ -50,7 +51,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     """
     clock = time.monotonic()
     settings = resolve_settings(spec.preset, spec.set)
-    rulebook = load_rulebook(find_rulebook(spec.rulebook))
+    rulebook = _tested(load_rulebook(find_rulebook(spec.rulebook)))
     executor = _executor(spec)
     dataset = _dataset(spec)
     recipe = _recipe(spec, dataset)
@@ -165,6 +166,17 @@ class _Session:
             raise SearchError(str(error), run=self.run) from error
         model, weights = self.folder.leave_best(self.run, search.state)
         return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
+
+
+def _tested(rulebook: Rulebook) -> Rulebook:
+    """The rulebook, if it does what its own tests say."""
+    failed = [result for result in selftest(rulebook) if not result.passed]
+    if failed:
+        problems = tuple(
+            f"{result.place} TEST_FAILED {result.name}: {failure}" for result in failed for failure in result.failures
+        )
+        raise RulebookError("the rulebook fails its own tests", problems, where=rulebook.file)
+    return rulebook
 
 
 def _dataset(spec: RunSpec) -> Dataset:

@@ -66,9 +66,11 @@ class SearchState:
     def base(self, start_from: str) -> Network | None:
         """The network that the next iteration edits.
 
-        After two failed trainings in a row ``current`` gives way to the best: the rules could not mend it.
+        After every second failed training in a row ``current`` gives way to the best: the rules could not mend
+        it. Between them the failed one is edited again, so that its failure is a fact.
         """
-        if self.best is not None and (start_from == "best" or self.failures_in_a_row >= 2):
+        given_up = self.failures_in_a_row > 0 and self.failures_in_a_row % 2 == 0
+        if self.best is not None and (start_from == "best" or given_up):
             return self.best
         return self.current
 

@@ -30,7 +30,7 @@ class Done:
 class Command:
     folder: Path
 
-    def start(self, *words, file_bytes=None, **environment):
+    def start(self, *words, file_bytes=None, stdout=None, **environment):
         def limit():
             if file_bytes is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
@@ -39,7 +39,7 @@ class Command:
             [sys.executable, "-m", "lemonade_es.cli", *map(str, words)],
             cwd=self.folder,
             env={**os.environ, "NO_COLOR": "1", **environment},
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout is None else os.open(stdout, os.O_WRONLY),
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=limit,  # noqa: PLW1509 - the tests run in one thread

@@ -85,6 +85,35 @@ def test_a_rulebook_with_problems_shows_all_of_them_with_their_places(refused, t
     assert "mine.yaml:8:" in said[1]
 
 
+SMALL = """\
+rulebook: small
+version: 1
+instructions:
+  ACL: {text: Add convolutional layer, changes: conv_layers, direction: increase}
+rules:
+  - {id: deeper, when: T_Acc < 1, weight: 1, instruct: [ACL], because: x}
+tests:
+  - {name: it does what it does not, given: {T_Acc: 0.5}, expect: {absent: [ACL]}}
+"""
+
+
+def test_a_rulebook_that_fails_its_own_tests_is_not_run(refused, tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    said = refused("--rulebook", "small.yaml")
+    assert "small.yaml:8:" in said
+    assert "TEST_FAILED it does what it does not" in said
+
+
+def test_weights_too_large_to_add_end_the_search_with_one_line(lemonade, tmp_path):
+    huge = SMALL.split("tests:", maxsplit=1)[0].replace("weight: 1,", "weight: 1e308,")
+    again = "  - {id: again, when: T_Acc < 1, weight: 1e308, instruct: [ACL], because: x}\n"
+    (tmp_path / "huge.yaml").write_text(huge + again)
+    done = lemonade("run", "--rulebook", "huge.yaml", "--iterations", 2, "--epochs", 1)
+    assert done.code == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert "rules deeper, again: the weight of ACL is too large" in done.err
+
+
 def test_an_out_folder_that_cannot_be_written_is_named(refused, tmp_path):
     (tmp_path / "taken").write_text("a file")
     assert "taken" in refused("--out", "taken/runs", "--iterations", "1")

@@ -197,6 +197,34 @@ def test_ctrl_c_says_how_to_go_on_and_a_resume_ends_as_an_unbroken_run_does(lemo
     assert resumed["best"]["CM"] == finished[1]["best"]["CM"]
 
 
+def test_a_termination_ends_as_ctrl_c_does(lemonade):
+    process = lemonade.start("run", "--iterations", 40, "--epochs", 1)
+    for line in process.stdout:
+        if line.startswith("iteration 1:"):
+            break
+    process.terminate()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "lemonade-es run --resume" in err
+
+
+def test_a_reader_that_leaves_does_not_end_the_search(lemonade):
+    process = lemonade.start("run", "--iterations", 2, "--epochs", 1)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0, process.stderr.read()
+    process.stderr.close()
+    assert lemonade("runs", "--json").json[0]["status"] == "finished"
+
+
+def test_output_that_cannot_be_written_is_one_line(finished):
+    command, _ = finished
+    process = command.start("runs", "--json", stdout="/dev/full")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert len(err.strip().splitlines()) == 1
+
+
 def test_a_killed_run_is_taken_up_where_it_was(lemonade, finished):
     process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
     for line in process.stdout:

@@ -69,6 +69,21 @@ def test_a_folder_without_runs_is_not_turned_into_one(tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_gap_in_the_record_is_reported_and_not_read_over(journal, tmp_path):
+    for number in range(3):
+        journal.append("r", number, ended(number + 1))
+    with sqlite3.connect(tmp_path / DATABASE) as other:
+        other.execute("delete from events where seq = 1")
+    other.close()
+    with pytest.raises(StoreError, match="event 1 is missing"):
+        journal.read("r")
+
+
+def test_a_journal_in_memory_is_refused():
+    with pytest.raises(StoreError, match="lost with the process"):
+        Journal("sqlite://")
+
+
 def test_a_damaged_payload_is_reported_with_its_place(journal, tmp_path):
     journal.append("r", 0, ended(1))
     with sqlite3.connect(tmp_path / DATABASE) as other:

@@ -127,6 +127,14 @@ def test_after_two_failed_trainings_in_a_row_the_edit_starts_from_the_best(bench
     assert [event.base for event in bench.events() if isinstance(event, Advised)] == [1, 2, 1]
 
 
+def test_between_two_returns_to_the_best_the_failed_network_is_a_fact_again(bench):
+    failing = [patch(f"accuracy=0 fail=DIVERGED parameters={n}") for n in range(1, 5)]
+    bench.search([good(0.5), *failing, good(0.7)]).run()
+    advised = [event for event in bench.events() if isinstance(event, Advised)]
+    assert [event.base for event in advised] == [1, 2, 1, 4, 1]
+    assert [event.inference.facts["failed"] for event in advised] == [0.0, 1.0, 0.0, 1.0, 0.0]
+
+
 def test_without_any_valid_network_the_run_has_failed(bench):
     end = bench.search(["no"] * 4, spec=RunSpec(iterations=2, repairs=0)).run()
     assert (end.status, end.best) == ("failed", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.names import first_three
@@ -156,7 +156,9 @@ def _classes(root: Path, part_folder: str, findings: _Findings) -> dict[str, lis
 def _images(root: Path, class_folder: str, findings: _Findings) -> list[str]:
     """All images below a class folder; a folder that is met again (a symlink loop) is left out."""
     found: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    # a link up to a folder above would give this class the images of all others
+    above = [(root / parent).stat() for parent in PurePosixPath(class_folder).parents]
+    seen = {(status.st_dev, status.st_ino) for status in above}
     waiting = [class_folder]
     while waiting:
         current = waiting.pop()

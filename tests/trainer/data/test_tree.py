@@ -351,3 +351,16 @@ def test_another_test_split_is_another_data_set(make_tree):
     before = load(str(root)).fingerprint
     (root / "test/cat/000.png").unlink()
     assert load(str(root)).fingerprint != before
+
+
+def test_a_link_to_a_folder_above_gives_no_class_the_images_of_others(tmp_path):
+    for name in ("cat", "dog"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for index in range(6):
+            Image.new("L", (8, 8), index).save(folder / f"{index}.png")
+    (tmp_path / "cat" / "loop").symlink_to(tmp_path)
+    (tmp_path / "all").symlink_to(tmp_path)
+    data = load(str(tmp_path))
+    assert data.class_names == ("cat", "dog")
+    assert len(data.train_labels) + len(data.validation_labels) + data.test_count == 12
