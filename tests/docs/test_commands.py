@@ -32,7 +32,9 @@ def test_a_documented_command_has_only_options_that_exist(document, line):
     _, command, *words = shlex.split(line, comments=True)
     found = main.commands[command]
     context = click.Context(found, info_name=command)
-    found.make_parser(context).parse_args(words)
+    _, rest, _ = found.make_parser(context).parse_args(words)
+    arguments = [parameter for parameter in found.params if isinstance(parameter, click.Argument)]
+    assert len(rest) <= len(arguments)
 
 
 def test_an_option_that_does_not_exist_would_be_found():
