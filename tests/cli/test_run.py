@@ -110,16 +110,17 @@ def test_a_best_network_that_was_lost_is_put_back_from_the_artifacts(lemonade):
 
 
 def test_the_command_to_go_on_with_works_as_it_is_printed(lemonade):
-    process = lemonade.start("run", "--iterations", 2, "--epochs", 2, "--out", "my runs?")
+    process = lemonade.start("run", "--iterations", 4, "--epochs", 10, "--out", "my runs?")
     for line in process.stdout:
         if line.startswith("iteration 1:"):
             break
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
     words = shlex.split(err.strip().splitlines()[-1].split("go on with: ")[1])
     done = lemonade(*words[1:], "--json")
     assert done.code == 0, done.err
-    assert done.json["iterations"] == 2
+    assert done.json["iterations"] == 4
 
 
 def test_a_run_is_written_by_one_process_at_a_time(lemonade):
