@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,20 +20,17 @@ Exit codes: 0 done, 1 no valid network was found, 2 bad input or configuration, 
 
 def page() -> str:
     """The page as it should be."""
-    parts = [HEAD]
-    for path, command in commands(main, "lemonade-es"):
-        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
-        parts.append(f"## {path}\n\n```\n{command.get_help(context)}\n```\n")
-    return "\n".join(parts)
+    top = click.Context(main, info_name="lemonade-es", **main.context_settings, terminal_width=100)
+    sections = [f"## {context.command_path}\n\n```\n{context.get_help()}\n```\n" for context in contexts(top)]
+    return "\n".join([HEAD, *sections])
 
 
-def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
-    """A command and all below it, with the words that call them."""
-    found = [(path, command)]
-    if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            found += commands(command.commands[name], f"{path} {name}")
-    return found
+def contexts(context: click.Context) -> Iterator[click.Context]:
+    """A command's context and those of all below it, as they are when the command is called."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name, command in sorted(context.command.commands.items()):
+            yield from contexts(click.Context(command, parent=context, info_name=name))
 
 
 if __name__ == "__main__":
