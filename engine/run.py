@@ -60,7 +60,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             spec=spec,
             settings=settings,
             recipe=recipe,
-            rulebook=rulebook.text,
+            rulebook=rulebook.sources[0].text,
             rulebook_file=rulebook.file,
             rulebook_digest=rulebook.digest,
             data=_summary(dataset),

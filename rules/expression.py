@@ -89,6 +89,7 @@ class Expression:
         kind: whether it is a condition (``when``) or a number (``weight``).
         names: the vocabulary terms in it, in the order of their first use.
         conclusions: the conclusions in it, likewise.
+        tree: its checked syntax tree, for those who analyse or alter rules; it is never evaluated as Python.
     """
 
     source: str
@@ -96,6 +97,7 @@ class Expression:
     kind: Kind
     names: tuple[str, ...]
     conclusions: tuple[str, ...]
+    tree: ast.expr = field(repr=False, compare=False)
     _condition: Condition | None = field(repr=False, compare=False)
     _number: Number | None = field(repr=False, compare=False)
     _atoms: tuple[_AtomForm, ...] = field(repr=False, compare=False)
@@ -152,6 +154,7 @@ def parse_expression(
         kind,
         tuple(parser.names),
         tuple(parser.drawn),
+        tree,
         condition,
         number,
         tuple(parser.atoms),

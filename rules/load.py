@@ -10,7 +10,7 @@ from lemonade_es.errors import RulebookError
 from lemonade_es.rules.content import read_content
 from lemonade_es.rules.document import Table, plain, read_document
 from lemonade_es.rules.problem import Place, Problem
-from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.rules.rulebook import Rulebook, Source
 from lemonade_es.rules.schema import structural_problems
 from lemonade_es.vocabulary import closest
 
@@ -101,8 +101,7 @@ def parse_rulebook(text: str, file: str) -> Rulebook:
         rules=content.rules,
         tests=content.tests,
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-        text=text,
-        file=file,
+        sources=(Source(file, text),),
     )
 
 

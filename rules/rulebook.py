@@ -82,19 +82,35 @@ class RuleTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a rulebook.
+
+    Attributes:
+        file: the name that places are given with; a shipped rulebook has its bare name, on every machine the same.
+        text: its text, so that a journal can keep it.
+    """
+
+    file: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
-    """A loaded and checked rulebook.
+    """A loaded and checked rulebook, with all that it takes from the rulebooks it extends.
 
     Attributes:
         name: as the file says.
         version: as the file says.
         combine: how the weights of several rules for one instruction become one.
-        instructions: by id, in the order of the file.
-        rules: in the order of the file.
-        tests: in the order of the file.
-        digest: SHA-256 of the file's text.
-        text: the file's text, so that a journal can keep it.
-        file: the name that places are given with; a shipped rulebook has its bare name, on every machine the same.
+        instructions: by id: those of the extended rulebook first, then its own.
+        rules: the extended rulebook's, but for those dropped, then its own; a rule that overrides another takes
+            its position.
+        tests: likewise.
+        defaults: thresholds and priorities that it sets; the user's settings win over them.
+        ranges: thresholds and priorities with the lowest and the highest value that they are meant to have.
+        max_instructions: how many instructions, the heaviest, may be left after conflict resolution.
+        sources: its own file first, then the one that it extends, and so on.
+        digest: SHA-256 over the texts of all its files.
     """
 
     name: str
@@ -103,6 +119,13 @@ class Rulebook:
     instructions: Mapping[str, Instruction]
     rules: tuple[Rule, ...]
     tests: tuple[RuleTest, ...] = ()
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    max_instructions: int | None = None
+    sources: tuple[Source, ...] = ()
     digest: str = ""
-    text: str = field(default="", repr=False)
-    file: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of its own file."""
+        return self.sources[0].file if self.sources else ""
