@@ -36,11 +36,11 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An instruction that was given, but with no weight.
+    """An instruction that was given, but is not passed on, without having lost a conflict.
 
     Attributes:
         instruction: its id.
-        weight: 0 or less.
+        weight: what it had.
         rules: the rules that gave it.
     """
 
@@ -57,18 +57,21 @@ class Resolution:
         instructions: weights by id, heaviest first.
         decisions: the conflicts that were decided, in the order in which they were met.
         dropped: instructions with weights of 0 or less, in the order of the walk.
+        surplus: instructions that are too many for the rulebook's ``max_instructions``, heaviest first.
     """
 
     instructions: Mapping[str, float]
     decisions: tuple[Conflict, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    surplus: tuple[Dropped, ...] = ()
 
 
 def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
     """Keep of each pair of conflicting instructions the heavier one (Algorithm 2).
 
     Instructions are walked from the heaviest to the lightest; among equals, the one behind which the rule with
-    the highest salience stands comes first, then the one that the rulebook names first.
+    the highest salience stands comes first, then the one that the rulebook names first. Of those that are kept,
+    the first ``max_instructions`` are left, if the rulebook has such a limit.
     """
     salience = {rule.id: rule.salience for rule in rulebook.rules}
     behind = {name: tuple(item.rule for item in items) for name, items in inference.contributions.items()}
@@ -104,7 +107,9 @@ def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
                 flip=_flip(name, rival, weights[name] - weights[rival], urgency[name] > urgency[rival]),
             )
         )
-    return Resolution(kept, tuple(decisions), tuple(dropped))
+    left = list(kept)[: rulebook.max_instructions]
+    surplus = tuple(Dropped(name, kept[name], behind[name]) for name in kept if name not in left)
+    return Resolution({name: kept[name] for name in left}, tuple(decisions), tuple(dropped), surplus)
 
 
 def _flip(winner: str, loser: str, margin: float, by_salience: bool) -> str:

@@ -19,7 +19,7 @@ def selftest(rulebook: Rulebook) -> tuple[TestResult, ...]:
     def infer(given: Mapping[str, float]) -> Outcome:
         metrics = {name: value for name, value in given.items() if name in METRICS}
         wishes = {name: value for name, value in given.items() if name not in METRICS}
-        inference = compiled.infer(Facts.of(metrics, settings(None, wishes)))
+        inference = compiled.infer(Facts.of(metrics, settings(None, wishes, rulebook.defaults)))
         fired = tuple(firing.rule for firing in inference.fired)
         return Outcome(fired, resolve(inference, rulebook).instructions)
 

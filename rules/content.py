@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from lemonade_es.rules.composition import Composition
 from lemonade_es.rules.document import Items, Node, Scalar, Table, plain
 from lemonade_es.rules.expression import RESERVED, Expression, Kind, parse_expression
 from lemonade_es.rules.problem import Place, Problem
@@ -26,25 +27,31 @@ class Content:
     instructions: Mapping[str, Instruction]
     rules: tuple[Rule, ...]
     tests: tuple[RuleTest, ...]
+    defaults: Mapping[str, float]
+    ranges: Mapping[str, tuple[float, float]]
 
 
-def read_content(root: Table, problems: list[Problem]) -> Content:
-    """Read and check instructions, rules and tests.
+def read_content(composition: Composition, problems: list[Problem]) -> Content:
+    """Read and check instructions, rules, tests and settings.
 
     Args:
-        root: the document; it may have structural problems, which are noted elsewhere.
+        composition: the documents; they may have structural problems, which are noted elsewhere.
         problems: receives what is wrong.
     """
-    return _Content(root, problems).read()
+    return _Content(composition, problems).read()
 
 
 class _Content:
-    def __init__(self, root: Table, problems: list[Problem]) -> None:
+    def __init__(self, composition: Composition, problems: list[Problem]) -> None:
+        root = composition.root
         self.problems = problems
+        self.dropped = composition.dropped
+        self.setting_tables = {**_tables(root.get("thresholds")), **_tables(root.get("priorities"))}
         self.instruction_tables = _tables(root.get("instructions"))
         self.rule_tables = [item for item in _items(root.get("rules")) if isinstance(item, Table)]
         self.test_tables = [item for item in _items(root.get("tests")) if isinstance(item, Table)]
-        self.conclusions = {drawn.text for rule in self.rule_tables if (drawn := _word(rule, "conclude")) is not None}
+        self.drawn = {drawn.text for rule in self.rule_tables if (drawn := _word(rule, "conclude")) is not None}
+        self.conclusions = {*self.drawn, *self.dropped}
         self.rule_places: dict[str, Place] = {}
 
     def note(self, place: Place, code: str, message: str) -> None:
@@ -58,7 +65,39 @@ class _Content:
         for loop in find_loops(rules):
             told = " -> ".join(loop)
             self.note(places[loop[0]], "CONCLUSION_LOOP", f"a conclusion may not depend on itself: {told}")
-        return Content(instructions, rules, tests)
+        for rule in rules:
+            self.undrawn(rule)
+        return Content(instructions, rules, tests, self.defaults(), self.ranges())
+
+    def undrawn(self, rule: Rule) -> None:
+        """A conclusion that the rule reads, and whose rules were all dropped."""
+        for name in rule.when.conclusions:
+            if name not in self.drawn and name in self.dropped:
+                said = f"{rule.id} ({rule.place}) reads {name}, which no rule draws any more; drop or override it too"
+                self.note(self.dropped[name], "DROPPED_CONCLUSION", said)
+
+    def defaults(self) -> dict[str, float]:
+        return {
+            name: values["default"]
+            for name, table in self.setting_tables.items()
+            if "default" in (values := _numbers(table))
+        }
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        found: dict[str, tuple[float, float]] = {}
+        for name, table in self.setting_tables.items():
+            bounds = [plain(item) for item in _items(table.get("range"))]
+            if len(bounds) != 2 or not all(isinstance(bound, int | float) for bound in bounds):
+                continue
+            low, high = found[name] = (float(bounds[0]), float(bounds[1]))
+            default = _numbers(table).get("default", TERMS[name].default if name in TERMS else None)
+            place = table.keys["range"]
+            if low > high:
+                self.note(place, "BAD_RANGE", f"the range of {name} begins above its end; write [{high:g}, {low:g}]")
+            elif default is not None and not low <= default <= high:
+                said = f"{default:g}, the default of {name}, lies outside of its range"
+                self.note(place, "BAD_RANGE", f"{said}; widen the range, or set a default in it")
+        return found
 
     def instruction(self, key: str, table: Table) -> Instruction:
         partner = _word(table, "conflicts_with")
@@ -184,7 +223,8 @@ def _keys(node: Node | None) -> Mapping[str, Place]:
 
 def _numbers(node: Node | None) -> dict[str, float]:
     data = plain(node) if isinstance(node, Table) else {}
-    return {key: float(value) for key, value in data.items() if isinstance(value, int | float)}
+    numbers = {key: value for key, value in data.items() if isinstance(value, int | float)}
+    return {key: float(value) for key, value in numbers.items() if not isinstance(value, bool)}
 
 
 def _scalar(table: Table, key: str) -> Scalar | None:

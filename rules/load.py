@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
 from lemonade_es.errors import RulebookError
+from lemonade_es.rules.composition import compose
 from lemonade_es.rules.content import read_content
-from lemonade_es.rules.document import Table, plain, read_document
+from lemonade_es.rules.document import Scalar, Table, plain, read_document
 from lemonade_es.rules.problem import Place, Problem
 from lemonade_es.rules.rulebook import Rulebook, Source
 from lemonade_es.rules.schema import structural_problems
@@ -16,6 +18,11 @@ from lemonade_es.vocabulary import closest
 
 SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 1_000_000
+MAX_CHAIN = 8
+"""A rulebook may extend one that extends another, so deep."""
+
+_HEAD = ("rulebook", "version", "combine", "max_instructions")
+_BROKEN_CHAIN = ("NO_BASE", "EXTENDS_LOOP")
 
 
 def shipped() -> list[str]:
@@ -45,11 +52,105 @@ def find_rulebook(name_or_path: str) -> Path:
 
 
 def load_rulebook(path: Path) -> Rulebook:
-    """Load and check a rulebook file.
+    """Load and check a rulebook file, and those that it extends.
 
     Raises:
-        RulebookError: the file cannot be read, or has problems: all of them in ``problems``.
+        RulebookError: a file cannot be read, or has problems: all of them in ``problems``.
     """
+    return _read(_source(path), _base_of)
+
+
+def parse_rulebook(text: str, file: str, bases: Sequence[Source] | None = None) -> Rulebook:
+    """Read a rulebook from its text.
+
+    Args:
+        text: YAML 1.2.
+        file: the name that places are given with.
+        bases: what it extends, the nearest first; by default they are looked up beside ``file``.
+
+    Raises:
+        RulebookError: with all problems, in the order of the file.
+    """
+    if bases is None:
+        return _read(Source(file, text), _base_of)
+    following = iter(bases)
+    return _read(Source(file, text), lambda _name, _file: next(following))
+
+
+def _read(own: Source, base_of: Callable[[str, str], Source]) -> Rulebook:
+    problems: list[Problem] = []
+    sources: list[Source] = []
+    documents: list[Table] = []
+    source: Source | None = own
+    while source is not None:
+        sources.append(source)
+        document = _document(source, problems)
+        if document is None:
+            raise _refusal(problems, sources)
+        documents.append(document)
+        source = _next(document, sources, base_of, problems)
+    if any(problem.code in _BROKEN_CHAIN for problem in problems):
+        raise _refusal(problems, sources)
+    composition = compose(documents, problems)
+    content = read_content(composition, problems)
+    if problems:
+        raise _refusal(problems, sources)
+    head = {key: plain(node) for key, node in composition.root.values.items() if key in _HEAD}
+    return Rulebook(
+        name=head["rulebook"],
+        version=head["version"],
+        combine=head.get("combine", "sum"),
+        instructions=content.instructions,
+        rules=content.rules,
+        tests=content.tests,
+        defaults=content.defaults,
+        ranges=content.ranges,
+        max_instructions=head.get("max_instructions"),
+        sources=tuple(sources),
+        digest=_digest(sources),
+    )
+
+
+def _document(source: Source, problems: list[Problem]) -> Table | None:
+    """The document of one file, checked by itself; ``None`` if nothing can be made of it."""
+    root = read_document(source.text, source.file, problems)
+    if root is None:
+        if not problems:
+            problems.append(Problem(Place(source.file, 1, 1), "EMPTY_FILE", "the rulebook is empty"))
+        return None
+    problems.extend(structural_problems(root))
+    return root if isinstance(root, Table) else None
+
+
+def _next(
+    document: Table, sources: Sequence[Source], base_of: Callable[[str, str], Source], problems: list[Problem]
+) -> Source | None:
+    """The file that the last of these extends, if it does."""
+    extends = document.get("extends")
+    if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
+        return None
+    try:
+        base = base_of(extends.text, sources[-1].file)
+    except RulebookError as error:
+        problems.append(Problem(extends.place, "NO_BASE", f"cannot extend {extends.text!r}: {error}"))
+        return None
+    if any(base.file == source.file for source in sources) or len(sources) >= MAX_CHAIN:
+        chain = " extends ".join([*(source.file for source in sources), base.file])
+        problems.append(Problem(extends.place, "EXTENDS_LOOP", f"a rulebook may not extend itself: {chain}"))
+        return None
+    return base
+
+
+def _base_of(name: str, file: str) -> Source:
+    """The source of a rulebook that the one in ``file`` extends: a shipped one, or a file beside it."""
+    path = Path(name)
+    if path.suffix in SUFFIXES or len(path.parts) > 1:
+        path = Path(file).parent / path
+        return _source(find_rulebook(str(path)))
+    return _source(find_rulebook(name))
+
+
+def _source(path: Path) -> Source:
     if path.is_dir():
         raise RulebookError("this is a folder; name a rulebook file in it", where=str(path))
     try:
@@ -60,55 +161,31 @@ def load_rulebook(path: Path) -> Rulebook:
         raise RulebookError(f"cannot read the rulebook: {said}", where=str(path)) from error
     if len(data) > MAX_BYTES:
         raise RulebookError(f"larger than {MAX_BYTES} bytes: this is no rulebook", where=str(path))
+    name = path.name if path.parent == _shipped_folder() else str(path)
     try:
-        text = data.decode("utf-8-sig")
+        return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
         said = f"byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
-        raise _refusal([Problem(Place(str(path), line, column), "NOT_TEXT", said)], str(path)) from error
-    return parse_rulebook(text, path.name if path.parent == _shipped_folder() else str(path))
+        raise _refusal([Problem(Place(name, line, column), "NOT_TEXT", said)], [Source(name, "")]) from error
 
 
-def parse_rulebook(text: str, file: str) -> Rulebook:
-    """Read a rulebook from its text.
-
-    Args:
-        text: YAML 1.2.
-        file: the name that places are given with.
-
-    Raises:
-        RulebookError: with all problems, in the order of the file.
-    """
-    problems: list[Problem] = []
-    root = read_document(text, file, problems)
-    if root is None:
-        if not problems:
-            problems.append(Problem(Place(file, 1, 1), "EMPTY_FILE", "the rulebook is empty"))
-        raise _refusal(problems, file)
-    problems.extend(structural_problems(root))
-    if not isinstance(root, Table):
-        raise _refusal(problems, file)
-    content = read_content(root, problems)
-    if problems:
-        raise _refusal(problems, file)
-    head = {key: plain(node) for key, node in root.values.items() if key in ("rulebook", "version", "combine")}
-    return Rulebook(
-        name=head["rulebook"],
-        version=head["version"],
-        combine=head.get("combine", "sum"),
-        instructions=content.instructions,
-        rules=content.rules,
-        tests=content.tests,
-        digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-        sources=(Source(file, text),),
-    )
+def _digest(sources: Sequence[Source]) -> str:
+    """SHA-256 over the texts; no text holds a NUL, so that it separates them."""
+    return hashlib.sha256("\0".join(source.text for source in sources).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refusal(problems: list[Problem], file: str) -> RulebookError:
-    ordered = sorted(set(problems), key=lambda problem: (problem.place.line, problem.place.column, str(problem)))
+def _refusal(problems: list[Problem], sources: Sequence[Source]) -> RulebookError:
+    position = {source.file: index for index, source in enumerate(sources)}
+
+    def order(problem: Problem) -> tuple[int, int, int, str]:
+        place = problem.place
+        return position.get(place.file, 0), place.line, place.column, str(problem)
+
+    ordered = sorted(set(problems), key=order)
     count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
-    return RulebookError(f"the rulebook has {count}", tuple(map(str, ordered)), where=file)
+    return RulebookError(f"the rulebook has {count}", tuple(ordered), where=sources[0].file)
 
 
 def _shipped_folder() -> Path:

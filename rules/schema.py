@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -15,7 +15,7 @@ from jsonschema.exceptions import ValidationError
 
 from lemonade_es.rules.document import Node, Table, locate, plain
 from lemonade_es.rules.problem import Place, Problem
-from lemonade_es.vocabulary import CENSUS, METRICS, SETTABLE, Term, closest
+from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
 
 INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
 RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
@@ -44,15 +44,31 @@ def rulebook_schema() -> dict[str, Any]:
         "title": "LEMONADE rulebook",
         "type": "object",
         "additionalProperties": False,
-        "required": ["rulebook", "version", "instructions", "rules"],
+        "required": ["rulebook", "version"],
+        "if": {"not": {"required": ["extends"]}},
+        "then": {"required": ["instructions", "rules"]},
+        "dependentRequired": {"drop": ["extends"], "drop_tests": ["extends"]},
         "properties": {
             "rulebook": _text("The rulebook's name.", pattern=RULE_ID),
             "version": {"description": "Raise it with each change.", "type": "integer", "minimum": 1},
+            "extends": _text("The rulebook that this one builds on: a shipped name, or a file beside this one."),
+            "drop": _ids("Rules of the extended rulebook that do not come along, by id.", RULE_ID),
+            "drop_tests": {
+                "description": "Tests of the extended rulebook that do not come along: their names, or all.",
+                "anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}],
+            },
             "combine": {
                 "description": "How the weights of several rules for one instruction become one.",
                 "enum": ["sum", "max"],
                 "default": "sum",
             },
+            "max_instructions": {
+                "description": "How many instructions, the heaviest, may be left after conflict resolution.",
+                "type": "integer",
+                "minimum": 1,
+            },
+            "thresholds": _settings("Thresholds that this rulebook sets or bounds.", THRESHOLDS),
+            "priorities": _settings("Priorities that this rulebook sets or bounds.", PRIORITIES),
             "instructions": {
                 "description": "What rules may ask for (Table 3), by id.",
                 "type": "object",
@@ -84,6 +100,33 @@ def _text(description: str, *, pattern: str | None = None) -> dict[str, Any]:
 def _ids(description: str, pattern: str) -> dict[str, Any]:
     items = {"type": "string", "pattern": pattern}
     return {"description": description, "type": "array", "uniqueItems": True, "items": items}
+
+
+def _settings(description: str, terms: Mapping[str, Term]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            term.name: {
+                "description": _described(term),
+                "type": "object",
+                "additionalProperties": False,
+                "minProperties": 1,
+                "properties": {
+                    "default": _bounded(term) | {"description": "Its value, unless the user sets another."},
+                    "range": {
+                        "description": "The lowest and the highest value that it is meant to have.",
+                        "type": "array",
+                        "minItems": 2,
+                        "maxItems": 2,
+                        "items": _bounded(term),
+                    },
+                },
+            }
+            for term in terms.values()
+        },
+    }
 
 
 def _instruction() -> dict[str, Any]:
@@ -167,8 +210,15 @@ def _test() -> dict[str, Any]:
 
 
 def _term(term: Term) -> dict[str, Any]:
-    unit = f" ({term.unit})" if term.unit else ""
-    schema: dict[str, Any] = {"description": term.text + unit, "type": "number"}
+    return {"description": _described(term)} | _bounded(term)
+
+
+def _described(term: Term) -> str:
+    return f"{term.text} ({term.unit})" if term.unit else term.text
+
+
+def _bounded(term: Term) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "number"}
     if math.isfinite(term.low):
         schema["minimum"] = term.low
     if math.isfinite(term.high):
@@ -202,8 +252,14 @@ def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
             said = _PATTERNS.get(wants, wants)
             place = _key_place(node, str(error.instance)) or here
             yield Problem(place, "BAD_NAME", f"{error.instance!r} is no name for this; use {said}")
+        case "anyOf" if what == "drop_tests":
+            yield Problem(
+                here, "WRONG_TYPE", f"drop_tests must be `all` or a list of tests, found {_shown(error.instance)}"
+            )
         case "anyOf":
             yield Problem(here, "NO_EFFECT", "the rule neither instructs nor concludes; give it one of the two")
+        case "minItems" | "maxItems" if what == "range":
+            yield Problem(here, "BAD_RANGE", "a range is two numbers, the lowest and the highest: [0.5, 0.99]")
         case "type":
             wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
             yield Problem(here, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}")
@@ -227,7 +283,8 @@ def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
         missing = next(key for key in wants if error.message.startswith(repr(key)))
         yield Problem(node.place, "MISSING_KEY", f"{missing!r} is missing here")
         return
-    key, needed = next((key, needs) for key, (needs,) in wants.items() if error.message.startswith(repr(needs)))
+    told = {f"{needs!r} is a dependency of {key!r}": (key, needs) for key, (needs,) in wants.items()}
+    key, needed = told[error.message]
     yield Problem(_key_place(node, key) or node.place, "MISSING_KEY", f"{key!r} needs {needed!r} beside it")
 
 

@@ -50,15 +50,15 @@ class DataError(LemonadeError):
 
 
 class RulebookError(LemonadeError):
-    """A rulebook file with problems; :attr:`problems` holds a line for each."""
+    """A rulebook file with problems; :attr:`problems` holds a record for each, which is a line as text."""
 
-    def __init__(self, message: str, problems: tuple[str, ...] = (), *, where: str | None = None) -> None:
+    def __init__(self, message: str, problems: tuple[object, ...] = (), *, where: str | None = None) -> None:
         super().__init__(message, where=where)
         self.problems = problems
 
     def __str__(self) -> str:
         """The problems, a line each; without any, the message."""
-        return "\n".join(self.problems) if self.problems else super().__str__()
+        return "\n".join(map(str, self.problems)) if self.problems else super().__str__()
 
 
 class StoreError(LemonadeError):

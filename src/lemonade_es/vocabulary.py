@@ -206,13 +206,16 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return folded[found[0]] if found else None
 
 
-def settings(preset: str | None, overrides: Mapping[str, float]) -> dict[str, float | None]:
-    """Thresholds, priorities and weights: the defaults, then the preset's, then the user's.
+def settings(
+    preset: str | None, overrides: Mapping[str, float], rulebook: Mapping[str, float] | None = None
+) -> dict[str, float | None]:
+    """Thresholds, priorities and weights: the defaults, then the rulebook's, then the preset's, then the user's.
 
     Raises:
         ConfigError: the preset or a name is unknown, or a value lies outside its term's range.
     """
     values: dict[str, float | None] = {name: term.default for name, term in SETTABLE.items()}
+    values.update(rulebook or {})
     if preset is not None:
         if preset not in PRESETS:
             raise ConfigError(f"no preset is called {preset!r}", hint=f"choose one of {', '.join(PRESETS)}")

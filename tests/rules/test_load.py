@@ -28,7 +28,7 @@ SHIPPED = find_rulebook("lemonade").read_text(encoding="utf-8")
 def problems(text):
     with pytest.raises(RulebookError) as caught:
         parse_rulebook(text, "book.yaml")
-    return caught.value.problems
+    return [str(problem) for problem in caught.value.problems]
 
 
 def codes(text):
@@ -262,7 +262,7 @@ def test_a_mangled_rulebook_is_loaded_or_refused_with_problems(data):
     try:
         assert parse_rulebook(text, "b").rules
     except RulebookError as error:
-        found = error.problems
+        found = tuple(map(str, error.problems))
     else:
         found = ("b:",)
     assert found
