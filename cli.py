@@ -101,6 +101,7 @@ def main() -> None:
 @click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: data].")
 @click.option("--download", is_flag=True, default=None, help="Fetch a data set that is not there.")
 @click.option("--rulebook", metavar="NAME|FILE", help="Shipped name or YAML file [default: lemonade].")
+@click.option("--watch-rulebook", is_flag=True, default=None, help="Take over the file's changes while it runs.")
 @click.option("--llm", metavar="SPEC", help="Who edits: builtin, openai:MODEL, ... [default: builtin].")
 @click.option("--llm-base-url", metavar="URL", help="An OpenAI-compatible server (Ollama, vLLM, llama.cpp).")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")

@@ -2,6 +2,8 @@
 
 The events of one iteration, in their order::
 
+    RulebookChanged    a changed rulebook file was taken over        (only where the file is watched;
+    RulebookKept       it was not, and why                            not for the first network)
     Advised            facts, fired rules, conflicts, instructions   (not for the first network)
     Requested          the edit request
     Replied            the executor's raw answer, stored before it is read      (these three
@@ -23,6 +25,7 @@ from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.patch import Applied, Predicted, Skipped
+from lemonade_es.rules.rulebook import Source
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import CheckReport, Measurement
 from lemonade_es.trainer.recipe import Recipe
@@ -45,7 +48,8 @@ class DataSummary:
 class RunStarted:
     """All that determines the run: the options as resolved, the rulebook's text, the data's fingerprint.
 
-    ``rulebook_file`` is the name that places in the rulebook are given with.
+    ``rulebook_file`` is the name that places in the rulebook are given with; ``rulebook_bases`` are the files that
+    it extends, the nearest first.
     """
 
     spec: RunSpec
@@ -60,6 +64,24 @@ class RunStarted:
     device: str
     energy: str
     versions: Mapping[str, str]
+    rulebook_bases: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RulebookChanged:
+    """From this iteration on, the rules of a changed file advise; ``sources`` holds its own file first."""
+
+    iteration: int
+    digest: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulebookKept:
+    """The rulebook file has changed, but the rules in force stay, for these problems."""
+
+    iteration: int
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +93,14 @@ class Advised:
         base: the iteration whose network is edited.
         inference: facts, firings, weights.
         resolution: conflicts and what is left.
+        rulebook: SHA-256 of the rulebook that advised.
     """
 
     iteration: int
     base: int
     inference: Inference
     resolution: Resolution
+    rulebook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +235,8 @@ class RunResumed:
 
 Event = (
     RunStarted
+    | RulebookChanged
+    | RulebookKept
     | Advised
     | Requested
     | Replied

@@ -74,6 +74,7 @@ class Explanation:
             inference = _plain(self.advised.inference)
             resolution = _plain(self.advised.resolution)
             data["base"] = self.advised.base
+            data["rulebook"] = self.advised.rulebook
             data.update({name: inference[name] for name in _INFERENCE})
             data["weights"] = inference["weights"]
             data["conflicts"] = resolution["decisions"]
@@ -101,6 +102,7 @@ class Explanation:
 _INFERENCE = ("facts", "fired", "not_fired", "conclusions", "contributions")
 _NO_ADVICE: Mapping[str, Any] = {
     "base": None,
+    "rulebook": None,
     "facts": {},
     "fired": [],
     "not_fired": [],

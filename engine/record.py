@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lemonade_es.engine.events import Event, RunEnded, RunResumed, RunStarted
+from lemonade_es.engine.advisor import Advisor
+from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.spec import RunSpec, extend
@@ -18,6 +18,7 @@ from lemonade_es.engine.tape import Tape, TapeEnd
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.rules.load import parse_rulebook
+from lemonade_es.rules.rulebook import Rulebook, Source
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
 
 
@@ -56,13 +57,11 @@ def recorded_result(
         StoreError: the journal or an artifact is damaged.
     """
     begun = started(entries)
-    rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
     search = Search(
         spec=current_spec(entries),
         settings=begun.settings,
         task=begun.data.task,
-        rulebook=rulebook,
-        compiled=compile_rulebook(rulebook),
+        advisor=Advisor(rulebook_at(entries, 0), begun.settings),
         executor=_NOBODY,
         trainer=_NOBODY,
         tape=Tape(None, run, entries, listener),
@@ -74,6 +73,17 @@ def recorded_result(
     last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
     model, weights = folder.leave_best(run, search.state)
     return RunResult(run, begun, last if is_over(entries) else None, search.state, 0.0, model, weights)
+
+
+def rulebook_at(entries: tuple[Entry, ...], iteration: int) -> Rulebook:
+    """The rulebook that was in force at an iteration; at 0, the one that the run was started with."""
+    begun = started(entries)
+    sources = (Source(begun.rulebook_file, begun.rulebook), *begun.rulebook_bases)
+    for entry in entries:
+        if isinstance(entry.event, RulebookChanged) and entry.event.iteration <= iteration:
+            sources = entry.event.sources
+    own, *bases = sources
+    return parse_rulebook(own.text, own.file, bases)
 
 
 def current_spec(entries: tuple[Entry, ...]) -> RunSpec:

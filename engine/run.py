@@ -11,19 +11,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from lemonade_es.engine.advisor import Advisor, RulebookWatch
 from lemonade_es.engine.events import DataSummary, RunEnded, RunInterrupted, RunResumed, RunStarted
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
-from lemonade_es.engine.record import RunResult, current_spec, is_over, recorded_result
+from lemonade_es.engine.record import RunResult, current_spec, is_over, recorded_result, rulebook_at
 from lemonade_es.engine.search import Search, Watcher
-from lemonade_es.engine.selftest import selftest
+from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape
-from lemonade_es.errors import ConfigError, DataError, LemonadeError, RulebookError, SearchError
+from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor
-from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.spec import load as load_data
@@ -50,8 +50,8 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
         LemonadeError: bad input, or the search cannot go on; what was recorded stays and can be resumed.
     """
     clock = time.monotonic()
-    settings = resolve_settings(spec.preset, spec.set)
-    rulebook = _tested(load_rulebook(find_rulebook(spec.rulebook)))
+    rulebook = tested(load_rulebook(find_rulebook(spec.rulebook)))
+    settings = resolve_settings(spec.preset, spec.set, rulebook.defaults)
     executor = _executor(spec)
     dataset = _dataset(spec)
     recipe = _recipe(spec, dataset)
@@ -69,6 +69,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             device=workshop.device,
             energy=workshop.meter.describe(),
             versions=_versions(),
+            rulebook_bases=rulebook.sources[1:],
         )
         with closing(folder.journal(create=True)) as journal:
             run = new_run_id()
@@ -109,7 +110,7 @@ def resume_run(
             if is_over(entries) and spec == before:
                 watcher.begin(run, begun, spec)
                 return recorded_result(run, entries, folder, watcher.event)
-            rulebook = parse_rulebook(begun.rulebook, begun.rulebook_file)
+            rulebook = rulebook_at(entries, 0)
             executor = _executor(spec)
             dataset = _dataset(spec)
             if dataset.fingerprint != begun.data.fingerprint:
@@ -147,13 +148,13 @@ class _Session:
             spec=self.spec,
             settings=self.begun.settings,
             task=self.begun.data.task,
-            rulebook=self.rulebook,
-            compiled=compile_rulebook(self.rulebook),
+            advisor=Advisor(self.rulebook, self.begun.settings),
             executor=self.executor,
             trainer=self.workshop,
             tape=Tape(self.journal, self.run, entries, self.watcher.event),
             artifacts=artifacts,
             watcher=self.watcher,
+            watch=self._watch(entries),
         )
         end: RunEnded | None = None
         try:
@@ -167,16 +168,11 @@ class _Session:
         model, weights = self.folder.leave_best(self.run, search.state)
         return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
 
-
-def _tested(rulebook: Rulebook) -> Rulebook:
-    """The rulebook, if it does what its own tests say."""
-    failed = [result for result in selftest(rulebook) if not result.passed]
-    if failed:
-        problems = tuple(
-            f"{result.place} TEST_FAILED {result.name}: {failure}" for result in failed for failure in result.failures
-        )
-        raise RulebookError("the rulebook fails its own tests", problems, where=rulebook.file)
-    return rulebook
+    def _watch(self, entries: tuple[Entry, ...]) -> RulebookWatch | None:
+        if not self.spec.watch_rulebook:
+            return None
+        in_force = rulebook_at(entries, self.spec.iterations)
+        return RulebookWatch(self.spec.rulebook, in_force.digest)
 
 
 def _dataset(spec: RunSpec) -> Dataset:

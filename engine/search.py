@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from lemonade_es.engine.advisor import Advisor, RulebookWatch
 from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.events import (
     Advised,
     Event,
@@ -17,23 +17,26 @@ from lemonade_es.engine.events import (
     Measured,
     Refused,
     Requested,
+    RulebookChanged,
+    RulebookKept,
     RunEnded,
     Seconds,
 )
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import Compiled
 from lemonade_es.engine.ladder import Candidate, Ladder
 from lemonade_es.engine.metric import combined_metric, normalised, reached
 from lemonade_es.engine.requests import build_request, instructions_of
 from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
+from lemonade_es.errors import RulebookError
 from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.schema import check_request
+from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
+from lemonade_es.vocabulary import settings as resolve_settings
 
 
 class Trainer(Protocol):
@@ -64,15 +67,15 @@ class Search:
 
     Args:
         spec: the options.
-        settings: thresholds, priorities and weights in force.
+        settings: thresholds, priorities and weights that networks are ranked by, from the beginning to the end.
         task: what the network must take and give.
-        rulebook: the rules, for the texts of its instructions.
-        compiled: the same rules, ready to fire.
+        advisor: the rules in force.
         executor: who carries instructions out.
         trainer: who checks, trains and measures.
         tape: the journal of this run; the search's state listens to it.
         artifacts: where sources and weights go.
         watcher: is told what happens.
+        watch: the rulebook's file, if changes of it are to be taken over.
     """
 
     def __init__(
@@ -81,19 +84,19 @@ class Search:
         spec: RunSpec,
         settings: Mapping[str, float | None],
         task: Task,
-        rulebook: Rulebook,
-        compiled: Compiled,
+        advisor: Advisor,
         executor: Executor,
         trainer: Trainer,
         tape: Tape,
         artifacts: Artifacts,
         watcher: Watcher,
+        watch: RulebookWatch | None = None,
     ) -> None:
         self._spec = spec
         self._settings = settings
         self._task = task
-        self._rulebook = rulebook
-        self._compiled = compiled
+        self._advisor = advisor
+        self._watch = watch
         self._trainer = trainer
         self._tape = tape
         self._artifacts = artifacts
@@ -164,13 +167,31 @@ class Search:
         self.state.end(ended, advised, network)
 
     def _advise(self, base: Network) -> Advised:
+        self._look_at_rulebook()
         advised = self._tape.recall(Advised)
         if advised is not None:
             return advised
         metrics = {**base.metrics, "plateau": float(self.state.plateau)}
-        inference = self._compiled.infer(Facts.of(metrics, self._settings))
-        resolution = resolve(inference, self._rulebook)
-        return self._tape.record(Advised(self.iteration, base.iteration, inference, resolution))
+        return self._tape.record(self._advisor.advise(self.iteration, base.iteration, metrics))
+
+    def _look_at_rulebook(self) -> None:
+        """Take over a changed rulebook, as recorded, or from its file if that is watched."""
+        changed, kept = self._tape.recall(RulebookChanged), self._tape.recall(RulebookKept)
+        if changed is not None:
+            own, *bases = changed.sources
+            self._take(parse_rulebook(own.text, own.file, bases))
+        if changed is not None or kept is not None or self._tape.replaying or self._watch is None:
+            return
+        news = self._watch.look()
+        if isinstance(news, RulebookError):
+            problems = tuple(map(str, news.problems)) or (str(news),)
+            self._tape.record(RulebookKept(self.iteration, problems))
+        elif news is not None:
+            self._tape.record(RulebookChanged(self.iteration, news.digest, news.sources))
+            self._take(news)
+
+    def _take(self, rulebook: Rulebook) -> None:
+        self._advisor = Advisor(rulebook, resolve_settings(self._spec.preset, self._spec.set, rulebook.defaults))
 
     def _request(self, base: Network | None, advised: Advised | None) -> EditRequest:
         recorded = self._tape.recall(Requested)
@@ -178,11 +199,11 @@ class Search:
             return EditRequest.from_json(recorded.request)
         request = build_request(
             spec=self._spec,
-            settings=self._settings,
+            settings=self._advisor.settings,
             task=self._task,
             iteration=self.iteration,
             base=base,
-            instructions=instructions_of(advised, self._rulebook),
+            instructions=instructions_of(advised, self._advisor.rulebook),
             history=self.state.history,
             seed=_seed(self._spec.seed, "request", self.iteration),
         )

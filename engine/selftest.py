@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import compile_rulebook
+from lemonade_es.errors import RulebookError
+from lemonade_es.rules.problem import Problem
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.rules.selftest import Outcome, TestResult, run_tests
 from lemonade_es.vocabulary import METRICS, settings
@@ -24,3 +26,19 @@ def selftest(rulebook: Rulebook) -> tuple[TestResult, ...]:
         return Outcome(fired, resolve(inference, rulebook).instructions)
 
     return run_tests(rulebook, infer)
+
+
+def tested(rulebook: Rulebook) -> Rulebook:
+    """The rulebook, if it does what its own tests say.
+
+    Raises:
+        RulebookError: with the failures of each test, at its place.
+    """
+    problems = tuple(
+        Problem(result.place, "TEST_FAILED", f"{result.name}: {failure}")
+        for result in selftest(rulebook)
+        for failure in result.failures
+    )
+    if problems:
+        raise RulebookError("the rulebook fails its own tests", problems, where=rulebook.file)
+    return rulebook

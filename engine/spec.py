@@ -19,7 +19,7 @@ from lemonade_es.vocabulary import METRICS, closest
 LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
 
 EXTENDABLE = frozenset(
-    {"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "data_root"}
+    {"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "data_root", "watch_rulebook"}
 )
 """What a resume may change: when the run ends and where things lie, never what it computes."""
 
@@ -33,6 +33,7 @@ class RunSpec:
         data_root: where downloaded data sets lie.
         download: whether a data set that is not there may be fetched.
         rulebook: shipped name or file.
+        watch_rulebook: whether a changed rulebook file is taken over at the next iteration.
         llm: who carries the instructions out: ``builtin``, ``openai:MODEL``, ...
         llm_base_url: of an OpenAI-compatible server.
         preset: weights of CM and the priorities that go with them (Table 7's settings).
@@ -60,6 +61,7 @@ class RunSpec:
     data_root: str = "data"
     download: bool = False
     rulebook: str = "lemonade"
+    watch_rulebook: bool = False
     llm: str = "builtin"
     llm_base_url: str | None = None
     preset: str = "accuracy"

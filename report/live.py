@@ -15,6 +15,8 @@ from lemonade_es.engine.events import (
     Event,
     IterationEnded,
     Refused,
+    RulebookChanged,
+    RulebookKept,
     RunStarted,
 )
 from lemonade_es.engine.spec import RunSpec
@@ -77,6 +79,8 @@ class PlainView(SilentView):
             self._weights = dict(event.resolution.instructions)
         elif isinstance(event, Refused):
             self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
+        elif isinstance(event, RulebookChanged | RulebookKept):
+            self._say(f"iteration {event.iteration}: {_rulebook(event)}")
         elif isinstance(event, IterationEnded):
             self._say(f"iteration {event.iteration}: {self._outcome(event)}")
             self._weights = {}
@@ -105,6 +109,7 @@ class LiveView(SilentView):
         self._loss: float | None = None
         self._advised: Advised | None = None
         self._problem: str | None = None
+        self._rulebook: str | None = None
         self._ended: list[IterationEnded] = []
         self._instructions: list[dict[str, float]] = []
         self._best: IterationEnded | None = None
@@ -132,6 +137,8 @@ class LiveView(SilentView):
             self._advised = event
         elif isinstance(event, Refused):
             self._problem = f"{event.code}: {event.message}"
+        elif isinstance(event, RulebookChanged | RulebookKept):
+            self._rulebook = _rulebook(event)
         elif isinstance(event, Accepted):
             self._problem = None
         elif isinstance(event, IterationEnded):
@@ -154,6 +161,8 @@ class LiveView(SilentView):
             return Text("reading the data and starting the trainer …", "dim")
         parts: list[Text | Table] = [Text(_headline(self._run, self._started), "dim")]
         parts.append(self._status())
+        if self._rulebook is not None:
+            parts.append(Text(self._rulebook, "yellow"))
         if self._advised is not None:
             parts.append(self._rules(self._advised))
         if self._problem is not None:
@@ -220,3 +229,9 @@ def _headline(run: str, started: RunStarted) -> str:
         f"{data.task.classes} classes), rulebook {started.rulebook_file}, {started.executor}, "
         f"{started.device}, isolation {started.isolation}"
     )
+
+
+def _rulebook(event: RulebookChanged | RulebookKept) -> str:
+    if isinstance(event, RulebookChanged):
+        return f"the changed rulebook is in force now ({event.sources[0].file}, SHA-256 {event.digest[:8]})"
+    return "\n".join(["the rulebook has changed, but the old one stays in force:", *event.problems])

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.journal import Journal
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.spec import RunSpec
@@ -95,7 +95,7 @@ class Bench:
     notes: Notes = field(default_factory=Notes)
     run: str = "r"
 
-    def search(self, replies, *, trainer=None, spec=None, executor=None, read_only=False):
+    def search(self, replies, *, trainer=None, spec=None, executor=None, read_only=False, watch=None):
         spec = spec or RunSpec(iterations=len(replies), repairs=0)
         rulebook = load_rulebook(find_rulebook("lemonade"))
         entries = self.journal.read(self.run) if self.journal.count(self.run) else ()
@@ -103,13 +103,13 @@ class Bench:
             spec=spec,
             settings=settings(spec.preset, spec.set),
             task=Task("image", "lines", (1, 8, 8), 10),
-            rulebook=rulebook,
-            compiled=compile_rulebook(rulebook),
+            advisor=Advisor(rulebook, settings(spec.preset, spec.set)),
             executor=executor or ScriptedExecutor(replies),
             trainer=trainer or LineTrainer(),
             tape=Tape(None if read_only else self.journal, self.run, entries, self.notes.event),
             artifacts=self.artifacts,
             watcher=self.notes,
+            watch=watch,
         )
 
     def events(self):
