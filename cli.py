@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +14,10 @@ import click
 from rich.console import Console
 
 from lemonade_es import __version__
+from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, INTERRUPTED, Assignments, json_option, out_option
+from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.vocabulary import PRESETS
-
-DONE, NO_MODEL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-
-
-class _Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """NAME=VALUE with a number as value."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
-        """Split and convert, or fail with exit code 2."""
-        if isinstance(value, tuple):
-            return value
-        name, _, number = str(value).partition("=")
-        try:
-            return name.strip(), float(number)
-        except ValueError:
-            self.fail(f"{value!r} is not NAME=NUMBER, for example V_Acc=0.95", param, ctx)
-
-
-def _out_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option(
-        "--store",
-        metavar="URL",
-        envvar="LEMONADE_STORE",
-        help="SQLAlchemy URL of the journal [default: SQLite in the --out folder].",
-    )(command)
-    return click.option(
-        "--out",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("runs"),
-        show_default=True,
-        envvar="LEMONADE_OUT",
-        help="Folder of the runs.",
-    )(command)
-
-
-def _json_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option("--json", "as_json", is_flag=True, help=text)
 
 
 class _Group(click.Group):
@@ -95,6 +58,9 @@ def main() -> None:
     """
 
 
+main.add_command(rulebook)
+
+
 @main.command(short_help="Search for a network.")
 @click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data", metavar="SPEC", help="Data set name or a folder of images [default: digits].")
@@ -105,12 +71,12 @@ def main() -> None:
 @click.option("--llm", metavar="SPEC", help="Who edits: builtin, openai:MODEL, ... [default: builtin].")
 @click.option("--llm-base-url", metavar="URL", help="An OpenAI-compatible server (Ollama, vLLM, llama.cpp).")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
-@click.option("--set", "set_", type=_Assignments(), multiple=True, help="A threshold, priority or weight.")
+@click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
 @click.option("--limit", type=int, metavar="IMAGES", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
-@click.option("--target", type=_Assignments(), multiple=True, help="Stop when the best network reaches it.")
+@click.option("--target", type=Assignments(), multiple=True, help="Stop when the best network reaches it.")
 @click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM calls.")
@@ -126,8 +92,8 @@ def main() -> None:
     is_flag=True,
     help="Run generated code where it cannot be isolated. It can then do all that you can.",
 )
-@_out_option
-@_json_option("Print the result as one JSON object and nothing else.")
+@out_option
+@json_option("Print the result as one JSON object and nothing else.")
 def run(
     config: Path | None,
     *,
@@ -181,15 +147,15 @@ def run(
     if result.end is None:
         click.echo(f"interrupted; go on with: {next_command(folder, 'run', '--resume', result.run)}", err=True)
         sys.exit(INTERRUPTED)
-    sys.exit(NO_MODEL if result.state.best is None else DONE)
+    sys.exit(FAILED if result.state.best is None else DONE)
 
 
 @main.command(short_help="Explain the decisions of a run.")
 @click.argument("run_name", metavar="RUN")
 @click.option("--iteration", type=int, metavar="N", help="Only this one [default: all].")
 @click.option("--source", is_flag=True, help="Also show what the patch changed in the source.")
-@_out_option
-@_json_option("Print the explanation as JSON: an object for one iteration, a list for all.")
+@out_option
+@json_option("Print the explanation as JSON: an object for one iteration, a list for all.")
 def explain(run_name: str, *, iteration: int | None, source: bool, out: Path, store: str | None, as_json: bool) -> None:
     """Explain a run: facts, fired rules, conflicts, the request, the patch, and what came of it.
 
@@ -212,8 +178,8 @@ def explain(run_name: str, *, iteration: int | None, source: bool, out: Path, st
 
 
 @main.command(short_help="List the runs.")
-@_out_option
-@_json_option("Print a list of objects.")
+@out_option
+@json_option("Print a list of objects.")
 def runs(*, out: Path, store: str | None, as_json: bool) -> None:
     """List the runs of a folder, oldest first."""
     from dataclasses import asdict
@@ -229,8 +195,8 @@ def runs(*, out: Path, store: str | None, as_json: bool) -> None:
 
 
 @main.command(short_help="Show what this machine offers.")
-@_out_option
-@_json_option("Print one object.")
+@out_option
+@json_option("Print one object.")
 def doctor(*, out: Path, store: str | None, as_json: bool) -> None:
     """Show Python, torch, devices, energy counters, isolation, LLM SDKs and keys (names only), and the store."""
     from lemonade_es.report.doctor import diagnose, diagnosis_table

@@ -139,7 +139,8 @@ class Search:
         if best is not None and reached(spec.target, best.metrics, lower_is_better=LOWER_IS_BETTER):
             return RunEnded("finished", "the target is reached", None)
         if self.iteration >= spec.iterations:
-            return RunEnded("finished", f"{spec.iterations} iterations are done", None)
+            done = "1 iteration is" if spec.iterations == 1 else f"{spec.iterations} iterations are"
+            return RunEnded("finished", f"{done} done", None)
         if spec.max_energy is not None and state.unmetered:
             return RunEnded("stopped", "energy could not be measured, so its budget cannot be kept", None)
         budgets = (

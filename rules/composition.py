@@ -14,7 +14,8 @@ from lemonade_es.rules.problem import Place, Problem
 from lemonade_es.vocabulary import closest
 
 _BY_NAME = ("instructions", "thresholds", "priorities")
-_HEAD = ("rulebook", "version", "combine", "max_instructions")
+_HEAD = ("combine", "max_instructions")
+_OWN = ("rulebook", "version", "about")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class _Extension:
     def root(self) -> Table:
         keys: dict[str, Place] = {}
         values: dict[str, Node] = {}
-        for key in _HEAD:
-            owner = self.own if key in self.own.values else self.base
+        for key in (*_OWN, *_HEAD):
+            owner = self.own if key in _OWN or key in self.own.values else self.base
             if key in owner.values:
                 keys[key], values[key] = owner.keys[key], owner.values[key]
         for key in _BY_NAME:

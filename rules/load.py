@@ -21,7 +21,7 @@ MAX_BYTES = 1_000_000
 MAX_CHAIN = 8
 """A rulebook may extend one that extends another, so deep."""
 
-_HEAD = ("rulebook", "version", "combine", "max_instructions")
+_HEAD = ("rulebook", "version", "about", "combine", "max_instructions")
 _BROKEN_CHAIN = ("NO_BASE", "EXTENDS_LOOP")
 
 
@@ -99,6 +99,7 @@ def _read(own: Source, base_of: Callable[[str, str], Source]) -> Rulebook:
     return Rulebook(
         name=head["rulebook"],
         version=head["version"],
+        about=head.get("about", ""),
         combine=head.get("combine", "sum"),
         instructions=content.instructions,
         rules=content.rules,

@@ -106,6 +106,7 @@ class Rulebook:
         rules: the extended rulebook's, but for those dropped, then its own; a rule that overrides another takes
             its position.
         tests: likewise.
+        about: what it is for, in a sentence.
         defaults: thresholds and priorities that it sets; the user's settings win over them.
         ranges: thresholds and priorities with the lowest and the highest value that they are meant to have.
         max_instructions: how many instructions, the heaviest, may be left after conflict resolution.
@@ -119,6 +120,7 @@ class Rulebook:
     instructions: Mapping[str, Instruction]
     rules: tuple[Rule, ...]
     tests: tuple[RuleTest, ...] = ()
+    about: str = ""
     defaults: Mapping[str, float] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     max_instructions: int | None = None

@@ -51,6 +51,7 @@ def rulebook_schema() -> dict[str, Any]:
         "properties": {
             "rulebook": _text("The rulebook's name.", pattern=RULE_ID),
             "version": {"description": "Raise it with each change.", "type": "integer", "minimum": 1},
+            "about": _text("What it is for, in a sentence."),
             "extends": _text("The rulebook that this one builds on: a shipped name, or a file beside this one."),
             "drop": _ids("Rules of the extended rulebook that do not come along, by id.", RULE_ID),
             "drop_tests": {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOTS = ("engine", "llm", "report", "rulebooks", "rules", "trainer")
+ROOTS = ("commands", "engine", "llm", "report", "rulebooks", "rules", "trainer")
 
 
 @dataclass(frozen=True)

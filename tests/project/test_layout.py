@@ -14,6 +14,7 @@ from lemonade_es import errors
 def test_each_root_folder_is_linked_into_the_package_and_nothing_else_is(repository):
     assert repository.links() == {
         "cli.py": "../../cli.py",
+        "commands": "../../commands",
         "engine": "../../engine",
         "llm": "../../llm",
         "report": "../../report",
@@ -53,7 +54,7 @@ def test_no_file_of_the_packages_is_longer_than_400_lines(repository):
 
 
 def test_imports_are_absolute_and_name_the_package(repository):
-    bare = {"engine", "llm", "report", "rulebooks", "rules", "trainer", "cli"}
+    bare = {"engine", "llm", "report", "rulebooks", "rules", "trainer", "cli", "commands"}
     wrong = []
     for path in repository.python_files():
         for node in ast.walk(ast.parse(_text(repository, path))):

@@ -1,0 +1,131 @@
+"""``lemonade-es rulebook``: write, check, test, simulate and compare rulebooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from lemonade_es.commands.options import BAD_INPUT, DONE, json_option
+from lemonade_es.errors import ConfigError
+
+
+@click.group(short_help="Write, check, test and compare rulebooks.")
+def rulebook() -> None:
+    """Write, check, test, simulate and compare rulebooks.
+
+    Where a FILE is wanted, the name of a shipped rulebook does as well.
+
+    \b
+    lemonade-es rulebook new mine.yaml
+    lemonade-es rulebook check mine.yaml
+    lemonade-es rulebook test mine.yaml --coverage
+    lemonade-es rulebook whatif mine.yaml --fact T_Acc=0.62 --fact V_Acc=0.6
+    """
+
+
+@rulebook.command(short_help="Print the JSON Schema of rulebooks.")
+def schema() -> None:
+    """Print the JSON Schema of rulebooks, made from the vocabulary; editors complete and check with it.
+
+    \b
+    lemonade-es rulebook schema > rulebook.schema.json
+    """
+    from lemonade_es.rules.schema import rulebook_schema
+
+    click.echo(json.dumps(rulebook_schema(), indent=2))
+
+
+@rulebook.command("list", short_help="List the shipped rulebooks.")
+@json_option("Print a list of objects.")
+def list_(*, as_json: bool) -> None:
+    """List the rulebooks that come with the program."""
+    from lemonade_es.report.rulebooks import shipped_rulebooks, shipped_table
+
+    found = shipped_rulebooks()
+    if as_json:
+        click.echo(json.dumps([item.to_json() for item in found]))
+    else:
+        Console().print(shipped_table(found))
+
+
+@rulebook.command(short_help="Print a rulebook.")
+@click.argument("file")
+@click.option("--rules", is_flag=True, help="A table of all rules, those that it extends included.")
+@json_option("Print instructions, rules, tests and settings as one object.")
+def show(file: str, *, rules: bool, as_json: bool) -> None:
+    """Print the text of a shipped rulebook or of a file.
+
+    \b
+    lemonade-es rulebook show lemonade > mine.yaml
+    """
+    from lemonade_es.report.rulebooks import rulebook_json, rules_table
+    from lemonade_es.rules.load import find_rulebook, load_rulebook
+
+    found = load_rulebook(find_rulebook(file))
+    if as_json:
+        click.echo(json.dumps(rulebook_json(found), ensure_ascii=False))
+    elif rules:
+        Console().print(rules_table(found))
+    else:
+        click.echo(found.sources[0].text, nl=False)
+
+
+@rulebook.command(short_help="Write a commented template.")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--extends", metavar="NAME", default="lemonade", show_default=True, help="What the new one builds on.")
+@click.option("--standalone", is_flag=True, help="It builds on nothing.")
+def new(file: Path | None, *, extends: str, standalone: bool) -> None:
+    """Write a commented template to FILE, which must not exist; without FILE, print it.
+
+    The template checks, and its tests pass, before anything is changed.
+    """
+    from lemonade_es.rules.load import SUFFIXES, find_rulebook
+    from lemonade_es.rules.template import new_rulebook
+
+    base = None if standalone else extends
+    if base is not None and find_rulebook(base).exists() and Path(base).suffix in SUFFIXES:
+        base = os.path.relpath(base, Path() if file is None else file.parent)  # it is looked up from there
+    text = new_rulebook("mine" if file is None else file.stem, base, "mine.yaml" if file is None else str(file))
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    if file.suffix not in SUFFIXES:
+        raise ConfigError("a rulebook's name ends in .yaml", where=str(file), hint=f"write {file}.yaml")
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except FileExistsError:
+        raise ConfigError("there is such a file already", where=str(file), hint="choose another name") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(file)) from None
+    click.echo(f"{file} is written; next: lemonade-es rulebook check {file}")
+
+
+@rulebook.command(short_help="Find what is wrong or doubtful.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--notes", is_flag=True, help="Show notes as well, which are no fault.")
+@click.option("--strict", is_flag=True, help="Warnings, too, end with exit code 2.")
+@json_option("Print one object: the files, each with its problems.")
+def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -> None:
+    """Check rulebooks: all problems at once, each with file, line, column and a code.
+
+    Then, if the file can be used, what is doubtful about its rules: conflicts, ties, gaps, rules that never fire
+    or never matter, each with an example where there is one. docs/rulebook-codes.md explains the codes.
+
+    Exit code 2 if a file cannot be used.
+    """
+    from lemonade_es.report.rulebook_check import check as check_file
+    from lemonade_es.report.rulebook_check import check_text
+
+    found = [check_file(file) for file in files]
+    if as_json:
+        click.echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
+    else:
+        click.echo(check_text(found, notes=notes))
+    bad = any(not item.usable or (strict and item.warnings) for item in found)
+    sys.exit(BAD_INPUT if bad else DONE)

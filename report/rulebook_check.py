@@ -1,0 +1,115 @@
+"""What is wrong with rulebook files, and what is doubtful about them, for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lemonade_es.errors import RulebookError
+from lemonade_es.rules.lint import Finding, lint
+from lemonade_es.rules.load import find_rulebook, load_rulebook
+from lemonade_es.rules.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One rulebook file, checked.
+
+    Attributes:
+        file: as it was named.
+        problems: why it cannot be used; if there are any, nothing else was looked at.
+        findings: what is doubtful about its rules, in the order of the file.
+        error: why it could not even be read, if so.
+        rules: how many rules it has, those that it extends included.
+        tests: how many tests.
+    """
+
+    file: str
+    problems: tuple[Problem, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    rules: int = 0
+    tests: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether a search can use it."""
+        return not self.problems and self.error is None
+
+    @property
+    def warnings(self) -> int:
+        """How many findings are more than notes."""
+        return sum(finding.level == "warning" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The file and a list of problems, one shape for errors, warnings and notes."""
+        problems = [_plain("error", problem) for problem in self.problems]
+        for finding in self.findings:
+            witness = None if finding.witness is None else dict(finding.witness)
+            more = {"rules": list(finding.rules), "witness": witness, "proof": finding.proof}
+            problems.append(_plain(finding.level, finding) | more)
+        return {
+            "file": self.file,
+            "usable": self.usable,
+            "rules": self.rules,
+            "tests": self.tests,
+            "error": self.error,
+            "problems": problems,
+        }
+
+
+def check(name: str) -> Checked:
+    """Check a shipped rulebook or a file: load it, then look for what is doubtful."""
+    try:
+        rulebook = load_rulebook(find_rulebook(name))
+    except RulebookError as error:
+        found = tuple(problem for problem in error.problems if isinstance(problem, Problem))
+        return Checked(name, problems=found, error=None if found else str(error))
+    return Checked(name, findings=lint(rulebook), rules=len(rulebook.rules), tests=len(rulebook.tests))
+
+
+def check_text(checked: Sequence[Checked], *, notes: bool) -> str:
+    """A line for each problem and finding, then a line for each file.
+
+    Args:
+        checked: the files.
+        notes: whether notes are shown, or only counted.
+    """
+    return "\n".join(line for item in checked for line in _lines(item, notes=notes))
+
+
+def _lines(item: Checked, *, notes: bool) -> Iterator[str]:
+    if item.error is not None:
+        yield item.error
+        return
+    yield from map(str, item.problems)
+    for finding in item.findings:
+        if notes or finding.level == "warning":
+            yield f"{finding.place} {finding.level} {finding.code} {finding.message}"
+    if item.problems:
+        yield f"{item.file}: {_count(len(item.problems), 'problem')}; it cannot be used"
+        return
+    counts = [_count(item.rules, "rule"), _count(item.tests, "test")]
+    if item.warnings:
+        counts.append(_count(item.warnings, "warning"))
+    remarks = len(item.findings) - item.warnings
+    if remarks:
+        counts.append(_count(remarks, "note") + ("" if notes else " (--notes shows them)"))
+    yield f"{item.file}: {'usable' if item.warnings else 'well'}; {', '.join(counts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _plain(level: str, found: Problem | Finding) -> dict[str, Any]:
+    place = found.place
+    return {
+        "level": level,
+        "code": found.code,
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "message": found.message,
+    }

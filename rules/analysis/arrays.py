@@ -1,0 +1,97 @@
+"""Expressions over arrays: the same logic as :mod:`lemonade_es.rules.logic`, for many situations at once.
+
+Truth is 1.0 (true), 0.0 (false) or 0.5 (unknown), so that *and* is the minimum, *or* the maximum and *not* the
+difference from 1; an unknown number is NaN.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from lemonade_es.rules.expression import FLAGS
+from lemonade_es.rules.logic import TRUE_ABOVE
+
+Array = npt.NDArray[np.float64]
+
+TRUE, UNKNOWN, FALSE = 1.0, 0.5, 0.0
+
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Array, Array], Array]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+}
+_COMPARISONS: Mapping[type[ast.cmpop], Callable[[Array, Array], npt.NDArray[np.bool_]]] = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}
+
+
+def number(node: ast.expr, values: Mapping[str, Array]) -> Array:
+    """The values of a number expression."""
+    with np.errstate(all="ignore"):  # what cannot be computed is unknown
+        return _finite(_number(node, values))
+
+
+def condition(node: ast.expr, values: Mapping[str, Array]) -> Array:
+    """The truth of a condition."""
+    match node:
+        case ast.BoolOp(op=op, values=parts):
+            decided = [condition(part, values) for part in parts]
+            return functools.reduce(np.minimum if isinstance(op, ast.And) else np.maximum, decided)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return 1.0 - condition(operand, values)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            sides = [number(side, values) for side in (left, *comparators)]
+            decided = [_comparison(op, *pair) for op, pair in zip(ops, itertools.pairwise(sides), strict=True)]
+            return functools.reduce(np.minimum, decided)
+        case ast.Name(id=name) if name in FLAGS:
+            return _comparison(ast.Gt(), _column(name, values), np.asarray(TRUE_ABOVE))
+        case ast.Name(id=name):
+            return values[name]
+        case _:
+            raise AssertionError(f"not a checked condition: {ast.unparse(node)}")
+
+
+def _number(node: ast.expr, values: Mapping[str, Array]) -> Array:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return np.asarray(float(value))
+        case ast.Name(id=name):
+            return _column(name, values)
+        case ast.UnaryOp(op=sign, operand=operand):
+            plus = _number(operand, values)
+            return -plus if isinstance(sign, ast.USub) else plus
+        case ast.BinOp(left=left, op=op, right=right):
+            return _finite(_ARITHMETIC[type(op)](_number(left, values), _number(right, values)))
+        case ast.Call(func=ast.Name(id="abs"), args=[operand]):
+            return np.abs(_number(operand, values))
+        case ast.Call(func=ast.Name(id=name), args=operands):
+            found = [_number(operand, values) for operand in operands]
+            return functools.reduce(np.minimum if name == "min" else np.maximum, found)
+        case _:
+            raise AssertionError(f"not a checked number: {ast.unparse(node)}")
+
+
+def _column(name: str, values: Mapping[str, Array]) -> Array:
+    missing = np.asarray(np.nan)
+    return values.get(name, missing)
+
+
+def _finite(found: Array) -> Array:
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _comparison(op: ast.cmpop, left: Array, right: Array) -> Array:
+    unknown = np.isnan(left) | np.isnan(right)
+    return np.where(unknown, UNKNOWN, _COMPARISONS[type(op)](left, right).astype(np.float64))

@@ -1,0 +1,91 @@
+"""A rulebook over many situations at once: what fires, and what is left after conflict resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lemonade_es.rules.analysis.arrays import TRUE, Array, condition, number
+from lemonade_es.rules.analysis.points import Points
+from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.rules.strata import strata
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What a rulebook makes of each point.
+
+    Attributes:
+        rules: the ids of its rules, in their order.
+        instructions: the ids of its instructions, in their order.
+        truth: of each rule's condition, ``[points, rules]``.
+        weights: of each instruction before conflicts are resolved, ``[points, instructions]``; NaN if not given.
+        kept: its weight after Algorithm 2 and ``max_instructions``, or 0 where it is not left.
+    """
+
+    rules: tuple[str, ...]
+    instructions: tuple[str, ...]
+    truth: Array
+    weights: Array
+    kept: Array
+
+
+def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
+    """Fire the rules and resolve the conflicts at each point, as the engine does at one."""
+    values: dict[str, Array] = {name: points.values[:, index] for index, name in enumerate(points.names)}
+    stratum = strata(rulebook.rules)
+    order = sorted(range(len(rulebook.rules)), key=lambda index: _firing(rulebook, stratum, index))
+    number_of = {name: index for index, name in enumerate(rulebook.instructions)}
+    shape = (len(points.values), len(number_of))
+    truth = np.zeros((shape[0], len(rulebook.rules)), order="F")  # columns are written and read one by one
+    weights, urgency = np.full(shape, np.nan, order="F"), np.full(shape, -np.inf, order="F")
+    for rule in rulebook.rules:
+        if rule.conclude is not None:
+            values[rule.conclude] = np.zeros(shape[0])
+    for index in order:
+        rule = rulebook.rules[index]
+        held = np.broadcast_to(condition(rule.when.tree, values), shape[:1])
+        truth[:, index] = held
+        if rule.conclude is not None:
+            values[rule.conclude] = np.maximum(values[rule.conclude], held)
+        if rule.weight is None:
+            continue
+        weight = np.broadcast_to(number(rule.weight.tree, values), shape[:1])
+        given = (held == TRUE) & ~np.isnan(weight)
+        for name in rule.instruct:
+            column = number_of[name]
+            before = weights[:, column]
+            more = before + weight if rulebook.combine == "sum" else np.maximum(before, weight)
+            weights[:, column] = np.where(given, np.where(np.isnan(before), weight, more), before)
+            urgency[:, column] = np.where(given, np.maximum(urgency[:, column], rule.salience), urgency[:, column])
+    ids = tuple(rule.id for rule in rulebook.rules)
+    return Outcomes(ids, tuple(number_of), truth, weights, _resolved(rulebook, number_of, weights, urgency))
+
+
+def _firing(rulebook: Rulebook, stratum: Mapping[str, int], index: int) -> tuple[int, int, int]:
+    rule = rulebook.rules[index]
+    return stratum[rule.id], -rule.salience, index
+
+
+def _resolved(rulebook: Rulebook, number_of: Mapping[str, int], weights: Array, urgency: Array) -> Array:
+    """Algorithm 2 and ``max_instructions``; see :func:`lemonade_es.engine.conflicts.resolve`."""
+    given = np.where(np.isnan(weights), 0.0, weights)
+    kept = np.where(given > 0, given, 0.0)
+    for name, column in number_of.items():
+        partner = rulebook.instructions[name].conflicts_with
+        if partner is None:
+            continue
+        rival = number_of[partner]
+        level = given[:, rival] == given[:, column]
+        first = urgency[:, rival] > urgency[:, column]
+        first |= (urgency[:, rival] == urgency[:, column]) & (rival < column)
+        beaten = (given[:, rival] > given[:, column]) | (level & first)
+        kept[:, column] = np.where((given[:, rival] > 0) & beaten, 0.0, kept[:, column])
+    limit = rulebook.max_instructions
+    if limit is not None and limit < kept.shape[1]:
+        place = np.broadcast_to(np.arange(kept.shape[1]), kept.shape)
+        walk = np.lexsort((place, -urgency, -kept), axis=-1)
+        np.put_along_axis(kept, walk[:, limit:], 0.0, axis=-1)
+    return kept

@@ -1,0 +1,154 @@
+"""`lemonade-es rulebook`, as a domain expert types it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lemonade_es.cli import main
+from lemonade_es.rules.load import find_rulebook, shipped
+from lemonade_es.rules.schema import rulebook_schema
+
+
+@pytest.fixture
+def rulebook(tmp_path, monkeypatch):
+    """Runs a command in an empty folder, in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        return CliRunner().invoke(main, ["rulebook", *map(str, words)])
+
+    return run
+
+
+def test_the_schema_is_printed_for_editors(rulebook):
+    assert json.loads(rulebook("schema").output) == rulebook_schema()
+
+
+def test_the_shipped_rulebooks_are_listed_with_what_they_are_for(rulebook):
+    lines = json.loads(rulebook("list", "--json").output)
+    assert [line["name"] for line in lines] == shipped()
+    assert all(line["about"] and line["rules"] and line["tests"] for line in lines)
+    assert all(line["name"] in rulebook("list").output for line in lines)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_rulebook_is_shown_letter_by_letter(rulebook, name):
+    assert rulebook("show", name).output == find_rulebook(name).read_text(encoding="utf-8")
+
+
+def test_the_rules_of_a_rulebook_are_shown_with_their_places(rulebook):
+    shown = rulebook("show", "lemonade", "--rules").output
+    assert "low-training-accuracy" in shown
+    data = json.loads(rulebook("show", "lemonade", "--json").output)
+    rule = next(rule for rule in data["rules"] if rule["id"] == "low-training-accuracy")
+    assert rule["when"] == "T_Acc < TT_Acc"
+    assert rule["instruct"] == ["ACL", "AMK", "ADL", "ASC"]
+    assert rule["place"].startswith("lemonade.yaml:")
+
+
+def test_a_misspelt_shipped_name_is_met_with_the_right_one(rulebook):
+    done = rulebook("show", "lemonad")
+    assert done.exit_code == 2
+    assert "did you mean lemonade?" in done.output
+
+
+@pytest.mark.parametrize("options", [[], ["--standalone"]])
+def test_a_new_rulebook_checks_without_a_warning_and_passes_its_tests(rulebook, options):
+    done = rulebook("new", "mine.yaml", *options)
+    assert done.exit_code == 0
+    assert "rulebook check mine.yaml" in done.output
+    checked = rulebook("check", "mine.yaml", "--strict", "--json")
+    assert checked.exit_code == 0, checked.output
+    assert "${" not in Path("mine.yaml").read_text()
+
+
+def test_a_new_rulebook_is_printed_where_no_file_is_named(rulebook):
+    assert rulebook("new").output.startswith("# mine: all the rules of lemonade, and yours.")
+
+
+def test_a_new_rulebook_builds_on_a_file_of_ones_own(rulebook):
+    rulebook("new", "base.yaml")
+    Path("sub").mkdir()
+    assert rulebook("new", "sub/mine.yaml", "--extends", "base.yaml").exit_code == 0
+    assert f"extends: {os.path.join('..', 'base.yaml')}\n" in Path("sub/mine.yaml").read_text()  # noqa: PTH118
+    checked = json.loads(rulebook("check", "sub/mine.yaml", "--json").output)
+    assert checked["files"][0]["usable"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["there.yaml"], "there is such a file already"),
+        (["mine"], "a rulebook's name ends in .yaml (write mine.yaml)"),
+        (["no/folder.yaml"], "cannot be written"),
+        (["my rules.yaml"], "a rulebook cannot be called 'my rules'"),
+        (["mine.yaml", "--extends", "lemonad"], "did you mean lemonade?"),
+        (["mine.yaml", "--extends", "missing.yaml"], "there is no file 'missing.yaml'"),
+    ],
+)
+def test_a_new_rulebook_that_cannot_be_is_refused_and_nothing_is_written(rulebook, words, told):
+    Path("there.yaml").write_text("mine")
+    done = rulebook("new", *words)
+    assert done.exit_code == 2
+    assert told in done.output
+    assert {path.name for path in Path().iterdir()} == {"there.yaml"}
+    assert Path("there.yaml").read_text() == "mine"
+
+
+BROKEN = """\
+rulebook: broken
+version: 1
+extends: lemonade
+rules:
+  - {id: first, when: T_Ac < TT_Acc, weight: PV_Acc, instruct: [ACX]}
+  - {id: second, wen: T_Acc < 1, when: T_Acc < , conclude: low}
+"""
+
+
+def test_all_problems_of_all_files_come_at_once(rulebook):
+    Path("one.yaml").write_text(BROKEN)
+    Path("two.yaml").write_text("rulebook: two\nversion: 0\n")
+    done = rulebook("check", "one.yaml", "two.yaml", "lemonade")
+    assert done.exit_code == 2
+    for line in (
+        "one.yaml:5:23 UNKNOWN_NAME 'T_Ac' is neither in the vocabulary nor a conclusion of any rule; did you mean",
+        "one.yaml:5:65 UNKNOWN_INSTRUCTION no instruction is called 'ACX'; did you mean ASC?",
+        "one.yaml:6:18 UNKNOWN_KEY 'wen' is not a key here; did you mean when?",
+        "two.yaml:2:10 OUT_OF_RANGE version must be at least 1, found 0",
+        "two.yaml:1:1 MISSING_KEY 'rules' is missing here",
+    ):
+        assert line in done.output, done.output
+    assert "one.yaml: 4 problems; it cannot be used" in done.output
+
+
+def test_the_same_problems_are_given_as_data(rulebook):
+    Path("one.yaml").write_text(BROKEN)
+    data = json.loads(rulebook("check", "one.yaml", "--json").output)
+    (file,) = data["files"]
+    assert not file["usable"]
+    assert file["problems"][0] == {
+        "level": "error",
+        "code": "UNKNOWN_NAME",
+        "file": "one.yaml",
+        "line": 5,
+        "column": 23,
+        "message": "'T_Ac' is neither in the vocabulary nor a conclusion of any rule; did you mean T_Acc?",
+    }
+
+
+def test_a_file_that_is_not_there_does_not_hide_the_others(rulebook):
+    done = rulebook("check", "missing.yaml", "lemonade")
+    assert done.exit_code == 2
+    assert "there is no file 'missing.yaml'" in done.output
+    assert "lemonade: " in done.output
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_shipped_rulebooks_check_without_a_warning(rulebook, name):
+    done = rulebook("check", name, "--strict")
+    assert done.exit_code == 0, done.output

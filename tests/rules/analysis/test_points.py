@@ -1,0 +1,89 @@
+"""Where rulebooks are looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lemonade_es.rules.analysis.points import sample_points
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+from lemonade_es.vocabulary import METRICS, settings
+
+HEAD = "rulebook: small\nversion: 1\ninstructions: {AWI: {text: a}}\nrules:\n"
+SETTINGS = settings(None, {})
+
+
+def book(*conditions):
+    rules = [
+        f"  - {{id: r{index}, when: {condition!r}, weight: 1, instruct: [AWI]}}\n"
+        for index, condition in enumerate(conditions)
+    ]
+    return parse_rulebook(HEAD + "".join(rules), "small.yaml")
+
+
+def column(points, name):
+    return points.values[:, points.names.index(name)]
+
+
+def test_the_same_seed_gives_the_same_points_and_another_gives_others():
+    rulebook = load_rulebook(find_rulebook("lemonade"))
+    one, two, other = (sample_points([rulebook], SETTINGS, count=500, seed=seed) for seed in (1, 1, 2))
+    assert one.names == two.names
+    assert np.array_equal(one.values, two.values, equal_nan=True)
+    assert not np.array_equal(one.values, other.values, equal_nan=True)
+
+
+def test_every_metric_of_all_rulebooks_and_every_setting_has_a_column_and_stays_within_its_bounds():
+    points = sample_points([book("F < TF"), book("loss_slope > 0.5 and P > TP")], SETTINGS, count=600)
+    assert points.names == ("F", "P", "loss_slope", *SETTINGS)
+    for name in ("F", "P", "loss_slope"):
+        found = column(points, name)
+        assert np.isfinite(found).all()
+        assert METRICS[name].low <= found.min() <= found.max() <= METRICS[name].high
+    assert (column(points, "TF") == 14000).all()
+    assert np.isnan(column(points, "TP")).all()
+
+
+@pytest.mark.parametrize(
+    ("condition", "gap"),
+    [
+        ("V_Acc < TV_Acc", lambda row: row["V_Acc"] - 0.99),
+        ("T_Acc - V_Acc > OT", lambda row: row["T_Acc"] - row["V_Acc"] - 0.1),
+        ("0.2 < 2 * T_Acc - V_Acc / 4 < 0.4", lambda row: 2 * row["T_Acc"] - row["V_Acc"] / 4 - 0.4),
+        ("abs(T_Acc - V_Acc) < OT", lambda row: abs(row["T_Acc"] - row["V_Acc"]) - 0.1),
+        ("V_E / T_E > 0.25", lambda row: row["V_E"] / row["T_E"] - 0.25 if row["T_E"] else 1.0),
+        ("T_E > TT_E * 3", lambda row: row["T_E"] - 0.003),
+        ("F >= 30000", lambda row: (row["F"] - 30000) / 30000),
+    ],
+)
+def test_points_lie_on_just_under_and_just_over_the_boundary_of_each_comparison(condition, gap):
+    points = sample_points([book(condition)], SETTINGS, count=600)
+    gaps = np.asarray([gap(points.row(index)) for index in range(len(points.values))])
+    scale = 1e-4
+    assert (np.abs(gaps) < 1e-12).sum() >= 10
+    assert ((gaps > 1e-12) & (gaps < scale)).sum() >= 10
+    assert ((gaps < -1e-12) & (gaps > -scale)).sum() >= 10
+
+
+def test_flags_are_nought_or_one_and_mostly_nought():
+    found = column(sample_points([book("failed or nonfinite")], SETTINGS, count=2000), "failed")
+    assert set(found) == {0.0, 1.0}
+    assert found.mean() < 0.2
+
+
+def test_random_values_are_short_enough_to_read():
+    points = sample_points([book("V_Acc < 0.5", "F < 1000")], SETTINGS, count=400)
+    short = [len(f"{value:.12g}".replace(".", "").strip("0")) <= 4 for value in column(points, "V_Acc")]
+    assert np.mean(short) > 0.6
+
+
+def test_a_row_leaves_unknown_values_out():
+    points = sample_points([book("P > TP")], SETTINGS, count=20)
+    assert "TP" not in points.row(0)
+    assert points.row(0)["TV_Acc"] == 0.99
+
+
+def test_a_rulebook_without_metrics_has_points_too():
+    points = sample_points([book("PV_Acc > 0.5")], SETTINGS, count=10)
+    assert points.names == tuple(SETTINGS)
+    assert len(points.values) > 0

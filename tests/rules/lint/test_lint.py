@@ -1,0 +1,250 @@
+"""What the linter says, and what it does not say."""
+
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.engine.conflicts import resolve
+from lemonade_es.engine.evaluator import evaluate
+from lemonade_es.engine.facts import Facts
+from lemonade_es.rules.lint import lint
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
+from lemonade_es.vocabulary import METRICS, settings
+
+HEAD = """\
+rulebook: b
+version: 1
+instructions:
+  ACL: {text: Add, conflicts_with: RCL}
+  RCL: {text: Reduce, conflicts_with: ACL}
+rules:
+"""
+NO_GAP = "  - {id: rest, when: V_Acc >= 0, weight: 0.01, instruct: [ACL, RCL], because: x}\n"
+TESTS = "tests:\n  - {name: t, given: {}, expect: {absent: [ACL]}}\n"
+
+
+def book(*rules, head=HEAD, tests=TESTS):
+    lines = "".join(f"  - {{id: r{number}, because: x, {rule}}}\n" for number, rule in enumerate(rules))
+    return parse_rulebook(head + lines + tests, "b.yaml")
+
+
+def found(rulebook, code=None):
+    return [item for item in lint(rulebook) if code is None or item.code == code]
+
+
+def one(rulebook, code):
+    (item,) = found(rulebook, code)
+    return item
+
+
+def codes(rulebook, level="warning"):
+    return {item.code for item in lint(rulebook) if item.level == level}
+
+
+GOOD = ("when: V_Acc < TV_Acc, weight: PV_Acc, instruct: [ACL]", "when: F < TF, weight: PF, instruct: [RCL]")
+
+
+def test_a_good_rulebook_draws_no_warning():
+    assert codes(book(*GOOD)) == set()
+
+
+def test_an_instruction_that_no_rule_asks_for():
+    item = one(book(GOOD[0]), "UNUSED_INSTRUCTION")
+    assert str(item) == "b.yaml:5:8 UNUSED_INSTRUCTION no rule asks for RCL; write one, or remove it"
+
+
+def test_a_conclusion_that_no_rule_reads():
+    item = one(book(*GOOD, "when: F < 3, conclude: slow"), "UNUSED_CONCLUSION")
+    assert item.rules == ("r2",)
+    assert item.place.line == 9
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("V_Acc < 0.5 and V_Acc > 0.6", "CONTRADICTION"),
+        ("V_Acc < T_Acc and T_Acc < V_Acc", "CONTRADICTION"),
+        ("V_Acc < T_Acc and T_Acc < P / 2 and P < 2 * V_Acc", "CONTRADICTION"),
+        ("V_Acc < TV_Acc and V_Acc >= TV_Acc", "CONTRADICTION"),
+        ("V_Acc == 0.5 and V_Acc != 0.5", "CONTRADICTION"),
+        ("V_Acc < UT and V_Acc > OT", "NEVER_FIRES"),
+        ("V_Acc > TV_Acc + 0.5", "NEVER_FIRES"),
+    ],
+)
+def test_a_condition_that_can_never_hold(condition, code):
+    item = one(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), code)
+    assert (item.level, item.proof, item.rules) == ("warning", "proved", ("r2",))
+
+
+def test_a_rule_that_reads_conclusions_which_exclude_each_other_never_fires():
+    rules = (
+        "when: V_Acc < 0.5, conclude: low",
+        "when: V_Acc > 0.4, conclude: high",
+        "when: low and not high and V_Acc > 0.45, weight: 1, instruct: [ACL]",
+    )
+    assert one(book(*GOOD, *rules), "CONTRADICTION").rules == ("r4",)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["V_Acc < 0.5 and V_Acc > 0.4", "T_Acc - V_Acc > OT and T_Acc - V_Acc < 0.3", "not (V_Acc < 0.2 or V_Acc >= 0.9)"],
+)
+def test_a_condition_that_holds_somewhere_is_not_doubted(condition):
+    rulebook = book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]")
+    assert not {"CONTRADICTION", "NEVER_FIRES"} & codes(rulebook)
+
+
+def test_a_rule_that_fires_only_elsewhere_in_the_declared_ranges_is_no_warning():
+    head = HEAD.replace("rules:", "thresholds: {OT: {range: [0, 0.5]}}\nrules:")
+    rule = "when: V_Acc < OT and V_Acc > 0.3, weight: 1, instruct: [ACL]"
+    item = one(book(*GOOD, rule, head=head), "NEVER_FIRES")
+    assert item.level == "note"
+    assert "at others in their ranges" in item.message
+
+
+@pytest.mark.parametrize(
+    ("condition", "code", "column"),
+    [
+        ("V_Acc < 0.5 or V_Acc > 1.5", "ALWAYS_FALSE", 47),
+        ("V_Acc < 0.5 and T_Acc <= 1", "ALWAYS_TRUE", 48),
+        ("V_Acc < 0.5 and P >= 0", "ALWAYS_TRUE", 48),
+    ],
+)
+def test_a_comparison_that_decides_nothing(condition, code, column):
+    item = one(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), code)
+    assert (item.level, item.place.line, item.place.column) == ("warning", 9, column)
+
+
+def test_a_rule_that_is_meant_to_fire_always_is_only_noted():
+    item = one(book(*GOOD, "when: P >= 0, weight: 1, instruct: [ACL]"), "ALWAYS_TRUE")
+    assert item.level == "note"
+
+
+def test_a_rule_whose_threshold_is_not_set():
+    item = one(book(*GOOD, "when: S > TS, weight: 1, instruct: [RCL]"), "UNKNOWN_UNTIL_SET")
+    assert item.level == "note"
+    assert "TS (tolerated model size)" in item.message
+
+
+def test_a_rule_whose_priority_is_zero():
+    item = one(book(*GOOD), "NO_WEIGHT")
+    assert item.rules == ("r1",)
+    assert "raise PF" in item.message
+
+
+def test_a_rule_that_always_loses_to_the_partner():
+    rules = (
+        "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 2, instruct: [RCL]",
+    )
+    item = one(book(*rules), "DEAD_RULE")
+    assert (item.rules, item.proof, item.level) == (("r0",), "proved", "warning")
+    assert "loses to r1" in item.message
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ("when: V_Acc < 0.7, weight: 0.5, instruct: [ACL]", "when: V_Acc < 0.5, weight: 2, instruct: [RCL]"),
+        ("when: V_Acc < 0.5, weight: 3, instruct: [ACL]", "when: V_Acc < 0.7, weight: 2, instruct: [RCL]"),
+    ],
+)
+def test_a_rule_that_wins_somewhere_is_not_dead(rules):
+    assert "DEAD_RULE" not in codes(book(*rules))
+
+
+def test_a_rule_that_loses_only_with_another_rules_help_is_found_too():
+    rules = (
+        "when: V_Acc < 0.5, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 0.75, instruct: [RCL]",
+        "when: V_Acc < 0.9, weight: 0.75, instruct: [RCL]",
+    )
+    assert one(book(*rules), "DEAD_RULE").rules == ("r0",)
+
+
+def test_rules_on_nested_conditions_count_double():
+    rules = ("when: V_Acc < 0.8, weight: 1, instruct: [ACL]", "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]")
+    item = one(book(*rules, GOOD[1]), "DOUBLE_COUNT")
+    assert (item.rules, item.proof, item.level) == (("r1", "r0"), "proved", "note")
+    assert "(b.yaml:7)" in item.message
+    assert "0.5 and 1" in item.message
+
+
+def test_rules_on_equal_conditions_are_a_warning():
+    rules = ("when: V_Acc < 0.8, weight: 1, instruct: [ACL]", "when: not (0.8 <= V_Acc), weight: 2, instruct: [ACL]")
+    assert one(book(*rules, GOOD[1]), "DOUBLE_COUNT").level == "warning"
+
+
+def test_nested_conditions_do_not_count_double_where_the_largest_weight_is_taken():
+    rules = ("when: V_Acc < 0.8, weight: 1, instruct: [ACL]", "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]")
+    assert found(book(*rules, head=HEAD.replace("version: 1", "version: 1\ncombine: max")), "DOUBLE_COUNT") == []
+
+
+def test_partners_that_are_asked_for_at_once_are_told_with_an_example_that_does_it():
+    rules = ("when: V_Acc < 0.8, weight: 1, instruct: [ACL]", "when: F < 500, weight: 0.5, instruct: [RCL]")
+    rulebook = book(*rules)
+    item = one(rulebook, "PARTNER_OVERLAP")
+    inference = evaluate(rulebook, Facts.of(item.witness, settings(None, {})))
+    assert inference.weights == {"ACL": 1.0, "RCL": 0.5}
+    assert set(item.witness) == {"V_Acc", "F"}
+
+
+def test_a_tie_is_a_warning_with_an_example_that_is_one():
+    rules = ("when: V_Acc < 0.8, weight: 0.5, instruct: [ACL]", "when: F < 500, weight: 0.5, instruct: [RCL]")
+    rulebook = book(*rules)
+    item = one(rulebook, "WEIGHT_TIE")
+    assert item.level == "warning"
+    inference = evaluate(rulebook, Facts.of(item.witness, settings(None, {})))
+    assert resolve(inference, rulebook).decisions[0].margin == 0
+
+
+def test_a_tie_that_comes_only_at_other_settings_says_at_which():
+    head = HEAD.replace("rules:", "priorities: {PF: {default: 0.5, range: [0.25, 1]}}\nrules:")
+    rules = ("when: V_Acc < 0.8, weight: 1, instruct: [ACL]", "when: F < 500, weight: PF, instruct: [RCL]")
+    assert one(book(*rules, head=head), "WEIGHT_TIE").message.startswith("at PF = 1: ")
+
+
+def test_a_gap_in_which_a_wish_is_not_met_is_a_warning_with_a_region_and_an_example():
+    rulebook = book("when: V_Acc < 0.5, weight: 1, instruct: [ACL]", GOOD[1])
+    (item,) = (gap for gap in found(rulebook, "GAP") if gap.level == "warning")
+    assert 0.5 <= item.witness["V_Acc"] < 0.99
+    assert "within 0.5 <= V_Acc <= 0.9" in item.message
+    assert resolve(evaluate(rulebook, Facts.of(item.witness, settings(None, {}))), rulebook).instructions == {}
+
+
+def test_a_gap_in_which_all_wishes_are_met_is_a_note():
+    assert {gap.level for gap in found(book(*GOOD), "GAP")} == {"note"}
+
+
+def test_no_gap_is_found_where_there_is_none():
+    rules = (*GOOD, "when: V_Acc >= TV_Acc, weight: 0.1, instruct: [RCL]")
+    assert found(book(*rules), "GAP") == []
+
+
+def test_missing_reasons_and_tests_are_noted():
+    rulebook = parse_rulebook(HEAD + "  - {id: a, when: V_Acc < 1, weight: 1, instruct: [ACL, RCL]}\n", "b.yaml")
+    assert {"NO_REASON", "NO_TESTS"} <= codes(rulebook, "note")
+
+
+def test_findings_come_in_the_order_of_the_file_and_are_the_same_each_time():
+    rulebook = load_rulebook(find_rulebook("lemonade"))
+    findings = lint(rulebook)
+    assert [item.place.line for item in findings] == sorted(item.place.line for item in findings)
+    assert lint(rulebook) == findings
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_each_witness_of_the_shipped_rulebooks_does_what_is_said(name):
+    rulebook = load_rulebook(find_rulebook(name))
+    wishes = settings(None, {}, rulebook.defaults)
+    for item in lint(rulebook):
+        if item.witness is None or item.message.startswith("at "):
+            continue
+        assert set(item.witness) <= set(METRICS)
+        inference = evaluate(rulebook, Facts.of(item.witness, wishes))
+        if item.code == "DOUBLE_COUNT":
+            assert set(item.rules) <= {firing.rule for firing in inference.fired}
+        if item.code in {"PARTNER_OVERLAP", "WEIGHT_TIE"}:
+            assert resolve(inference, rulebook).decisions
+        if item.code == "GAP":
+            assert resolve(inference, rulebook).instructions == {}
