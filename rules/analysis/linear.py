@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.logic import TRUE_ABOVE
@@ -76,7 +75,7 @@ class Prover:
         for rule in rulebook.rules:
             if rule.conclude is not None:
                 self._drawers.setdefault(rule.conclude, []).append(rule)
-        self._cases: dict[tuple[str, bool], tuple[Case, ...] | None] = {}
+        self._cases: dict[tuple[int, bool], tuple[ast.expr, tuple[Case, ...] | None]] = {}
 
     def never(self, node: ast.expr) -> bool:
         """Whether it is proved that the condition never holds."""
@@ -104,10 +103,10 @@ class Prover:
 
     def _of(self, node: ast.expr, holds: bool) -> tuple[Case, ...] | None:
         """The cases in which a condition holds, or does not; ``None`` if there are too many."""
-        key = (ast.dump(node), holds)
+        key = (id(node), holds)  # the node is kept with its cases, so that no other gets its id
         if key not in self._cases:
-            self._cases[key] = self._expanded(node, holds)
-        return self._cases[key]
+            self._cases[key] = (node, self._expanded(node, holds))
+        return self._cases[key][1]
 
     def _expanded(self, node: ast.expr, holds: bool) -> tuple[Case, ...] | None:
         match node:
@@ -145,20 +144,13 @@ class Prover:
         if first is None or second is None:
             return ((),)
         gap = first.plus(second, -1.0)
-        below = _half(gap.times(1.0), strict=False), _half(gap.times(1.0), strict=True)
-        above = _half(gap.times(-1.0), strict=False), _half(gap.times(-1.0), strict=True)
-        loose, strict = 0, 1
-        match op:
-            case ast.Lt():
-                return ((below[strict],),) if holds else ((above[loose],),)
-            case ast.LtE():
-                return ((below[loose],),) if holds else ((above[strict],),)
-            case ast.Gt():
-                return ((above[strict],),) if holds else ((below[loose],),)
-            case ast.GtE():
-                return ((above[loose],),) if holds else ((below[strict],),)
-        equal = isinstance(op, ast.Eq) is holds
-        return ((below[loose], above[loose]),) if equal else ((below[strict],), (above[strict],))
+        if isinstance(op, ast.Eq | ast.NotEq):
+            equal = isinstance(op, ast.Eq) is holds
+            below, above = _half(gap, 1.0, strict=not equal), _half(gap, -1.0, strict=not equal)
+            return ((below, above),) if equal else ((below,), (above,))
+        less = isinstance(op, ast.Lt | ast.LtE) is holds
+        strict = isinstance(op, ast.Lt | ast.Gt) is holds
+        return ((_half(gap, 1.0 if less else -1.0, strict=strict),),)
 
     def _linear(self, node: ast.expr) -> _Linear | None:
         match node:
@@ -202,6 +194,8 @@ class Prover:
 
     def _solvable(self, halves: Sequence[HalfSpace]) -> bool:
         """The same by linear programming: the largest slack that all strict ones can have together."""
+        from scipy.optimize import linprog  # noqa: PLC0415  (seldom needed, and slow to import)
+
         names = sorted({name for half in halves for name, _ in half.form})
         rows = np.zeros((len(halves), len(names) + 1))
         for row, half in zip(rows, halves, strict=True):
@@ -234,8 +228,8 @@ def _combined(first: _Linear | None, op: ast.operator, second: _Linear | None) -
     return None
 
 
-def _half(gap: _Linear, *, strict: bool) -> HalfSpace:
-    """``gap <= 0``, with a first coefficient of 1 or -1, so that equal forms are seen to be equal."""
+def _half(gap: _Linear, sign: float, *, strict: bool) -> HalfSpace:
+    """``sign * gap <= 0``, with a first coefficient of 1 or -1, so that equal forms are seen to be equal."""
     items = sorted(gap.coefficients.items())
-    scale = abs(items[0][1]) if items else 1.0
-    return HalfSpace(tuple((name, value / scale) for name, value in items), -gap.constant / scale, strict)
+    scale = sign / abs(items[0][1]) if items else sign
+    return HalfSpace(tuple((name, value * scale) for name, value in items), -gap.constant * scale, strict)

@@ -68,9 +68,9 @@ def comparisons_of(rulebooks: Sequence[Rulebook]) -> Iterator[tuple[ast.expr, as
                     continue
                 sides = [node.left, *node.comparators]
                 for left, right in itertools.pairwise(sides):
-                    key = f"{ast.dump(left)}|{ast.dump(right)}"
-                    if key not in seen:
-                        seen.add(key)
+                    text = rule.when.source[left.col_offset : right.end_col_offset]
+                    if text not in seen:
+                        seen.add(text)
                         yield left, right
 
 
@@ -173,7 +173,7 @@ class _Sampler:
         ]
         if not targets:
             return []
-        each = max(2, count // (3 * len(targets)))
+        each = max(1, count // (3 * len(targets)))
         found = []
         for (left, right), metric in targets:
             rows = contexts[self.generator.integers(0, len(contexts), each)]

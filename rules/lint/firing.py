@@ -58,7 +58,7 @@ def _without_effect(scene: Scene, number: int, rule: Rule) -> Iterator[Finding]:
         return
     at = scene.fired[:, number]
     columns = [scene.outcomes.instructions.index(name) for name in rule.instruct]
-    given, kept = scene.outcomes.weights[at][:, columns], scene.outcomes.kept[at][:, columns]
+    given, kept = scene.outcomes.weights[:, columns][at], scene.outcomes.kept[:, columns][at]
     if int(at.sum()) < _ENOUGH or not np.nanmax(np.where(np.isnan(given), -np.inf, given)) > 0 or (kept > 0).any():
         return
     rivals = [_rival(scene, number, name) for name in rule.instruct]

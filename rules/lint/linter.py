@@ -10,11 +10,15 @@ from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.firing import firing
 from lemonade_es.rules.lint.interplay import interplay
 from lemonade_es.rules.lint.scene import Scene
-from lemonade_es.rules.lint.structure import structure
+from lemonade_es.rules.lint.structure import idle_comparisons, structure
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import settings as resolve_settings
 
 POINTS = 4096
+FEWER_POINTS = 1536
+"""For rulebooks of many rules, whose comparisons already give many points."""
+MANY_RULES = 200
+
 _CORNERS = 16
 _ELSEWHERE = frozenset({"DEAD_RULE", "WEIGHT_TIE", "GAP"})
 """What is also looked for at other settings than the default ones."""
@@ -28,10 +32,13 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
         settings: thresholds and priorities to look at it under; by default those that it has without ``--set``.
     """
     usual = resolve_settings(None, {}, rulebook.defaults) if settings is None else settings
-    found = [*structure(rulebook), *_under(rulebook, usual)]
+    count = POINTS if len(rulebook.rules) <= MANY_RULES else FEWER_POINTS
+    scene = Scene(rulebook, usual, count)
+    found = [*structure(rulebook), *idle_comparisons(scene), *firing(scene), *interplay(scene)]
     known = {(item.code, item.place, item.rules if item.code == "DEAD_RULE" else ()) for item in found}
     for corner in _corners(rulebook):
-        for item in _under(rulebook, {**usual, **corner}):
+        elsewhere = Scene(rulebook, {**usual, **corner}, count)
+        for item in (*firing(elsewhere), *interplay(elsewhere)):
             key = (item.code, item.place, item.rules if item.code == "DEAD_RULE" else ())
             if item.code in _ELSEWHERE and item.level == "warning" and key not in known:
                 known.add(key)
@@ -39,12 +46,6 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
                 found.append(replace(item, message=f"at {at}: {item.message}"))
     position = {source.file: index for index, source in enumerate(rulebook.sources)}
     return tuple(sorted(found, key=lambda item: (position.get(item.place.file, 0), item.place.line, item.place.column)))
-
-
-def _under(rulebook: Rulebook, settings: Mapping[str, float | None]) -> Iterator[Finding]:
-    scene = Scene(rulebook, settings, POINTS)
-    yield from firing(scene)
-    yield from interplay(scene)
 
 
 def _corners(rulebook: Rulebook) -> Iterator[dict[str, float]]:

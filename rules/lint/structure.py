@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import numpy as np
+
+from lemonade_es.rules.analysis.arrays import Array, condition
 from lemonade_es.rules.analysis.linear import Prover
+from lemonade_es.rules.analysis.points import Points
 from lemonade_es.rules.lint.finding import Finding
+from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook
+
+_TRIED = 256
+"""A comparison that is true in one of so many situations and false in another decides something."""
 
 
 def structure(rulebook: Rulebook) -> Iterator[Finding]:
@@ -30,19 +38,26 @@ def structure(rulebook: Rulebook) -> Iterator[Finding]:
     if not rulebook.tests:
         place = Place(rulebook.file, 1, 1)
         yield Finding("note", "NO_TESTS", place, "the rulebook has no tests; add some, so that changes are noticed")
-    prover = Prover(rulebook, {})
-    for rule in rulebook.rules:
-        yield from _idle_comparisons(rule, prover)
 
 
-def _idle_comparisons(rule: Rule, prover: Prover) -> Iterator[Finding]:
+def idle_comparisons(scene: Scene) -> Iterator[Finding]:
     """Comparisons whose truth is the same whatever is measured and wished."""
+    prover = Prover(scene.rulebook, {})
+    some = Points(scene.points.names, scene.points.values[:: len(scene.points.values) // _TRIED + 1])
+    values = {name: some.values[:, index] for index, name in enumerate(some.names)}
+    for rule in scene.rulebook.rules:
+        yield from _idle_comparisons(rule, prover, values)
+
+
+def _idle_comparisons(rule: Rule, prover: Prover, values: Mapping[str, Array]) -> Iterator[Finding]:
     alone = isinstance(rule.when.tree, ast.Compare) and len(rule.when.tree.ops) == 1
     for node in ast.walk(rule.when.tree):
         if not isinstance(node, ast.Compare):
             continue
         for op, (left, right) in zip(node.ops, itertools.pairwise([node.left, *node.comparators]), strict=True):
             pair = ast.Compare(left, [op], [right])
+            if np.ptp(condition(pair, values)) > 0:
+                continue
             text = ast.unparse(pair)
             place = rule.when.place.shifted(left.col_offset) if left.lineno == 1 else rule.when.place
             if prover.never(pair):
