@@ -32,10 +32,10 @@ def _double_counts(scene: Scene) -> Iterator[Finding]:
     nearest: dict[int, tuple[int, list[str]]] = {}
     for name, givers in scene.givers.items():
         numbers = [number for number in givers if counts[number] and _counts(scene.fixed_weights[number])]
-        fired = scene.fired[:, numbers].astype(np.float32)
-        alone = fired.T @ (1.0 - fired)  # [a, b]: points where a fires without b
+        fired = np.packbits(scene.fired[:, numbers], axis=0).T.copy()  # a bit a point
         for row, inner in enumerate(numbers):
-            for column in np.flatnonzero(alone[row] == 0):
+            alone = (fired[row] & ~fired).any(axis=1)  # whether it fires somewhere without the other
+            for column in np.flatnonzero(~alone):
                 outer = numbers[int(column)]
                 equal = counts[inner] == counts[outer]
                 if outer == inner or (equal and outer > inner):
