@@ -152,29 +152,55 @@ def run(
 
 @main.command(short_help="Explain the decisions of a run.")
 @click.argument("run_name", metavar="RUN")
-@click.option("--iteration", type=int, metavar="N", help="Only this one [default: all].")
+@click.option("--iteration", type=int, metavar="N", help="Only this one [default: all; with a question, the last].")
 @click.option("--source", is_flag=True, help="Also show what the patch changed in the source.")
+@click.option("--why", metavar="NAME", help="Derive an instruction, a rule or a conclusion down to measured numbers.")
+@click.option("--why-not", metavar="NAME", help="What stood in its way, and the smallest change that would help.")
+@click.option("--replay", is_flag=True, help="Infer again from the recorded facts: is each decision still the same?")
+@click.option("--format", "form", type=click.Choice(["text", "json", "mermaid"]), help="Of an answer [default: text].")
 @out_option
 @json_option("Print the explanation as JSON: an object for one iteration, a list for all.")
-def explain(run_name: str, *, iteration: int | None, source: bool, out: Path, store: str | None, as_json: bool) -> None:
+def explain(
+    run_name: str,
+    *,
+    iteration: int | None,
+    source: bool,
+    why: str | None,
+    why_not: str | None,
+    replay: bool,
+    form: str | None,
+    out: Path,
+    store: str | None,
+    as_json: bool,
+) -> None:
     """Explain a run: facts, fired rules, conflicts, the request, the patch, and what came of it.
 
     RUN is a run's id, the beginning of one, or `latest`.
-    """
-    from lemonade_es.engine.explain import explain as explanations
-    from lemonade_es.engine.explain import one
-    from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.report.explanation import explanation_text
 
+    \b
+    lemonade-es explain latest --iteration 3
+    lemonade-es explain latest --why ACL
+    lemonade-es explain latest --why-not RCL --format mermaid
+    """
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.explanation import answered, explained, replayed
+
+    if sum((why is not None, why_not is not None, replay)) > 1:
+        raise click.UsageError("--why, --why-not and --replay are different questions; ask one at a time")
+    form = form or ("json" if as_json else "text")
     folder = RunFolder(out, store)
     journal = folder.journal(create=False)
-    found = explanations(journal.read(journal.find(run_name)), folder.artifacts)
-    chosen = found if iteration is None else (one(found, iteration, run_name),)
-    if as_json:
-        data = [item.to_json() for item in chosen]
-        click.echo(json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False))
-    else:
-        click.echo("\n\n".join(explanation_text(item, source=source) for item in chosen))
+    entries = journal.read(journal.find(run_name))
+    if why is not None or why_not is not None:
+        click.echo(answered(entries, iteration, why=why, why_not=why_not, form=form))
+        return
+    if form == "mermaid":
+        raise click.UsageError("--format mermaid draws the answer to --why or --why-not")
+    if replay:
+        told, same = replayed(entries, form=form)
+        click.echo(told)
+        sys.exit(DONE if same else FAILED)
+    click.echo(explained(entries, folder.artifacts, iteration, source=source, form=form))
 
 
 @main.command(short_help="List the runs.")

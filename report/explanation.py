@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
+from lemonade_es.engine.answer import absences
+from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Conflict
-from lemonade_es.engine.events import Accepted, IterationEnded
-from lemonade_es.engine.explain import Explanation
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded
+from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.inference import Firing, Inference
+from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.record import rulebook_at
+from lemonade_es.engine.replay import replay_run
+from lemonade_es.engine.why import why as ask_why
+from lemonade_es.engine.whynot import why_not as ask_why_not
+from lemonade_es.errors import StoreError
+from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.vocabulary import CENSUS, METRICS
 
@@ -20,6 +31,66 @@ def explanation_text(explanation: Explanation, *, source: bool) -> str:
         source: also show what the patch changed in the source, line by line.
     """
     return "\n".join(_lines(explanation, source=source))
+
+
+def explained(entries: Sequence[Entry], artifacts: Artifacts, iteration: int | None, *, source: bool, form: str) -> str:
+    """The explanation of one iteration of a run, or of all, as ``text`` or ``json``.
+
+    Raises:
+        StoreError: there is no such iteration, or a source that the journal names is missing.
+    """
+    found = explain(entries, artifacts)
+    chosen = found if iteration is None else (one(found, iteration, entries[0].run),)
+    if form == "json":
+        data = [item.to_json() for item in chosen]
+        return json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False)
+    return "\n\n".join(explanation_text(item, source=source) for item in chosen)
+
+
+def answered(
+    entries: Sequence[Entry], iteration: int | None, *, why: str | None, why_not: str | None, form: str
+) -> str:
+    """The answer to a question about a decision of a run, as ``text``, ``json`` or ``mermaid``.
+
+    Args:
+        entries: the run's journal.
+        iteration: the one that carried the instructions out; ``None`` is the last.
+        why: an instruction, rule or conclusion that came about.
+        why_not: one that did not.
+        form: of the answer.
+
+    Raises:
+        LemonadeError: there is no such decision, or the rulebook has nothing of that name.
+    """
+    advised = _decision(entries, iteration)
+    rulebook, absent = rulebook_at(tuple(entries), advised.iteration), absences(entries, advised)
+    answer = ask_why(advised, rulebook, why, absent) if why else ask_why_not(advised, rulebook, why_not or "", absent)
+    if form == "json":
+        data = {"iteration": advised.iteration} | answer.to_json()
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    if form == "mermaid":
+        return answer_mermaid(answer)
+    return f"Iteration {advised.iteration}: {answer_text(answer)}"
+
+
+def replayed(entries: Sequence[Entry], *, form: str) -> tuple[str, bool]:
+    """Whether all decisions of a run come out again, byte for byte: as text or JSON, and as a verdict."""
+    verdicts = replay_run(entries)
+    same = all(verdict.same for verdict in verdicts)
+    if form == "json":
+        return json.dumps([asdict(verdict) for verdict in verdicts], ensure_ascii=False), same
+    lines = [f"iteration {item.iteration}: {'the same' if item.same else 'another decision'}" for item in verdicts]
+    return "\n".join(lines or ["there are no decisions yet"]), same
+
+
+def _decision(entries: Sequence[Entry], iteration: int | None) -> Advised:
+    made = [entry.event for entry in entries if isinstance(entry.event, Advised)]
+    chosen = [item for item in made if iteration is None or item.iteration == iteration]
+    if not chosen:
+        numbers = ", ".join(str(item.iteration) for item in made) or "none"
+        said = "no rule has advised yet" if iteration is None else f"iteration {iteration} was not advised by rules"
+        raise StoreError(said, where=f"run {entries[0].run}", hint=f"iterations with a decision: {numbers}")
+    return chosen[-1]
 
 
 def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:

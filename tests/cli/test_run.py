@@ -257,3 +257,41 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_line_and_a_resume_loses_noth
     assert resumed.code == 0, resumed.err
     assert resumed.json["instructions_per_iteration"] == finished[1]["instructions_per_iteration"]
     assert resumed.json["best"]["CM"] == finished[1]["best"]["CM"]
+
+
+def test_a_decision_is_derived_and_denied(finished):
+    command, result = finished
+    sent = next(iter(result["instructions_per_iteration"][-1]))
+    why = command("explain", result["run"], "--why", sent)
+    assert why.code == 0, why.err
+    assert why.out.startswith(f"Iteration 3: {sent} was sent")
+    assert "lemonade.yaml:" in why.out
+    missing = next(name for name in ("RCL", "RSC", "RDL") if name not in result["instructions_per_iteration"][-1])
+    denied = command("explain", result["run"], "--iteration", 3, "--why-not", missing, "--json")
+    assert denied.json["question"] == "why-not"
+    assert denied.json["subject"] == missing
+    assert denied.json["iteration"] == 3
+    chart = command("explain", result["run"], "--why", sent, "--format", "mermaid")
+    assert chart.out.startswith("flowchart TD\n")
+
+
+def test_the_decisions_of_a_run_come_out_again_byte_for_byte(finished):
+    command, result = finished
+    replayed = command("explain", result["run"], "--replay")
+    assert (replayed.code, replayed.out) == (0, "iteration 2: the same\niteration 3: the same\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--why", "ACX"], "no instruction, rule or conclusion 'ACX'"),
+        (["--why", "ACL", "--iteration", "1"], "iteration 1 was not advised by rules"),
+        (["--why", "ACL", "--why-not", "RCL"], "ask one at a time"),
+        (["--format", "mermaid"], "draws the answer to --why or --why-not"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_so(finished, words, told):
+    command, result = finished
+    done = command("explain", result["run"], *words)
+    assert done.code == 2
+    assert told in done.err
