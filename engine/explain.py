@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.events import (
     Accepted,
     Advised,
@@ -19,6 +20,7 @@ from lemonade_es.engine.events import (
     Replied,
     Requested,
 )
+from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.errors import StoreError
 
@@ -71,14 +73,9 @@ class Explanation:
         """The explanation as JSON data, with the names that ``lemonade-es explain --json`` documents."""
         data: dict[str, Any] = {"iteration": self.iteration}
         if self.advised is not None:
-            inference = _plain(self.advised.inference)
-            resolution = _plain(self.advised.resolution)
             data["base"] = self.advised.base
             data["rulebook"] = self.advised.rulebook
-            data.update({name: inference[name] for name in _INFERENCE})
-            data["weights"] = inference["weights"]
-            data["conflicts"] = resolution["decisions"]
-            data["instructions"] = resolution["instructions"]
+            data.update(advice_json(self.advised.inference, self.advised.resolution))
         else:
             data.update(_NO_ADVICE)
         data["request"] = dict(self.request)
@@ -99,7 +96,7 @@ class Explanation:
         }
 
 
-_INFERENCE = ("facts", "fired", "not_fired", "conclusions", "contributions")
+_INFERENCE = ("facts", "fired", "not_fired", "conclusions", "contributions", "weights")
 _NO_ADVICE: Mapping[str, Any] = {
     "base": None,
     "rulebook": None,
@@ -113,6 +110,13 @@ _NO_ADVICE: Mapping[str, Any] = {
     "instructions": {},
 }
 _PATCH = ("summary", "applied", "skipped", "predicted", "mended", "attempt")
+
+
+def advice_json(inference: Inference, resolution: Resolution) -> dict[str, Any]:
+    """Facts, rules, conclusions, weights, conflicts and instructions as JSON data."""
+    plain, resolved = _plain(inference), _plain(resolution)
+    data = {name: plain[name] for name in _INFERENCE}
+    return data | {"conflicts": resolved["decisions"], "instructions": resolved["instructions"]}
 
 
 def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation, ...]:

@@ -149,6 +149,7 @@ class _Unsent:
         return Denial(answer, self._tree(*nodes), SETTINGS)
 
     def _beaten(self, item: Conflict) -> Denial:
+        mine = self._contributions(self._name)
         conflict = Node(
             "conflict",
             item.winner,
@@ -164,7 +165,7 @@ class _Unsent:
             f"{self._name} was not sent: it lost to {item.winner}, {item.loser_weight:.4g} "
             f"({', '.join(item.loser_rules)}) against {item.winner_weight:.4g} ({', '.join(item.winner_rules)}){tie}"
         )
-        return Denial(answer, self._tree(*self._contributions(self._name), conflict), SETTINGS)
+        return Denial(answer, self._tree(*mine, conflict), SETTINGS)
 
     def _surplus(self, weight: float) -> Denial:
         kept = self._decision.resolution.instructions

@@ -9,15 +9,15 @@ from dataclasses import asdict
 from lemonade_es.engine.answer import absences
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Conflict
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded
+from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.inference import Firing, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.replay import replay_run
+from lemonade_es.engine.whatif import recorded_decision
 from lemonade_es.engine.why import why as ask_why
 from lemonade_es.engine.whynot import why_not as ask_why_not
-from lemonade_es.errors import StoreError
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.vocabulary import CENSUS, METRICS
@@ -62,7 +62,7 @@ def answered(
     Raises:
         LemonadeError: there is no such decision, or the rulebook has nothing of that name.
     """
-    advised = _decision(entries, iteration)
+    advised = recorded_decision(entries, iteration)
     rulebook, absent = rulebook_at(tuple(entries), advised.iteration), absences(entries, advised)
     answer = ask_why(advised, rulebook, why, absent) if why else ask_why_not(advised, rulebook, why_not or "", absent)
     if form == "json":
@@ -83,16 +83,6 @@ def replayed(entries: Sequence[Entry], *, form: str) -> tuple[str, bool]:
     return "\n".join(lines or ["there are no decisions yet"]), same
 
 
-def _decision(entries: Sequence[Entry], iteration: int | None) -> Advised:
-    made = [entry.event for entry in entries if isinstance(entry.event, Advised)]
-    chosen = [item for item in made if iteration is None or item.iteration == iteration]
-    if not chosen:
-        numbers = ", ".join(str(item.iteration) for item in made) or "none"
-        said = "no rule has advised yet" if iteration is None else f"iteration {iteration} was not advised by rules"
-        raise StoreError(said, where=f"run {entries[0].run}", hint=f"iterations with a decision: {numbers}")
-    return chosen[-1]
-
-
 def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
     advised = explanation.advised
     if advised is None:
@@ -101,9 +91,9 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield "There are no facts yet: the executor was asked for a network that fits the task."
     else:
         yield f"Iteration {explanation.iteration}: an edit of the network of iteration {advised.base}"
-        yield from _facts(advised.inference.facts)
-        yield from _fired(advised.inference)
-        yield from _conflicts(advised.resolution.decisions)
+        yield from facts_lines(advised.inference.facts)
+        yield from fired_lines(advised.inference)
+        yield from conflict_lines(advised.resolution.decisions)
         yield ""
         yield "Instructions sent, heaviest first"
         texts = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
@@ -124,7 +114,8 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield explanation.diff.rstrip()
 
 
-def _facts(facts: Mapping[str, float | None]) -> Iterator[str]:
+def facts_lines(facts: Mapping[str, float | None]) -> Iterator[str]:
+    """Measured, unknown and wished."""
     yield ""
     yield "Facts"
     measured = [(name, facts[name]) for name in METRICS if name in facts]
@@ -147,7 +138,8 @@ def _wrapped(head: str, parts: list[str], width: int = 100) -> Iterator[str]:
         yield line.rstrip()
 
 
-def _fired(inference: Inference) -> Iterator[str]:
+def fired_lines(inference: Inference) -> Iterator[str]:
+    """The rules that fired, in their order, with what they matched and what they said."""
     yield ""
     yield "Rules that fired, in order"
     for firing in inference.fired:
@@ -189,7 +181,8 @@ def _consequence(firing: Firing) -> str:
     return "; ".join(parts)
 
 
-def _conflicts(decisions: tuple[Conflict, ...]) -> Iterator[str]:
+def conflict_lines(decisions: tuple[Conflict, ...]) -> Iterator[str]:
+    """The conflicts that were decided, and what would have flipped them."""
     if not decisions:
         return
     yield ""

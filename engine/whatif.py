@@ -1,0 +1,101 @@
+"""What a rulebook would advise: for facts that somebody supposes, without a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lemonade_es.engine.conflicts import Resolution, resolve
+from lemonade_es.engine.events import Advised
+from lemonade_es.engine.explain import advice_json
+from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.inference import Inference, compile_rulebook
+from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.metric import normalised
+from lemonade_es.errors import ConfigError, StoreError
+from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.vocabulary import METRICS, SETTABLE, closest, settings
+
+KEYS = ("facts", "fired", "not_fired", "conclusions", "conflicts", "instructions")
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What a rulebook makes of supposed facts."""
+
+    rulebook: Rulebook
+    inference: Inference
+    resolution: Resolution
+
+    def to_json(self) -> dict[str, Any]:
+        """The advice, with the names that ``explain --json`` has for the same things."""
+        data = advice_json(self.inference, self.resolution)
+        return {name: data[name] for name in KEYS}
+
+
+def suppose(rulebook: Rulebook, facts: Facts) -> Supposed:
+    """Fire the rules in Experta, and resolve the conflicts."""
+    inference = compile_rulebook(rulebook).infer(facts)
+    return Supposed(rulebook, inference, resolve(inference, rulebook))
+
+
+def supposed_facts(
+    rulebook: Rulebook, metrics: Mapping[str, float], wishes: Mapping[str, float], recorded: Advised | None = None
+) -> Facts:
+    """Facts from what somebody supposes.
+
+    Args:
+        rulebook: its defaults come before those of the vocabulary.
+        metrics: supposed measurements; all others are unknown, or as they were recorded.
+        wishes: thresholds and priorities, over the defaults or over the recorded ones.
+        recorded: a decision to start from.
+
+    Raises:
+        ConfigError: a name is unknown, stands for the other kind, or a value is out of its range.
+    """
+    for name, value in metrics.items():
+        _check_metric(name, value)
+    known: dict[str, float | None] = {}
+    if recorded is not None:
+        known = {name: value for name, value in recorded.inference.facts.items() if name in METRICS}
+    known.update(metrics)
+    resolved = settings(None, wishes, rulebook.defaults)
+    if recorded is not None:
+        then = {name: value for name, value in recorded.inference.facts.items() if name in SETTABLE}
+        resolved = {**resolved, **then, **{name: resolved[name] for name in wishes}}
+    derived = normalised(known, resolved)
+    known.update({name: value for name, value in derived.items() if name not in metrics and value is not None})
+    return Facts.of(known, resolved)
+
+
+def recorded_decision(entries: Sequence[Entry], iteration: int | None) -> Advised:
+    """The decision of an iteration of a run; of the last one that has one, by default.
+
+    Raises:
+        StoreError: no rule advised there.
+    """
+    made = [entry.event for entry in entries if isinstance(entry.event, Advised)]
+    chosen = [item for item in made if iteration is None or item.iteration == iteration]
+    if not chosen:
+        numbers = ", ".join(str(item.iteration) for item in made) or "none"
+        said = "no rule has advised yet" if iteration is None else f"iteration {iteration} was not advised by rules"
+        raise StoreError(said, where=f"run {entries[0].run}", hint=f"iterations with a decision: {numbers}")
+    return chosen[-1]
+
+
+def _check_metric(name: str, value: float) -> None:
+    term = METRICS.get(name)
+    if term is None:
+        if name in SETTABLE:
+            raise ConfigError(f"{name} is not measured", where=f"fact {name}", hint=f"give it with --set {name}=...")
+        near = closest(name, METRICS)
+        raise ConfigError(
+            f"no metric is called {name!r}",
+            where=f"fact {name}",
+            hint=f"did you mean {near}?" if near else f"metrics: {', '.join(METRICS)}",
+        )
+    if not term.low <= value <= term.high:
+        raise ConfigError(
+            f"{value:g} is out of range", where=f"fact {name}", hint=f"{name} is from {term.low:g} to {term.high:g}"
+        )

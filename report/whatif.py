@@ -1,0 +1,70 @@
+"""What a rulebook would advise, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lemonade_es.engine.sweep import Stretch
+from lemonade_es.engine.whatif import Supposed
+from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines
+from lemonade_es.report.formats import weighted
+from lemonade_es.rules.expression import Atom
+
+
+def supposed_text(supposed: Supposed) -> str:
+    """Facts, rules that fired, rules that did not with what held them back, conflicts, instructions."""
+    return "\n".join(_lines(supposed)).lstrip("\n")
+
+
+def sweep_text(name: str, stretches: Sequence[Stretch]) -> str:
+    """Each stretch in which the advice is the same, and the rules that make the difference."""
+    return "\n".join(line for stretch in stretches for line in _stretch(name, stretch))
+
+
+def _lines(supposed: Supposed) -> Iterator[str]:
+    inference, resolution = supposed.inference, supposed.resolution
+    yield from facts_lines(inference.facts)
+    yield from fired_lines(inference)
+    yield ""
+    yield "Rules that did not fire"
+    for item in inference.not_fired:
+        state = "is false" if item.truth is False else "is unknown"
+        held = "; ".join(_obstacle(atom) for atom in item.atoms if atom.truth is not atom.wanted)
+        yield f"  {item.rule}  ({item.place}) {state}: {held}"
+    if not inference.not_fired:
+        yield "  none"
+    yield from conflict_lines(resolution.decisions)
+    yield ""
+    yield "Instructions, heaviest first"
+    for name, weight in resolution.instructions.items():
+        behind = " + ".join(f"{part.rule} {part.weight:.3g}" for part in inference.contributions[name] if part.weight)
+        yield f"  {weight:6.3f}  {name}  {supposed.rulebook.instructions[name].text}  = {behind}"
+    if not resolution.instructions:
+        yield "  none: no rule that fired has a weight above 0"
+    if resolution.dropped:
+        names = ", ".join(f"{item.instruction} ({', '.join(item.rules)})" for item in resolution.dropped)
+        yield f"  without weight: {names}"
+    if resolution.surplus:
+        limit = supposed.rulebook.max_instructions
+        names = ", ".join(f"{item.instruction} {item.weight:.3g}" for item in resolution.surplus)
+        yield f"  more than the {limit} that the rulebook allows: {names}"
+
+
+def _obstacle(atom: Atom) -> str:
+    if atom.truth is None:
+        names = ", ".join(atom.unknown)
+        return f"{atom.text} ({names or 'something in it'} unknown)"
+    if atom.left is None or atom.right is None:
+        return f"{atom.text} {'holds' if atom.truth else 'does not hold'}"
+    distance = f", by {abs(atom.distance):.3g}" if atom.distance else ""
+    return f"{'' if atom.wanted else 'not '}{atom.text} ({atom.left:.6g} against {atom.right:.6g}{distance})"
+
+
+def _stretch(name: str, stretch: Stretch) -> Iterator[str]:
+    sign = "[" if stretch.starts_here else "("
+    advice = weighted(stretch.instructions) or "nothing"
+    yield f"{name} {sign}{stretch.start:.10g} .. {stretch.stop:.10g}  {advice}"
+    if stretch.on:
+        yield f"    now fires: {', '.join(stretch.on)}"
+    if stretch.off:
+        yield f"    no longer: {', '.join(stretch.off)}"
