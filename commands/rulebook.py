@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, json_option
+from lemonade_es.commands.options import BAD_INPUT, DONE, Assignments, json_option, out_option
 from lemonade_es.errors import ConfigError
 
 
@@ -129,3 +130,119 @@ def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -
         click.echo(check_text(found, notes=notes))
     bad = any(not item.usable or (strict and item.warnings) for item in found)
     sys.exit(BAD_INPUT if bad else DONE)
+
+
+@rulebook.command(short_help="Say what the rules would do.")
+@click.argument("file")
+@click.option("--fact", type=Assignments(), multiple=True, help="A supposed measurement; all others are unknown.")
+@click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
+@click.option("--from", "run_name", metavar="RUN", help="Begin with the facts of a decision of this run.")
+@click.option("--iteration", type=int, metavar="N", help="Which decision of the run [default: the last].")
+@click.option("--sweep", metavar="NAME=START:STOP:STEP", help="Let one value run, and show where the advice changes.")
+@out_option
+@json_option("Print facts, fired, not_fired, conclusions, conflicts and instructions as one object.")
+def whatif(
+    file: str,
+    *,
+    fact: Sequence[tuple[str, float]],
+    set_: Sequence[tuple[str, float]],
+    run_name: str | None,
+    iteration: int | None,
+    sweep: str | None,
+    out: Path,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Say what the rules of FILE would do with supposed facts: what fires and why, what does not and why not.
+
+    \b
+    lemonade-es rulebook whatif lemonade --fact T_Acc=0.62 --fact V_Acc=0.6
+    lemonade-es rulebook whatif lemonade --fact T_Acc=0.95 --sweep V_Acc=0.5:1:0.01
+    lemonade-es rulebook whatif mine.yaml --from latest --iteration 3 --set PF=1
+    """
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.sweep import Sweep, run_sweep
+    from lemonade_es.engine.whatif import recorded_decision, suppose, supposed_facts
+    from lemonade_es.report.whatif import supposed_text, sweep_text
+    from lemonade_es.rules.load import find_rulebook, load_rulebook
+
+    if iteration is not None and run_name is None:
+        raise click.UsageError("--iteration is one of a run: name it with --from RUN")
+    found = load_rulebook(find_rulebook(file))
+    recorded = None
+    if run_name is not None:
+        journal = RunFolder(out, store).journal(create=False)
+        recorded = recorded_decision(journal.read(journal.find(run_name)), iteration)
+    through = None if sweep is None else Sweep.parse(sweep)
+    facts = supposed_facts(found, dict(fact), dict(set_), recorded)
+    supposed = suppose(found, facts)
+    stretches = None if through is None else run_sweep(found, facts, through)
+    if as_json:
+        data = supposed.to_json()
+        if stretches is not None:
+            data["sweep"] = [stretch.to_json() for stretch in stretches]
+        click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+    elif through is not None and stretches is not None:
+        click.echo(sweep_text(through.name, stretches))
+    else:
+        click.echo(supposed_text(supposed))
+
+
+@rulebook.command(short_help="Show where two rulebooks differ.")
+@click.argument("old")
+@click.argument("new")
+@click.option("--against", metavar="RUN", multiple=True, help="Also compare them on the decisions of this run.")
+@out_option
+@json_option("Print changes, regions and flipped decisions as one object.")
+def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | None, as_json: bool) -> None:
+    """Show what was changed from OLD to NEW, rule by rule, and where their advice differs, with an example for each.
+
+    \b
+    lemonade-es rulebook diff lemonade mine.yaml
+    lemonade-es rulebook diff lemonade mine.yaml --against latest
+    """
+    from lemonade_es.engine.difference import POINTS, flipped, regions
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.difference import decisions_in, difference_text, flipped_text
+    from lemonade_es.rules.changes import changes
+    from lemonade_es.rules.load import find_rulebook, load_rulebook
+
+    before, after = (load_rulebook(find_rulebook(name)) for name in (old, new))
+    changed, found = changes(before, after), regions(before, after)
+    journal = RunFolder(out, store).journal(create=False) if against else None
+    runs = [journal.read(journal.find(name)) for name in against] if journal is not None else []
+    others = [item for entries in runs for item in flipped(before, after, entries)]
+    if as_json:
+        data: dict[str, object] = {
+            "changes": [item.to_json() for item in changed],
+            "regions": [region.to_json() for region in found],
+        }
+        if against:
+            data |= {"decisions": decisions_in(runs), "flipped": [item.to_json() for item in others]}
+        click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        return
+    click.echo(difference_text(changed, found, POINTS))
+    if against:
+        click.echo("\n" + flipped_text(others, decisions_in(runs), old="old", new="new"))
+
+
+@rulebook.command(short_help="Put recorded runs to a rulebook.")
+@click.argument("file")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@out_option
+@json_option("Print one object.")
+def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as_json: bool) -> None:
+    """Put the measurements of recorded runs to FILE: how often each rule fires, and which decisions come out otherwise.
+
+    \b
+    lemonade-es rulebook backtest mine.yaml latest
+    """
+    from lemonade_es.engine.backtest import backtest as run_backtest
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.difference import backtest_text
+    from lemonade_es.rules.load import find_rulebook, load_rulebook
+
+    found = load_rulebook(find_rulebook(file))
+    journal = RunFolder(out, store).journal(create=False)
+    tested = run_backtest(found, [journal.read(journal.find(name)) for name in dict.fromkeys(runs)])
+    click.echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))

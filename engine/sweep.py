@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -124,7 +125,7 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
     found: list[Stretch] = []
     start, here, advice = values[0], True, at(values[0])
     before: _Advice | None = None
-    for low, high in zip(values, values[1:], strict=False):
+    for low, high in itertools.pairwise(values):
         after = at(high)
         while after != advice:
             edge, included = _edge(at, low, high, advice)

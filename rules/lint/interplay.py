@@ -16,6 +16,9 @@ from lemonade_es.vocabulary import METRICS
 _PROOFS = 1000
 """So many implications are tried to be proved; those of larger rulebooks are only tried on the points."""
 
+_OUTSIDE = 0.1
+"""A region's range is told if at least this share of all situations lies outside of it."""
+
 
 def interplay(scene: Scene) -> Iterator[Finding]:
     """All checks of more than one rule at a time."""
@@ -147,8 +150,6 @@ def _region(scene: Scene, where: Mask) -> str:
             continue
         inside, everywhere = scene.points.values[where, index], scene.points.values[:, index]
         low, high = float(inside.min()), float(inside.max())
-        least, most = float(everywhere.min()), float(everywhere.max())
-        width = most - least
-        if low > least + width * 0.02 or high < most - width * 0.02:
+        if ((everywhere < low) | (everywhere > high)).mean() >= _OUTSIDE:
             parts.append(f"{low:.3g} <= {name} <= {high:.3g}")
     return f"in a region within {' and '.join(parts)}" if parts else "in some situations"
