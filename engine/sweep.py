@@ -16,8 +16,13 @@ from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import METRICS, TERMS, closest
 
 MAX_STEPS = 10_000
-_BISECTIONS = 60
+_CHANGES = 32
+"""At most so many changes are told apart within one step: rounding errors alone can make any number of them."""
+
+_BISECTIONS = 1100
 _DIGITS = 17
+_ROUNDING = 1e-14
+"""A boundary is known up to this part of a step, and to a few units in its last place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +75,20 @@ class Sweep:
         """All values, both ends included."""
         count = math.floor((self.stop - self.start) / self.step + 1e-9)
         inside = [float(f"{self.start + index * self.step:.12g}") for index in range(count + 1)]
-        return inside if math.isclose(inside[-1], self.stop) else [*inside, self.stop]
+        inside = [value for value in inside if value < self.stop - self.step * 1e-9]
+        return [*inside, self.stop]
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the range in which the advice is the same.
+    """A part of the range in which the same rules fire and the same instructions are left.
 
     Attributes:
         start: where it begins.
-        starts_here: whether the advice holds at ``start`` itself, or only above it.
+        starts_here: whether it holds ``start`` itself, or begins just above it.
         stop: where it ends.
-        instructions: the weights after conflict resolution.
+        instructions: the weights after conflict resolution, at its beginning.
+        instructions_to: the weights at its end; they may run with the value.
         fired: the rules that fire.
         on: those that fire here but not just before.
         off: those that fired just before but not here.
@@ -91,6 +98,7 @@ class Stretch:
     starts_here: bool
     stop: float
     instructions: Mapping[str, float]
+    instructions_to: Mapping[str, float]
     fired: tuple[str, ...]
     on: tuple[str, ...] = ()
     off: tuple[str, ...] = ()
@@ -103,8 +111,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Advice:
-    instructions: tuple[tuple[str, float], ...]
+    instructions: Mapping[str, float]
     fired: tuple[str, ...]
+
+    def like(self, other: _Advice) -> bool:
+        """Whether the same rules fire and the same instructions are left, whatever they weigh."""
+        return self.fired == other.fired and self.instructions.keys() == other.instructions.keys()
 
 
 def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, ...]:
@@ -119,45 +131,56 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
         (metrics if sweep.name in METRICS else wishes)[sweep.name] = value
         inference = evaluate(rulebook, Facts.of(metrics, wishes))
         kept = resolve(inference, rulebook).instructions
-        return _Advice(tuple(kept.items()), tuple(firing.rule for firing in inference.fired))
+        return _Advice(kept, tuple(firing.rule for firing in inference.fired))
 
     values = sweep.values()
     found: list[Stretch] = []
     start, here, advice = values[0], True, at(values[0])
     before: _Advice | None = None
     for low, high in itertools.pairwise(values):
-        after = at(high)
-        while after != advice:
-            edge, included = _edge(at, low, high, advice)
-            found.append(_stretch(start, here, edge, advice, before))
-            before, start, here = advice, edge, included
-            advice, low = at(edge if included else math.nextafter(edge, math.inf)), edge  # noqa: PLW2901
-    found.append(_stretch(start, here, values[-1], advice, before))
+        after, position = at(high), low
+        while not after.like(advice):
+            edge, included, first = _edge(at, position, high, advice)
+            end = at(edge if not included else max(start, math.nextafter(edge, -math.inf)))
+            found.append(_stretch(start, here, edge, advice, end, before))
+            before, start, here, advice, position = advice, edge, included, at(first), first
+    found.append(_stretch(start, here, values[-1], advice, at(values[-1]), before))
     return tuple(found)
 
 
-def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice) -> tuple[float, bool]:
-    """Where an advice ends between two values, as the shortest number there is; and whether it has ended there."""
+def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice) -> tuple[float, bool, float]:
+    """Where an advice ends between two values.
+
+    Returns:
+        The boundary, as the shortest number that is one; whether the advice has ended there, or only above it; and
+        the first value at which it has.
+    """
     for _ in range(_BISECTIONS):
         middle = low + (high - low) / 2
         if middle in (low, high):
             break
-        low, high = (middle, high) if at(middle) == advice else (low, middle)
-    for digits in range(1, _DIGITS + 1):
+        low, high = (middle, high) if at(middle).like(advice) else (low, middle)
+    for digits in range(1, _DIGITS):  # float arithmetic may have moved the boundary by a hair
         edge = float(f"{high:.{digits}g}")
-        if math.nextafter(low, -math.inf) <= edge <= high and abs(edge - high) <= 4 * math.ulp(high):
-            return edge, at(edge) != advice
-    return high, True
+        if abs(edge - high) > 4 * math.ulp(high):
+            continue
+        above = math.nextafter(edge, math.inf)
+        if edge >= high and not at(edge).like(advice) and at(math.nextafter(edge, -math.inf)).like(advice):
+            return edge, True, edge
+        if at(edge).like(advice) and not at(above).like(advice):
+            return edge, False, above
+    return high, True, high
 
 
-def _stretch(start: float, here: bool, stop: float, advice: _Advice, before: _Advice | None) -> Stretch:
-    earlier = before.fired if before is not None else advice.fired
+def _stretch(start: float, here: bool, stop: float, first: _Advice, last: _Advice, before: _Advice | None) -> Stretch:
+    earlier = before.fired if before is not None else first.fired
     return Stretch(
         start,
         here,
         stop,
-        dict(advice.instructions),
-        advice.fired,
-        tuple(rule for rule in advice.fired if rule not in earlier),
-        tuple(rule for rule in earlier if rule not in advice.fired),
+        dict(first.instructions),
+        {name: last.instructions.get(name, weight) for name, weight in first.instructions.items()},
+        first.fired,
+        tuple(rule for rule in first.fired if rule not in earlier),
+        tuple(rule for rule in earlier if rule not in first.fired),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from lemonade_es.engine.sweep import Stretch
 from lemonade_es.engine.whatif import Supposed
 from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines
-from lemonade_es.report.formats import weighted
 from lemonade_es.rules.expression import Atom
 
 
@@ -60,9 +60,14 @@ def _obstacle(atom: Atom) -> str:
     return f"{'' if atom.wanted else 'not '}{atom.text} ({atom.left:.6g} against {atom.right:.6g}{distance})"
 
 
+def _weight(name: str, stretch: Stretch) -> str:
+    first, last = stretch.instructions[name], stretch.instructions_to[name]
+    return f"{name} {first:.3g}" if math.isclose(first, last) else f"{name} {first:.3g}..{last:.3g}"
+
+
 def _stretch(name: str, stretch: Stretch) -> Iterator[str]:
     sign = "[" if stretch.starts_here else "("
-    advice = weighted(stretch.instructions) or "nothing"
+    advice = ", ".join(_weight(name, stretch) for name in stretch.instructions) or "nothing"
     yield f"{name} {sign}{stretch.start:.10g} .. {stretch.stop:.10g}  {advice}"
     if stretch.on:
         yield f"    now fires: {', '.join(stretch.on)}"

@@ -295,3 +295,32 @@ def test_a_question_that_cannot_be_answered_says_so(finished, words, told):
     done = command("explain", result["run"], *words)
     assert done.code == 2
     assert told in done.err
+
+
+def test_a_recorded_decision_is_supposed_again_with_one_value_changed(finished):
+    command, result = finished
+    recorded = command("explain", result["run"], "--iteration", 3, "--json").json
+    asked = ("rulebook", "whatif", "lemonade", "--from", result["run"], "--iteration", 3, "--json")
+    assert command(*asked).json["fired"] == recorded["fired"]
+    assert command(*asked).json["instructions"] == recorded["instructions"]
+    other = command(*asked, "--fact", "V_Acc=0.999", "--fact", "T_Acc=1").json
+    assert other["facts"]["F"] == recorded["facts"]["F"]
+    assert other["instructions"] == {"RK": 0.25, "RN": 0.25}
+
+
+def test_recorded_runs_are_put_to_a_rulebook(finished):
+    command, result = finished
+    same = command("rulebook", "backtest", "lemonade", result["run"], "--json").json
+    assert (same["decisions"], same["flipped"]) == (2, [])
+    assert same["fires"]["slow"] == 2
+    assert "broken" in same["never_fired"]
+    (command.folder / "mine.yaml").write_text(
+        "rulebook: mine\nversion: 1\nextends: lemonade\ndrop_tests: all\n"
+        "rules:\n  - {id: always, when: V_Acc >= 0, weight: 5, instruct: [RCL], because: x}\n"
+    )
+    other = command("rulebook", "backtest", "mine.yaml", result["run"], "--json").json
+    assert [item["iteration"] for item in other["flipped"]] == [2, 3]
+    assert all(item["new"]["RCL"] == 5 for item in other["flipped"])
+    told = command("rulebook", "diff", "lemonade", "mine.yaml", "--against", result["run"])
+    assert "2 of 2 recorded decisions would be others" in told.out
+    assert "+ rule always" in told.out
