@@ -152,3 +152,51 @@ def test_a_file_that_is_not_there_does_not_hide_the_others(rulebook):
 def test_the_shipped_rulebooks_check_without_a_warning(rulebook, name):
     done = rulebook("check", name, "--strict")
     assert done.exit_code == 0, done.output
+
+
+def test_supposed_facts_are_answered_with_what_fires_and_what_does_not(rulebook):
+    done = rulebook("whatif", "lemonade", "--fact", "T_Acc=0.62", "--set", "PT_Acc=1", "--set", "PV_Acc=0")
+    assert done.exit_code == 0
+    assert "1. low-training-accuracy  (lemonade.yaml:" in done.output
+    assert "because training accuracy 62.0% is below 99.0%: the network lacks capacity" in done.output
+    assert "is unknown: F < TF (F unknown)" in done.output
+    data = json.loads(rulebook("whatif", "lemonade", "--fact", "T_Acc=0.62", "--set", "PT_Acc=1", "--json").output)
+    assert list(data) == ["facts", "fired", "not_fired", "conclusions", "conflicts", "instructions"]
+
+
+def test_one_value_runs_through_a_range(rulebook):
+    words = ("whatif", "lemonade", "--fact", "T_Acc=0.95", "--sweep", "V_Acc=0.5:1:0.05")
+    assert "V_Acc [0.85 .. 0.89  ACL 1, ASC 1, ADL 0.5" in rulebook(*words).output
+    sweep = json.loads(rulebook(*words, "--json").output)["sweep"]
+    assert [stretch["from"] for stretch in sweep] == [0.5, 0.85, 0.89, 0.9, 0.99, 1.0]
+
+
+def test_two_rulebooks_are_compared_by_text_and_by_advice(rulebook):
+    rulebook("new", "mine.yaml")
+    done = rulebook("diff", "lemonade", "mine.yaml")
+    assert done.exit_code == 0
+    assert "+ rule too-many-parameters  (mine.yaml:" in done.output
+    assert "because of too-many-parameters" in done.output
+    data = json.loads(rulebook("diff", "lemonade", "mine.yaml", "--json").output)
+    assert all(region["witness"]["P"] > 200000 for region in data["regions"])
+    assert "The advice is the same in all of" in rulebook("diff", "lemonade", "lemonade").output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["whatif", "lemonade", "--fact", "T_Ac=1"], "did you mean T_Acc?"),
+        (["whatif", "lemonade", "--fact", "T_Acc"], "is not NAME=NUMBER"),
+        (["whatif", "lemonade", "--iteration", "2"], "name it with --from RUN"),
+        (["whatif", "lemonade", "--from", "latest"], "there are no runs here"),
+        (["whatif", "lemonade", "--sweep", "V_Acc=0:1"], "this is not NAME=START:STOP:STEP"),
+        (["diff", "lemonade", "missing.yaml"], "there is no file"),
+        (["backtest", "lemonade", "latest"], "there are no runs here"),
+        (["backtest", "lemonade"], "Missing argument"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_ends_with_one_message(rulebook, words, told):
+    done = rulebook(*words)
+    assert done.exit_code == 2
+    assert told in done.output
+    assert "Traceback" not in done.output
