@@ -10,7 +10,9 @@ unknown too (unless another rule draws it), so that ``not overfitting`` is never
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,8 +159,11 @@ def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
             contributions[name] = tuple(
                 Contribution(item.rule, item.weight, fired[item.rule].because) for item in given
             )
-    combine = sum if rulebook.combine == "sum" else max
-    weights = {name: float(combine(item.weight for item in items)) for name, items in contributions.items()}
+    # one after the other: `sum` rounds otherwise from Python 3.12 on, which would decide ties
+    combine = operator.add if rulebook.combine == "sum" else max
+    weights = {
+        name: functools.reduce(combine, (item.weight for item in items)) for name, items in contributions.items()
+    }
     for name, weight in weights.items():
         if not math.isfinite(weight):
             rules = ", ".join(part.rule for part in contributions[name])

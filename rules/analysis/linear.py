@@ -1,20 +1,23 @@
 """What can be proved of conditions: comparisons that are linear in the metrics, as half-spaces.
 
 A condition becomes a disjunction of conjunctions of half-spaces; conclusions are replaced by the conditions of the
-rules that draw them, and settings by their values, or by variables in a range. A comparison that is not linear
-restricts nothing, so that *infeasible* is always a proof, and *feasible* only the want of one. All metrics are taken
-as known.
+rules that draw them, and settings by their values, or by variables in a range. A comparison that is not linear, or
+one too many, restricts nothing, so that *infeasible* is always a proof, and *feasible* only the want of one.
+
+All numbers are fractions, exactly as the rulebook writes them, and feasibility is decided by intervals and
+Fourier-Motzkin elimination: a solver with tolerances of 1e-7 could prove nothing about energies of 1e-6 kWh.
+All metrics are taken as known.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from fractions import Fraction
 
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.logic import TRUE_ABOVE
@@ -22,39 +25,69 @@ from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import TERMS
 
 MAX_CASES = 64
-"""A condition with more alternatives is given up."""
+"""A condition with more alternatives is taken to restrict less than it does."""
 
-_TOLERANCE = 1e-9
+MAX_PAIRS = 256
+"""Two conditions with more pairs of alternatives are not compared."""
+
+MAX_ROWS = 200
+"""An elimination that needs more half-spaces is given up."""
 
 Bounds = Mapping[str, tuple[float, float]]
+Form = tuple[tuple[str, int], ...]
+
+_ZERO = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
 class HalfSpace:
-    """``form . x <= bound``, or ``<`` if strict; the form's first coefficient is 1 or -1."""
+    """``form . x <= bound``, or ``<`` if strict; the form's coefficients are integers without a common divisor."""
 
-    form: tuple[tuple[str, float], ...]
-    bound: float
+    form: Form
+    bound: Fraction
     strict: bool
+
+    def tighter(self, other: HalfSpace | None) -> bool:
+        """Whether it restricts more than one of the same form."""
+        return other is None or (self.bound, not self.strict) < (other.bound, not other.strict)
+
+    @property
+    def impossible(self) -> bool:
+        """Whether it holds nowhere, having no variables."""
+        return not self.form and (self.bound < 0 or (self.strict and self.bound == 0))
 
 
 Case = tuple[HalfSpace, ...]
+Cases = tuple[Case, ...]
+
+_ANYWHERE: Cases = ((),)
 
 
 @dataclass(frozen=True, slots=True)
 class _Linear:
-    """A linear expression: a constant and a coefficient for each variable."""
+    """A linear expression: a constant and a coefficient, not 0, for each variable."""
 
-    constant: float
-    coefficients: Mapping[str, float]
+    constant: Fraction
+    coefficients: Mapping[str, Fraction]
 
-    def plus(self, other: _Linear, factor: float) -> _Linear:
-        names = dict.fromkeys((*self.coefficients, *other.coefficients))
-        total = {name: self.coefficients.get(name, 0.0) + factor * other.coefficients.get(name, 0.0) for name in names}
-        return _Linear(self.constant + factor * other.constant, {name: value for name, value in total.items() if value})
+    def plus(self, other: _Linear, factor: Fraction) -> _Linear:
+        total = dict(self.coefficients)
+        for name, value in other.coefficients.items():
+            total[name] = total.get(name, _ZERO) + factor * value
+        kept = {name: value for name, value in total.items() if value}
+        return _Linear(self.constant + factor * other.constant, kept)
 
-    def times(self, factor: float) -> _Linear:
-        return _Linear(0.0, {}).plus(self, factor)
+    def times(self, factor: Fraction) -> _Linear:
+        kept = {name: factor * value for name, value in self.coefficients.items() if factor}
+        return _Linear(factor * self.constant, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What an expression is where its guard holds; the guards of an expression's pieces cover everything."""
+
+    guard: Case
+    value: _Linear
 
 
 class Prover:
@@ -69,46 +102,69 @@ class Prover:
     def __init__(self, rulebook: Rulebook, settings: Mapping[str, float | None], ranges: Bounds | None = None) -> None:
         self._ranges = dict(ranges or {})
         self._values = {
-            name: value for name, value in settings.items() if value is not None and name not in self._ranges
+            name: _exact(value) for name, value in settings.items() if value is not None and name not in self._ranges
         }
         self._drawers: dict[str, list[Rule]] = {}
         for rule in rulebook.rules:
             if rule.conclude is not None:
                 self._drawers.setdefault(rule.conclude, []).append(rule)
-        self._cases: dict[tuple[int, bool], tuple[ast.expr, tuple[Case, ...] | None]] = {}
+        self._walls: dict[str, tuple[HalfSpace, ...]] = {}
+        self._cases: dict[tuple[str, bool], Cases] = {}
+        self._conditions: dict[tuple[str, bool], Cases] = {}
+        self._loose: set[tuple[str, bool]] = set()
+        self._gave_up = False
 
     def never(self, node: ast.expr) -> bool:
         """Whether it is proved that the condition never holds."""
-        return self._none_feasible(self._of(node, True))
+        return not self._feasible_of(self._of(node, True))
 
     def always(self, node: ast.expr) -> bool:
-        """Whether it is proved that the condition always holds."""
-        return self._none_feasible(self._of(node, False))
+        """Whether it is proved that the condition holds wherever it is known."""
+        return not self._feasible_of(self._of(node, False))
 
-    def implies(self, first: Rule, second: Rule) -> bool:
-        """Whether it is proved that the second rule's condition holds wherever the first one's does."""
-        return self._never_both(self._of(first.when.tree, True), self._of(second.when.tree, False))
+    def possible(self, rule: Rule) -> bool:
+        """Whether it is proved that a rule's condition holds somewhere."""
+        self._gave_up = False
+        return bool(self._condition(rule, True)) and not self._gave_up
 
-    def exclude(self, first: Rule, second: Rule) -> bool:
-        """Whether it is proved that two rules' conditions never hold together."""
-        return self._never_both(self._of(first.when.tree, True), self._of(second.when.tree, True))
+    def implies(self, first: Rule, second: Rule) -> bool | None:
+        """Whether the second rule's condition holds wherever the first one's does; ``None`` if neither is proved."""
+        return self._never_both(first, True, second, False)
 
-    def _never_both(self, first: tuple[Case, ...] | None, second: tuple[Case, ...] | None) -> bool:
-        if first is None or second is None or len(first) * len(second) > MAX_CASES:
-            return False
-        return self._none_feasible(tuple((*one, *other) for one, other in itertools.product(first, second)))
+    def exclude(self, first: Rule, second: Rule) -> bool | None:
+        """Whether two rules' conditions never hold together; ``None`` if neither is proved."""
+        return self._never_both(first, True, second, True)
 
-    def _none_feasible(self, cases: tuple[Case, ...] | None) -> bool:
-        return cases is not None and not any(self._feasible(case) for case in cases)
+    def _never_both(self, first: Rule, one_holds: bool, second: Rule, other_holds: bool) -> bool | None:
+        self._gave_up = False
+        ones, others = self._condition(first, one_holds), self._condition(second, other_holds)
+        if len(ones) * len(others) > MAX_PAIRS:
+            return None
+        if not any(self._feasible((*one, *other)) for one, other in itertools.product(ones, others)):
+            return True
+        return None if self._gave_up else False
 
-    def _of(self, node: ast.expr, holds: bool) -> tuple[Case, ...] | None:
-        """The cases in which a condition holds, or does not; ``None`` if there are too many."""
-        key = (id(node), holds)  # the node is kept with its cases, so that no other gets its id
-        if key not in self._cases:
-            self._cases[key] = (node, self._expanded(node, holds))
-        return self._cases[key][1]
+    def _condition(self, rule: Rule, holds: bool) -> Cases:
+        """The cases in which a rule's condition holds, or does not, without those that are impossible."""
+        return self._once(self._conditions, rule.id, holds, lambda: self._feasible_of(self._of(rule.when.tree, holds)))
 
-    def _expanded(self, node: ast.expr, holds: bool) -> tuple[Case, ...] | None:
+    def _once(self, memory: dict[tuple[str, bool], Cases], name: str, holds: bool, find: Callable[[], Cases]) -> Cases:
+        """Remembers cases, and whether they are more than they should be."""
+        key = (name, holds)
+        if key not in memory:
+            before, self._gave_up = self._gave_up, False
+            memory[key] = find()
+            if self._gave_up:
+                self._loose.add(key)
+            self._gave_up |= before
+        self._gave_up |= key in self._loose
+        return memory[key]
+
+    def _feasible_of(self, cases: Cases) -> Cases:
+        return tuple(case for case in cases if self._feasible(case))
+
+    def _of(self, node: ast.expr, holds: bool) -> Cases:
+        """The cases in which a condition holds, or does not."""
         match node:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return self._of(operand, not holds)
@@ -121,115 +177,209 @@ class Prover:
             case ast.Name(id=name) if name in FLAGS:
                 return self._compared(ast.Gt(), node, ast.Constant(TRUE_ABOVE), holds)
             case ast.Name(id=name):
-                drawn = [self._of(rule.when.tree, holds) for rule in self._drawers.get(name, ())]
-                return self._joined(drawn, every=not holds)
-            case _:
-                return ((),)
+                return self._once(self._cases, name, holds, lambda: self._drawn(name, holds))
+        return self._anywhere()
 
-    def _joined(self, parts: Sequence[tuple[Case, ...] | None], *, every: bool) -> tuple[Case, ...] | None:
+    def _drawn(self, name: str, holds: bool) -> Cases:
+        """The cases in which a conclusion is drawn, or is not."""
+        return self._joined([self._of(rule.when.tree, holds) for rule in self._drawers.get(name, ())], every=not holds)
+
+    def _anywhere(self) -> Cases:
+        self._gave_up = True
+        return _ANYWHERE
+
+    def _joined(self, parts: Sequence[Cases], *, every: bool) -> Cases:
         """All of the parts, or any of them."""
         if not every:
-            known = [part for part in parts if part is not None]
-            cases = tuple(itertools.chain.from_iterable(known))
-            return None if len(known) < len(parts) or len(cases) > MAX_CASES else cases
-        joined: tuple[Case, ...] = ((),)
+            cases = tuple(itertools.chain.from_iterable(parts))
+            return cases if len(cases) <= MAX_CASES else self._anywhere()
+        joined = _ANYWHERE
         for part in parts:
-            if part is None or len(joined) * len(part) > MAX_CASES:
-                continue  # one restriction less: what is infeasible without it is infeasible with it
-            joined = tuple((*one, *other) for one, other in itertools.product(joined, part))
+            if len(joined) * len(part) <= MAX_CASES:
+                joined = tuple((*one, *other) for one, other in itertools.product(joined, part))
+            else:  # one restriction less: what it proves holds with it too
+                self._gave_up = True
         return joined
 
-    def _compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr, holds: bool) -> tuple[Case, ...]:
-        first, second = self._linear(left), self._linear(right)
-        if first is None or second is None:
-            return ((),)
-        gap = first.plus(second, -1.0)
-        if isinstance(op, ast.Eq | ast.NotEq):
-            equal = isinstance(op, ast.Eq) is holds
-            below, above = _half(gap, 1.0, strict=not equal), _half(gap, -1.0, strict=not equal)
-            return ((below, above),) if equal else ((below,), (above,))
-        less = isinstance(op, ast.Lt | ast.LtE) is holds
-        strict = isinstance(op, ast.Lt | ast.Gt) is holds
-        return ((_half(gap, 1.0 if less else -1.0, strict=strict),),)
+    def _compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr, holds: bool) -> Cases:
+        first, second = self._pieces(left), self._pieces(right)
+        if first is None or second is None or len(first) * len(second) > MAX_CASES:
+            return self._anywhere()
+        return tuple(
+            (*one.guard, *other.guard, *case)
+            for one, other in itertools.product(first, second)
+            for case in _sides(op, one.value.plus(other.value, Fraction(-1)), holds)
+        )
 
-    def _linear(self, node: ast.expr) -> _Linear | None:
+    def _pieces(self, node: ast.expr) -> tuple[_Piece, ...] | None:
+        """A number as linear pieces; ``None`` if it is not linear, or has too many pieces."""
         match node:
             case ast.Constant(value=int() | float() as value):
-                return _Linear(float(value), {})
+                return (_Piece((), _Linear(_exact(value), {})),)
             case ast.Name(id=name):
                 known = self._values.get(name)
-                return _Linear(0.0, {name: 1.0}) if known is None else _Linear(known, {})
-            case ast.UnaryOp(op=sign, operand=operand):
-                found = self._linear(operand)
-                return None if found is None else found.times(-1.0 if isinstance(sign, ast.USub) else 1.0)
+                term = _Linear(_ZERO, {name: Fraction(1)}) if known is None else _Linear(known, {})
+                return (_Piece((), term),)
+            case ast.UnaryOp(op=minus_or_plus, operand=operand):
+                return _signed(self._pieces(operand), -1 if isinstance(minus_or_plus, ast.USub) else 1)
             case ast.BinOp(left=left, op=op, right=right):
-                return _combined(self._linear(left), op, self._linear(right))
+                return _combined(self._pieces(left), op, self._pieces(right))
+            case ast.Call(func=ast.Name(id=name), args=operands):
+                return _called(name, [self._pieces(operand) for operand in operands])
         return None
-
-    def _bounds(self, name: str) -> tuple[float, float]:
-        return self._ranges.get(name) or (TERMS[name].low, TERMS[name].high)
 
     def _feasible(self, case: Case) -> bool:
         """Whether half-spaces have a point in common, within the ranges of their variables."""
-        upper: dict[tuple[tuple[str, float], ...], HalfSpace] = {}
-        for half in case:
-            if not half.form:
-                if half.bound < 0 or (half.strict and half.bound <= 0):
-                    return False
-                continue
-            tightest = upper.get(half.form)
-            if tightest is None or (half.bound, not half.strict) < (tightest.bound, not tightest.strict):
-                upper[half.form] = half
-        for half in upper.values():
-            opposite = upper.get(tuple((name, -value) for name, value in half.form))
-            lowest = sum(value * self._bounds(name)[value < 0] for name, value in half.form)
-            for least, strict in (
-                (lowest, half.strict),
-                *(((-opposite.bound, half.strict or opposite.strict),) if opposite else ()),
-            ):
-                if least > half.bound + _TOLERANCE or (strict and least >= half.bound - _TOLERANCE):
-                    return False
-        joint = [half for half in upper.values() if len(half.form) > 1]
-        return not joint or len(upper) == 1 or self._solvable(list(upper.values()))
-
-    def _solvable(self, halves: Sequence[HalfSpace]) -> bool:
-        """The same by linear programming: the largest slack that all strict ones can have together."""
-        from scipy.optimize import linprog  # noqa: PLC0415  (seldom needed, and slow to import)
-
-        names = sorted({name for half in halves for name, _ in half.form})
-        rows = np.zeros((len(halves), len(names) + 1))
-        for row, half in zip(rows, halves, strict=True):
-            for name, value in half.form:
-                row[names.index(name)] = value
-            row[-1] = float(half.strict)
-        limits = [half.bound for half in halves]
-        box = [tuple(None if math.isinf(side) else side for side in self._bounds(name)) for name in names]
-        aim = np.zeros(len(names) + 1)
-        aim[-1] = -1.0
-        found = linprog(aim, A_ub=rows, b_ub=limits, bounds=[*box, (0.0, 1.0)], method="highs")
-        if found.status == 2:  # infeasible
+        if not case:
+            return True
+        if any(half.impossible for half in case):
             return False
-        strict = any(half.strict for half in halves)
-        return not (found.status == 0 and strict and found.x[-1] <= _TOLERANCE)
+        names = sorted({name for half in case for name, _ in half.form})
+        rows = _tightest([*case, *itertools.chain.from_iterable(map(self._box, names))])
+        for form, half in rows.items():  # most are settled by two that face each other
+            opposite = rows.get(tuple((name, -value) for name, value in form))
+            if opposite is not None:
+                room = half.bound + opposite.bound
+                if room < 0 or (room == 0 and (half.strict or opposite.strict)):
+                    return False
+        return all(len(form) == 1 for form in rows) or self._eliminated(rows)
+
+    def _eliminated(self, rows: Mapping[Form, HalfSpace]) -> bool:
+        """Whether half-spaces have a point in common: Fourier and Motzkin's method, one variable after the other."""
+        while rows:
+            signs: dict[str, list[int]] = {}
+            for form in rows:
+                for name, value in form:
+                    signs.setdefault(name, [0, 0])[value > 0] += 1
+            chosen = min(sorted(signs), key=lambda name: signs[name][0] * signs[name][1] - sum(signs[name]))
+            groups: dict[int, list[HalfSpace]] = {-1: [], 0: [], 1: []}
+            for half in rows.values():
+                value = dict(half.form).get(chosen, 0)
+                groups[(value > 0) - (value < 0)].append(half)
+            met = [_without(chosen, upper, lower) for upper, lower in itertools.product(groups[1], groups[-1])]
+            if any(half.impossible for half in met):
+                return False
+            rows = _tightest([*groups[0], *met])
+            if len(rows) > MAX_ROWS:
+                self._gave_up = True
+                return True
+        return True
+
+    def _box(self, name: str) -> tuple[HalfSpace, ...]:
+        """The range of a variable."""
+        if name not in self._walls:
+            low, high = self._ranges.get(name) or (TERMS[name].low, TERMS[name].high)
+            floor = [HalfSpace(((name, -1),), -_exact(low), False)] if math.isfinite(low) else []
+            ceiling = [HalfSpace(((name, 1),), _exact(high), False)] if math.isfinite(high) else []
+            self._walls[name] = (*floor, *ceiling)
+        return self._walls[name]
 
 
-def _combined(first: _Linear | None, op: ast.operator, second: _Linear | None) -> _Linear | None:
-    if first is None or second is None:
+def _exact(value: float) -> Fraction:
+    """The number that was written: 0.1 is a tenth."""
+    return Fraction(repr(float(value)))
+
+
+def _sides(op: ast.cmpop, gap: _Linear, holds: bool) -> Cases:
+    """Where ``gap <op> 0`` holds, or does not."""
+    match op:
+        case ast.Lt():
+            return ((_half(gap, 1, strict=True) if holds else _half(gap, -1, strict=False),),)
+        case ast.LtE():
+            return ((_half(gap, 1, strict=False) if holds else _half(gap, -1, strict=True),),)
+        case ast.Gt():
+            return ((_half(gap, -1, strict=True) if holds else _half(gap, 1, strict=False),),)
+        case ast.GtE():
+            return ((_half(gap, -1, strict=False) if holds else _half(gap, 1, strict=True),),)
+    if isinstance(op, ast.Eq) is holds:
+        return ((_half(gap, 1, strict=False), _half(gap, -1, strict=False)),)
+    return ((_half(gap, 1, strict=True),), (_half(gap, -1, strict=True),))
+
+
+def _half(gap: _Linear, sign: int, *, strict: bool) -> HalfSpace:
+    """``sign * gap <= 0``, in the one way of writing it."""
+    return _scaled(((name, sign * value) for name, value in gap.coefficients.items()), -sign * gap.constant, strict)
+
+
+def _scaled(items: Iterable[tuple[str, Fraction]], bound: Fraction, strict: bool) -> HalfSpace:
+    ordered = sorted(items)
+    if not ordered:
+        return HalfSpace((), bound, strict)
+    scale = math.lcm(*(value.denominator for _, value in ordered))
+    whole = [(name, value.numerator * (scale // value.denominator)) for name, value in ordered]
+    divisor = math.gcd(*(value for _, value in whole))
+    form = tuple((name, value // divisor) for name, value in whole)
+    return HalfSpace(form, bound * scale / divisor, strict)
+
+
+def _signed(pieces: tuple[_Piece, ...] | None, sign: int) -> tuple[_Piece, ...] | None:
+    if pieces is None or sign == 1:
+        return pieces
+    return tuple(_Piece(piece.guard, piece.value.times(Fraction(sign))) for piece in pieces)
+
+
+def _called(name: str, operands: Sequence[tuple[_Piece, ...] | None]) -> tuple[_Piece, ...] | None:
+    """``abs(x)``, ``min(x, y, ...)`` and ``max(x, y, ...)`` as the largest of several."""
+    if name == "abs":
+        return _largest(operands[0], _signed(operands[0], -1))
+    sign = 1 if name == "max" else -1
+    return _signed(functools.reduce(_largest, [_signed(operand, sign) for operand in operands]), sign)
+
+
+def _combined(
+    first: tuple[_Piece, ...] | None, op: ast.operator, second: tuple[_Piece, ...] | None
+) -> tuple[_Piece, ...] | None:
+    if first is None or second is None or len(first) * len(second) > MAX_CASES:
         return None
+    found = []
+    for one, other in itertools.product(first, second):
+        value = _operated(one.value, op, other.value)
+        if value is None:
+            return None
+        found.append(_Piece((*one.guard, *other.guard), value))
+    return tuple(found)
+
+
+def _operated(first: _Linear, op: ast.operator, second: _Linear) -> _Linear | None:
     match op:
         case ast.Add() | ast.Sub():
-            return first.plus(second, 1.0 if isinstance(op, ast.Add) else -1.0)
+            return first.plus(second, Fraction(1 if isinstance(op, ast.Add) else -1))
         case ast.Mult() if not first.coefficients:
             return second.times(first.constant)
         case ast.Mult() if not second.coefficients:
             return first.times(second.constant)
         case ast.Div() if not second.coefficients and second.constant:
-            return first.times(1.0 / second.constant)
+            return first.times(1 / second.constant)
     return None
 
 
-def _half(gap: _Linear, sign: float, *, strict: bool) -> HalfSpace:
-    """``sign * gap <= 0``, with a first coefficient of 1 or -1, so that equal forms are seen to be equal."""
-    items = sorted(gap.coefficients.items())
-    scale = sign / abs(items[0][1]) if items else sign
-    return HalfSpace(tuple((name, value * scale) for name, value in items), -gap.constant * scale, strict)
+def _largest(first: tuple[_Piece, ...] | None, second: tuple[_Piece, ...] | None) -> tuple[_Piece, ...] | None:
+    if first is None or second is None or 2 * len(first) * len(second) > MAX_CASES:
+        return None
+    found = []
+    for one, other in itertools.product(first, second):
+        gap = one.value.plus(other.value, Fraction(-1))
+        guard = (*one.guard, *other.guard)
+        found.append(_Piece((*guard, _half(gap, -1, strict=False)), one.value))
+        found.append(_Piece((*guard, _half(gap, 1, strict=True)), other.value))
+    return tuple(found)
+
+
+def _tightest(halves: Iterable[HalfSpace]) -> dict[Form, HalfSpace]:
+    """For each form the half-space that restricts most; those that hold everywhere are left out."""
+    found: dict[Form, HalfSpace] = {}
+    for half in halves:
+        if (half.form or half.impossible) and half.tighter(found.get(half.form)):
+            found[half.form] = half
+    return found
+
+
+def _without(name: str, upper: HalfSpace, lower: HalfSpace) -> HalfSpace:
+    """What two half-spaces together say of the other variables."""
+    above, below = dict(upper.form), dict(lower.form)
+    up, down = -below[name], above[name]
+    total = {
+        key: Fraction(up * above.get(key, 0) + down * below.get(key, 0)) for key in dict.fromkeys((*above, *below))
+    }
+    left = ((key, value) for key, value in total.items() if value)
+    return _scaled(left, up * upper.bound + down * lower.bound, upper.strict or lower.strict)

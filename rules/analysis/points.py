@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,23 @@ def comparisons_of(rulebooks: Sequence[Rulebook]) -> Iterator[tuple[ast.expr, as
                         yield left, right
 
 
+def references(
+    metrics: Sequence[str],
+    comparisons: Iterable[tuple[ast.expr, ast.expr]],
+    settings: Mapping[str, float | None],
+) -> dict[str, list[float]]:
+    """For each metric the values that it is directly compared with, in rising order."""
+    values = {name: np.asarray(math.nan if item is None else item) for name, item in settings.items()}
+    found: dict[str, set[float]] = {name: set() for name in metrics}
+    for pair in comparisons:
+        for one, other in (pair, pair[::-1]):
+            if isinstance(one, ast.Name) and one.id in found:
+                value = float(number(other, values))
+                if math.isfinite(value):
+                    found[one.id].add(value)
+    return {name: sorted(items) for name, items in found.items()}
+
+
 def sample_points(
     rulebooks: Sequence[Rulebook], settings: Mapping[str, float | None], *, count: int = 4096, seed: int = 0
 ) -> Points:
@@ -112,18 +129,7 @@ class _Sampler:
         self.constants = {name: np.asarray(math.nan if item is None else item) for name, item in settings.items()}
         self.comparisons = comparisons
         self.generator = generator
-        self.references = {name: sorted(self._references(name)) for name in metrics}
-
-    def _references(self, metric: str) -> set[float]:
-        """The values that a metric is directly compared with."""
-        found = set()
-        for pair in self.comparisons:
-            for one, other in (pair, pair[::-1]):
-                if isinstance(one, ast.Name) and one.id == metric:
-                    value = float(self._gap(other, ast.Constant(0.0), self.constants))
-                    if math.isfinite(value):
-                        found.add(value)
-        return found
+        self.references = references(metrics, comparisons, settings)
 
     def _gap(self, left: ast.expr, right: ast.expr, values: Mapping[str, Array]) -> Array:
         return number(left, values) - number(right, values)
@@ -165,14 +171,14 @@ class _Sampler:
 
     def borders(self, contexts: Array, count: int) -> list[Array]:
         """For each comparison and each metric in it: situations on both sides of its boundary, and on it."""
-        targets = [
-            (pair, metric)
-            for pair in self.comparisons
-            for metric in self.metrics
-            if metric not in FLAGS and any(metric in _names(side) for side in pair)
-        ]
+        targets = []
+        for pair in self.comparisons:
+            read = _names(pair[0]) | _names(pair[1])
+            targets += [(pair, metric) for metric in self.metrics if metric in read and metric not in FLAGS]
         if not targets:
             return []
+        if len(targets) > count:  # too many for so few points
+            targets = [targets[index] for index in np.linspace(0, len(targets) - 1, count).astype(int)]
         each = max(1, count // (3 * len(targets)))
         found = []
         for (left, right), metric in targets:

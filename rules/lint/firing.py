@@ -2,95 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from lemonade_es.rules.analysis.arrays import UNKNOWN
 from lemonade_es.rules.analysis.linear import Prover
+from lemonade_es.rules.analysis.vector import Outcomes
 from lemonade_es.rules.lint.finding import Finding
-from lemonade_es.rules.lint.scene import Scene
+from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, pack
+from lemonade_es.rules.lint.wording import example, listed, located_all
 from lemonade_es.rules.rulebook import Rule
 from lemonade_es.vocabulary import PRIORITIES, TERMS
 
-_ENOUGH = 20
-"""A rule that fired less often says little about all situations."""
+ENOUGH = 20
+"""What a rule does in fewer situations says little about all situations."""
 
 
-def firing(scene: Scene) -> Iterator[Finding]:
-    """Rules that never fire, that are unknown, that have no weight, or that always lose."""
-    free = Prover(scene.rulebook, {})
-    ranged = Prover(scene.rulebook, scene.settings, scene.rulebook.ranges) if scene.rulebook.ranges else None
-    for number, rule in enumerate(scene.rulebook.rules):
-        unset = scene.unset(rule)
+def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
+    """Rules that never fire, are unknown, or have no weight.
+
+    Args:
+        scene: the rulebook under its default settings.
+        contradictory: the ids of rules whose conditions are known to contradict themselves; they are left out.
+    """
+    rulebook = scene.rulebook
+    ranged = Prover(rulebook, scene.settings, rulebook.ranges) if rulebook.ranges else None
+    waiting: dict[tuple[str, ...], list[Rule]] = {}
+    weightless: dict[tuple[str, ...], list[Rule]] = {}
+    for number, rule in enumerate(rulebook.rules):
+        weight_names = rule.weight.names if rule.weight is not None else ()
+        unset = scene.unset((*rule.when.names, *weight_names))
+        if not unset and not scene.times[number] and (scene.outcomes.truth[:, number] == UNKNOWN).any():
+            unset = scene.unset(sorted(scene.read_by([rule])))
         if unset:
-            names = ", ".join(f"{name} ({TERMS[name].text})" for name in unset)
-            said = f"{rule.id} is unknown until {names} is set; set it with --set, or give it a default here"
-            yield Finding("note", "UNKNOWN_UNTIL_SET", rule.when.place, said, (rule.id,))
-        elif not scene.fired[:, number].any():
-            yield from _never_fires(scene, rule, free, ranged)
-        elif rule.instruct:
-            yield from _without_effect(scene, number, rule)
+            waiting.setdefault(tuple(dict.fromkeys(unset)), []).append(rule)
+        elif not scene.times[number]:
+            if rule.id not in contradictory:
+                yield from _never_fires(scene, rule, ranged)
+        elif rule.instruct and scene.fixed_weights[number] == 0:
+            weightless.setdefault(tuple(name for name in weight_names if name in PRIORITIES), []).append(rule)
+    for names, rules in waiting.items():
+        told = " and ".join(f"{name} ({TERMS[name].text})" for name in names)
+        ids = [rule.id for rule in rules]
+        said = f"{listed(ids)} cannot be decided until {told} is set, with --set or with a default in the rulebook"
+        yield Finding("note", "UNKNOWN_UNTIL_SET", rules[0].when.place, said, tuple(ids))
+    for names, rules in weightless.items():
+        ids = [rule.id for rule in rules]
+        raise_it = f"raise {' or '.join(names)} to use {'it' if len(ids) == 1 else 'them'}" if names else "raise it"
+        said = f"the weight of {listed(ids)} is 0 at the default settings, so nothing is asked for; {raise_it}"
+        place = rules[0].weight.place if rules[0].weight is not None else rules[0].place
+        yield Finding("note", "NO_WEIGHT", place, said, tuple(ids))
 
 
-def _never_fires(scene: Scene, rule: Rule, free: Prover, ranged: Prover | None) -> Iterator[Finding]:
-    proved = scene.prover.never(rule.when.tree)
-    if proved and free.never(rule.when.tree):
-        said = f"the condition of {rule.id} contradicts itself: it can hold with no thresholds whatever"
-        yield Finding("warning", "CONTRADICTION", rule.when.place, said, (rule.id,))
-        return
-    tried = "" if proved else f" (in none of {len(scene.points.values):,} situations tried)"
-    said = f"{rule.id} can never fire at the default settings{tried}"
-    if ranged is not None and not ranged.never(rule.when.tree):
-        said += ", though perhaps at others in their ranges"
-        yield Finding("note", "NEVER_FIRES", rule.when.place, said, (rule.id,), proof="proved" if proved else "tried")
-        return
-    said += "; look at its comparisons, and at the rules whose conclusions it reads"
-    yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,), proof="proved" if proved else "tried")
+def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Finding]:
+    used = [f"{name} = {value:g}" for name in rule.when.names if (value := scene.settings.get(name)) is not None]
+    where = f" with {' and '.join(used)}" if used else ""
+    cure = "look at its comparisons"
+    if rule.when.conclusions:
+        cure += f", and at the rules that conclude {listed(rule.when.conclusions)}"
+    if not scene.prover.never(rule.when.tree):
+        if scene.prover.possible(rule):
+            return  # seldom, but it can
+        closely = scene.closely([rule])
+        if closely.firing_of(rule).any():
+            return
+        tried = len(scene.points.values) + len(closely.points.values)
+        said = f"{rule.id} fires in none of {tried:,} situations tried{where}; {cure}"
+        yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,), None, "tried")
+    elif ranged is not None and not ranged.never(rule.when.tree):
+        said = f"{rule.id} can never fire{where}, though it may at other settings in the declared ranges"
+        yield Finding("note", "NEVER_FIRES", rule.when.place, said, (rule.id,))
+    else:
+        said = f"{rule.id} can never fire{where}; {cure}"
+        yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,))
 
 
-def _without_effect(scene: Scene, number: int, rule: Rule) -> Iterator[Finding]:
-    weight = scene.fixed_weights[number]
-    if weight is not None and weight <= 0:
-        names = [name for name in (rule.weight.names if rule.weight else ()) if name in PRIORITIES]
-        raise_it = f"raise {' or '.join(names)} to use it" if names else "give it a weight above 0"
-        said = f"{rule.id} has the weight {weight:g} at the default settings; {raise_it}"
-        yield Finding("note", "NO_WEIGHT", rule.weight.place if rule.weight else rule.place, said, (rule.id,))
-        return
+def dead_rules(scene: Scene) -> Iterator[Finding]:
+    """Rules whose instructions are never passed on, as others outweigh them."""
+    names = scene.outcomes.instructions
+    passed_on = pack(scene.outcomes.kept > 0)
+    unproved: list[tuple[int, list[_Loss]]] = []
+    for number, rule in enumerate(scene.rulebook.rules):
+        columns = [names.index(name) for name in rule.instruct]
+        if not columns or not scene.times[number] or not scene.may_count(number):
+            continue
+        if (scene.bits[number] & passed_on[columns]).any():
+            continue
+        at = scene.fired[:, number]
+        if not (np.nan_to_num(scene.outcomes.weights[at][:, columns]) > 0).any():
+            continue
+        losses = [_loss(scene, number, at, name) for name in rule.instruct]
+        if all(loss.proved for loss in losses):
+            yield _dead(scene, number, rule, losses, proved=True)
+        elif scene.times[number] >= ENOUGH:
+            unproved.append((number, losses))
+    alive = _alive(scene, [scene.rulebook.rules[number] for number, _ in unproved])
+    for number, losses in unproved:
+        rule = scene.rulebook.rules[number]
+        if rule.id not in alive:
+            yield _dead(scene, number, rule, losses, proved=False)
+
+
+def _alive(scene: Scene, rules: Sequence[Rule]) -> set[str]:
+    """The rules of which something that they ask for is passed on, looking closely."""
+    if not rules:
+        return set()
+    closely = scene.closely([judge for rule in rules for judge in _judges(scene, rule)])
+    passed_on = pack(closely.outcomes.kept > 0)
+    found = set()
+    for rule in rules:
+        columns = [closely.outcomes.instructions.index(name) for name in rule.instruct]
+        if (pack(closely.firing_of(rule)[:, np.newaxis]) & passed_on[columns]).any():
+            found.add(rule.id)
+    return found
+
+
+def _judges(scene: Scene, rule: Rule) -> list[Rule]:
+    """The rules that decide whether what a rule asks for is passed on."""
+    if scene.rulebook.max_instructions is not None:
+        return list(scene.rulebook.rules)
+    partners = [scene.rulebook.instructions[name].conflicts_with for name in rule.instruct]
+    names = [*rule.instruct, *(name for name in partners if name is not None)]
+    numbers = sorted({number for name in names for number in scene.givers[name]})
+    return [scene.rulebook.rules[number] for number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """How an instruction fares wherever a rule that gives it fires.
+
+    Attributes:
+        instruction: its id.
+        partner: the instruction that wins; ``None`` if it is cut for being too light.
+        rules: the rules behind the partner.
+        proved: whether it is certain.
+    """
+
+    instruction: str
+    partner: str | None
+    rules: tuple[Rule, ...]
+    proved: bool
+
+
+def _dead(scene: Scene, number: int, rule: Rule, losses: list[_Loss], *, proved: bool) -> Finding:
+    limit = scene.rulebook.max_instructions
+    told = [
+        f"{loss.instruction} loses to {loss.partner} of {located_all(loss.rules)}"
+        if loss.partner is not None
+        else f"{loss.instruction} is not among the {limit} heaviest"
+        for loss in losses
+    ]
+    tried = "" if proved else f" (in all {scene.times[number]:,} such situations tried)"
     at = scene.fired[:, number]
-    columns = [scene.outcomes.instructions.index(name) for name in rule.instruct]
-    given, kept = scene.outcomes.weights[:, columns][at], scene.outcomes.kept[:, columns][at]
-    if int(at.sum()) < _ENOUGH or not np.nanmax(np.where(np.isnan(given), -np.inf, given)) > 0 or (kept > 0).any():
-        return
-    rivals = [_rival(scene, number, name) for name in rule.instruct]
-    proved = all(rivals)
-    winners = ", ".join(dict.fromkeys(other for group in rivals for other in group))
-    told = f"it loses to {winners}" if proved else f"in none of {int(at.sum()):,} situations tried was one passed on"
-    said = f"whenever {rule.id} fires, none of {', '.join(rule.instruct)} is passed on: {told}; raise its weight"
-    witness = scene.witness(at, (rule,))
-    yield Finding("warning", "DEAD_RULE", rule.place, said, (rule.id,), witness, "proved" if proved else "tried")
+    partners = [other for loss in losses for other in loss.rules]
+    dead = [scene.outcomes.instructions.index(name) for name in rule.instruct]
+
+    def holds(outcomes: Outcomes) -> Mask:
+        return fire_all([rule])(outcomes) & ~(outcomes.kept[:, dead] > 0).any(axis=1)
+
+    witness = scene.witness(at, (rule, *partners), holds, _judges(scene, rule))
+    said = (
+        f"{rule.id} has no effect: whenever it fires, {' and '.join(told)}{tried}, for example with "
+        f"{example(witness)}; raise its weight, or narrow the other rules"
+    )
+    ids = tuple(dict.fromkeys((rule.id, *(other.id for other in partners))))
+    return Finding("warning", "DEAD_RULE", rule.place, said, ids, witness, "proved" if proved else "tried")
 
 
-def _rival(scene: Scene, number: int, instruction: str) -> list[str]:
-    """The rules that surely outweigh an instruction wherever a rule fires; none if that is not proved."""
+def _loss(scene: Scene, number: int, at: Mask, name: str) -> _Loss:
+    partner = scene.rulebook.instructions[name].conflicts_with
+    column = scene.outcomes.instructions.index
+    if partner is None or not (scene.outcomes.kept[at, column(partner)] > 0).any():
+        return _Loss(name, None, (), False)
+    certain = _surely_heavier(scene, number, name, partner)
+    if certain:
+        return _Loss(name, partner, tuple(scene.rulebook.rules[other] for other in certain), True)
+    behind = [other for other in scene.givers[partner] if scene.fired[at, other].any() and scene.may_count(other)]
+    behind.sort(key=lambda other: -int(scene.fired[at, other].sum()))
+    return _Loss(name, partner, tuple(scene.rulebook.rules[other] for other in behind), False)
+
+
+def _surely_heavier(scene: Scene, number: int, name: str, partner: str) -> list[int]:
+    """The rules that outweigh an instruction wherever a rule fires; none if that is not proved."""
     rules, weights = scene.rulebook.rules, scene.fixed_weights
-    partner = scene.rulebook.instructions[instruction].conflicts_with
-    if partner is None or scene.rulebook.combine != "sum":
+    if any(weights[other] is None for other in (*scene.givers[name], *scene.givers[partner])):
         return []
-    ours = 0.0
-    for other in scene.givers[instruction]:
-        weight = weights[other]
-        if weight is None:
-            return []
+    ours, against, behind = [0.0], [], []
+    for other in scene.givers[name]:
         together = bool((scene.fired[:, other] & scene.fired[:, number]).any())
-        if weight > 0 and (together or not scene.prover.exclude(rules[number], rules[other])):
-            ours += weight
-    against, names = 0.0, []
+        if scene.may_count(other) and (together or not scene.prover.exclude(rules[number], rules[other])):
+            ours.append(weights[other] or 0.0)
     for other in scene.givers[partner]:
-        weight = weights[other]
-        if weight is None:
-            return []
         always = bool((scene.fired[:, other] | ~scene.fired[:, number]).all())
-        if weight < 0 or (always and scene.prover.implies(rules[number], rules[other])):
-            against += weight
-            names.append(rules[other].id)
-    return names if against > ours else []
+        if not scene.may_count(other):
+            against.append(weights[other] or 0.0)
+        elif always and scene.prover.implies(rules[number], rules[other]):
+            against.append(weights[other] or 0.0)
+            behind.append(other)
+    combine = sum if scene.rulebook.combine == "sum" else max
+    return behind if behind and combine(against) > combine(ours) else []

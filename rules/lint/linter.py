@@ -6,22 +6,19 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from lemonade_es.rules.lint.doubling import double_counts
 from lemonade_es.rules.lint.finding import Finding
-from lemonade_es.rules.lint.firing import firing
-from lemonade_es.rules.lint.interplay import interplay
+from lemonade_es.rules.lint.firing import dead_rules, firing
+from lemonade_es.rules.lint.gaps import gaps
+from lemonade_es.rules.lint.rivalry import overlaps, ties
 from lemonade_es.rules.lint.scene import Scene
-from lemonade_es.rules.lint.structure import idle_comparisons, structure
+from lemonade_es.rules.lint.structure import structure
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import settings as resolve_settings
 
 POINTS = 4096
-FEWER_POINTS = 1536
-"""For rulebooks of many rules, whose comparisons already give many points."""
-MANY_RULES = 200
-
-_CORNERS = 16
-_ELSEWHERE = frozenset({"DEAD_RULE", "WEIGHT_TIE", "GAP"})
-"""What is also looked for at other settings than the default ones."""
+_POINTS_ELSEWHERE = 512
+_CORNERS = 8
 
 
 def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None) -> tuple[Finding, ...]:
@@ -32,27 +29,40 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
         settings: thresholds and priorities to look at it under; by default those that it has without ``--set``.
     """
     usual = resolve_settings(None, {}, rulebook.defaults) if settings is None else settings
-    count = POINTS if len(rulebook.rules) <= MANY_RULES else FEWER_POINTS
-    scene = Scene(rulebook, usual, count)
-    found = [*structure(rulebook), *idle_comparisons(scene), *firing(scene), *interplay(scene)]
-    known = {(item.code, item.place, item.rules if item.code == "DEAD_RULE" else ()) for item in found}
-    for corner in _corners(rulebook):
-        elsewhere = Scene(rulebook, {**usual, **corner}, count)
-        for item in (*firing(elsewhere), *interplay(elsewhere)):
-            key = (item.code, item.place, item.rules if item.code == "DEAD_RULE" else ())
-            if item.code in _ELSEWHERE and item.level == "warning" and key not in known:
-                known.add(key)
-                at = ", ".join(f"{name} = {value:g}" for name, value in corner.items())
-                found.append(replace(item, message=f"at {at}: {item.message}"))
+    scene = Scene(rulebook, usual, POINTS)
+    found = list(structure(scene))
+    contradictory = {item.rules[0] for item in found if item.code in {"CONTRADICTION", "ALWAYS_FALSE"}}
+    found += firing(scene, contradictory)
+    found += double_counts(scene)
+    found += overlaps(scene)
+    found += _weighing(scene)
+    known = {_key(item) for item in found}
+    for corner in _corners(rulebook, usual):
+        at = ", ".join(f"{name} = {value:g}" for name, value in corner.items())
+        for item in _weighing(Scene(rulebook, {**usual, **corner}, _POINTS_ELSEWHERE)):
+            if item.level == "warning" and _key(item) not in known:
+                known.add(_key(item))
+                found.append(replace(item, level="note", message=f"at {at}: {item.message}"))
     position = {source.file: index for index, source in enumerate(rulebook.sources)}
     return tuple(sorted(found, key=lambda item: (position.get(item.place.file, 0), item.place.line, item.place.column)))
 
 
-def _corners(rulebook: Rulebook) -> Iterator[dict[str, float]]:
-    """Each end of each range by itself, then some corners in which all are at an end."""
-    for name, ends in rulebook.ranges.items():
-        for end in dict.fromkeys(ends):
-            yield {name: end}
-    if len(rulebook.ranges) > 1:
-        for corner in itertools.islice(itertools.product(*rulebook.ranges.values()), _CORNERS):
-            yield dict(zip(rulebook.ranges, corner, strict=True))
+def _weighing(scene: Scene) -> Iterator[Finding]:
+    """The checks whose findings may be others at other settings."""
+    yield from dead_rules(scene)
+    yield from ties(scene)
+    yield from gaps(scene)
+
+
+def _key(item: Finding) -> tuple[str, object, str]:
+    return item.code, item.place, item.rules[0] if item.code == "DEAD_RULE" else ""
+
+
+def _corners(rulebook: Rulebook, usual: Mapping[str, float | None]) -> Iterator[dict[str, float]]:
+    """Settings at the ends of their ranges: all high, all low, then one at a time; not too many."""
+    ranges = rulebook.ranges
+    if len(ranges) > 1:
+        yield {name: high for name, (_, high) in ranges.items()}
+        yield {name: low for name, (low, _) in ranges.items()}
+    single = ({name: end} for name, ends in ranges.items() for end in ends if end != usual.get(name))
+    yield from itertools.islice(single, _CORNERS)

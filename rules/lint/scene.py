@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +18,10 @@ from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS
 
 Mask = npt.NDArray[np.bool_]
+Bits = npt.NDArray[np.uint64]
 
-_LOOKED_AT = 64
+_LOOKED_AT = 32
+_CLOSELY = 1024
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Scene:
 
     rulebook: Rulebook
     settings: Mapping[str, float | None]
-    count: int = 4096
+    count: int
 
     @cached_property
     def points(self) -> Points:
@@ -49,6 +52,16 @@ class Scene:
     def fired(self) -> Mask:
         """``[points, rules]``."""
         return np.asarray(self.outcomes.truth == TRUE)
+
+    @cached_property
+    def bits(self) -> Bits:
+        """The same, packed: ``[rules, words]``; a million pairs of rules are compared in moments."""
+        return pack(self.fired)
+
+    @cached_property
+    def times(self) -> list[int]:
+        """At how many points each rule fires."""
+        return [int(total) for total in self.fired.sum(axis=0)]
 
     @cached_property
     def prover(self) -> Prover:
@@ -67,40 +80,118 @@ class Scene:
     @cached_property
     def fixed_weights(self) -> tuple[float | None, ...]:
         """The weight of each rule where it depends on settings alone; else ``None``."""
-        return tuple(self._fixed(rule) for rule in self.rulebook.rules)
+        rules = self.rulebook.rules
+        return tuple(None if rule.weight is None else rule.weight.number(self.settings) for rule in rules)
 
-    def _fixed(self, rule: Rule) -> float | None:
-        return None if rule.weight is None else rule.weight.number(self.settings)
+    def closely(self, rules: Sequence[Rule]) -> Scene:
+        """A scene of these rules and the drawers of their conclusions alone, whose points crowd around their bounds.
 
-    def unset(self, rule: Rule) -> tuple[str, ...]:
-        """The settings in a rule's condition that have no value, so that it is unknown."""
-        return tuple(name for name in rule.when.names if name in self.settings and self.settings[name] is None)
+        What was true of them in every situation must be true here as well, before it is told.
+        """
+        return Scene(replace(self.rulebook, rules=self._with_drawers(rules)), self.settings, _CLOSELY)
 
-    def witness(self, where: Mask, rules: tuple[Rule, ...]) -> dict[str, float]:
-        """Of the points where the mask is true, the one that is told shortest: the metrics that rules read."""
-        read = self._read_by(rules)
-        columns = [index for index, name in enumerate(self.points.names) if name in read and name in METRICS]
-        names = [self.points.names[index] for index in columns]
-        rows = self.points.values[np.flatnonzero(where)[:_LOOKED_AT]][:, columns].tolist()
-        return dict(zip(names, min(rows, key=lambda row: len(repr(row))), strict=True))
+    def firing_of(self, rule: Rule) -> Mask:
+        """Where a rule fires."""
+        return np.asarray(self.fired[:, self._position[rule.id]])
 
-    def _read_by(self, rules: tuple[Rule, ...]) -> set[str]:
-        """The metrics that rules read, those behind their conclusions included; all, if no rule is named."""
-        waiting = list(rules or self.rulebook.rules)
-        seen: set[str] = set()
-        names: set[str] = set()
+    def may_count(self, number: int) -> bool:
+        """Whether a rule may have a weight above 0."""
+        weight = self.fixed_weights[number]
+        return weight is None or weight > 0
+
+    def at_work(self, names: Iterable[str], point: int) -> list[Rule]:
+        """The rules that give one of these instructions at a point."""
+        numbers = dict.fromkeys(number for name in names for number in self.givers[name])
+        return [
+            self.rulebook.rules[number] for number in numbers if self.fired[point, number] and self.may_count(number)
+        ]
+
+    def unset(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that are settings without a value."""
+        return tuple(name for name in names if name in self.settings and self.settings[name] is None)
+
+    def witness(
+        self,
+        where: Mask,
+        shown: Sequence[Rule],
+        holds: Callable[[Outcomes], Mask] | None = None,
+        judges: Sequence[Rule] = (),
+    ) -> dict[str, float]:
+        """An example: values of the metrics that rules read, as short as there are among points.
+
+        What these rules do depends on no other metric. If more than that is exemplified, it is evaluated again
+        with these metrics alone; should it then not be the case, the example has all metrics.
+
+        Args:
+            where: the points to choose from.
+            shown: the rules whose metrics the example should have.
+            holds: whether what is exemplified is the case, from the outcomes.
+            judges: the rules that are needed to say so.
+        """
+        numbers = np.flatnonzero(where)
+        numbers = numbers[np.linspace(0, len(numbers) - 1, min(_LOOKED_AT, len(numbers))).astype(int)]
+        names, values = self.points.names, self.points.values[numbers]
+        read = self.read_by(shown)
+        known = np.asarray([name in read or name not in METRICS for name in names])
+        rows = np.where(known, values, np.nan)
+        if holds is not None:
+            book = replace(self.rulebook, rules=self._with_drawers(judges))
+            good = holds(evaluate_points(book, Points(names, rows)))
+            rows = rows[good] if good.any() else values
+        columns = [index for index, name in enumerate(names) if name in METRICS]
+        shortest = min(rows[:, columns].tolist(), key=lambda row: len(repr(row)))
+        return {names[index]: value for index, value in zip(columns, shortest, strict=True) if not math.isnan(value)}
+
+    def read_by(self, rules: Sequence[Rule]) -> set[str]:
+        """The names that rules read, those behind their conclusions included."""
+        found: set[str] = set()
+        for rule in self._with_drawers(rules):
+            found.update(rule.when.names, rule.weight.names if rule.weight is not None else ())
+        return found
+
+    def _with_drawers(self, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        """Rules with all that draw conclusions for them, in the order of the rulebook."""
+        found: dict[str, Rule] = {}
+        waiting = list(rules)
         while waiting:
             rule = waiting.pop()
-            if rule.id in seen:
-                continue
-            seen.add(rule.id)
-            names.update(rule.when.names)
-            names.update(rule.weight.names if rule.weight is not None else ())
-            if rule.when.conclusions:
-                waiting += [other for other in self.rulebook.rules if other.conclude in rule.when.conclusions]
-        return names
+            if rule.id not in found:
+                found[rule.id] = rule
+                waiting += [drawer for name in rule.when.conclusions for drawer in self._drawers.get(name, ())]
+        return tuple(sorted(found.values(), key=lambda rule: self._position[rule.id]))
+
+    @cached_property
+    def _drawers(self) -> Mapping[str, list[Rule]]:
+        found: dict[str, list[Rule]] = {}
+        for rule in self.rulebook.rules:
+            if rule.conclude is not None:
+                found.setdefault(rule.conclude, []).append(rule)
+        return found
+
+    @cached_property
+    def _position(self) -> Mapping[str, int]:
+        return {rule.id: number for number, rule in enumerate(self.rulebook.rules)}
 
 
-def told(witness: Mapping[str, float]) -> str:
-    """``T_Acc = 0.6, V_Acc = 0.5``."""
-    return ", ".join(f"{name} = {value:.10g}" for name, value in witness.items()) or "whatever is measured"
+def pack(mask: Mask) -> Bits:
+    """The columns of a mask, bit by bit: ``[columns, words]``."""
+    packed = np.packbits(mask.T, axis=1)
+    padded = np.zeros((packed.shape[0], -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    return padded.view(np.uint64)
+
+
+def fire_all(rules: Sequence[Rule]) -> Callable[[Outcomes], Mask]:
+    """Whether all of these rules fire."""
+    ids = {rule.id for rule in rules}
+
+    def holds(outcomes: Outcomes) -> Mask:
+        columns = [number for number, name in enumerate(outcomes.rules) if name in ids]
+        return np.asarray((outcomes.truth[:, columns] == TRUE).all(axis=1))
+
+    return holds
+
+
+def given(outcomes: Outcomes, name: str) -> npt.NDArray[np.float64]:
+    """The weight of an instruction at each point; 0 where it is not given."""
+    return np.nan_to_num(outcomes.weights[:, outcomes.instructions.index(name)], nan=0.0)

@@ -1,68 +1,140 @@
-"""What is doubtful about a rulebook as it is written, whatever is measured."""
+"""What is doubtful about a rulebook as it is written, whatever is measured and wished."""
 
 from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lemonade_es.rules.analysis.arrays import Array, condition
+from lemonade_es.rules.analysis.arrays import FALSE, TRUE, UNKNOWN, Array, condition
 from lemonade_es.rules.analysis.linear import Prover
-from lemonade_es.rules.analysis.points import Points
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Scene
+from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook
 
-_TRIED = 256
-"""A comparison that is true in one of so many situations and false in another decides something."""
+_SAMPLE = 256
 
 
-def structure(rulebook: Rulebook) -> Iterator[Finding]:
+def structure(scene: Scene) -> Iterator[Finding]:
     """Unused instructions and conclusions, missing reasons and tests, comparisons that decide nothing."""
+    rulebook = scene.rulebook
     used = {name for rule in rulebook.rules for name in rule.instruct}
     for instruction in rulebook.instructions.values():
         if instruction.id not in used:
             said = f"no rule asks for {instruction.id}; write one, or remove it"
             yield Finding("warning", "UNUSED_INSTRUCTION", instruction.place, said)
+    yield from _unused_conclusions(rulebook)
+    silent = [rule for rule in rulebook.rules if not rule.because]
+    if silent:
+        ids = [rule.id for rule in silent]
+        said = f"no reason is given by {listed(ids)}; add `because`, which reports will show"
+        yield Finding("note", "NO_REASON", silent[0].place, said, tuple(ids))
+    if not rulebook.tests:
+        said = "the rulebook has no tests; add some under `tests`, so that a change that breaks it is noticed"
+        yield Finding("note", "NO_TESTS", Place(rulebook.file, 1, 1), said)
+    decided = _Decided(scene)
+    for rule in rulebook.rules:
+        yield from decided.parts(rule, rule.when.tree)
+
+
+def _unused_conclusions(rulebook: Rulebook) -> Iterator[Finding]:
     read = {name for rule in rulebook.rules for name in rule.when.conclusions}
+    drawn: dict[str, list[Rule]] = {}
     for rule in rulebook.rules:
         if rule.conclude is not None and rule.conclude not in read:
-            said = f"no rule reads the conclusion {rule.conclude} of {rule.id}; use it in a condition, or remove it"
-            yield Finding("warning", "UNUSED_CONCLUSION", rule.place, said, (rule.id,))
-        if not rule.because:
-            said = f"{rule.id} gives no reason; add `because`, which reports will show"
-            yield Finding("note", "NO_REASON", rule.place, said, (rule.id,))
-    if not rulebook.tests:
-        place = Place(rulebook.file, 1, 1)
-        yield Finding("note", "NO_TESTS", place, "the rulebook has no tests; add some, so that changes are noticed")
+            drawn.setdefault(rule.conclude, []).append(rule)
+    for name, rules in drawn.items():
+        ids = [rule.id for rule in rules]
+        said = f"no condition reads the conclusion {name} of {listed(ids)}; use it, or remove `conclude`"
+        yield Finding("warning", "UNUSED_CONCLUSION", rules[0].place, said, tuple(ids))
 
 
-def idle_comparisons(scene: Scene) -> Iterator[Finding]:
-    """Comparisons whose truth is the same whatever is measured and wished."""
-    prover = Prover(scene.rulebook, {})
-    some = Points(scene.points.names, scene.points.values[:: len(scene.points.values) // _TRIED + 1])
-    values = {name: some.values[:, index] for index, name in enumerate(some.names)}
-    for rule in scene.rulebook.rules:
-        yield from _idle_comparisons(rule, prover, values)
+class _Decided:
+    """Parts of conditions whose truth is the same in all situations, under all settings; the largest such parts."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.prover = Prover(scene.rulebook, {})
+        step = max(1, len(scene.points.values) // _SAMPLE)
+        rows = scene.points.values[::step]
+        self.values: dict[str, Array] = {name: rows[:, index] for index, name in enumerate(scene.points.names)}
+        for rule in scene.rulebook.rules:
+            if rule.conclude is not None:  # whether they hold is the prover's business
+                self.values[rule.conclude] = np.asarray(UNKNOWN)
+
+    def parts(self, rule: Rule, node: ast.expr) -> Iterator[Finding]:
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                yield from self.parts(rule, operand)
+            case ast.BoolOp() | ast.Compare():
+                truth = self.truth(node)
+                if truth is False:
+                    yield _contradiction(rule, node, self.prover)
+                elif truth is True:
+                    yield _always(rule, node)
+                elif isinstance(node, ast.BoolOp):
+                    for part in node.values:
+                        yield from self.parts(rule, part)
+                elif len(node.ops) > 1:
+                    yield from (_always(rule, pair) for pair in _pairs(node) if self.truth(pair))
+
+    def truth(self, node: ast.expr) -> bool | None:
+        """What a condition always is, if that is proved; a few situations rule most conditions out."""
+        seen = condition(node, self.values)
+        if not (seen == TRUE).any() and self.prover.never(node):
+            return False
+        return True if not (seen == FALSE).any() and self.prover.always(node) else None
 
 
-def _idle_comparisons(rule: Rule, prover: Prover, values: Mapping[str, Array]) -> Iterator[Finding]:
-    alone = isinstance(rule.when.tree, ast.Compare) and len(rule.when.tree.ops) == 1
-    for node in ast.walk(rule.when.tree):
-        if not isinstance(node, ast.Compare):
-            continue
-        for op, (left, right) in zip(node.ops, itertools.pairwise([node.left, *node.comparators]), strict=True):
-            pair = ast.Compare(left, [op], [right])
-            if np.ptp(condition(pair, values)) > 0:
-                continue
-            text = ast.unparse(pair)
-            place = rule.when.place.shifted(left.col_offset) if left.lineno == 1 else rule.when.place
-            if prover.never(pair):
-                said = f"`{text}` can never hold, whatever is measured; look at its numbers"
-                yield Finding("warning", "ALWAYS_FALSE", place, said, (rule.id,))
-            elif prover.always(pair):
-                said = f"`{text}` holds whatever is measured" + ("" if alone else "; it decides nothing, remove it")
-                yield Finding("note" if alone else "warning", "ALWAYS_TRUE", place, said, (rule.id,))
+def _pairs(node: ast.Compare) -> Iterator[ast.Compare]:
+    """The single comparisons of a chain."""
+    for op, (left, right) in zip(node.ops, itertools.pairwise([node.left, *node.comparators]), strict=True):
+        pair = ast.copy_location(ast.Compare(left, [op], [right]), left)
+        pair.end_col_offset = right.end_col_offset
+        yield pair
+
+
+def _contradiction(rule: Rule, node: ast.expr, prover: Prover) -> Finding:
+    never = "can never hold, whatever is measured and wished"
+    whole = f", so {rule.id} can never fire" if node is rule.when.tree else ""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        said = f"`{_text(rule, node)}` {never}{whole}; look at its numbers"
+        return Finding("warning", "ALWAYS_FALSE", _place(rule, node), said, (rule.id,))
+    told = f"`{_text(rule, node)}` {never}"
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+        told = _culprits(rule, node.values, prover) or told
+    said = f"{told}{whole}; look at the numbers and signs, or use `or`"
+    return Finding("warning", "CONTRADICTION", _place(rule, node), said, (rule.id,))
+
+
+def _culprits(rule: Rule, parts: Sequence[ast.expr], prover: Prover) -> str | None:
+    """The part of an `and` that never holds, or two that exclude each other, if there are such."""
+    for part in parts:
+        if prover.never(part):
+            return f"`{_text(rule, part)}` can never hold, whatever is measured and wished"
+    for pair in itertools.combinations(parts, 2):
+        if prover.never(ast.BoolOp(ast.And(), list(pair))):
+            one, other = (_text(rule, part) for part in pair)
+            return f"`{one}` and `{other}` exclude each other, whatever is measured and wished"
+    return None
+
+
+def _always(rule: Rule, node: ast.expr) -> Finding:
+    text = _text(rule, node)
+    if node is rule.when.tree:
+        said = f"{rule.id} fires whatever is measured, as long as it is measured: `{text}` always holds"
+        return Finding("note", "ALWAYS_TRUE", _place(rule, node), said, (rule.id,))
+    said = f"`{text}` holds whatever is measured and wished, and decides nothing; correct or remove it"
+    return Finding("warning", "ALWAYS_TRUE", _place(rule, node), said, (rule.id,))
+
+
+def _text(rule: Rule, node: ast.expr) -> str:
+    return " ".join(rule.when.source[node.col_offset : node.end_col_offset].split())
+
+
+def _place(rule: Rule, node: ast.expr) -> Place:
+    """Where a part of a condition stands; the start of the condition if it goes over several lines."""
+    return rule.when.place.shifted(node.col_offset) if "\n" not in rule.when.source else rule.when.place

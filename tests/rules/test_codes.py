@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lemonade_es.vocabulary import TERMS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,5 +39,5 @@ def test_every_code_in_the_source_is_on_the_page_once():
         text = path.read_text(encoding="utf-8")
         used |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+|EMPTY|GAP|CONTRADICTION)"', text))
     told = [entry.code for entry in ENTRIES]
-    assert sorted(told) == sorted(used)
+    assert sorted(told) == sorted(used - set(TERMS))
     assert len(told) == PAGE.count("\n## ")

@@ -99,7 +99,7 @@ def test_a_rule_that_fires_only_elsewhere_in_the_declared_ranges_is_no_warning()
     rule = "when: V_Acc < OT and V_Acc > 0.3, weight: 1, instruct: [ACL]"
     item = one(book(*GOOD, rule, head=head), "NEVER_FIRES")
     assert item.level == "note"
-    assert "at others in their ranges" in item.message
+    assert "at other settings in the declared ranges" in item.message
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,9 @@ def test_a_rule_that_always_loses_to_the_partner():
         "when: V_Acc < 0.7, weight: 2, instruct: [RCL]",
     )
     item = one(book(*rules), "DEAD_RULE")
-    assert (item.rules, item.proof, item.level) == (("r0",), "proved", "warning")
-    assert "loses to r1" in item.message
+    assert (item.rules, item.proof, item.level) == (("r0", "r1"), "proved", "warning")
+    assert "ACL loses to RCL of r1 (b.yaml:8)" in item.message
+    assert item.witness["V_Acc"] < 0.5
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,35 @@ def test_a_rule_that_loses_only_with_another_rules_help_is_found_too():
         "when: V_Acc < 0.7, weight: 0.75, instruct: [RCL]",
         "when: V_Acc < 0.9, weight: 0.75, instruct: [RCL]",
     )
-    assert one(book(*rules), "DEAD_RULE").rules == ("r0",)
+    item = one(book(*rules), "DEAD_RULE")
+    assert (item.rules, item.proof) == (("r0", "r1", "r2"), "proved")
+
+
+def test_a_rule_that_loses_by_a_weight_that_is_measured_is_told_as_tried():
+    rules = (
+        "when: V_Acc < 0.5, weight: V_Acc, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 1 + V_Acc, instruct: [RCL]",
+    )
+    item = one(book(*rules), "DEAD_RULE")
+    assert item.proof == "tried"
+    assert "such situations tried" in item.message
+
+
+def test_a_rule_can_be_dead_where_the_largest_weight_is_taken():
+    rules = (
+        "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 2, instruct: [RCL]",
+    )
+    head = HEAD.replace("version: 1", "version: 1\ncombine: max")
+    assert one(book(*rules, head=head), "DEAD_RULE").proof == "proved"
+
+
+def test_a_rule_whose_instruction_is_always_cut_as_too_light_is_dead():
+    head = HEAD.replace("instructions:", "max_instructions: 1\ninstructions:\n  AWI: {text: Initialise}")
+    rules = (*GOOD, "when: V_Acc < 0.5, weight: 0.5, instruct: [AWI]")
+    item = one(book(*rules, head=head), "DEAD_RULE")
+    assert (item.rules, item.proof) == (("r2",), "tried")
+    assert "AWI is not among the 1 heaviest" in item.message
 
 
 def test_rules_on_nested_conditions_count_double():
@@ -167,7 +196,8 @@ def test_rules_on_nested_conditions_count_double():
     item = one(book(*rules, GOOD[1]), "DOUBLE_COUNT")
     assert (item.rules, item.proof, item.level) == (("r1", "r0"), "proved", "note")
     assert "(b.yaml:7)" in item.message
-    assert "0.5 and 1" in item.message
+    assert "0.5 + 1 = 1.5" in item.message
+    assert item.witness["V_Acc"] < 0.5
 
 
 def test_rules_on_equal_conditions_are_a_warning():
@@ -208,7 +238,7 @@ def test_a_gap_in_which_a_wish_is_not_met_is_a_warning_with_a_region_and_an_exam
     rulebook = book("when: V_Acc < 0.5, weight: 1, instruct: [ACL]", GOOD[1])
     (item,) = (gap for gap in found(rulebook, "GAP") if gap.level == "warning")
     assert 0.5 <= item.witness["V_Acc"] < 0.99
-    assert "within 0.5 <= V_Acc <= 0.9" in item.message
+    assert "where 0.5 <= V_Acc <= 0.9" in item.message
     assert resolve(evaluate(rulebook, Facts.of(item.witness, settings(None, {}))), rulebook).instructions == {}
 
 
@@ -248,3 +278,85 @@ def test_each_witness_of_the_shipped_rulebooks_does_what_is_said(name):
             assert resolve(inference, rulebook).decisions
         if item.code == "GAP":
             assert resolve(inference, rulebook).instructions == {}
+
+
+def test_a_contradiction_inside_an_or_is_found_with_the_two_that_exclude_each_other():
+    item = one(book(*GOOD, "when: F < 3 or (V_Acc < 0.5 and V_Acc > 0.6), weight: 1, instruct: [ACL]"), "CONTRADICTION")
+    assert "`V_Acc < 0.5` and `V_Acc > 0.6` exclude each other" in item.message
+    assert item.place.column == len("  - {id: r2, because: x, when: F < 3 or (") + 1
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "0.501 < V_Acc < 0.5011 and 0.601 < T_Acc < 0.6011 and 100 < F < 101",
+        "V_E > 0.0000000001 and V_E < 0.0000000002",
+        "V_Acc > TV_Acc - OT and V_Acc <= 0.8900000001",
+    ],
+)
+def test_a_condition_that_holds_where_no_point_falls_is_not_said_to_never_hold(condition):
+    rulebook = book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]")
+    assert not {"CONTRADICTION", "NEVER_FIRES"} & codes(rulebook)
+
+
+def test_what_is_not_linear_and_fires_nowhere_is_told_as_tried():
+    item = one(book(*GOOD, "when: V_Acc * V_Acc > 1, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
+    assert item.proof == "tried"
+    assert "situations tried" in item.message
+
+
+def test_a_rule_that_waits_for_a_threshold_behind_a_conclusion_or_a_weight_is_not_said_to_never_fire():
+    rules = (
+        "when: S > TS, conclude: large",
+        "when: large and V_Acc > 0.5, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.5, weight: TS / 100, instruct: [RCL]",
+    )
+    rulebook = book(*GOOD, *rules)
+    item = one(rulebook, "UNKNOWN_UNTIL_SET")
+    assert item.rules == ("r2", "r3", "r4")
+    assert "NEVER_FIRES" not in codes(rulebook)
+
+
+def test_a_nested_condition_that_only_looks_so_on_the_points_is_not_told():
+    rules = (
+        "when: V_Acc < 0.5 or 0.7001 < T_Acc < 0.7002 and 0.9001 < V_Acc < 0.9002, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]",
+        "when: V_Acc < 0.5 or F > 90000000000000 and V_Acc < 0.6, weight: 1, instruct: [ACL]",
+    )
+    told = {item.rules for item in found(book(*rules, GOOD[1]), "DOUBLE_COUNT")}
+    assert ("r0", "r2") not in told
+    assert any(rules[0] == "r1" for rules in told)
+
+
+def test_a_tie_that_salience_decides_is_no_warning():
+    rules = (
+        "when: V_Acc < 0.8, weight: 0.5, instruct: [ACL], salience: 5",
+        "when: F < 500, weight: 0.5, instruct: [RCL]",
+    )
+    assert found(book(*rules), "WEIGHT_TIE") == []
+
+
+def test_separate_gaps_are_told_each_with_its_own_region():
+    rules = (
+        "when: V_Acc < 0.2, weight: 1, instruct: [ACL]",
+        "when: V_Acc > 0.4 and V_Acc < 0.6, weight: 1, instruct: [RCL]",
+        "when: V_Acc > 0.8, weight: 1, instruct: [RCL]",
+    )
+    regions = [item.message for item in found(book(*rules), "GAP") if item.level == "warning"]
+    assert len(regions) == 2
+    assert any("where 0.2 <= V_Acc <= 0.4," in region for region in regions)
+    assert any("where 0.6 <= V_Acc <= 0.8," in region for region in regions)
+
+
+def test_many_rules_with_the_same_remark_are_one_note():
+    rules = [f"when: F < {number}, weight: PF, instruct: [RCL]" for number in range(1, 9)]
+    item = one(book(GOOD[0], *rules), "NO_WEIGHT")
+    assert len(item.rules) == 8
+    assert "r1, r2, r3 and 5 more" in item.message
+
+
+def test_overlaps_are_one_note_for_each_pair_of_instructions_and_count_the_pairs_of_rules():
+    rules = [f"when: V_Acc < 0.{number}, weight: {number}, instruct: [ACL]" for number in range(1, 6)]
+    item = one(book(*rules, "when: F < 500, weight: 0.5, instruct: [RCL]"), "PARTNER_OVERLAP")
+    assert "as do 4 other pairs of rules" in item.message
+    assert "the weights let ACL win in all" in item.message

@@ -1,0 +1,131 @@
+"""Instructions that conflict, and are asked for in the same situation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lemonade_es.rules.analysis.vector import Outcomes
+from lemonade_es.rules.lint.finding import Finding
+from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, given, pack
+from lemonade_es.rules.lint.wording import example, located, located_all, share
+from lemonade_es.rules.rulebook import Rule
+
+_EQUAL = 1e-9
+"""Weights are sums of a few floats; closer than this, relatively, is meant to be equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rivals:
+    """Two instructions that conflict, with their weights at each point and where both are above 0."""
+
+    one: str
+    other: str
+    one_weight: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    other_weight: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+    @property
+    def both(self) -> Mask:
+        return np.asarray((self.one_weight > 0) & (self.other_weight > 0))
+
+
+def _rivals(scene: Scene) -> Iterator[_Rivals]:
+    order = scene.outcomes.instructions
+    for name in order:
+        partner = scene.rulebook.instructions[name].conflicts_with
+        if partner is not None and order.index(name) < order.index(partner):
+            yield _Rivals(name, partner, given(scene.outcomes, name), given(scene.outcomes, partner))
+
+
+def overlaps(scene: Scene) -> Iterator[Finding]:
+    """For each pair of instructions that conflict: whether rules ask for both at once, and which one wins."""
+    for rivals in _rivals(scene):
+        both = rivals.both
+        pairs = _pairs(scene, rivals)
+        if not pairs:
+            continue
+        one, other = pairs[0]
+        where = both & scene.fired[:, _numbers(scene, [one, other])].all(axis=1)
+        witness = scene.witness(where, (one, other))
+        more = f", as do {len(pairs) - 1:,} other pairs of rules" if len(pairs) > 2 else ""
+        more = ", as does another pair of rules" if len(pairs) == 2 else more
+        said = (
+            f"{rivals.one} and {rivals.other} conflict, and {located(one)} asks for the one while {located(other)} "
+            f"asks for the other{more}, for example with {example(witness)}; {_winner(rivals)}"
+        )
+        ids = tuple(dict.fromkeys(rule.id for pair in pairs for rule in pair))
+        place = scene.rulebook.instructions[rivals.one].place
+        yield Finding("note", "PARTNER_OVERLAP", place, said, ids, witness)
+
+
+def _pairs(scene: Scene, rivals: _Rivals) -> list[tuple[Rule, Rule]]:
+    """The pairs of rules that ask for both, those that meet most often first."""
+    ours = [number for number in scene.givers[rivals.one] if scene.may_count(number)]
+    theirs = [number for number in scene.givers[rivals.other] if scene.may_count(number)]
+    both = pack(rivals.both[:, np.newaxis])[0]
+    found = []
+    for one in ours:
+        met = (scene.bits[one] & both & scene.bits[theirs]).any(axis=1)
+        found += [(one, theirs[row]) for row in np.flatnonzero(met).tolist() if theirs[row] != one]
+    found.sort(key=lambda pair: -min(scene.times[pair[0]], scene.times[pair[1]]))
+    return [(scene.rulebook.rules[one], scene.rulebook.rules[other]) for one, other in found]
+
+
+def _winner(rivals: _Rivals) -> str:
+    both = rivals.both
+    total = int(both.sum())
+    wins = int((rivals.one_weight > rivals.other_weight)[both].sum())
+    loses = int((rivals.one_weight < rivals.other_weight)[both].sum())
+    if max(wins, loses) == 0:
+        return f"the weights are equal in all {total:,} situations tried"
+    name, often = (rivals.one, wins) if wins >= loses else (rivals.other, loses)
+    return f"the weights let {name} win in {share(often, total)} situations tried"
+
+
+def ties(scene: Scene) -> Iterator[Finding]:
+    """For each pair of instructions that conflict: whether both can be equally heavy."""
+    for rivals in _rivals(scene):
+        tied = rivals.both & np.isclose(rivals.one_weight, rivals.other_weight, rtol=_EQUAL, atol=0)
+        tied &= _urgency(scene, rivals.one) == _urgency(scene, rivals.other)
+        if tied.any():
+            yield _tie(scene, rivals, tied)
+
+
+def _tie(scene: Scene, rivals: _Rivals, tied: Mask) -> Finding:
+    numbers = np.flatnonzero(tied)
+    few = [len(scene.at_work((rivals.one, rivals.other), point)) for point in numbers[:200]]
+    point = int(numbers[int(np.argmin(few))])
+    at_work = scene.at_work((rivals.one, rivals.other), point)
+    ours = [rule for rule in at_work if rivals.one in rule.instruct]
+    theirs = [rule for rule in at_work if rivals.other in rule.instruct]
+    judges = [scene.rulebook.rules[number] for name in (rivals.one, rivals.other) for number in scene.givers[name]]
+
+    def holds(outcomes: Outcomes) -> Mask:
+        left, right = given(outcomes, rivals.one), given(outcomes, rivals.other)
+        return np.asarray((left > 0) & np.isclose(left, right, rtol=_EQUAL, atol=0)) & fire_all(at_work)(outcomes)
+
+    where = np.asarray(tied & scene.fired[:, _numbers(scene, at_work)].all(axis=1))
+    witness = scene.witness(where, at_work, holds, judges)
+    weight = f"{rivals.one_weight[point]:.4g}"
+    said = (
+        f"{rivals.one} and {rivals.other} conflict and can be equally heavy, for example {weight} each with "
+        f"{example(witness)}, by {located_all(ours)} against {located_all(theirs)}; only the order of the file lets "
+        f"{rivals.one} win: let the weights differ, or give a rule a salience"
+    )
+    ids = tuple(rule.id for rule in at_work)
+    return Finding("warning", "WEIGHT_TIE", scene.rulebook.instructions[rivals.one].place, said, ids, witness)
+
+
+def _numbers(scene: Scene, rules: list[Rule]) -> list[int]:
+    ids = {rule.id for rule in rules}
+    return [number for number, rule in enumerate(scene.rulebook.rules) if rule.id in ids]
+
+
+def _urgency(scene: Scene, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The highest salience behind an instruction at each point."""
+    found = np.full(len(scene.points.values), -np.inf)
+    for number in scene.givers[name]:
+        found = np.maximum(found, np.where(scene.fired[:, number], scene.rulebook.rules[number].salience, -np.inf))
+    return found
