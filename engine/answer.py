@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lemonade_es.engine.conflicts import Resolution
-from lemonade_es.engine.derivation import Node
 from lemonade_es.engine.events import Advised, Measured
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.flip import Flip
 from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.node import Node
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import closest

@@ -10,39 +10,20 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
 
 from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.facts import NOT_MEASURED, NOT_SET
 from lemonade_es.engine.inference import Inference, names_of
+from lemonade_es.engine.node import Kind, Node, Sides, compared
 from lemonade_es.rules.expression import Atom, Expression
 from lemonade_es.rules.reason import render_reason
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS
 
-Kind = Literal[
-    "instruction",
-    "rule",
-    "conclusion",
-    "all",
-    "any",
-    "atom",
-    "weight",
-    "metric",
-    "setting",
-    "unknown",
-    "conflict",
-    "limit",
-]
-
-Show = Callable[[str | None, float], str]
-"""A number as text; the name says of which term it is, or is like."""
-
 MAX_LEVELS = 40
 """Conclusions upon conclusions are followed so far."""
 
-_ACTUAL = {-1: "<", 0: "=", 1: ">"}
 _SYMBOLS: Mapping[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -51,63 +32,6 @@ _SYMBOLS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "=",
     ast.NotEq: "!=",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """The two sides of a comparison as the rulebook writes them, and the names in it."""
-
-    left: str
-    relation: str
-    right: str
-    wanted: bool
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One step of a derivation.
-
-    Attributes:
-        kind: what it is. Below an ``all``, everything must be as wanted; below an ``any``, one is enough.
-        id: of the rule, instruction, conclusion or term; the text of an atom or a weight.
-        text: the step as a phrase.
-        place: ``file:line:col``, if it stands in the rulebook.
-        truth: whether it is as wanted; ``None`` if that is unknown, and for plain numbers.
-        value: the number it has: a term's, a weight, the left side of an atom.
-        threshold: what the value is held against: the right side of an atom, the weight of the other instruction.
-        distance: ``value - threshold``.
-        repeated: it is explained where it first stands in the tree, and has no children here.
-        sides: how an atom compares; ``None`` for flags and all else.
-        children: what it rests on.
-    """
-
-    kind: Kind
-    id: str
-    text: str
-    place: str | None = None
-    truth: bool | None = None
-    value: float | None = None
-    threshold: float | None = None
-    distance: float | None = None
-    repeated: bool = False
-    sides: Sides | None = field(default=None, repr=False)
-    children: tuple[Node, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The tree as JSON data."""
-        data: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
-        data["children"] = [child.to_json() for child in self.children]
-        return data
-
-    def walk(self) -> Iterator[Node]:
-        """This node, then all below it, from the top."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-
-_PLAIN = ("kind", "id", "text", "place", "truth", "value", "threshold", "distance", "repeated")
 
 
 class Derivation:
@@ -154,7 +78,7 @@ class Derivation:
         text = f"{instruction.text}: weight {weight:.4g}"
         if len(parts) > 1:
             text += f", {'the sum' if self._rulebook.combine == 'sum' else 'the largest'} of {len(parts)} rules"
-        return Node("instruction", name, text, str(instruction.place), True, weight, children=tuple(children))
+        return Node("instruction", name, text, str(instruction.place), True, True, weight, children=tuple(children))
 
     def rule(self, rule: Rule, *, wanted: bool, weighed: bool = False) -> Node:
         """A rule that should fire (or should not), and why it does or does not.
@@ -167,32 +91,31 @@ class Derivation:
         truth = rule.when.truth(self._values)
         held = _as_wanted(truth, wanted)
         weight = self._weight(rule) if weighed else ()
-        text = self._said(rule, truth)
+        text = self._said(rule, truth, wanted)
         if weighed and truth and rule.weight is not None:
             number = rule.weight.number(self._values)
             text = f"{text}; weight {'unknown' if number is None else f'{number:.4g}'}"
         value = weight[0].value if weight else None
-        node = Node("rule", rule.id, text, str(rule.place), held, value)
-        return self._once(node, wanted, weighed, lambda: (*self._condition(rule.when, wanted), *weight))
+        node = Node("rule", rule.id, text, str(rule.place), wanted, held, value)
+        return self._once(node, weighed, lambda: (*self._condition(rule.when, wanted), *weight))
 
     def conclusion(self, name: str, *, wanted: bool) -> Node:
         """A conclusion that should hold (or should not), and the rules that draw it."""
         truth = self._inference.conclusions[name]
         held = _as_wanted(truth, wanted)
         said = {True: "was concluded", False: "was not concluded", None: "cannot be decided"}[truth]
-        node = Node("conclusion", name, f"{name} {said}", truth=held)
+        must_not = " (it must not hold)" if held is None and not wanted else ""
+        node = Node("conclusion", name, f"{name} {said}{must_not}", wanted=wanted, truth=held)
 
         def below() -> tuple[Node, ...]:
             rules = self._drawers[name]
             if wanted and held:
                 rules = [rule for rule in rules if rule.when.truth(self._values)]
-            elif not wanted and not held:
-                rules = [rule for rule in rules if rule.when.truth(self._values) is not False]
             nodes = tuple(self.rule(rule, wanted=wanted) for rule in rules)
             one_will_do = wanted and not held and len(nodes) > 1
             return (Node("any", "any", "one of these", truth=held, children=nodes),) if one_will_do else nodes
 
-        return self._once(node, wanted, False, below)
+        return self._once(node, False, below)
 
     def term(self, name: str) -> Node:
         """A metric or a setting: where a derivation ends."""
@@ -205,8 +128,8 @@ class Derivation:
             return Node("metric", name, f"{name} = {value:.6g}, measured", value=value)
         return Node("setting", name, f"{name} = {value:.6g}, set", value=value)
 
-    def _once(self, node: Node, wanted: bool, weighed: bool, below: Callable[[], tuple[Node, ...]]) -> Node:
-        key = (node.kind, node.id, wanted, weighed)
+    def _once(self, node: Node, weighed: bool, below: Callable[[], tuple[Node, ...]]) -> Node:
+        key = (node.kind, node.id, node.wanted, weighed)
         if key in self._seen:
             return replace(node, text=f"{node.text} (see above)", repeated=True)
         if self._level >= MAX_LEVELS:
@@ -217,9 +140,9 @@ class Derivation:
         self._level -= 1
         return replace(node, children=children)
 
-    def _said(self, rule: Rule, truth: bool | None) -> str:
+    def _said(self, rule: Rule, truth: bool | None, wanted: bool) -> str:
         if truth is None:
-            return f"{rule.id} cannot be decided"
+            return f"{rule.id} cannot be decided{'' if wanted else ' (it must not fire)'}"
         if not truth:
             return f"{rule.id} did not fire"
         because = render_reason(rule.because, {name: self._values.get(name) for name in names_of(rule)})
@@ -239,16 +162,24 @@ class Derivation:
     def _condition(self, when: Expression, wanted: bool) -> tuple[Node, ...]:
         """What a rule's condition rests on; where all of it must hold, the rule itself stands for the *all*."""
         atoms = iter(when.atoms(self._values))
-        node = self._part(when.tree, wanted, atoms, str(when.place))
+        node = self._expanded(self._part(when.tree, wanted, atoms))
         return node.children if node.kind == "all" else (node,)
 
-    def _part(self, tree: ast.expr, wanted: bool, atoms: Iterator[Atom], place: str) -> Node:
+    def _expanded(self, node: Node) -> Node:
+        """The shape of a condition with its conclusions derived: only now, when it is known which are told of."""
+        if node.kind == "conclusion":
+            return self.conclusion(node.id, wanted=node.wanted)
+        if node.kind in ("all", "any"):
+            return replace(node, children=tuple(self._expanded(child) for child in node.children))
+        return node
+
+    def _part(self, tree: ast.expr, wanted: bool, atoms: Iterator[Atom]) -> Node:
         match tree:
             case ast.BoolOp(op=op, values=parts):
-                nodes = [self._part(part, wanted, atoms, place) for part in parts]
+                nodes = [self._part(part, wanted, atoms) for part in parts]
                 return _joined(isinstance(op, ast.And) is wanted, nodes)
             case ast.UnaryOp(operand=operand):
-                return self._part(operand, not wanted, atoms, place)
+                return self._part(operand, not wanted, atoms)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 pairs = itertools.pairwise([left, *comparators])
                 nodes = [
@@ -259,12 +190,13 @@ class Derivation:
             case _:
                 atom = next(atoms)
                 if atom.text in self._inference.conclusions:
-                    return self.conclusion(atom.text, wanted=wanted)
+                    held = _as_wanted(atom.truth, wanted)
+                    return Node("conclusion", atom.text, "", wanted=wanted, truth=held)
                 return self._flag(atom, wanted)
 
     def _comparison(self, atom: Atom, wanted: bool, left: str, relation: str, right: str) -> Node:
         names = tuple(dict.fromkeys(_names(left) + _names(right)))
-        sides = Sides(left, relation, right, wanted, names)
+        sides = Sides(left, relation, right, names)
         terms = tuple(self.term(name) for name in names)
         if atom.truth is None and not any(term.kind == "unknown" for term in terms):
             terms = (*terms, _incomputable(atom.text))
@@ -273,6 +205,7 @@ class Derivation:
             "atom",
             atom.text if wanted else f"not ({atom.text})",
             "",
+            wanted=wanted,
             truth=held,
             value=atom.left,
             threshold=atom.right,
@@ -290,59 +223,13 @@ class Derivation:
             "atom",
             name,
             text,
+            wanted=wanted,
             truth=held,
             value=atom.left,
             threshold=atom.right,
             distance=atom.distance,
             children=(self.term(atom.text),),
         )
-
-
-def compared(node: Node, show: Show) -> str:
-    """A comparison with its numbers: ``T_Acc = 0.62 < TT_Acc = 0.99, by 0.37``.
-
-    Args:
-        node: an atom that has sides.
-        show: writes a number.
-    """
-    sides, value, threshold = node.sides, node.value, node.threshold
-    if sides is None or node.truth is None or value is None or threshold is None:
-        return f"{node.id} is unknown"
-    order = (value > threshold) - (value < threshold)
-    plainly = bool(node.truth) and sides.wanted
-    relation = sides.relation if plainly else _ACTUAL[order]
-    like = next((side for side in (sides.right, sides.left) if side in sides.names), next(iter(sides.names), None))
-    shown = [show(like, number) for number in (value, threshold)]
-    if order and shown[0] == shown[1]:  # too short to tell them apart
-        shown = [f"{number:.10g}" for number in (value, threshold)]
-    left, right = (_equation(*pair) for pair in zip((sides.left, sides.right), shown, strict=True))
-    by = f", by {_gap(value, threshold, like, show)}" if order else ""
-    numbers = f"{left} {relation} {right}{by}"
-    if plainly:
-        return numbers
-    return f"{node.id} {'holds' if node.truth else 'fails'}: {numbers}"
-
-
-def blocking(node: Node) -> tuple[Node, ...]:
-    """The direct children that are not as wanted (or not known to be)."""
-    return tuple(child for child in node.children if child.truth is not True and child.kind in _CONDITIONS)
-
-
-_CONDITIONS = frozenset({"rule", "conclusion", "all", "any", "atom"})
-
-
-def _equation(side: str, number: str) -> str:
-    try:
-        float(side)
-    except ValueError:
-        return f"{side} = {number}"
-    return number
-
-
-def _gap(value: float, threshold: float, like: str | None, show: Show) -> str:
-    gap = abs(value - threshold)
-    text = show(like, gap)
-    return text if any(digit in "123456789" for digit in text) else f"{gap:.3g}"
 
 
 def _names(side: str) -> tuple[str, ...]:

@@ -268,6 +268,9 @@ class _Line:
                 stretches[-1] = (stretches[-1][0], high)
             else:
                 stretches.append((low, high))
+        last = points[-1]
+        if self._reaches(last) and not (stretches and stretches[-1][1] == last):
+            stretches.append((last, last))
         edges = []
         for low, high in stretches:
             middle = low + (high - low) / 2

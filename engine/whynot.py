@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from lemonade_es.engine.answer import Answer, Decision, SubjectKind, readable
 from lemonade_es.engine.conflicts import Conflict, resolve
-from lemonade_es.engine.derivation import Derivation, Node, blocking
+from lemonade_es.engine.derivation import Derivation
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.flip import Flip, Goal, changed, find_flips
+from lemonade_es.engine.node import Node, blocking
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS, Kind
 
@@ -256,6 +257,8 @@ def _obstructed(node: Node) -> str:
 
 
 def _obstacle(node: Node) -> str:
+    if node.truth is None and node.kind == "any":
+        return f"none of {len(node.children)} alternatives is known to hold"
     if node.truth is None:
         unknown = dict.fromkeys(leaf.id for leaf in node.walk() if leaf.kind == "unknown")
         return f"{', '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} unknown" if unknown else node.text

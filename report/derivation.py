@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lemonade_es.engine.answer import Answer
-from lemonade_es.engine.derivation import Node, compared
+from lemonade_es.engine.node import Node, compared
 from lemonade_es.report.formats import value
 from lemonade_es.vocabulary import METRICS, TERMS
 
@@ -62,11 +62,11 @@ class _Chart:
         self.boxes: list[str] = []
         self.links: list[str] = []
         self._question = question
-        self._known: dict[tuple[str, str, bool | None], str] = {}
+        self._known: dict[tuple[str, str, bool], str] = {}
 
     def add(self, node: Node) -> str:
         """Draw a node and what is below it, and give its id."""
-        key = (node.kind, node.id, node.truth)
+        key = (node.kind, node.id, node.wanted)
         shared = node.repeated or node.kind in _TERMS
         if shared and key in self._known:
             return self._known[key]
@@ -106,9 +106,13 @@ def _branches(node: Node, question: str, indent: str) -> Iterator[str]:
 
 
 def _shown(node: Node, question: str) -> tuple[Node, ...]:
-    """The children worth telling: of what holds already, *why not* tells the weight only."""
-    if question == "why-not" and node.truth and node.kind in ("rule", "conclusion", "all", "any"):
+    """The children worth telling: of what is as wanted already, *why not* tells the weight only."""
+    if question == "why":
+        return node.children
+    if node.truth and node.kind in ("rule", "conclusion", "all", "any"):
         return tuple(child for child in node.children if child.kind == "weight")
+    if node.kind == "conclusion":
+        return tuple(child for child in node.children if not child.truth)
     return node.children
 
 

@@ -1,0 +1,249 @@
+"""Why not: what stood in the way, and the smallest change that would have mattered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lemonade_es.engine.advisor import Advisor
+from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.flip import DERIVED, changed
+from lemonade_es.engine.metric import normalised
+from lemonade_es.engine.whynot import why_not
+from lemonade_es.errors import ConfigError
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+from lemonade_es.vocabulary import settings
+
+LEMONADE = load_rulebook(find_rulebook("lemonade"))
+CASE_1 = {"T_Acc": 0.72, "V_Acc": 0.65, "F": 1468.0, "failed": 0.0, "nonfinite": 0.0}
+HEAD = """\
+rulebook: small
+version: 1
+instructions:
+  ACL: {text: Add, conflicts_with: RCL}
+  RCL: {text: Reduce, conflicts_with: ACL}
+  AWI: {text: Initialise}
+rules:
+"""
+
+
+def ask(subject, metrics, wishes=None, rulebook=LEMONADE):
+    decision = Advisor(rulebook, settings(None, wishes or {}, rulebook.defaults)).advise(2, 1, metrics)
+    return why_not(decision, rulebook, subject)
+
+
+def book(rules, head=HEAD):
+    return parse_rulebook(head + rules, "b.yaml")
+
+
+def flips(answer):
+    return {flip.name: flip.new for flip in answer.flips}
+
+
+def atoms(answer):
+    return [(node.text, node.truth) for node in answer.tree.walk() if node.kind == "atom"]
+
+
+def test_a_rule_that_did_not_fire_names_the_failing_atom_and_the_distance():
+    answer = ask("slow", {"F": 20000.0})
+    assert answer.answer == "slow did not fire: F < TF fails: F = 20000 > TF = 14000, by 6000"
+    (atom,) = answer.tree.children
+    assert (atom.truth, atom.value, atom.threshold, atom.distance) == (False, 20000.0, 14000.0, 6000.0)
+    assert 13300 <= flips(answer)["F"] < 14000
+    assert 20000 < flips(answer)["TF"] <= 20300
+
+
+def test_a_rule_whose_metric_is_missing_says_so():
+    answer = ask("slow", {})
+    assert answer.answer == "slow cannot be decided: F is unknown"
+    assert answer.tree.truth is None
+    (flip,) = answer.flips
+    assert (flip.name, flip.old) == ("F", None)
+    assert "would fire if F were measured, at " in flip.text
+
+
+def test_a_threshold_that_is_not_set_may_be_set():
+    answer = ask("r", {"P": 5e6}, rulebook=book("  - {id: r, when: P > TP, weight: 1, instruct: [ACL]}\n"))
+    assert "TP is unknown: it is not set" in [node.text for node in answer.tree.walk()]
+    assert flips(answer)["TP"] < 5e6
+
+
+def test_all_of_a_conjunction_and_one_of_a_disjunction_must_change():
+    rules = "  - {id: r, when: T_Acc > 0.9 and (V_Acc > 0.8 or failed or not (F < 100)), weight: 1, instruct: [ACL]}\n"
+    answer = ask("r", {"T_Acc": 0.5, "V_Acc": 0.4, "failed": 0.0, "F": 50.0}, rulebook=book(rules))
+    assert answer.answer == (
+        "r did not fire: T_Acc > 0.9 fails: T_Acc = 0.5 < 0.9, by 0.4; none of 3 alternatives holds"
+    )
+    first, either = answer.tree.children
+    assert (first.kind, either.kind) == ("atom", "any")
+    assert [child.text for child in either.children] == [
+        "V_Acc > 0.8 fails: V_Acc = 0.4 < 0.8, by 0.4",
+        "failed does not hold",
+        "not (F < 100) fails: F = 50 < 100, by 50",
+    ]
+    assert answer.flips == ()
+    assert answer.note == "no change of a single metric or setting was found that would change this"
+
+
+def test_what_holds_already_is_marked_as_holding():
+    rules = "  - {id: r, when: T_Acc > 0.9 and V_Acc > 0.3, weight: 1, instruct: [ACL]}\n"
+    assert [truth for _, truth in atoms(ask("r", {"T_Acc": 0.5, "V_Acc": 0.4}, rulebook=book(rules)))] == [False, True]
+
+
+def test_a_conclusion_that_forbids_a_rule_is_followed_to_the_rules_that_drew_it():
+    answer = ask("low-validation-accuracy", {"T_Acc": 0.98, "V_Acc": 0.7})
+    assert answer.answer == "low-validation-accuracy did not fire: overfitting was concluded"
+    assert ("not (T_Acc - V_Acc > OT) fails: T_Acc - V_Acc = 0.28 > OT = 0.1, by 0.18", False) in atoms(answer)
+    found = flips(answer)
+    assert set(found) == {"T_Acc", "V_Acc", "OT"}
+    assert 0.79 < found["T_Acc"] <= 0.8
+    assert 0.88 <= found["V_Acc"] <= 0.89  # above that it would be close to its goal
+    assert 0.28 <= found["OT"] <= 0.29
+
+
+def test_an_instruction_that_no_rule_gives():
+    answer = ask("AWI", {}, rulebook=book("  - {id: r, when: failed, weight: 1, instruct: [ACL]}\n"))
+    assert answer.answer == "AWI was not sent: no rule of small gives it"
+    assert (answer.flips, answer.note) == ((), "")
+
+
+def test_an_instruction_whose_rules_did_not_fire_lists_each():
+    answer = ask("AD", CASE_1)
+    assert answer.answer == "AD was not sent: none of the 2 rules that give it fired"
+    (either,) = answer.tree.children
+    assert [child.id for child in either.children] == ["regularise-overfitting", "generalise"]
+    assert 0.05 < flips(answer)["OT"] < 0.07
+
+
+def test_an_instruction_without_weight_names_the_priority_that_is_0():
+    answer = ask("RK", CASE_1)
+    assert answer.answer == "RK was not sent: its weight is 0, because PF is 0"
+    assert flips(answer)["PF"] == 0.001
+    assert "F" not in flips(answer)  # it was measured, and is not the user's to choose
+
+
+def test_a_weight_that_cannot_be_computed_is_told_from_one_of_0():
+    answer = ask("ACL", {}, rulebook=book("  - {id: r, when: 1 > 0, weight: TP * 2, instruct: [ACL]}\n"))
+    assert answer.answer == "ACL was not sent: r fired, but its weight is unknown (TP)"
+    assert flips(answer)["TP"] > 0
+
+
+def test_a_lost_conflict_names_the_winner_the_margin_and_the_rules_of_both():
+    answer = ask("RCL", CASE_1, {"PV_Acc": 0.7, "PF": 0.2})
+    assert answer.answer == (
+        "RCL was not sent: it lost to ACL, 0.2 (slow) against 0.7 (low-training-accuracy, low-validation-accuracy)"
+    )
+    mine, conflict = answer.tree.children
+    assert mine.id == "slow"
+    assert (conflict.id, conflict.value, conflict.threshold) == ("ACL", 0.2, 0.7)
+    assert [child.id for child in conflict.children] == ["low-training-accuracy", "low-validation-accuracy"]
+
+
+def test_a_lost_conflict_would_be_won_with_one_other_priority_or_threshold():
+    answer = ask("RCL", CASE_1, {"PV_Acc": 0.7, "PF": 0.2})
+    assert flips(answer) == {"OT": 0.069, "TV_Acc": 0.74, "TT_Acc": 0.72, "PV_Acc": 0.19, "PF": 0.71}
+    assert answer.flips[-1].text == "RCL would be sent, with weight 0.71, if PF were 0.71 instead of 0.2"
+    data = json.loads(json.dumps(answer.to_json()))["flips"][-1]
+    assert data == {
+        "setting": "PF",
+        "kind": "priority",
+        "from": 0.2,
+        "to": 0.71,
+        "text": "RCL would be sent, with weight 0.71, if PF were 0.71 instead of 0.2",
+    }
+
+
+def test_a_tie_is_told_as_a_tie():
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: PV_Acc, instruct: [ACL]}\n"
+        "  - {id: b, when: 1 > 0, weight: PF, instruct: [RCL]}\n"
+    )
+    answer = ask("RCL", {}, {"PV_Acc": 0.5, "PF": 0.5}, rulebook=book(rules))
+    assert answer.answer.endswith("0.5 (b) against 0.5 (a), a tie that ACL wins")
+    assert flips(answer) == {"PV_Acc": 0.499, "PF": 0.501}
+
+
+def test_no_single_setting_may_help_and_the_answer_says_so():
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: 2, instruct: [ACL]}\n  - {id: b, when: 1 > 0, weight: 1, instruct: [RCL]}\n"
+    )
+    answer = ask("RCL", {}, rulebook=book(rules))
+    assert answer.flips == ()
+    assert answer.note == "no change of a single threshold or priority was found that would change this"
+
+
+def test_weights_that_bend_are_followed_too():
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: PV_Acc * PV_Acc / (1 + PV_Acc), instruct: [ACL]}\n"
+        "  - {id: b, when: 1 > 0, weight: 'min(PF, 0.9)', instruct: [RCL]}\n"
+    )
+    answer = ask("RCL", {}, {"PV_Acc": 2.0, "PF": 0.5}, rulebook=book(rules))
+    assert flips(answer) == {"PV_Acc": 0.99}  # at 1 it is a tie, which ACL wins; PF counts to 0.9 only
+
+
+def test_one_too_many_is_told_what_was_sent_instead():
+    head = HEAD.replace("version: 1", "version: 1\nmax_instructions: 1")
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: PV_Acc, instruct: [ACL]}\n"
+        "  - {id: b, when: 1 > 0, weight: PF, instruct: [AWI]}\n"
+    )
+    answer = ask("AWI", {}, {"PV_Acc": 0.8, "PF": 0.3}, rulebook=book(rules, head))
+    assert answer.answer == (
+        "AWI was not sent: the rulebook sends 1 at most, and its weight 0.3 is not among the heaviest (ACL 0.8)"
+    )
+    limit = answer.tree.children[-1]
+    assert (limit.kind, limit.value, limit.threshold) == ("limit", 0.3, 0.8)
+    assert flips(answer) == {"PV_Acc": 0.29, "PF": 0.81}
+
+
+@pytest.mark.parametrize(("subject", "said"), [("ACL", "ACL was sent"), ("low-validation-accuracy", "fired")])
+def test_what_did_come_about_points_to_why(subject, said):
+    answer = ask(subject, CASE_1)
+    assert said in answer.answer
+    assert f"`--why {subject}`" in answer.answer
+    assert answer.flips == ()
+
+
+def test_a_conclusion_may_be_asked_about():
+    answer = ask("overfitting", CASE_1)
+    assert answer.kind == "rule"  # the rule comes before the conclusion of the same name
+    answer = ask("close_to_goal", CASE_1)
+    assert (answer.kind, answer.answer) == ("conclusion", "close_to_goal was not concluded: close-to-goal did not fire")
+    assert flips(answer)["V_Acc"] > 0.89
+
+
+def test_a_name_of_nothing_is_refused_with_the_nearest_one():
+    with pytest.raises(ConfigError, match="did you mean regularise-overfitting"):
+        ask("regularize-overfitting", CASE_1)
+
+
+def test_a_flag_flips_to_0_or_1_and_a_count_to_a_whole_number():
+    rules = (
+        "  - {id: a, when: failed, weight: 1, instruct: [ACL]}\n"
+        "  - {id: b, when: plateau > 3, weight: 1, instruct: [AWI]}\n"
+    )
+    metrics = {"failed": 0.0, "plateau": 1.0}
+    assert flips(ask("a", metrics, rulebook=book(rules))) == {"failed": 1.0}
+    assert flips(ask("b", metrics, rulebook=book(rules))) == {"plateau": 4.0}
+
+
+def test_a_setting_stays_within_the_range_that_the_rulebook_gives_it():
+    rules = "  - {id: r, when: T_Acc - V_Acc > OT, weight: 1, instruct: [ACL]}\n"
+    metrics = {"T_Acc": 0.72, "V_Acc": 0.65}
+    assert "OT" in flips(ask("r", metrics, rulebook=book(rules)))
+    ranges = "thresholds:\n  OT: {default: 0.1, range: [0.08, 0.2]}\n"
+    assert "OT" not in flips(ask("r", metrics, rulebook=book(rules, HEAD.replace("rules:", f"{ranges}rules:"))))
+
+
+def test_what_is_derived_from_a_changed_number_changes_with_it():
+    known = {"F": 7000.0, "TF": 14000.0}
+    facts = Facts.of({"F": 7000.0, "NF": 1 / 3}, settings(None, {}))
+    assert changed(facts, "TF", 7000.0)["NF"] == pytest.approx(0.5)
+    assert set(DERIVED) == set(normalised({}, {}))
+    for name, (raw, threshold) in DERIVED.items():
+        assert normalised({raw: 1.0}, {threshold: 3.0})[name] == 0.25
+    rules = "  - {id: r, when: NF > 0.5, weight: 1, instruct: [ACL]}\n"
+    found = flips(ask("r", {"F": known["F"], "NF": 1 / 3}, rulebook=book(rules)))
+    assert set(found) == {"NF", "F", "TF"}
+    assert found["TF"] < 7000 < 14000 < found["F"]
