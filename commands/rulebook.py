@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, Assignments, json_option, out_option
+from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, json_option, out_option
 from lemonade_es.errors import ConfigError
 
 
@@ -130,6 +130,53 @@ def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -
         click.echo(check_text(found, notes=notes))
     bad = any(not item.usable or (strict and item.warnings) for item in found)
     sys.exit(BAD_INPUT if bad else DONE)
+
+
+@rulebook.command(short_help="Run the tests that rulebooks carry.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--coverage", is_flag=True, help="Also coverage, boundary tests, and a mutation score.")
+@click.option("--suggest", is_flag=True, help="Print the tests that are missing, ready to be pasted.")
+@click.option("--min-score", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail below this mutation score.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@json_option("Print one object: the files, each with its tests.")
+def test(
+    files: tuple[str, ...],
+    *,
+    coverage: bool,
+    suggest: bool,
+    min_score: float | None,
+    junit: Path | None,
+    as_json: bool,
+) -> None:
+    """Run the tests in rulebooks with Experta.
+
+    With --coverage: which rules and comparisons they touch; generated tests at each boundary (just under, at, just
+    over); and how many small changes of the rules (other operators, thresholds, weights) the tests would notice.
+
+    Exit code 1 if a test fails, 2 if a file cannot be used.
+    """
+    from lemonade_es.report.junit import junit_xml
+    from lemonade_es.report.rulebook_tests import test_file, tests_text, tests_yaml
+
+    deep = coverage or suggest or min_score is not None
+    found = [test_file(file, coverage=deep) for file in files]
+    if junit is not None:
+        try:
+            junit.write_text(junit_xml(found), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot be written: {error.strerror}", where=str(junit)) from None
+    if as_json:
+        click.echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
+    elif suggest:
+        click.echo(tests_yaml([test for item in found if item.assay for test in item.assay.suggestions()]))
+    else:
+        click.echo(tests_text(found))
+    if any(item.assay is None for item in found):
+        sys.exit(BAD_INPUT)
+    poor = [item for item in found if item.score is not None and min_score is not None and item.score < min_score / 100]
+    for item in poor:
+        click.echo(f"{item.file}: the mutation score is below {min_score:g} %", err=True)
+    sys.exit(FAILED if poor or not all(item.sound for item in found) else DONE)
 
 
 @rulebook.command(short_help="Say what the rules would do.")

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import compile_rulebook
+from lemonade_es.engine.inference import Inference, compile_rulebook
 from lemonade_es.errors import RulebookError
 from lemonade_es.rules.problem import Problem
-from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.rules.rulebook import Rulebook, RuleTest
 from lemonade_es.rules.selftest import Outcome, TestResult, run_tests
 from lemonade_es.vocabulary import METRICS, settings
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A test that was run, its result, and what the rules did in it."""
+
+    test: RuleTest
+    result: TestResult
+    inference: Inference
+
+
 def selftest(rulebook: Rulebook) -> tuple[TestResult, ...]:
     """Run each test of a rulebook; settings that a test does not give have their defaults."""
+    return tuple(observation.result for observation in observe(rulebook))
+
+
+def observe(rulebook: Rulebook) -> tuple[Observation, ...]:
+    """Run each test of a rulebook, and keep what the rules did in it."""
     compiled = compile_rulebook(rulebook)
+    inferences: list[Inference] = []
 
     def infer(given: Mapping[str, float]) -> Outcome:
-        metrics = {name: value for name, value in given.items() if name in METRICS}
-        wishes = {name: value for name, value in given.items() if name not in METRICS}
-        inference = compiled.infer(Facts.of(metrics, settings(None, wishes, rulebook.defaults)))
-        fired = tuple(firing.rule for firing in inference.fired)
-        return Outcome(fired, resolve(inference, rulebook).instructions)
+        inferences.append(compiled.infer(facts_of(rulebook, given)))
+        return outcome(rulebook, inferences[-1])
 
-    return run_tests(rulebook, infer)
+    results = run_tests(rulebook, infer)
+    return tuple(map(Observation, rulebook.tests, results, inferences))
+
+
+def facts_of(rulebook: Rulebook, given: Mapping[str, float]) -> Facts:
+    """What is known in a situation: metrics that are not given are unknown, settings have their defaults.
+
+    Raises:
+        ConfigError: a name is unknown, or a setting out of its range.
+    """
+    metrics = {name: value for name, value in given.items() if name in METRICS}
+    wishes = {name: value for name, value in given.items() if name not in METRICS}
+    return Facts.of(metrics, settings(None, wishes, rulebook.defaults))
+
+
+def outcome(rulebook: Rulebook, inference: Inference) -> Outcome:
+    """What a test looks at: which rules fired, and what is left after conflict resolution."""
+    return Outcome(tuple(firing.rule for firing in inference.fired), resolve(inference, rulebook).instructions)
 
 
 def tested(rulebook: Rulebook) -> Rulebook:
