@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lemonade_es.engine.difference import Flipped, Shift, advice, decisions
+from lemonade_es.engine.difference import Flipped, Shift, decide, decisions, turned
 from lemonade_es.engine.journal import Entry
 from lemonade_es.rules.rulebook import Rulebook
 
@@ -94,9 +94,10 @@ def _replayed(rulebook: Rulebook, entries: Sequence[Entry]) -> RunReplay:
     fires: Counter[str] = Counter()
     flipped = []
     for situation in situations:
-        left, fired = advice(rulebook, situation.facts)
-        fires.update(list(fired))
-        if Shift.between(situation.recorded, left) is not None:
-            flipped.append(Flipped(entries[0].run, situation.iteration, situation.recorded, left))
+        said = decide(rulebook, situation.facts)
+        fires.update(list(said.fired))
+        if Shift.between(situation.recorded, said.kept) is not None:
+            other_winners = turned(situation.won, said.won)
+            flipped.append(Flipped(entries[0].run, situation.iteration, situation.recorded, said.kept, other_winners))
     ordered = {rule.id: fires[rule.id] for rule in rulebook.rules}
     return RunReplay(entries[0].run, len(situations), ordered, tuple(flipped))

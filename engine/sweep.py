@@ -11,6 +11,7 @@ from typing import Any
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.whatif import restated
 from lemonade_es.errors import ConfigError
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import METRICS, TERMS, closest
@@ -21,8 +22,6 @@ _CHANGES = 32
 
 _BISECTIONS = 1100
 _DIGITS = 17
-_ROUNDING = 1e-14
-"""A boundary is known up to this part of a step, and to a few units in its last place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +121,15 @@ class _Advice:
 def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, ...]:
     """The stretches of the range, in their order; the other facts stay as they are.
 
-    What happens within one step and is undone within the same step goes unseen.
+    Normalised metrics that come from the value that runs, or from its threshold, run along. What happens within one
+    step and is undone within the same step goes unseen.
     """
 
     def at(value: float) -> _Advice:
-        metrics = {name: facts[name] for name in METRICS}
-        wishes = {name: facts[name] for name in facts if name not in METRICS}
-        (metrics if sweep.name in METRICS else wishes)[sweep.name] = value
-        inference = evaluate(rulebook, Facts.of(metrics, wishes))
+        moved = {sweep.name: value}
+        inference = evaluate(
+            rulebook, restated(facts, moved, {}) if sweep.name in METRICS else restated(facts, {}, moved)
+        )
         kept = resolve(inference, rulebook).instructions
         return _Advice(kept, tuple(firing.rule for firing in inference.fired))
 
@@ -138,9 +138,10 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
     start, here, advice = values[0], True, at(values[0])
     before: _Advice | None = None
     for low, high in itertools.pairwise(values):
-        after, position = at(high), low
+        after, position, changes = at(high), low, 0
         while not after.like(advice):
-            edge, included, first = _edge(at, position, high, advice)
+            changes += 1
+            edge, included, first = _edge(at, position, high, advice) if changes < _CHANGES else (high, True, high)
             end = at(edge if not included else max(start, math.nextafter(edge, -math.inf)))
             found.append(_stretch(start, here, edge, advice, end, before))
             before, start, here, advice, position = advice, edge, included, at(first), first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,17 +57,27 @@ def supposed_facts(
     """
     for name, value in metrics.items():
         _check_metric(name, value)
-    known: dict[str, float | None] = {}
-    if recorded is not None:
-        known = {name: value for name, value in recorded.inference.facts.items() if name in METRICS}
-    known.update(metrics)
     resolved = settings(None, wishes, rulebook.defaults)
-    if recorded is not None:
-        then = {name: value for name, value in recorded.inference.facts.items() if name in SETTABLE}
-        resolved = {**resolved, **then, **{name: resolved[name] for name in wishes}}
-    derived = normalised(known, resolved)
-    known.update({name: value for name, value in derived.items() if name not in metrics and value is not None})
-    return Facts.of(known, resolved)
+    if recorded is None:
+        return restated(Facts.of({}, resolved), metrics, {})
+    then = recorded.inference.facts
+    chosen = {name: value for name, value in then.items() if name in SETTABLE and value is not None}
+    return restated(then, metrics, {**resolved, **chosen, **{name: resolved[name] for name in wishes}})
+
+
+def restated(
+    facts: Mapping[str, float | None], metrics: Mapping[str, float | None], wishes: Mapping[str, float | None]
+) -> Facts:
+    """Facts with some metrics and settings changed; normalised metrics follow those that they come from.
+
+    A normalised metric that is given itself stays as given, and so does one that was given another value before.
+    """
+    before = {name: value for name, value in facts.items() if name in METRICS}
+    after: dict[str, float | None] = {**before, **metrics}
+    now = {name: facts[name] for name in facts if name in SETTABLE} | dict(wishes)
+    was, is_ = normalised(before, facts), normalised(after, now)
+    after.update({name: is_[name] for name in is_ if name not in metrics and before.get(name) == was[name]})
+    return Facts.of(after, now)
 
 
 def recorded_decision(entries: Sequence[Entry], iteration: int | None) -> Advised:
@@ -95,7 +106,6 @@ def _check_metric(name: str, value: float) -> None:
             where=f"fact {name}",
             hint=f"did you mean {near}?" if near else f"metrics: {', '.join(METRICS)}",
         )
-    if not term.low <= value <= term.high:
-        raise ConfigError(
-            f"{value:g} is out of range", where=f"fact {name}", hint=f"{name} is from {term.low:g} to {term.high:g}"
-        )
+    if not math.isfinite(value) or not term.low <= value <= term.high:
+        ends = [f"{word} {end:g}" for word, end in (("from", term.low), ("to", term.high)) if math.isfinite(end)]
+        raise ConfigError(f"{value:g} is out of range", where=f"fact {name}", hint=f"{name} is {' '.join(ends)}")

@@ -108,6 +108,9 @@ def _flipped(flipped: Sequence[Flipped], decisions: int, *, old: str, new: str) 
         yield f"  run {item.run}, iteration {item.iteration}: {' '.join(parts)}"
         yield f"      {old}: {weighted(item.old) or 'nothing'}"
         yield f"      {new}: {weighted(item.new) or 'nothing'}"
+        if item.turned:
+            pairs = ", ".join(f"{winner} over {loser}" for winner, loser in item.turned)
+            yield f"      conflicts that turn: {pairs}"
 
 
 def _backtest(found: Backtest) -> Iterator[str]:
@@ -125,4 +128,8 @@ def _backtest(found: Backtest) -> Iterator[str]:
     if found.never:
         yield f"never: {', '.join(found.never)}"
     yield ""
+    if len(found.runs) > 1:
+        for run in found.runs:
+            if run.decisions:
+                yield f"run {run.run}: {len(run.flipped)} of {run.decisions} decisions would be others"
     yield from _flipped(found.flipped, found.decisions, old="sent", new="now")
