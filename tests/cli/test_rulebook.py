@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -200,3 +201,72 @@ def test_a_question_that_cannot_be_answered_ends_with_one_message(rulebook, word
     assert done.exit_code == 2
     assert told in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_shipped_rulebooks_are_covered_and_their_tests_notice_nearly_every_change(rulebook, name):
+    done = rulebook("test", name, "--coverage", "--min-score", "90", "--json")
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.output)["files"]
+    assert found["failed"] == 0
+    assert found["coverage"]["rules"]["covered"] == found["coverage"]["rules"]["total"]
+    assert found["mutation"]["score"] >= 0.9
+
+
+FAILING = """\
+rulebook: mine
+version: 1
+extends: lemonade
+drop_tests: all
+tests:
+  - {name: this one <holds>, given: {T_Acc: 0.6}, expect: {fired: [low-training-accuracy]}}
+  - {name: this one does not, given: {T_Acc: 0.6}, expect: {fired: [slow], instructions: {ACL: 2}}}
+"""
+
+
+def test_a_failed_test_says_what_was_expected_and_what_came(rulebook):
+    Path("mine.yaml").write_text(FAILING)
+    done = rulebook("test", "mine.yaml")
+    assert done.exit_code == 1
+    assert "mine.yaml:7:5" in done.output
+    assert "this one does not" in done.output
+    assert "expected slow to fire; fired: low-training-accuracy" in done.output
+    assert "expected ACL with weight 2; given: none" in done.output
+    (found,) = json.loads(rulebook("test", "mine.yaml", "--json").output)["files"]
+    assert (found["passed"], found["failed"]) == (1, 1)
+    assert [test["passed"] for test in found["tests"]] == [True, False]
+
+
+def test_results_are_written_as_ci_systems_read_them(rulebook):
+    Path("mine.yaml").write_text(FAILING)
+    assert rulebook("test", "mine.yaml", "lemonade", "--junit", "out.xml").exit_code == 1
+    root = ElementTree.parse("out.xml").getroot()
+    assert [suite.get("name") for suite in root.iter("testsuite")] == ["mine.yaml", "lemonade"]
+    (failed,) = (case for case in root.iter("testcase") if case.find("failure") is not None)
+    assert failed.get("name") == "this one does not"
+    assert "this one <holds>" in {case.get("name") for case in root.iter("testcase")}
+
+
+def test_a_file_that_cannot_be_used_does_not_keep_others_from_being_tested(rulebook):
+    Path("mine.yaml").write_text("rulebook: [")
+    done = rulebook("test", "mine.yaml", "lemonade")
+    assert done.exit_code == 2
+    assert "YAML_SYNTAX" in done.output
+    assert "lemonade: " in done.output
+
+
+def test_a_rulebook_whose_tests_notice_little_falls_short_of_the_score_that_is_asked(rulebook):
+    Path("mine.yaml").write_text(FAILING.replace("fired: [slow], instructions: {ACL: 2}", "not_fired: [slow]"))
+    assert rulebook("test", "mine.yaml").exit_code == 0
+    done = rulebook("test", "mine.yaml", "--min-score", "90")
+    assert done.exit_code == 1
+    assert "the mutation score is below 90 %" in done.output
+
+
+def test_suggested_tests_pass_when_they_are_pasted(rulebook):
+    Path("mine.yaml").write_text(FAILING.replace("fired: [slow], instructions: {ACL: 2}", "not_fired: [slow]"))
+    suggested = rulebook("test", "mine.yaml", "--suggest").output
+    assert suggested.count("- name:") > 20
+    Path("mine.yaml").write_text(Path("mine.yaml").read_text() + suggested)
+    again = rulebook("test", "mine.yaml", "--min-score", "90")
+    assert again.exit_code == 0, again.output
