@@ -12,7 +12,7 @@ import pytest
 from lemonade_es.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-LINE = re.compile(r"^\s*(?:\$ )?(lemonade-es (?:run|explain|runs|doctor|completion)\b.*)$", re.M)
+LINE = re.compile(r"^\s*(?:\$ )?(lemonade-es (?:run|explain|runs|rulebook|doctor|completion)\b.*)$", re.M)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINES = [
     (path.name, line)
@@ -29,7 +29,7 @@ def test_there_are_commands_in_the_documents():
 
 @pytest.mark.parametrize(("document", "line"), LINES)
 def test_a_documented_command_has_only_options_that_exist(document, line):
-    context, words = called(shlex.split(line, comments=True)[1:])
+    context, words = called(shlex.split(re.split(r"[|>]", line)[0], comments=True)[1:])
     _, rest, _ = context.command.make_parser(context).parse_args(words)
     arguments = [parameter for parameter in context.command.params if isinstance(parameter, click.Argument)]
     assert len(rest) <= len(arguments) or any(argument.nargs == -1 for argument in arguments)
