@@ -61,7 +61,7 @@ def generated(seed):
     return parse_rulebook("\n".join(lines) + "\n", "b.yaml")
 
 
-def compared(rulebook, points, wishes, every=1):
+def assert_the_engine_agrees(rulebook, points, wishes, every=1):
     outcomes = evaluate_points(rulebook, points)
     for index in range(0, len(points.values), every):
         inference = evaluate(rulebook, Facts.of(points.metrics(index), wishes))
@@ -83,7 +83,7 @@ def test_the_same_fires_with_the_same_weights_and_the_same_is_kept(seed):
     columns = [index for index, name in enumerate(points.names) if name in METRICS]
     unknown = np.random.default_rng(seed).random((len(values), len(columns))) < 0.2
     values[:, columns] = np.where(unknown, np.nan, values[:, columns])
-    compared(rulebook, Points(points.names, values), wishes)
+    assert_the_engine_agrees(rulebook, Points(points.names, values), wishes)
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -91,7 +91,7 @@ def test_the_same_fires_with_the_same_weights_and_the_same_is_kept(seed):
 def test_the_same_holds_for_the_shipped_rulebooks(name, preset):
     rulebook = load_rulebook(find_rulebook(name))
     wishes = settings(preset, {}, rulebook.defaults)
-    compared(rulebook, sample_points([rulebook], wishes, count=600), wishes, every=3)
+    assert_the_engine_agrees(rulebook, sample_points([rulebook], wishes, count=600), wishes, every=3)
 
 
 def test_the_same_seed_gives_the_same_points_and_another_seed_others():
