@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +116,9 @@ def assay(rulebook: Rulebook, *, coverage: bool = True, seed: int = 0) -> Assay:
     if not coverage:
         return Assay(rulebook.file, len(rulebook.rules), results)
     boundaries = find_boundaries(rulebook, seed=seed)
-    givens = [point.given for boundary in boundaries.boundaries for point in boundary.points]
+    givens: dict[str, list[Mapping[str, float]]] = {}
+    for boundary in boundaries.boundaries:
+        givens.setdefault(boundary.rule, []).extend(point.given for point in boundary.points)
     return Assay(
         rulebook.file,
         len(rulebook.rules),

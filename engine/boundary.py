@@ -25,12 +25,14 @@ from lemonade_es.rules.rulebook import Rule, Rulebook, RuleTest
 from lemonade_es.vocabulary import METRICS
 
 CONTEXTS = 512
-"""So many random situations are tried besides those of the tests."""
+"""So many random situations are tried besides those of the tests; fewer for a large rulebook."""
+LARGE = 64
+"""A rulebook of more rules is fired in parts: a rule with those behind its conclusions, on which alone it depends."""
 
+_CONTEXTS_IF_LARGE = 96
 _TRIED = 6
 """Of the contexts that will do, so many are shortened; the shortest is taken."""
-_WHOLE = 64
-"""A larger rulebook is fired in parts: a rule with those behind its conclusions, on which alone it depends."""
+_TRIED_IF_LARGE = 2
 _WORDS: Mapping[Side, str] = {"under": "just under", "at": "on", "over": "just over"}
 
 
@@ -122,7 +124,9 @@ def find_boundaries(rulebook: Rulebook, *, seed: int = 0) -> Boundaries:
         seed: of those.
     """
     tests = points_of(rulebook, [test.given for test in rulebook.tests])
-    contexts = joined([tests, sampled(rulebook, count=CONTEXTS, seed=seed)])
+    contexts = joined(
+        [tests, sampled(rulebook, count=CONTEXTS if len(rulebook.rules) <= LARGE else _CONTEXTS_IF_LARGE, seed=seed)]
+    )
     return Boundaries(tuple(_Search(rulebook, tests, contexts).boundaries()))
 
 
@@ -132,7 +136,7 @@ class _Search:
         self.tests = tests
         self.contexts = contexts
         self.lines = lines_of(rulebook)
-        self.whole = compile_rulebook(rulebook) if len(rulebook.rules) <= _WHOLE else None
+        self.whole = compile_rulebook(rulebook) if len(rulebook.rules) <= LARGE else None
 
     def boundaries(self) -> Iterator[Boundary]:
         for rule in self.rulebook.rules:
@@ -163,7 +167,7 @@ class _Search:
                 continue
             if count.max() > most:
                 best = []
-            for index in np.flatnonzero(count == count.max())[:_TRIED]:
+            for index in np.flatnonzero(count == count.max())[: _TRIED if self.whole is not None else _TRIED_IF_LARGE]:
                 kept = np.flatnonzero(valid[:, index])
                 sides = [SIDES[side] for side in kept]
                 best.append(self.shortened(crossing, name, sides, Points(self.contexts.names, rows[kept, index])))
@@ -205,9 +209,10 @@ class _Search:
 
     def reason(self, crossing: Crossing) -> str:
         rows = self.contexts.values
-        if not crossing.decides(rows).any():
-            return f"it never decides: in none of {len(rows):,} situations does firing depend on it"
-        return f"no situation was found at its boundary, from {len(rows):,} others"
+        found = sum(int(np.isfinite(crossing.edge(rows, name)).sum()) for name in crossing.names)
+        if not found:
+            return f"its sides are never equal, in none of {len(rows):,} situations"
+        return f"it never decides: at its boundary, in {found:,} situations, firing does not depend on it"
 
 
 def _fired(inference: Inference) -> tuple[str, ...]:

@@ -138,7 +138,8 @@ class Crossing:
         left = np.broadcast_to(number(self.comparison.left, values), len(rows))
         right = np.broadcast_to(number(self.comparison.right, values), len(rows))
         size = np.maximum(np.abs(left), np.abs(right))
-        return left - right, np.where((left == 0) | (right == 0), 1.0, size)
+        with np.errstate(over="ignore"):
+            return left - right, np.where((left == 0) | (right == 0), 1.0, size)
 
     def fires(self, rows: Array, *, atom: bool) -> Mask:
         """Whether the rule fires in each situation if the comparison holds, or does not, whatever its sides are."""
@@ -173,6 +174,11 @@ class Crossing:
         ]
         return np.asarray(there, dtype=np.bool_) & self.decides(rows)
 
+    def edge(self, contexts: Array, name: str) -> Array:
+        """The value of one term at which both sides are equal, in each situation; NaN where its range has none."""
+        found = self._solved(contexts, COLUMNS.index(name), np.zeros(len(contexts)))
+        return np.where((found >= TERMS[name].low) & (found <= TERMS[name].high), found, np.nan)
+
     def around(self, contexts: Array, name: str) -> tuple[Array, Mask]:
         """Situations like others, but with one value moved under, onto and over the boundary.
 
@@ -187,8 +193,9 @@ class Crossing:
         for number_of, side in enumerate(SIDES):
             aim = (number_of - 1) * STEP * size
             exact = edge if side == "at" else self._solved(contexts, column, aim)
-            at_side = self._counted if name in WHOLE else self._short
-            value = at_side(contexts, column, edge if name in WHOLE else exact, side)
+            value = self._short(contexts, column, exact, side)
+            if name in WHOLE:
+                value = np.where(value == np.round(value), value, self._counted(contexts, column, edge, side))
             found[number_of] = _moved(contexts, column, value)
             known = np.isfinite(value) & (value >= TERMS[name].low) & (value <= TERMS[name].high)
             valid[number_of] = known & self.hold(found[number_of], [side] * len(contexts), on=0.0)

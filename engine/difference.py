@@ -34,6 +34,8 @@ Mask = npt.NDArray[np.bool_]
 Weights = Mapping[str, float]
 Settings = Mapping[str, float | None]
 Pairs = tuple[tuple[str, str], ...]
+Array = npt.NDArray[np.float64]
+Books = Sequence[tuple[Rulebook, Settings]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Flipped:
     iteration: int
     old: Weights
     new: Weights
-    turned: tuple[tuple[str, str], ...] = ()
+    turned: Pairs = ()
 
     def to_json(self) -> dict[str, Any]:
         """The decision as JSON data, with what came, went and changed."""
@@ -121,46 +123,31 @@ def regions(old: Rulebook, new: Rulebook, *, count: int = POINTS) -> tuple[Regio
     Args:
         old: one rulebook.
         new: the other.
-        count: how many situations to try, about.
+        count: how many situations to try.
     """
     before, after = (resolve_settings(None, {}, book.defaults) for book in (old, new))
-    points = _situations((old, new), (before, after), count)
-    outcomes = evaluate_points(old, points), evaluate_points(new, _under(points, after))
     books = ((old, before), (new, after))
-    names = _names(books)
-    kept = [_columns(item, names) for item in outcomes]
-    come, go = (kept[0] <= 0) & (kept[1] > 0), (kept[0] > 0) & (kept[1] <= 0)
-    other = (kept[0] > 0) & (kept[1] > 0) & ~np.isclose(kept[0], kept[1], rtol=1e-9, atol=1e-12)
-    kinds = np.concatenate([come, go, other], axis=1)
+    points = _situations((old, new), (before, after), count)
+    kinds = _kinds(_kept(points, books))
     differing = np.flatnonzero(kinds.any(axis=1))
-    found = []
-    for kind in np.unique(kinds[differing], axis=0):
+    groups = np.unique(kinds[differing], axis=0)
+    masks = []
+    for kind in groups:
         where = np.zeros(len(points.values), dtype=np.bool_)
         where[differing] = (kinds[differing] == kind).all(axis=1)
-        gained, lost, reweighted = (
-            tuple(name for name, set_ in zip(names, part, strict=True) if set_) for part in np.split(kind, 3)
+        masks.append(where)
+    full = Points(points.names, points.values[[_most_readable(points, where) for where in masks]])
+    short = _shortened(full, books)
+    found = []
+    for index, (kind, where) in enumerate(zip(groups, masks, strict=True)):
+        parts = tuple(
+            tuple(name for name, set_ in zip(_names(books), part, strict=True) if set_) for part in np.split(kind, 3)
         )
-        witness = _witness(points, where, books, (gained, lost, reweighted))
-        if witness is None:
-            continue
-        (ours_left, ours_fired), (theirs_left, theirs_fired) = (
-            advice(book, Facts.of(witness, wishes)) for book, wishes in books
-        )
-        either = {**ours_fired, **theirs_fired}
-        rules = [rule for rule in either if ours_fired.get(rule, "") != theirs_fired.get(rule, "")]
-        found.append(
-            Region(
-                gained=gained,
-                lost=lost,
-                reweighted=reweighted,
-                share=float(where.mean()),
-                ranges=_ranges(points, where, witness),
-                witness=witness,
-                old=ours_left,
-                new=theirs_left,
-                rules=tuple(rules),
-            )
-        )
+        for witness in (short.metrics(index), full.metrics(index)):
+            region = _region(points, where, witness, parts, books)
+            if region is not None:
+                found.append(region)
+                break
     return tuple(sorted(found, key=lambda region: (-region.share, region.gained, region.lost, region.reweighted)))
 
 
@@ -274,49 +261,69 @@ def _under(points: Points, settings: Settings) -> Points:
     return Points(points.names, values)
 
 
-def _names(books: Sequence[tuple[Rulebook, Settings]]) -> tuple[str, ...]:
+def _region(
+    points: Points, where: Mask, witness: dict[str, float], parts: tuple[tuple[str, ...], ...], books: Books
+) -> Region | None:
+    """A region with its witness, if the plain evaluator says the same of that; otherwise ``None``."""
+    old, new = (decide(book, Facts.of(witness, wishes)) for book, wishes in books)
+    shift = Shift.between(old.kept, new.kept)
+    if shift is None or [set(part) for part in parts] != [set(shift.gained), set(shift.lost), set(shift.reweighted)]:
+        return None
+    gained, lost, reweighted = parts
+    return Region(
+        gained=gained,
+        lost=lost,
+        reweighted=reweighted,
+        share=float(where.mean()),
+        ranges=_ranges(points, where, witness),
+        witness=witness,
+        old=old.kept,
+        new=new.kept,
+        rules=tuple(rule for rule in {**old.fired, **new.fired} if old.fired.get(rule, "") != new.fired.get(rule, "")),
+    )
+
+
+def _names(books: Books) -> tuple[str, ...]:
     """All instructions, each once."""
     return tuple(dict.fromkeys(name for book, _ in books for name in book.instructions))
 
 
-def _columns(outcomes: Outcomes, names: Sequence[str]) -> npt.NDArray[np.float64]:
+def _kept(points: Points, books: Books) -> Array:
+    """The weights that are left by both: ``[2, points, names]``."""
+    names = _names(books)
+    return np.stack([_columns(evaluate_points(book, _under(points, wishes)), names) for book, wishes in books])
+
+
+def _kinds(kept: Array) -> Mask:
+    """For each point and name, whether it comes, goes, or weighs otherwise: ``[points, 3 * names]``."""
+    old, new = kept
+    other = (old > 0) & (new > 0) & ~np.isclose(old, new, rtol=1e-9, atol=1e-12)
+    return np.concatenate([(old <= 0) & (new > 0), (old > 0) & (new <= 0), other], axis=1)
+
+
+def _columns(outcomes: Outcomes, names: Sequence[str]) -> Array:
     """The kept weights, with a column for each name."""
     known = {name: index for index, name in enumerate(outcomes.instructions)}
     empty = np.zeros(len(outcomes.kept))
     return np.stack([outcomes.kept[:, known[name]] if name in known else empty for name in names], axis=1)
 
 
-def _witness(
-    points: Points,
-    where: Mask,
-    books: Sequence[tuple[Rulebook, Settings]],
-    kind: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
-) -> dict[str, float] | None:
-    """A short situation of a region, in which the plain evaluator says the same; ``None`` if it never does."""
-    rows = [points.metrics(int(index)) for index in np.flatnonzero(where)[:_LOOKED_AT]]
-    for row in sorted(rows, key=lambda row: len(repr(row))):
-        old, new = (decide(book, Facts.of(row, wishes)).kept for book, wishes in books)
-        shift = Shift.between(old, new)
-        if shift is not None and kind == tuple(
-            tuple(name for name in _names(books) if name in part)
-            for part in (shift.gained, shift.lost, shift.reweighted)
-        ):
-            return _shortened(row, books)
-    return None
+def _most_readable(points: Points, where: Mask) -> int:
+    """The point of a region, out of its first, that is the shortest to write."""
+    rows = map(int, np.flatnonzero(where)[:_LOOKED_AT])
+    return min(rows, key=lambda row: len(repr(points.metrics(row))))
 
 
-def _shortened(witness: dict[str, float], books: Sequence[tuple[Rulebook, Settings]]) -> dict[str, float]:
-    """The witness without the metrics that make no difference to either advice."""
-
-    def both(metrics: Mapping[str, float]) -> list[Weights]:
-        return [advice(book, Facts.of(metrics, wishes))[0] for book, wishes in books]
-
-    wanted = both(witness)
-    for name in list(witness):
-        fewer = {key: value for key, value in witness.items() if key != name}
-        if both(fewer) == wanted:
-            witness = fewer
-    return witness
+def _shortened(points: Points, books: Books) -> Points:
+    """The same situations without the metrics that make no difference to either advice."""
+    values, wanted = points.values.copy(), _kept(points, books)
+    for column, name in enumerate(points.names):
+        if name in METRICS:
+            fewer = values.copy()
+            fewer[:, column] = np.nan
+            same = (_kept(Points(points.names, fewer), books) == wanted).all(axis=(0, 2))
+            values[same, column] = np.nan
+    return Points(points.names, values)
 
 
 def _ranges(points: Points, where: Mask, witness: Mapping[str, float]) -> dict[str, tuple[float, float]]:

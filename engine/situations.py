@@ -17,11 +17,13 @@ from lemonade_es.vocabulary import METRICS, SETTABLE, TERMS, settings
 COLUMNS = tuple(TERMS)
 """The names of the values of every situation here."""
 
-WHOLE = frozenset({"P", "M", "plateau"})
-"""Metrics that are counts: between two whole numbers there is no situation."""
+WHOLE = frozenset({"P", "M", "plateau", "TP", "TM"})
+"""Metrics that are counts, and their thresholds: between two whole numbers there is no situation."""
 
 _TESTED_SETTINGS = 6
-_RANDOM_SETTINGS = 6
+_RANDOM_SETTINGS = 12
+_LOWEST_SHARE = 1 / 8
+"""So many settings are moved as low as they go: without tolerance, rules that imply each other no longer do."""
 _BLANK_SHARE = 1 / 8
 """So many sampled situations lack some metrics, as those of failed networks do."""
 
@@ -52,8 +54,8 @@ def joined(parts: Sequence[Points]) -> Points:
 def sampled(rulebook: Rulebook, *, count: int = 2048, seed: int = 0) -> Points:
     """Random situations and those at the boundaries of comparisons, under many settings.
 
-    The settings are the defaults, some in which no two names have the same value, those of the tests, and random
-    ones. An eighth of the situations lack some of the metrics.
+    The settings are the defaults, those of the tests, and random ones, in which no name is like its sibling. An
+    eighth of the situations lack some of the metrics.
 
     Args:
         rulebook: its conditions say where the boundaries are.
@@ -95,7 +97,7 @@ def _variants(rulebook: Rulebook, generator: np.random.Generator) -> Iterator[di
     used = [name for name in base if name in _names(rulebook)]
     for name in used:
         if base[name] is None:
-            base[name] = rulebook.ranges[name][1] if name in rulebook.ranges else 1.0
+            base[name] = rulebook.ranges[name][1] if name in rulebook.ranges else 1e6 if name in WHOLE else 1.0
     for _ in range(_RANDOM_SETTINGS if used else 0):
         yield {**usual, **{name: _moved(name, base[name], rulebook, generator) for name in used}}
     distinct = [dict(pairs) for pairs in dict.fromkeys(tuple(wishes.items()) for wishes in tested)]
@@ -110,9 +112,12 @@ def _names(rulebook: Rulebook) -> set[str]:
 
 
 def _moved(name: str, value: float | None, rulebook: Rulebook, generator: np.random.Generator) -> float:
-    """A setting near its value or anywhere in its range; no two names get the same one."""
+    """A setting near its value, or as low as it goes, within its range."""
     low, high = rulebook.ranges.get(name, (TERMS[name].low, TERMS[name].high))
+    if generator.random() < _LOWEST_SHARE:
+        return low
     found = value * 10 ** generator.uniform(-0.3, 0.3) if value else generator.uniform(0.1, 1.0)
     if found > high:
         found = high * generator.uniform(0.5, 1.0)
-    return float(f"{max(found, low):.3g}")
+    short = float(f"{max(found, low):.3g}")
+    return float(round(short)) if name in WHOLE else short

@@ -15,6 +15,7 @@ from lemonade_es.engine.coverage import names_rule
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.selftest import facts_of, outcome
 from lemonade_es.engine.situations import given_at, joined, points_of, sampled
+from lemonade_es.errors import InferenceError
 from lemonade_es.rules.analysis.arrays import TRUE
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
 from lemonade_es.rules.mutation import Mutant, mutants
@@ -25,8 +26,12 @@ SITUATIONS = 2048
 """So many random situations are tried to tell a mutant from its rulebook, besides those of tests and boundaries."""
 WORK = 40_000
 """So many mutants times rules are tried at most; of a larger rulebook a random choice of its mutants."""
-FEWEST = 200
+FEWEST_MUTANTS = 100
 """But never fewer mutants than this."""
+LOOKS = 400_000
+"""So many situations times rules are looked at for each mutant at most."""
+FEWEST_SITUATIONS = 256
+"""But never fewer random situations than this."""
 
 NOTICED = "noticed: "
 """So begins the name of a test that is suggested for a mutant."""
@@ -61,7 +66,7 @@ class Survival:
         killed: how many of those made a test fail.
         survivors: those that did not, though they differ from the rulebook.
         equivalent: those in which no difference was found; they are not counted.
-        situations: in so many situations a difference was looked for.
+        situations: in so many situations a difference was looked for, besides those at the boundaries.
     """
 
     made: int
@@ -95,30 +100,32 @@ class Survival:
         }
 
 
-def find_survivors(rulebook: Rulebook, boundaries: Sequence[Given] = (), *, seed: int = 0) -> Survival:
+def find_survivors(
+    rulebook: Rulebook, boundaries: Mapping[str, Sequence[Given]] | None = None, *, seed: int = 0
+) -> Survival:
     """Try each mutant of a rulebook with the rulebook's tests, by the plain evaluator.
 
     Tests that the rulebook itself fails notice nothing.
 
     Args:
         rulebook: with its tests.
-        boundaries: situations at its boundaries, in which mutants differ most likely.
+        boundaries: for rules by their ids, situations at their boundaries, in which their mutants differ most likely.
         seed: of the random situations, and of the choice if there are too many mutants.
     """
-    return _Trial(rulebook, boundaries, seed).survival()
+    return _Trial(rulebook, boundaries or {}, seed).survival()
 
 
 class _Trial:
-    def __init__(self, rulebook: Rulebook, boundaries: Sequence[Given], seed: int) -> None:
+    def __init__(self, rulebook: Rulebook, boundaries: Mapping[str, Sequence[Given]], seed: int) -> None:
         passed = [result.passed for result in run_tests(rulebook, lambda given: _infer(rulebook, given))]
         self.rulebook = dataclasses.replace(rulebook, tests=tuple(itertools.compress(rulebook.tests, passed)))
         self.seed = seed
         self.tests = points_of(rulebook, [test.given for test in self.rulebook.tests])
         self.tested = evaluate_points(rulebook, self.tests)
-        self.points = joined(
-            [self.tests, points_of(rulebook, boundaries), sampled(rulebook, count=SITUATIONS, seed=seed)]
-        )
-        self.expected = evaluate_points(rulebook, self.points)
+        count = min(SITUATIONS, max(FEWEST_SITUATIONS, LOOKS // max(1, len(rulebook.rules))))
+        self.usual = joined([self.tests, sampled(rulebook, count=count, seed=seed)])
+        self.expected = evaluate_points(rulebook, self.usual)
+        self.boundaries = boundaries
 
     def survival(self) -> Survival:
         made = list(mutants(self.rulebook))
@@ -128,19 +135,22 @@ class _Trial:
         equivalent: list[Mutant] = []
         for mutant in chosen:
             mutated = mutant.applied(self.rulebook)
-            if self.is_noticed(mutant, mutated):
+            try:
+                noticed = self.is_noticed(mutant, mutated)
+                test = None if noticed else self.shared(mutant, mutated, survivors) or self.witness(mutant, mutated)
+            except InferenceError:  # doubled, a weight is too large to compute
+                noticed, test = True, None
+            if noticed:
                 killed += 1
                 continue
-            test = next((item.test for item in survivors if not _passes(mutated, item.test)), None)
-            test = test or self.witness(mutant, mutated)
             if test is None:
                 equivalent.append(mutant)
             else:
                 survivors.append(Survivor(mutant, test))
-        return Survival(len(made), len(chosen), killed, tuple(survivors), tuple(equivalent), len(self.points.values))
+        return Survival(len(made), len(chosen), killed, tuple(survivors), tuple(equivalent), len(self.usual.values))
 
     def chosen(self, made: Sequence[Mutant]) -> Sequence[Mutant]:
-        most = max(FEWEST, WORK // max(1, len(self.rulebook.rules)))
+        most = max(FEWEST_MUTANTS, WORK // max(1, len(self.rulebook.rules)))
         if len(made) <= most:
             return made
         picked = np.random.default_rng(self.seed).choice(len(made), most, replace=False)
@@ -153,11 +163,17 @@ class _Trial:
         tests.sort(key=lambda test: not names_rule(test, mutant.altered))
         return not all(_passes(mutated, test) for test in tests)
 
+    def shared(self, mutant: Mutant, mutated: Rulebook, survivors: Sequence[Survivor]) -> RuleTest | None:
+        """A test that is there already for another mutant of the rule, and does for this one."""
+        tests = {item.test.name: item.test for item in survivors if item.mutant.rule == mutant.rule}
+        return next((test for test in tests.values() if not _passes(mutated, test)), None)
+
     def witness(self, mutant: Mutant, mutated: Rulebook) -> RuleTest | None:
         """A test for the mutant, in few words; ``None`` if no difference is found."""
-        rows = np.flatnonzero(_differ(self.expected, evaluate_points(mutated, self.points)))
-        givens = [given_at(self.rulebook, self.points, int(index)) for index in rows[:_LOOKED_AT]]
-        for given in sorted(givens, key=lambda given: (len(given), len(repr(given)))):
+        rows = np.flatnonzero(_differ(self.expected, evaluate_points(mutated, self.usual)))
+        givens = [given_at(self.rulebook, self.usual, int(index)) for index in rows[:_LOOKED_AT]]
+        near = self.boundaries.get(mutant.rule, ())
+        for given in sorted([*near, *givens], key=lambda given: (len(given), len(repr(given)))):
             if self.told(mutant, mutated, given) is None:
                 continue
             short = dict(given)

@@ -17,11 +17,10 @@ from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import METRICS, TERMS, closest
 
 MAX_STEPS = 10_000
-_CHANGES = 32
-"""At most so many changes are told apart within one step: rounding errors alone can make any number of them."""
-
 _BISECTIONS = 1100
 _DIGITS = 17
+_HAIR = 1e-14
+"""Boundaries are told apart down to this part of a step, or to a few units in their last place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +137,9 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
     start, here, advice = values[0], True, at(values[0])
     before: _Advice | None = None
     for low, high in itertools.pairwise(values):
-        after, position, changes = at(high), low, 0
+        after, position = at(high), low
         while not after.like(advice):
-            changes += 1
-            edge, included, first = _edge(at, position, high, advice) if changes < _CHANGES else (high, True, high)
+            edge, included, first = _edge(at, position, high, advice)
             end = at(edge if not included else max(start, math.nextafter(edge, -math.inf)))
             found.append(_stretch(start, here, edge, advice, end, before))
             before, start, here, advice, position = advice, edge, included, at(first), first
@@ -152,24 +150,25 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
 def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice) -> tuple[float, bool, float]:
     """Where an advice ends between two values.
 
+    Rounding may have moved the boundary by a hair; told is the shortest number within that hair.
+
     Returns:
-        The boundary, as the shortest number that is one; whether the advice has ended there, or only above it; and
-        the first value at which it has.
+        The boundary; whether the advice has ended there, or only above it; and a value at which it has.
     """
+    start, stop, hair = low, high, _HAIR * (high - low)
     for _ in range(_BISECTIONS):
         middle = low + (high - low) / 2
         if middle in (low, high):
             break
         low, high = (middle, high) if at(middle).like(advice) else (low, middle)
-    for digits in range(1, _DIGITS):  # float arithmetic may have moved the boundary by a hair
-        edge = float(f"{high:.{digits}g}")
-        if abs(edge - high) > 4 * math.ulp(high):
-            continue
-        above = math.nextafter(edge, math.inf)
-        if edge >= high and not at(edge).like(advice) and at(math.nextafter(edge, -math.inf)).like(advice):
-            return edge, True, edge
-        if at(edge).like(advice) and not at(above).like(advice):
-            return edge, False, above
+    after = at(high)
+    for near in (0.0, *(float(f"{high:.{digits}g}") for digits in range(1, _DIGITS))):
+        if start <= near <= stop and abs(near - high) <= max(4 * math.ulp(high), hair):
+            then = at(near)
+            if then.like(after):
+                return near, True, max(near, high)
+            if then.like(advice) and near < high:
+                return near, False, high
     return high, True, high
 
 

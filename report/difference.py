@@ -13,6 +13,7 @@ from lemonade_es.rules.changes import Change
 
 REGIONS_SHOWN = 12
 
+_NO_RULE = "how weights are combined and limited"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "moved": "~"}
 
 
@@ -71,7 +72,7 @@ def _regions(regions: Sequence[Region], tried: int) -> Iterator[str]:
             *(f"-{name}" for name in region.lost),
             *(f"~{name}" for name in region.reweighted),
         ]
-        yield f"  {' '.join(parts)}  in {region.share:.1%}, because of {', '.join(region.rules) or 'their order'}"
+        yield f"  {' '.join(parts)}  in {region.share:.1%}, because of {', '.join(region.rules) or _NO_RULE}"
         if region.ranges:
             yield f"      within {', '.join(_range(name, ends) for name, ends in region.ranges.items())}"
         yield f"      for example {_situation(region.witness)}"

@@ -17,7 +17,7 @@ from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import RuleTest
 
 MOST = 12
-"""So many suggested tests, and unnoticed changes, are shown as text; JSON has all."""
+"""So many suggested tests, and unnoticed changes, are shown with the figures; --suggest and --json have all."""
 
 _PLAIN = re.compile(r"(?!(?:true|false|null)$)[A-Za-z][A-Za-z0-9_-]*", re.IGNORECASE)
 
@@ -31,6 +31,8 @@ class Tested:
         assay: what was found; ``None`` if the file cannot be used.
         error: why it cannot, a line for each problem.
     """
+
+    __test__ = False  # pytest collects classes named Test...
 
     file: str
     assay: Assay | None
@@ -156,7 +158,7 @@ def _suggestions(found: Assay) -> Iterator[str]:
     tests = found.suggestions()
     if not tests:
         return
-    shown = f"{MOST} of {len(tests):,}; --json has all" if len(tests) > MOST else f"{len(tests):,}"
+    shown = f"{MOST} of {len(tests):,}; --suggest prints all" if len(tests) > MOST else f"{len(tests):,}"
     yield f"  tests to add, as the rules are now ({shown}):"
     yield tests_yaml(tests[:MOST])
 

@@ -56,7 +56,7 @@ def _obstacle(atom: Atom) -> str:
         return f"{atom.text} ({names or 'something in it'} unknown)"
     if atom.left is None or atom.right is None:
         return f"{atom.text} {'holds' if atom.truth else 'does not hold'}"
-    distance = f", by {abs(atom.distance):.3g}" if atom.distance else ""
+    distance = f", by {abs(atom.distance):.6g}" if atom.distance else ""
     return f"{'' if atom.wanted else 'not '}{atom.text} ({atom.left:.6g} against {atom.right:.6g}{distance})"
 
 

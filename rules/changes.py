@@ -45,7 +45,7 @@ def changes(old: Rulebook, new: Rulebook) -> tuple[Change, ...]:
     """All parts that differ, in the order of the new rulebook, those that are gone last."""
     return (
         *_head(old, new),
-        *_parts("setting", _settings(old), _settings(new), lambda item: item, lambda _: None),
+        *_settings(old, new),
         *_parts("instruction", old.instructions, new.instructions, _instruction, lambda item: item.place),
         *_parts("rule", _by_id(old.rules), _by_id(new.rules), _rule, lambda item: item.place),
         *_moved(old, new),
@@ -93,12 +93,16 @@ def _moved(old: Rulebook, new: Rulebook) -> Iterator[Change]:
             yield Change("rule", name, "moved", old=olds[name].place, new=news[name].place)
 
 
-def _settings(rulebook: Rulebook) -> dict[str, dict[str, Any]]:
-    names = dict.fromkeys((*rulebook.defaults, *rulebook.ranges))
-    found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        found[name] = {"default": rulebook.defaults.get(name), "range": rulebook.ranges.get(name)}
-    return found
+def _settings(old: Rulebook, new: Rulebook) -> Iterator[Change]:
+    """Thresholds and priorities with other defaults or ranges; one that is not set counts as set to none."""
+    for name in dict.fromkeys((*new.defaults, *new.ranges, *old.defaults, *old.ranges)):
+        pairs = {
+            "default": (old.defaults.get(name), new.defaults.get(name)),
+            "range": (old.ranges.get(name), new.ranges.get(name)),
+        }
+        differing = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+        if differing:
+            yield Change("setting", name, "changed", differing)
 
 
 def _by_id(rules: Sequence[Rule]) -> dict[str, Rule]:

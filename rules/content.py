@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from lemonade_es.rules.composition import Composition
 from lemonade_es.rules.document import Items, Node, Scalar, Table, plain
-from lemonade_es.rules.expression import RESERVED, Expression, Kind, parse_expression
+from lemonade_es.rules.expression import MAX_HINTS, RESERVED, Expression, Kind, parse_expression
 from lemonade_es.rules.problem import Place, Problem
 from lemonade_es.rules.reason import reason_problems
 from lemonade_es.rules.rulebook import Instruction, Rule, RuleTest
@@ -114,8 +114,9 @@ class _Content:
         )
 
     def conflict(self, key: str, partner: Scalar) -> None:
+        shown = key or "''"
         if partner.text == key:
-            self.note(partner.place, "SELF_CONFLICT", f"{key} cannot conflict with itself")
+            self.note(partner.place, "SELF_CONFLICT", f"{shown} cannot conflict with itself")
             return
         if not self.is_known(partner, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction"):
             return
@@ -125,7 +126,7 @@ class _Content:
             self.note(
                 partner.place,
                 "ONE_SIDED_CONFLICT",
-                f"{key} conflicts with {partner.text}, which {says}; conflicts must be mutual",
+                f"{shown} conflicts with {partner.text}, which {says}; conflicts must be mutual",
             )
 
     def rule(self, table: Table) -> Rule | None:
@@ -202,7 +203,7 @@ class _Content:
     def is_known(self, word: Scalar, known: Collection[str], code: str, what: str) -> bool:
         if word.text in known:
             return True
-        near = closest(word.text, known)
+        near = closest(word.text, known) if len(self.problems) < MAX_HINTS else None
         hint = f"; did you mean {near}?" if near else ""
         self.note(word.place, code, f"no {what} is called {word.text!r}{hint}")
         return False

@@ -30,6 +30,7 @@ _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -121,9 +122,10 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
         problems.append(Problem(place, "YAML_SYNTAX", said or "this is not YAML"))
         return None
     except ReaderError as error:
-        before = text[: error.position]
-        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        problems.append(Problem(place, "YAML_SYNTAX", f"the character {error.character!r} is not allowed"))
+        *rows, last = _LINE_BREAK.split(text[: error.position])
+        place = Place(file, len(rows) + 1, len(last) + 1)
+        said = f"the character {text[error.position : error.position + 1]!r} is not allowed"
+        problems.append(Problem(place, "YAML_SYNTAX", said))
         return None
     except Exception as error:  # noqa: BLE001 - on malformed input ruamel also raises bare ValueError and its like
         problems.append(

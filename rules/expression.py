@@ -28,6 +28,9 @@ FLAGS = frozenset({"failed", "nonfinite"})
 RESERVED = frozenset({*keyword.kwlist, *logic.FUNCTIONS})
 """Names that a conclusion cannot have."""
 
+MAX_HINTS = 100
+"""With more problems than this, nobody looks for what was meant: the search compares all names with each other."""
+
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -276,7 +279,7 @@ class _Parser:
             return logic.term(name)
         if name in self.conclusions:
             raise self._unfit(node, "NOT_A_NUMBER", f"{name} is a conclusion, which is true or false, no number")
-        near = closest(name, [*TERMS, *self.conclusions])
+        near = closest(name, [*TERMS, *self.conclusions]) if len(self.problems) < MAX_HINTS else None
         hint = f"; did you mean {near}?" if near else ""
         raise self._unfit(
             node, "UNKNOWN_NAME", f"{name!r} is neither in the vocabulary nor a conclusion of any rule{hint}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import stat
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -18,6 +20,9 @@ from lemonade_es.vocabulary import closest
 
 SUFFIXES = (".yaml", ".yml")
 MAX_BYTES = 1_000_000
+MAX_MESSAGE = 600
+"""A message can quote a name of any length."""
+MAX_QUOTED = 200
 MAX_CHAIN = 8
 """A rulebook may extend one that extends another, so deep."""
 
@@ -34,11 +39,12 @@ def find_rulebook(name_or_path: str) -> Path:
     """The file of a shipped rulebook (``lemonade``) or the file that a path names.
 
     Raises:
-        RulebookError: there is no such rulebook or file.
+        RulebookError: there is no such rulebook or file, or it is not to be seen.
     """
     path = Path(name_or_path)
-    if path.suffix in SUFFIXES or len(path.parts) > 1 or path.is_file():
-        if path.exists():
+    mode = _mode(path)
+    if path.suffix in SUFFIXES or len(path.parts) > 1 or (mode is not None and stat.S_ISREG(mode)):
+        if mode is not None:
             return path
         raise RulebookError(f"there is no file {name_or_path!r}; shipped rulebooks: {', '.join(shipped())}")
     names = shipped()
@@ -133,7 +139,9 @@ def _next(
     try:
         base = base_of(extends.text, sources[-1].file)
     except RulebookError as error:
-        problems.append(Problem(extends.place, "NO_BASE", f"cannot extend {extends.text!r}: {error}"))
+        problems.append(
+            Problem(extends.place, "NO_BASE", f"cannot extend {_short(extends.text)!r}: {_short(str(error))}")
+        )
         return None
     if any(base.file == source.file for source in sources) or len(sources) >= MAX_CHAIN:
         chain = " extends ".join([*(source.file for source in sources), base.file])
@@ -142,17 +150,35 @@ def _next(
     return base
 
 
+def _short(text: str) -> str:
+    """The end of a long text, where the reason stands."""
+    return text if len(text) <= MAX_QUOTED else f"…{text[-MAX_QUOTED:]}"
+
+
 def _base_of(name: str, file: str) -> Source:
     """The source of a rulebook that the one in ``file`` extends: a shipped one, or a file beside it."""
     path = Path(name)
     if path.suffix in SUFFIXES or len(path.parts) > 1:
-        path = Path(file).parent / path
-        return _source(find_rulebook(str(path)))
+        path = find_rulebook(str(Path(file).parent / path))
+        if not path.is_file() and not path.is_dir():  # a terminal or a pipe would be waited for
+            raise RulebookError("this is no file", where=str(path))
+        return _source(path)
     return _source(find_rulebook(name))
 
 
+def _mode(path: Path) -> int | None:
+    """What kind of file a path names; ``None`` if there is none."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:  # not allowed to look, too long a name, ...
+        raise RulebookError(f"cannot read the rulebook: {error.strerror}", where=str(path)) from error
+
+
 def _source(path: Path) -> Source:
-    if path.is_dir():
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
         raise RulebookError("this is a folder; name a rulebook file in it", where=str(path))
     try:
         with path.open("rb") as file:
@@ -184,9 +210,21 @@ def _refusal(problems: list[Problem], sources: Sequence[Source]) -> RulebookErro
         place = problem.place
         return position.get(place.file, 0), place.line, place.column, str(problem)
 
-    ordered = sorted(set(problems), key=order)
+    ordered = sorted({_presentable(problem) for problem in problems}, key=order)
     count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
     return RulebookError(f"the rulebook has {count}", tuple(ordered), where=sources[0].file)
+
+
+def _presentable(problem: Problem) -> Problem:
+    """The problem with a message of one line, whatever it quotes: no control characters, no end."""
+    message = problem.message
+    if len(message) <= MAX_MESSAGE and message.isprintable():
+        return problem
+    signs = (sign if sign.isprintable() else repr(sign)[1:-1] for sign in message[: MAX_MESSAGE + 1])
+    message = "".join(signs)
+    if len(message) > MAX_MESSAGE:
+        message = f"{message[: MAX_MESSAGE - 1]}…"
+    return dataclasses.replace(problem, message=message)
 
 
 def _shipped_folder() -> Path:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
 
 from lemonade_es.rules.document import Node, Table, locate, plain
 from lemonade_es.rules.problem import Place, Problem
@@ -235,8 +236,16 @@ def structural_problems(root: Node) -> Iterator[Problem]:
 
 
 @functools.cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(rulebook_schema())
+def _validator() -> Validator:
+    # jsonschema compares each item of a mixed list with every other one.
+    extend: Callable[..., type[Validator]] = validators.extend
+    return extend(Draft202012Validator, {"uniqueItems": _repeated_words})(rulebook_schema())
+
+
+def _repeated_words(_validator: Any, unique: bool, items: Any, _schema: Any) -> Iterator[ValidationError]:
+    words = [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+    if unique and len(set(words)) < len(words):
+        yield ValidationError("a word is repeated")
 
 
 def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:

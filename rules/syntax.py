@@ -15,6 +15,8 @@ MAX_LENGTH = 2000
 MAX_DEPTH = 50
 MAX_DIGITS = 15
 """Longer integers are not exact as floats."""
+EXCERPT = 50
+"""How much of an expression is quoted on either side of a mistake."""
 
 Note = Callable[[int, str, str], None]
 """Receives a problem: the offset in the text, its code, and what is wrong."""
@@ -55,17 +57,28 @@ def read_tree(source: str, note: Note) -> ast.expr | None:
         return None
     if not _tokens_are_allowed(source, note):
         return None
-    line = re.sub(r"[\t\r\n]", " ", source)
+    tree = _parsed(re.sub(r"[\t\r\n]", " ", source), note)
+    return tree if tree is not None and _is_shallow(tree, note) else None
+
+
+def _parsed(line: str, note: Note) -> ast.expr | None:
     try:
-        tree = ast.parse(line, mode="eval").body
+        return ast.parse(line, mode="eval").body
     except SyntaxError as error:
-        offset = error.offset - 1 if error.offset else len(line)
-        note(min(offset, len(line)), "EXPRESSION_SYNTAX", f"{line!r}: {error.msg}")
-        return None
+        offset = min(error.offset - 1 if error.offset else len(line), len(line))
+        if "nested parentheses" in error.msg:
+            _note_depth(offset, note)
+        else:
+            note(offset, "EXPRESSION_SYNTAX", f"{_excerpt(line, offset)!r}: {error.msg}")
     except (RecursionError, MemoryError):
         _note_depth(0, note)
-        return None
-    return tree if _is_shallow(tree, note) else None
+    return None
+
+
+def _excerpt(line: str, offset: int) -> str:
+    """The line, or what stands around the offset if it is long."""
+    begin, end = max(0, offset - EXCERPT), offset + EXCERPT
+    return f"{'…' if begin else ''}{line[begin:end]}{'…' if line[end:] else ''}"
 
 
 def _tokens_are_allowed(source: str, note: Note) -> bool:

@@ -1,0 +1,68 @@
+"""What a rulebook would advise, as people read it."""
+
+from __future__ import annotations
+
+from lemonade_es.engine.sweep import Sweep, run_sweep
+from lemonade_es.engine.whatif import suppose, supposed_facts
+from lemonade_es.report.whatif import supposed_text, sweep_text
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+
+LEMONADE = load_rulebook(find_rulebook("lemonade"))
+SMALL = """\
+rulebook: small
+version: 1
+max_instructions: 1
+instructions:
+  A: {text: Grow, conflicts_with: B}
+  B: {text: Shrink, conflicts_with: A}
+  C: {text: Calm}
+  D: {text: Stir}
+rules:
+  - {id: low, when: V_Acc < 0.9, weight: 2, instruct: [A], because: "only {V_Acc:.0%}"}
+  - {id: slow, when: F < TF, weight: 1, instruct: [B, C], because: slow}
+  - {id: idle, when: F < TF, weight: PF, instruct: [D], because: slow}
+  - {id: quick, when: not F < TF or failed, weight: PF, instruct: [D], because: quick}
+"""
+
+
+def told(rulebook, metrics, wishes=None):
+    return supposed_text(suppose(rulebook, supposed_facts(rulebook, metrics, wishes or {}))).splitlines()
+
+
+def test_a_rule_that_does_not_fire_names_value_threshold_and_distance_or_what_is_unknown():
+    lines = told(LEMONADE, {"T_Acc": 0.995, "F": 20_000})
+    assert any("low-training-accuracy" in line and "(0.995 against 0.99, by 0.005)" in line for line in lines)
+    assert any(" slow  (" in line and "F < TF (20000 against 14000, by 6000)" in line for line in lines)
+    assert any(" simplify  (" in line and "is unknown: V_Acc >= TV_Acc (V_Acc unknown)" in line for line in lines)
+
+
+def test_conflicts_and_what_is_not_passed_on_are_told_with_their_reasons():
+    lines = told(parse_rulebook(SMALL, "small.yaml"), {"V_Acc": 0.5, "F": 1})
+    text = "\n".join(lines)
+    assert "A (2, low) beats B (1, slow) by 1" in text
+    assert "because only 50%" in text
+    assert "   2.000  A  Grow  = low 2" in lines
+    assert "  without weight: D (idle)" in lines
+    assert "  more than the 1 that the rulebook allows: C 1" in lines
+    assert (
+        "  quick  (small.yaml:13:5) is unknown: not F < TF (1 against 14000, by 13999); failed (failed unknown)"
+        in lines
+    )
+
+
+def test_no_advice_says_so():
+    assert told(LEMONADE, {})[-1] == "  none: no rule that fired has a weight above 0"
+
+
+def test_a_sweep_is_told_stretch_by_stretch_with_the_rules_that_change():
+    rulebook = parse_rulebook(SMALL, "small.yaml")
+    facts = supposed_facts(rulebook, {"F": 1}, {})
+    text = sweep_text("V_Acc", run_sweep(rulebook, facts, Sweep.parse("V_Acc=0:1:0.07")))
+    assert text.splitlines() == ["V_Acc [0 .. 0.9  A 2", "V_Acc [0.9 .. 1  B 1", "    no longer: low"]
+
+
+def test_a_stretch_that_begins_just_above_a_value_and_a_weight_that_runs_are_told():
+    rulebook = parse_rulebook(SMALL, "small.yaml")
+    facts = supposed_facts(rulebook, {"F": 1, "V_Acc": 1}, {})
+    lines = sweep_text("PF", run_sweep(rulebook, facts, Sweep.parse("PF=0:2:0.3"))).splitlines()
+    assert lines == ["PF [0 .. 1  B 1", "PF (1 .. 2  D 1..2"]
