@@ -15,7 +15,9 @@ from rich.console import Console
 
 from lemonade_es import __version__
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, INTERRUPTED, Assignments, json_option, out_option
+from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
+from lemonade_es.commands.runs import runs
 from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.vocabulary import PRESETS
 
@@ -58,7 +60,8 @@ def main() -> None:
     """
 
 
-main.add_command(rulebook)
+for command in (prompt, rulebook, runs):
+    main.add_command(command)
 
 
 @main.command(short_help="Search for a network.")
@@ -70,6 +73,7 @@ main.add_command(rulebook)
 @click.option("--watch-rulebook", is_flag=True, default=None, help="Take over the file's changes while it runs.")
 @click.option("--llm", metavar="SPEC", help="Who edits: builtin, openai:MODEL, ... [default: builtin].")
 @click.option("--llm-base-url", metavar="URL", help="An OpenAI-compatible server (Ollama, vLLM, llama.cpp).")
+@click.option("--fallback", metavar="SPEC", help="Who answers once where --llm cannot, or not to any use.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
 @click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
@@ -80,6 +84,7 @@ main.add_command(rulebook)
 @click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM calls.")
+@click.option("--max-llm-calls", type=int, metavar="N", help="Stop after so many calls; a repair is one, a try is not.")
 @click.option("--max-parameters", type=int, help="No network may have more.")
 @click.option("--max-macs", type=int, help="No network may need more multiply-accumulates for an input.")
 @click.option("--candidate-seconds", type=float, help="A longer training fails [default: 3600].")
@@ -201,23 +206,6 @@ def explain(
         click.echo(told)
         sys.exit(DONE if same else FAILED)
     click.echo(explained(entries, folder.artifacts, iteration, source=source, form=form))
-
-
-@main.command(short_help="List the runs.")
-@out_option
-@json_option("Print a list of objects.")
-def runs(*, out: Path, store: str | None, as_json: bool) -> None:
-    """List the runs of a folder, oldest first."""
-    from dataclasses import asdict
-
-    from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.report.tables import run_lines, runs_table
-
-    lines = run_lines(RunFolder(out, store).journal(create=False))
-    if as_json:
-        click.echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
-    else:
-        Console().print(runs_table(lines))
 
 
 @main.command(short_help="Show what this machine offers.")

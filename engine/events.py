@@ -6,9 +6,10 @@ The events of one iteration, in their order::
     RulebookKept       it was not, and why                            not for the first network)
     Advised            facts, fired rules, conflicts, instructions   (not for the first network)
     Requested          the edit request
-    Replied            the executor's raw answer, stored before it is read      (these three
-    Refused            a typed reason, which goes back to the executor           once for each
-    Accepted           the source passed the ladder                              attempt)
+    Unanswered         the executor could not be asked                          (these four
+    Replied            its raw answer, stored before it is read                  for each
+    Refused            a typed reason, which goes back to the executor           attempt)
+    Accepted           the source passed the ladder
     Measured           what training gave
     IterationEnded     CM, whether it is the best so far, where the time went
 """
@@ -23,7 +24,7 @@ from lemonade_es.engine.compliance import Verdict
 from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.executor import Reply, Try
 from lemonade_es.llm.patch import Applied, Predicted, Skipped
 from lemonade_es.rules.rulebook import Source
 from lemonade_es.task import Task
@@ -112,6 +113,25 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An executor could not be asked, after all tries.
+
+    A fallback answers in its place, or the search stops; a resume then asks again.
+
+    Attributes:
+        executor: who was asked.
+        message: why there is no answer.
+        tries: what became of each try, as far as it is known.
+    """
+
+    iteration: int
+    attempt: int
+    executor: str
+    message: str
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Replied:
     """An executor's answer, before anything is made of it."""
 
@@ -125,11 +145,13 @@ class Refused:
     """A step of the ladder refused the attempt, for a typed reason.
 
     Attributes:
-        stage: ``reply``, ``patch``, one of the checker's stages, or ``duplicate``.
+        stage: ``reply``, one of the checker's stages, ``duplicate`` or ``compliance``.
         code: the typed reason.
         message: the sentence that goes back to the executor.
         line: the failing line of the candidate's source.
         line_text: that line.
+        executor: who gave the reply; empty in journals of old.
+        verdicts: for each instruction, whether the census moved as asked, if it came to that.
     """
 
     iteration: int
@@ -139,6 +161,8 @@ class Refused:
     message: str
     line: int | None = None
     line_text: str | None = None
+    executor: str = ""
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +263,7 @@ Event = (
     | RulebookKept
     | Advised
     | Requested
+    | Unanswered
     | Replied
     | Refused
     | Accepted

@@ -1,34 +1,41 @@
 """From an edit request to a candidate that may be trained: ask, read, apply, check; refuse with a reason, repair.
 
-Steps 1, 2 and 8 of the validation ladder are decided here; 3 to 6 by the trainer's isolated check; 7, the
-compliance, is judged and recorded.
+Steps 1, 2, 7 and 8 of the validation ladder are decided here, 3 to 6 by the trainer's isolated check.
+
+The attempts of an iteration, by their numbers:
+
+1. the request, then as many repairs as are allowed, each with the reasons of the refusals before it;
+2. one fresh sample;
+3. one answer of the fallback, if there is one: where the executor cannot be asked, or all of it was refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.compliance import judge
-from lemonade_es.engine.events import Accepted, Refused, Replied
+from lemonade_es.engine.bill import Answer
+from lemonade_es.engine.compliance import NOT_FOLLOWED, complaint, ignored, judge
+from lemonade_es.engine.events import Accepted, Refused, Replied, Unanswered
 from lemonade_es.engine.tape import Tape
-from lemonade_es.errors import ReplyError
+from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.executor import Executor, Reply
-from lemonade_es.llm.patch import Patch, apply_patch
-from lemonade_es.llm.reply import read_reply
+from lemonade_es.llm.patch import apply_patch
+from lemonade_es.llm.reply import PatchRead, read_reply
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.trainer.measurement import CheckReport
 
 Check = Callable[[str], CheckReport]
+Purpose = Literal["first", "repair", "fresh", "fallback"]
 
 
-class Replying(Protocol):
-    """Is told each answer, for the bill."""
+class Answering(Protocol):
+    """Is told what came of each call, for the bill."""
 
-    def __call__(self, reply: Reply, *, new: bool) -> None:
-        """Take an answer; ``new`` if it was given now and not read back."""
+    def __call__(self, answer: Answer, *, new: bool) -> None:
+        """Take an answer or its absence; ``new`` if it came now and was not read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +46,28 @@ class Candidate:
     accepted: Accepted
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One attempt: who is asked what, and whether a heavy instruction that is ignored sends it back."""
+
+    executor: Executor
+    request: EditRequest
+    attempt: int
+    feedback: tuple[Feedback, ...] = ()
+    strict: bool = False
+
+
 class Ladder:
     """Climbs with one request until a candidate passes or all attempts are spent.
 
     Args:
         executor: who answers.
+        fallback: who answers once where ``executor`` cannot, or does not to any use.
         check: steps 3 to 6 on a source.
         tape: where each reply and each verdict is recorded before it is used.
         artifacts: where accepted sources go.
         repairs: refused replies that go back with their reason; after them one fresh sample is asked for.
-        replied: told each answer, new or read back.
+        answered: told what came of each call, new or read back.
         watch: told what is being done, in a word.
     """
 
@@ -60,15 +79,17 @@ class Ladder:
         artifacts: Artifacts,
         *,
         repairs: int,
-        replied: Replying,
+        answered: Answering,
         watch: Callable[[str], None],
+        fallback: Executor | None = None,
     ) -> None:
         self._executor = executor
+        self._fallback = fallback
         self._check = check
         self._tape = tape
         self._artifacts = artifacts
         self._repairs = repairs
-        self._replied = replied
+        self._answered = answered
         self._watch = watch
 
     def climb(self, request: EditRequest, known: Mapping[str, int]) -> Candidate | Refused:
@@ -79,102 +100,156 @@ class Ladder:
             known: the architectures seen so far, and in which iteration.
 
         Raises:
-            ExecutorError: the executor cannot be asked at all.
+            ExecutorError: neither the executor nor a fallback can be asked.
         """
+        reserve: tuple[_Call, Reply] | None = None
+        outcome: Accepted | Refused | None = None
         feedback: list[Feedback] = []
-        repairs_and_one = self._repairs + 1
-        for attempt in range(1, repairs_and_one + 1):
-            reply, outcome = self._attempt(request, attempt, feedback, known)
+        for attempt in range(1, self._repairs + 3):
+            call = self._call(request, attempt, feedback, strict=reserve is None)
+            answer = self._reply(call)
+            if answer is None:  # the fallback's turn
+                break
+            outcome = answer if isinstance(answer, Refused) else self._verdict(call, answer.reply, known)
             if isinstance(outcome, Accepted):
                 return self._candidate(outcome)
-            feedback.append(Feedback(outcome.code, outcome.message, reply, outcome.line, outcome.line_text))
-        _, outcome = self._attempt(_fresh(request), repairs_and_one + 1, (), known)
+            if isinstance(answer, Replied) and outcome.code == NOT_FOLLOWED:
+                reserve = replace(call, strict=False), answer.reply
+            if reserve is not None and attempt > self._repairs:
+                break
+            text = answer.reply.text if isinstance(answer, Replied) else ""
+            feedback.append(Feedback(outcome.code, outcome.message, text, outcome.line, outcome.line_text))
+        if reserve is not None:  # nothing better came of it: the network is sound, and is judged as it is
+            outcome = self._verdict(*reserve, known)
+        elif self._fallback is not None:
+            outcome = self._fall_back(self._fallback, request, known)
+        assert outcome is not None  # noqa: S101  (without a fallback, an unanswered call raises)
         return self._candidate(outcome) if isinstance(outcome, Accepted) else outcome
+
+    def _call(self, request: EditRequest, attempt: int, feedback: Sequence[Feedback], *, strict: bool) -> _Call:
+        if attempt > self._repairs + 1:
+            return _Call(self._executor, _fresh(request), attempt)
+        strict = strict and self._executor.foreign and attempt <= self._repairs
+        return _Call(self._executor, request, attempt, tuple(feedback), strict)
+
+    def _fall_back(self, fallback: Executor, request: EditRequest, known: Mapping[str, int]) -> Accepted | Refused:
+        call = _Call(fallback, request, self._repairs + 3)
+        answer = self._reply(call)
+        assert answer is not None  # noqa: S101  (nobody comes after the fallback)
+        return answer if isinstance(answer, Refused) else self._verdict(call, answer.reply, known)
 
     def _candidate(self, accepted: Accepted) -> Candidate:
         return Candidate(self._artifacts.read(accepted.source).decode(), accepted)
 
-    def _attempt(
-        self, request: EditRequest, attempt: int, feedback: Sequence[Feedback], known: Mapping[str, int]
-    ) -> tuple[str, Accepted | Refused]:
-        iteration = request.iteration
-        refused = self._tape.recall(Refused)
-        if refused is not None:  # there was no reply to store
-            return "", refused
-        replied = self._tape.recall(Replied)
-        if replied is None:
-            self._watch(f"asking {self._executor.name}")
-            try:
-                reply = self._executor.ask(request, tuple(feedback))
-            except ReplyError as error:
-                return "", self._tape.record(Refused(iteration, attempt, "reply", error.code, str(error)))
-            replied = self._tape.record(Replied(iteration, attempt, reply))
-            self._replied(replied.reply, new=True)
-        else:
-            self._replied(replied.reply, new=False)
-        outcome = self._tape.recall(Accepted) or self._tape.recall(Refused)
-        if outcome is None:
-            self._watch("checking")
-            outcome = self._tape.record(self._verdict(request, attempt, replied.reply, known))
-        return replied.reply.text, outcome
+    def _reply(self, call: _Call) -> Replied | Refused | None:
+        """The answer to a call, from the tape or asked for now; ``None`` if it is the fallback's turn.
 
-    def _verdict(
-        self, request: EditRequest, attempt: int, reply: Reply, known: Mapping[str, int]
-    ) -> Accepted | Refused:
-        iteration = request.iteration
+        Raises:
+            ExecutorError: nobody can be asked; a resume asks again.
+        """
+        replaceable = self._fallback is not None and call.executor is not self._fallback
+        if self._was_unanswered(call) and replaceable:
+            return None
+        recorded = self._tape.recall(Refused) or self._tape.recall(Replied)
+        if recorded is not None:
+            self._answered(recorded, new=False)
+            return recorded
+        self._watch(f"asking {call.executor.name}")
+        try:
+            reply = call.executor.ask(call.request, call.feedback)
+        except ReplyError as error:  # there is no reply to store
+            answer: Replied | Refused = self._tape.record(_refusal(call, "reply", error))
+        except ExecutorError as error:
+            tries = getattr(error, "tries", ())
+            name = call.executor.name
+            lost = Unanswered(call.request.iteration, call.attempt, name, str(error), tries)
+            self._answered(self._tape.record(lost), new=True)
+            if replaceable:
+                return None
+            raise
+        else:
+            answer = self._tape.record(Replied(call.request.iteration, call.attempt, reply))
+        self._answered(answer, new=True)
+        return answer
+
+    def _was_unanswered(self, call: _Call) -> bool:
+        """Whether the call was made and not answered, by the tape.
+
+        Where the fallback could not be asked either, the search stopped, and a resume began the call again.
+        """
+        last: Unanswered | None = None
+        while (event := self._tape.recall(Unanswered)) is not None:
+            self._answered(event, new=False)
+            last = event
+        return last is not None and last.attempt == call.attempt
+
+    def _verdict(self, call: _Call, reply: Reply, known: Mapping[str, int]) -> Accepted | Refused:
+        """What the ladder says of a reply, from the tape or found out now."""
+        recorded = self._tape.recall(Accepted) or self._tape.recall(Refused)
+        if recorded is not None:
+            return recorded
+        self._watch("checking")
+        return self._tape.record(self._judged(call, reply, known))
+
+    def _judged(self, call: _Call, reply: Reply, known: Mapping[str, int]) -> Accepted | Refused:
+        request = call.request
         try:
             read = read_reply(reply, request.limits)
             source = apply_patch(read.patch, request.model_py, request.limits)
         except ReplyError as error:
-            return Refused(iteration, attempt, "reply", error.code, str(error))
+            return _refusal(call, "reply", error)
         report = self._check(source)
         if not report.ok:
-            return Refused(
-                iteration,
-                attempt,
-                report.stage,
-                report.code or "REFUSED",
-                report.message or "the check gave no reason",
-                report.line,
-                _line(source, report.line),
-            )
+            code, message = report.code or "REFUSED", report.message or "the check gave no reason"
+            refused = _refused(call, report.stage, code, message)
+            return replace(refused, line=report.line, line_text=_line(source, report.line))
         twin = known.get(report.architecture or "")
         if twin is not None:
-            return Refused(
-                iteration,
-                attempt,
-                "duplicate",
-                "DUPLICATE",
-                f"this network is the same as that of iteration {twin}; change its structure",
-            )
-        return self._accepted(request, attempt, read.patch, read.mended, report, source)
+            message = f"this network is the same as that of iteration {twin}; change its structure"
+            return _refused(call, "duplicate", "DUPLICATE", message)
+        verdicts = judge(request.instructions, request.census, report.census, read.patch.skipped)
+        disobeyed = ignored(request.instructions, verdicts, read.patch.skipped) if call.strict else ()
+        if disobeyed:
+            refused = _refused(call, "compliance", NOT_FOLLOWED, complaint(request.instructions, disobeyed))
+            return replace(refused, verdicts=verdicts)
+        return self._accepted(call, read, report, source)
 
-    def _accepted(
-        self,
-        request: EditRequest,
-        attempt: int,
-        patch: Patch,
-        mended: tuple[str, ...],
-        report: CheckReport,
-        source: str,
-    ) -> Accepted:
+    def _accepted(self, call: _Call, read: PatchRead, report: CheckReport, source: str) -> Accepted:
+        request, patch = call.request, read.patch
         return Accepted(
             iteration=request.iteration,
-            attempt=attempt,
+            attempt=call.attempt,
             source=self._artifacts.put(source.encode(), ".py"),
             check=report,
-            verdicts=judge(request.instructions, request.census, report.census),
+            verdicts=judge(request.instructions, request.census, report.census, patch.skipped),
             summary=patch.summary,
             applied=patch.applied,
             skipped=patch.skipped,
             predicted=patch.predicted,
-            mended=mended,
+            mended=read.mended,
         )
+
+
+def purpose(attempt: int, repairs: int) -> Purpose:
+    """What an attempt was for, by its number."""
+    if attempt == 1:
+        return "first"
+    if attempt <= repairs + 1:
+        return "repair"
+    return "fresh" if attempt == repairs + 2 else "fallback"
 
 
 def _fresh(request: EditRequest) -> EditRequest:
     """The same request without the refused replies; another seed, so that the answer can be another one."""
     return replace(request, seed=request.seed + 1)
+
+
+def _refusal(call: _Call, stage: str, error: ReplyError) -> Refused:
+    return _refused(call, stage, error.code, str(error))
+
+
+def _refused(call: _Call, stage: str, code: str, message: str) -> Refused:
+    return Refused(call.request.iteration, call.attempt, stage, code, message, executor=call.executor.name)
 
 
 def _line(source: str, number: int | None) -> str | None:

@@ -30,6 +30,7 @@ def outcome(result: RunResult) -> dict[str, Any]:
         "seconds": _seconds(result),
         "energy_kwh_pue": state.energy,
         "llm_cost_usd": state.cost,
+        "llm": state.bill.to_json(),
         "isolation": result.started.isolation,
     }
 

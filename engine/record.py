@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
+from lemonade_es.engine.events import Event, Replied, RulebookChanged, RunEnded, RunResumed, RunStarted
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.search import Search
@@ -56,13 +56,14 @@ def recorded_result(
     Raises:
         StoreError: the journal or an artifact is damaged.
     """
-    begun = started(entries)
+    begun, spec = started(entries), current_spec(entries)
     search = Search(
-        spec=current_spec(entries),
+        spec=spec,
         settings=begun.settings,
         task=begun.data.task,
         advisor=Advisor(rulebook_at(entries, 0), begun.settings),
         executor=_NOBODY,
+        fallback=_NOBODY if spec.fallback is not None else None,
         trainer=_NOBODY,
         tape=Tape(None, run, entries, listener),
         artifacts=folder.artifacts,
@@ -73,6 +74,11 @@ def recorded_result(
     last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
     model, weights = folder.leave_best(run, search.state)
     return RunResult(run, begun, last if is_over(entries) else None, search.state, 0.0, model, weights)
+
+
+def recorded_replies(entries: tuple[Entry, ...]) -> tuple[Reply, ...]:
+    """All that the run's executors answered, oldest first."""
+    return tuple(entry.event.reply for entry in entries if isinstance(entry.event, Replied))
 
 
 def rulebook_at(entries: tuple[Entry, ...], iteration: int) -> Rulebook:

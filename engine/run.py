@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,14 +15,21 @@ from lemonade_es.engine.advisor import Advisor, RulebookWatch
 from lemonade_es.engine.events import DataSummary, RunEnded, RunInterrupted, RunResumed, RunStarted
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
-from lemonade_es.engine.record import RunResult, current_spec, is_over, recorded_result, rulebook_at
+from lemonade_es.engine.record import (
+    RunResult,
+    current_spec,
+    is_over,
+    recorded_replies,
+    recorded_result,
+    rulebook_at,
+)
 from lemonade_es.engine.search import Search, Watcher
 from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
 from lemonade_es.llm import registry
-from lemonade_es.llm.executor import Executor
+from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.data.dataset import Dataset
@@ -52,10 +59,11 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     clock = time.monotonic()
     rulebook = tested(load_rulebook(find_rulebook(spec.rulebook)))
     settings = resolve_settings(spec.preset, spec.set, rulebook.defaults)
-    executor = _executor(spec)
+    spec = _named(spec, folder)
+    staff = _staff(spec, folder)
     dataset = _dataset(spec)
     recipe = _recipe(spec, dataset)
-    with _workshop(spec, dataset, recipe, executor, unsafe=unsafe_no_isolation) as workshop:
+    with _workshop(spec, dataset, recipe, staff, unsafe=unsafe_no_isolation) as workshop:
         begun = RunStarted(
             spec=spec,
             settings=settings,
@@ -64,7 +72,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             rulebook_file=rulebook.file,
             rulebook_digest=rulebook.digest,
             data=_summary(dataset),
-            executor=executor.name,
+            executor=staff.executor.name,
             isolation=workshop.isolation,
             device=workshop.device,
             energy=workshop.meter.describe(),
@@ -75,7 +83,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             run = new_run_id()
             with folder.held(run):
                 first = journal.append(run, 0, begun)
-                session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
+                session = _Session(folder, journal, run, begun, spec, rulebook, staff, workshop, watcher)
                 return session.search((first,), time.monotonic() - clock)
 
 
@@ -111,7 +119,7 @@ def resume_run(
                 watcher.begin(run, begun, spec)
                 return recorded_result(run, entries, folder, watcher.event)
             rulebook = rulebook_at(entries, 0)
-            executor = _executor(spec)
+            staff = _staff(spec, folder)
             dataset = _dataset(spec)
             if dataset.fingerprint != begun.data.fingerprint:
                 raise DataError(
@@ -119,11 +127,24 @@ def resume_run(
                     where=spec.data,
                     hint="restore it, or start a new run",
                 )
-            with _workshop(spec, dataset, begun.recipe, executor, unsafe=unsafe_no_isolation) as workshop:
+            with _workshop(spec, dataset, begun.recipe, staff, unsafe=unsafe_no_isolation) as workshop:
                 mark = RunResumed({key: value for key, value in options.items() if value not in (None, {})})
                 entries = (*entries, journal.append(run, len(entries), mark))
-                session = _Session(folder, journal, run, begun, spec, rulebook, executor, workshop, watcher)
+                session = _Session(folder, journal, run, begun, spec, rulebook, staff, workshop, watcher)
                 return session.search(entries, time.monotonic() - clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Staff:
+    """Who carries instructions out, and who stands in."""
+
+    executor: Executor
+    fallback: Executor | None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether one of them returns source that must only run isolated."""
+        return self.executor.foreign or (self.fallback is not None and self.fallback.foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +157,7 @@ class _Session:
     begun: RunStarted
     spec: RunSpec
     rulebook: Rulebook
-    executor: Executor
+    staff: _Staff
     workshop: Workshop
     watcher: RunWatcher
 
@@ -149,7 +170,8 @@ class _Session:
             settings=self.begun.settings,
             task=self.begun.data.task,
             advisor=Advisor(self.rulebook, self.begun.settings),
-            executor=self.executor,
+            executor=self.staff.executor,
+            fallback=self.staff.fallback,
             trainer=self.workshop,
             tape=Tape(self.journal, self.run, entries, self.watcher.event),
             artifacts=artifacts,
@@ -186,13 +208,40 @@ def _dataset(spec: RunSpec) -> Dataset:
     )
 
 
-def _executor(spec: RunSpec) -> Executor:
-    executor = registry.executor(spec.llm, base_url=spec.llm_base_url, prices=spec.prices or None)
+def _named(spec: RunSpec, folder: RunFolder) -> RunSpec:
+    """The options with the whole ids of runs to replay: a resume must find the same ones."""
+
+    def whole(name: str) -> str:
+        provider, _, run = name.partition(":")
+        if provider != "replay" or not run:
+            return name
+        with closing(folder.journal(create=False)) as journal:
+            return f"replay:{journal.find(run)}"
+
+    return replace(spec, llm=whole(spec.llm), fallback=None if spec.fallback is None else whole(spec.fallback))
+
+
+def _staff(spec: RunSpec, folder: RunFolder) -> _Staff:
+    def recorded(run: str) -> tuple[Reply, ...]:
+        with closing(folder.journal(create=False)) as journal:
+            return recorded_replies(journal.read(run))
+
+    executor = _executor(spec, spec.llm, spec.llm_base_url, recorded)
+    if spec.fallback is None:
+        return _Staff(executor, None)
+    provider, other = spec.llm.partition(":")[0], spec.fallback.partition(":")[0]
+    # the server is that of one provider; another one is asked where it always is
+    base_url = spec.llm_base_url if provider == other else None
+    return _Staff(executor, _executor(spec, spec.fallback, base_url, recorded))
+
+
+def _executor(spec: RunSpec, name: str, base_url: str | None, recorded: registry.Recorded) -> Executor:
+    executor = registry.executor(name, base_url=base_url, prices=spec.prices or None, recorded=recorded)
     if spec.max_llm_cost is not None and not executor.priced:
         raise ConfigError(
-            f"the price of {spec.llm} is not known, so a budget cannot be kept",
+            f"the price of {name} is not known, so a budget cannot be kept",
             where="--max-llm-cost",
-            hint=f"give it in a configuration file: prices: {{'{spec.llm}': {{input: 2.5, output: 10}}}}",
+            hint=f"give it in a configuration file: prices: {{'{name}': {{input: 2.5, output: 10}}}}",
         )
     return executor
 
@@ -202,13 +251,13 @@ def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:
     return recipe if spec.epochs is None else with_overrides(recipe, {"epochs": spec.epochs})
 
 
-def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, executor: Executor, *, unsafe: bool) -> Workshop:
+def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, staff: _Staff, *, unsafe: bool) -> Workshop:
     return Workshop(
         dataset,
         recipe,
         device=spec.device,
         limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
-        foreign=executor.foreign,
+        foreign=staff.foreign,
         unsafe_no_isolation=unsafe,
     )
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lemonade_es.engine.advisor import Advisor, RulebookWatch
 from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.events import (
     Advised,
     Event,
@@ -29,7 +30,7 @@ from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import RulebookError
-from lemonade_es.llm.executor import Executor, Reply
+from lemonade_es.llm.executor import Executor
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.load import parse_rulebook
@@ -76,6 +77,7 @@ class Search:
         artifacts: where sources and weights go.
         watcher: is told what happens.
         watch: the rulebook's file, if changes of it are to be taken over.
+        fallback: who answers once where the executor cannot, or does not to any use.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Search:
         artifacts: Artifacts,
         watcher: Watcher,
         watch: RulebookWatch | None = None,
+        fallback: Executor | None = None,
     ) -> None:
         self._spec = spec
         self._settings = settings
@@ -109,8 +112,9 @@ class Search:
             tape,
             artifacts,
             repairs=spec.repairs,
-            replied=self._replied,
+            answered=self._answered,
             watch=self._doing,
+            fallback=fallback,
         )
         self.iteration = 0
         self._elsewhere = 0.0  # seconds of this process's part of the iteration that are not overhead
@@ -147,6 +151,7 @@ class Search:
             ("time", "s", spec.max_seconds, state.seconds.total),
             ("energy", "kWh-PUE", spec.max_energy, state.energy),
             ("LLM", "USD", spec.max_llm_cost if self.iteration else None, state.cost),
+            ("LLM", "call" if spec.max_llm_calls == 1 else "calls", spec.max_llm_calls, state.bill.calls),
         )
         for name, unit, budget, spent in budgets:
             if budget is not None and spent >= budget:
@@ -258,10 +263,10 @@ class Search:
             note=note,
         )
 
-    def _replied(self, reply: Reply, *, new: bool) -> None:
-        self.state.replied(reply)
+    def _answered(self, answer: Answer, *, new: bool) -> None:
+        self.state.answered(answer)
         if new:
-            self._elsewhere += reply.seconds
+            self._elsewhere += Bill.of(answer).seconds
 
     def _doing(self, state: str) -> None:
         self._watcher.doing(self.iteration, state)

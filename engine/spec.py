@@ -19,7 +19,17 @@ from lemonade_es.vocabulary import METRICS, closest
 LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
 
 EXTENDABLE = frozenset(
-    {"iterations", "target", "max_seconds", "max_energy", "max_llm_cost", "llm_base_url", "data_root", "watch_rulebook"}
+    {
+        "iterations",
+        "target",
+        "max_seconds",
+        "max_energy",
+        "max_llm_cost",
+        "max_llm_calls",
+        "llm_base_url",
+        "data_root",
+        "watch_rulebook",
+    }
 )
 """What a resume may change: when the run ends and where things lie, never what it computes."""
 
@@ -36,6 +46,7 @@ class RunSpec:
         watch_rulebook: whether a changed rulebook file is taken over at the next iteration.
         llm: who carries the instructions out: ``builtin``, ``openai:MODEL``, ...
         llm_base_url: of an OpenAI-compatible server.
+        fallback: who answers once where ``llm`` cannot be asked, or all its replies to a request were refused.
         preset: weights of CM and the priorities that go with them (Table 7's settings).
         set: thresholds, priorities and weights over the preset's.
         iterations: TC, the terminating condition of Algorithm 1; the paper's is 30.
@@ -43,6 +54,7 @@ class RunSpec:
         max_seconds: wall-clock budget of the search.
         max_energy: energy budget of the search in kWh-PUE, training and evaluation together.
         max_llm_cost: budget for LLM calls in US dollars.
+        max_llm_calls: how many calls may be made.
         prices: US dollars for a million tokens, by model, instead of the shipped price table.
         start_from: which network an iteration edits: the last one (the paper) or the best so far.
         repairs: how often a refused reply goes back to the executor before a fresh sample is asked for.
@@ -64,6 +76,7 @@ class RunSpec:
     watch_rulebook: bool = False
     llm: str = "builtin"
     llm_base_url: str | None = None
+    fallback: str | None = None
     preset: str = "accuracy"
     set: Mapping[str, float] = field(default_factory=dict)
     iterations: int = 30
@@ -71,6 +84,7 @@ class RunSpec:
     max_seconds: float | None = None
     max_energy: float | None = None
     max_llm_cost: float | None = None
+    max_llm_calls: int | None = None
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     start_from: Literal["current", "best"] = "current"
     repairs: int = 2
@@ -89,7 +103,7 @@ class RunSpec:
 
 _ADAPTER: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 _FIELDS = tuple(item.name for item in fields(RunSpec))
-_AT_LEAST_ONE = ("iterations", "epochs", "limit", "resize", "max_parameters", "max_macs")
+_AT_LEAST_ONE = ("iterations", "epochs", "limit", "resize", "max_parameters", "max_macs", "max_llm_calls")
 _POSITIVE = ("max_seconds", "max_energy", "candidate_seconds")
 
 

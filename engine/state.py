@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Seconds
-from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.request import Attempt
 from lemonade_es.trainer.measurement import Measurement
 
@@ -46,7 +46,7 @@ class SearchState:
         ended: the outcomes, one an iteration.
         energy: kWh-PUE spent on training and evaluation so far.
         unmetered: whether there was a network whose energy could not be told.
-        cost: US dollars paid for LLM calls so far.
+        bill: what the executors' calls came to so far.
         llm_seconds: waited for the executor in the iteration under way.
     """
 
@@ -60,7 +60,7 @@ class SearchState:
     ended: list[IterationEnded] = field(default_factory=list)
     energy: float = 0.0
     unmetered: bool = False
-    cost: float = 0.0
+    bill: Bill = field(default_factory=Bill)
     llm_seconds: float = 0.0
 
     def base(self, start_from: str) -> Network | None:
@@ -74,10 +74,16 @@ class SearchState:
             return self.best
         return self.current
 
-    def replied(self, reply: Reply) -> None:
-        """Count what an answer cost."""
-        self.llm_seconds += reply.seconds
-        self.cost += reply.usage.cost_usd or 0.0
+    @property
+    def cost(self) -> float:
+        """US dollars paid for LLM calls so far, as far as their price is known."""
+        return self.bill.known_usd
+
+    def answered(self, answer: Answer) -> None:
+        """Count what a call came to."""
+        spent = Bill.of(answer)
+        self.llm_seconds += spent.seconds
+        self.bill += spent
 
     def trained(self, network: Network) -> None:
         """Take a trained network in."""

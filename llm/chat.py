@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm import schema
-from lemonade_es.llm.executor import Finish, Reply, Usage
+from lemonade_es.llm.backoff import Backoff
+from lemonade_es.llm.executor import Finish, Reply, Try, Usage
+from lemonade_es.llm.faults import DENIED, CallFaultError, NoAnswerError
 from lemonade_es.llm.prices import Price, cost
 from lemonade_es.llm.prompt import Prompt, prompt_for
 from lemonade_es.llm.request import EditRequest, Feedback
@@ -39,30 +43,48 @@ class ChatClient(Protocol):
         """Provider and model, as ``--llm`` names them."""
 
     def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
-        """Ask the model.
+        """Ask the model once, without trying again.
 
         Args:
             prompt: what to send.
             answer: the JSON Schema that the answer must match; ``None`` for free text.
 
         Raises:
+            CallFaultError: no answer came, and another try may bring one.
             ExecutorError: no answer can be had.
         """
 
 
 class ModelExecutor:
-    """Carries out edit requests by asking a chat model.
+    """Carries out edit requests by asking a chat model, again if need be.
 
     Args:
         client: the model.
         prices: by :attr:`ChatClient.name`; the shipped table if ``None``.
+        backoff: how often it is asked again, and after which waits.
+        clock: seconds, from any beginning.
+        sleep: waits for seconds.
+        chance: draws from 0 to 1 for the jitter of waits; nothing but waits depends on it.
     """
 
     foreign = True
 
-    def __init__(self, client: ChatClient, prices: Mapping[str, Price] | None = None) -> None:
+    def __init__(
+        self,
+        client: ChatClient,
+        prices: Mapping[str, Price] | None = None,
+        *,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._client = client
         self._prices = prices
+        self._backoff = backoff or Backoff()
+        self._clock = clock
+        self._sleep = sleep
+        self._chance = chance
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client!r})"
@@ -81,14 +103,15 @@ class ModelExecutor:
         """Ask the model; :func:`lemonade_es.llm.reply.read_reply` makes a patch of the reply.
 
         Raises:
-            ExecutorError: no answer can be had.
+            NoAnswerError: no answer can be had, or none came by the last try.
+            ReplyError: there is an answer, and it is of no use.
         """
         prompt = prompt_for(request, feedback)
         # A fenced reply is not JSON as a whole: no schema can be asked of it.
         answer = None if request.limits.prefer == "fenced" else schema.for_providers()
-        start = time.monotonic()
-        completion = self._client.complete(prompt, answer)
-        seconds = time.monotonic() - start
+        start = self._clock()
+        completion, tries = self._completion(prompt, answer)
+        seconds = self._clock() - start
         notes = completion.notes
         if completion.usage is None:
             usage = Usage(cost_usd=None)
@@ -96,11 +119,44 @@ class ModelExecutor:
         else:
             usage = replace(completion.usage, cost_usd=cost(completion.usage, self.name, self._prices))
         return Reply(
-            text=completion.text,
+            text=_storable(completion.text),
             executor=self.name,
             usage=usage,
             seconds=seconds,
             notes=notes,
             prompt=str(prompt),
             finish=completion.finish,
+            tries=tries,
         )
+
+    def _completion(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> tuple[Completion, tuple[Try, ...]]:
+        """The first completion that comes, and the tries that brought none before it."""
+        tries: list[Try] = []
+        start = self._clock()
+        while True:
+            begun = self._clock()
+            try:
+                return self._client.complete(prompt, answer), tuple(tries)
+            except ReplyError:
+                raise
+            except ExecutorError as error:
+                now = self._clock()
+                wait = None
+                if isinstance(error, CallFaultError):
+                    wait = self._backoff.wait(len(tries) + 1, error.retry_after, self._chance(), now - start)
+                code = error.code if isinstance(error, CallFaultError) else DENIED
+                message = _storable(error.message)
+                tries.append(Try(code, message, now - begun, wait or 0.0))
+                if wait is None:
+                    raise _gave_up(error, message, tuple(tries)) from None
+            self._sleep(wait)
+
+
+def _gave_up(error: ExecutorError, message: str, tries: tuple[Try, ...]) -> NoAnswerError:
+    counted = f"{message}; {len(tries)} tries" if len(tries) > 1 else message
+    return NoAnswerError(counted, tries, where=error.where, hint=error.hint)
+
+
+def _storable(text: str) -> str:
+    """``text`` with halves of surrogate pairs replaced: no file and no database takes them."""
+    return text.encode("utf-8", "replace").decode("utf-8")

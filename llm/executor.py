@@ -24,6 +24,23 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """A call that brought no answer.
+
+    Attributes:
+        code: a :data:`lemonade_es.llm.faults.FaultCode`, or ``denied`` where no other try could have helped.
+        message: what was wrong.
+        seconds: how long the call took.
+        waited: seconds from its end to the next try; 0 if there was none.
+    """
+
+    code: str
+    message: str
+    seconds: float
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What an executor answered, before anything is made of it; the journal stores it first.
 
@@ -31,10 +48,11 @@ class Reply:
         text: the reply as it came: a patch as JSON, perhaps wrapped in prose.
         executor: who answered: ``builtin``, ``openai:gpt-4o``, ...
         usage: tokens and cost.
-        seconds: how long the answer took.
+        seconds: how long the answer took, with the tries before it and the waiting between them.
         notes: what was done that was not asked for (a parameter the model refused was left out, ...).
         prompt: what was sent, for those that send text.
         finish: how it ended; :func:`lemonade_es.llm.reply.read_reply` refuses all but ``complete``.
+        tries: the calls before this one that brought no answer, oldest first.
     """
 
     text: str
@@ -44,6 +62,7 @@ class Reply:
     notes: tuple[str, ...] = ()
     prompt: str | None = None
     finish: Finish = "complete"
+    tries: tuple[Try, ...] = ()
 
 
 class Executor(Protocol):

@@ -1,24 +1,28 @@
-"""Finding the one JSON object in a reply, and the code in a fence beside it."""
+"""Finding the one patch in a reply, and the code in a fence beside it."""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.codes import Code
+from lemonade_es.llm.decoding import decode_object, decode_string
 
-_THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[\w+-]*)[ \t]*")
-_STRING_OR_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
-_OBJECT_START = re.compile(r'\{\s*["}]')
-_CUT_OFF = re.compile(r"[\w.+-]*\s*")
+_THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
+_THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
+_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[\w+-]*)(?P<more>[^`]*)")
+_OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:["}]|//|/\*)')
+_FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{1,20})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})
+_KEYS = _PATCH_KEYS | {"applied", "skipped", "predicted"}
 MAX_OBJECTS = 20
 """More objects than that are no reply, and would take long to read."""
 
+MAX_MALFORMED = 5
+MAX_ENVELOPES = 3
 _PYTHON = ("python", "py", "python3")
 
 
@@ -40,46 +44,104 @@ class _Block:
     closed: bool = True
 
 
+class _Found:
+    """What was found so far, from left to right."""
+
+    def __init__(self) -> None:
+        self.objects: list[dict[str, Any]] = []
+        self.codes: list[str] = []
+        self.mended: list[str] = []
+        self.prose = False
+        self.malformed: list[ReplyError] = []
+
+    def look(self, text: str) -> bool:
+        """Take the JSON objects in ``text``; whether there are any.
+
+        A brace that does not begin an object (``{x}`` in prose) is passed over, and so is a malformed object
+        that does not begin like a patch (``{"conv": Conv2d(1, 8)}``). A malformed patch is an error and never
+        searched for smaller objects, which might be quoted or cut off parts of it.
+        """
+        at, before = 0, len(self.objects)
+        while start := _OBJECT_START.search(text, at):
+            self.prose = self.prose or bool(text[at : start.start()].strip())
+            if len(self.objects) > MAX_OBJECTS:
+                raise ReplyError(
+                    Code.AMBIGUOUS, f"there are more than {MAX_OBJECTS} JSON objects", hint="reply with one patch"
+                )
+            try:
+                data, at, notes = decode_object(text, start.start())
+            except ReplyError as error:
+                first = _FIRST_KEY.match(text, start.start())
+                if first is None or first["key"] in _KEYS or len(self.malformed) == MAX_MALFORMED:
+                    raise
+                self.malformed.append(error)
+                self.prose, at = True, start.start() + 1
+                continue
+            if data:  # an empty object says nothing, and {} is common in prose about code
+                self.objects.append(data)
+                self.mended += notes
+        self.prose = self.prose or bool(text[at:].strip())
+        return len(self.objects) > before
+
+
 def extract(text: str) -> Extracted:
-    """The one JSON object in ``text``.
+    """The one patch in ``text``, as JSON data that is not checked yet.
 
     Raises:
         ReplyError: ``NOT_JSON``, ``TRUNCATED``, ``AMBIGUOUS``, ``DUPLICATE_KEY``, ``NOT_FINITE`` or
             ``TOO_DEEP``.
     """
-    mended: list[str] = []
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    if thinking := _THINKING.match(text):
-        text = text[thinking.end() :]
-        mended.append("thinking before the answer ignored")
-    text = text.strip()
-    objects: list[dict[str, Any]] = []
-    if _OBJECT_START.match(text):
+    found = _Found()
+    text = _without_thinking(text.removeprefix("\ufeff").replace("\r\n", "\n"), found.mended).strip()
+    text = _unquoted(text, found.mended)
+    if _OBJECT_START.match(text) and (first := _FIRST_KEY.match(text)) and first["key"] in _KEYS:
         # Before looking for fences: a string with raw line breaks may hold what looks like one.
-        data, end, notes = _object(text, 0)
-        objects.append(data)
-        mended += notes
+        data, end, notes = decode_object(text, 0)
+        found.objects.append(data)
+        found.mended += notes
         text = text[end:]
-    codes: list[str] = []
-    prose = False
     for block in _blocks(text):
-        if block.info in _PYTHON:
-            codes.append(_code(block))
-            continue
-        found, notes, other = _objects(block.text)
-        if found and block.info is not None:
-            mended.append("code fence removed" if block.closed else "unclosed code fence removed")
-        objects += found
-        mended += notes
-        prose = prose or other
-    if len(codes) > 1:
+        inner = _unquoted(block.text.strip(), found.mended) if block.info is not None else block.text
+        if block.info in _PYTHON and not _OBJECT_START.match(inner):
+            found.codes.append(_code(block))
+        elif found.look(inner) and block.info is not None:
+            found.mended.append("code fence removed" if block.closed else "unclosed code fence removed")
+    if len(found.codes) > 1:
         raise ReplyError(
-            Code.AMBIGUOUS, f"there are {len(codes)} python fences in the reply", hint="give the code once"
+            Code.AMBIGUOUS, f"there are {len(found.codes)} python fences in the reply", hint="give the code once"
         )
-    data = _the_patch(objects)
-    if prose or len(objects) > 1:
-        mended.append("prose around the JSON ignored")
-    return Extracted(data, codes[0] if codes else None, tuple(mended))
+    data = _the_patch(found)
+    if found.prose or len(found.objects) > 1:
+        found.mended.append("prose around the JSON ignored")
+    return Extracted(data, found.codes[0] if found.codes else None, tuple(found.mended))
+
+
+def _without_thinking(text: str, mended: list[str]) -> str:
+    """``text`` from where the model has ended its thinking, if it shows it."""
+    at = 0
+    while thinking := _THINKING.match(text, at):
+        if thinking["end"] is None:
+            raise ReplyError(
+                Code.TRUNCATED, f"the thinking after <{thinking['tag']}> does not end", hint="think less, then answer"
+            )
+        at = thinking.end()
+    # Some servers leave the opening tag out, which their template has put at the end of the prompt.
+    ended = _THOUGHT.search(text, at)
+    if ended is not None and not text[at : at + 1000].lstrip().startswith(("{", "[", "`", "~", '"')):
+        at = ended.end()
+    if at:
+        mended.append("thinking before the answer ignored")
+    return text[at:]
+
+
+def _unquoted(text: str, mended: list[str]) -> str:
+    """The JSON that a JSON string holds, if ``text`` is one."""
+    if text.startswith('"'):
+        inner = decode_string(text)
+        if inner is not None and _OBJECT_START.match(inner.strip()):
+            mended.append("JSON taken out of a string")
+            return inner.strip()
+    return text
 
 
 def _code(block: _Block) -> str:
@@ -88,18 +150,40 @@ def _code(block: _Block) -> str:
     return block.text
 
 
-def _the_patch(objects: list[dict[str, Any]]) -> dict[str, Any]:
+def _the_patch(found: _Found) -> dict[str, Any]:
     """The one object that has a patch's keys, else the only object: its check can say what it lacks."""
-    if not objects:
-        raise ReplyError(
-            Code.NOT_JSON, "there is no JSON object in the reply", hint="reply with the patch as JSON alone"
-        )
-    likely = [data for data in objects if _PATCH_KEYS & data.keys()] or objects
-    if len(likely) > 1:
+    likely = [data for data in found.objects if _PATCH_KEYS & data.keys()]
+    if not likely:
+        likely = [patch for data in found.objects for patch in _enveloped(data)]
+        found.mended += ["envelope around the patch removed"] * bool(likely)
+    if not likely and found.malformed:
+        raise found.malformed[0]
+    if not likely and len(found.objects) != 1:
+        what = "is no patch among the JSON objects" if found.objects else "is no JSON object"
+        raise ReplyError(Code.NOT_JSON, f"there {what} in the reply", hint="reply with the patch as JSON alone")
+    likely = likely or found.objects
+    if any(data != likely[0] for data in likely):
         raise ReplyError(
             Code.AMBIGUOUS, f"there are {len(likely)} JSON objects in the reply", hint="reply with one patch"
         )
     return likely[0]
+
+
+def _enveloped(data: object, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """The patches inside an object that is none: ``{"patch": {...}}``, or a call of a tool with its arguments."""
+    if isinstance(data, str) and "summary" in data and data.lstrip().startswith("{"):
+        inner = data.strip()
+        try:
+            data, end, notes = decode_object(inner, 0)
+        except ReplyError:
+            return
+        if notes or end < len(inner):
+            return
+    if isinstance(data, dict) and isinstance(data.get("summary"), str) and len(_PATCH_KEYS & data.keys()) > 1:
+        yield data
+    elif isinstance(data, dict | list) and depth <= MAX_ENVELOPES and len(data) <= MAX_OBJECTS:
+        for inner_data in data.values() if isinstance(data, dict) else data:
+            yield from _enveloped(inner_data, depth + 1)
 
 
 def _blocks(text: str) -> list[_Block]:
@@ -113,100 +197,10 @@ def _blocks(text: str) -> list[_Block]:
         if fence and info is None:
             blocks.append(_Block("\n".join(lines)))
             lines, info, marks = [], fence["info"].lower(), fence["marks"]
-        elif fence and not fence["info"] and fence["marks"].startswith(marks):
+        elif fence and not (fence["info"] or fence["more"].strip()) and fence["marks"].startswith(marks):
             blocks.append(_Block("\n".join(lines), info))
             lines, info = [], None
         else:
             lines.append(line)
     blocks.append(_Block("\n".join(lines), info, closed=info is None))
     return blocks
-
-
-def _objects(text: str) -> tuple[list[dict[str, Any]], list[str], bool]:
-    """The JSON objects in ``text`` from left to right, what was mended, and whether there is other text.
-
-    A brace that does not begin an object (``{x}`` in prose) is passed over; a malformed object is an error
-    and never searched for smaller objects, which might be quoted or cut off parts of the patch.
-    """
-    objects: list[dict[str, Any]] = []
-    mended: list[str] = []
-    other = False
-    at = 0
-    while start := _OBJECT_START.search(text, at):
-        other = other or bool(text[at : start.start()].strip())
-        data, at, notes = _object(text, start.start())
-        if data:  # an empty object says nothing, and {} is common in prose about code
-            objects.append(data)
-            mended += notes
-        if len(objects) > MAX_OBJECTS:
-            raise ReplyError(
-                Code.AMBIGUOUS, f"there are more than {MAX_OBJECTS} JSON objects", hint="reply with one patch"
-            )
-    return objects, mended, other or bool(text[at:].strip())
-
-
-def _object(text: str, start: int) -> tuple[dict[str, Any], int, list[str]]:
-    """The JSON object at ``start``, where it ends, and what had to be mended.
-
-    Raises:
-        ReplyError: it is malformed, cut off, too deep, or has a key twice or a number that is not finite.
-    """
-    try:
-        return (*_decode(text, start, strict=True), [])
-    except json.JSONDecodeError:
-        pass
-    try:
-        return (*_decode(text, start, strict=False), ["raw control characters inside a string accepted"])
-    except json.JSONDecodeError:
-        pass
-    loose = text[:start] + _STRING_OR_TRAILING_COMMA.sub(_comma_to_space, text[start:])
-    try:
-        return (*_decode(loose, start, strict=False), ["trailing comma removed"])
-    except json.JSONDecodeError as error:
-        raise _malformed(text, error) from None
-
-
-def _comma_to_space(found: re.Match[str]) -> str:
-    return " " if found[0] == "," else found[0]  # a space, so that positions stay true
-
-
-def _decode(text: str, start: int, *, strict: bool) -> tuple[dict[str, Any], int]:
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_no_duplicates, parse_constant=_not_finite, parse_int=float, strict=strict
-    )
-    try:
-        data, end = decoder.raw_decode(text, start)
-    except RecursionError:
-        raise ReplyError(Code.TOO_DEEP, "the JSON is nested too deep") from None
-    return data, end
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in data:
-            raise ReplyError(
-                Code.DUPLICATE_KEY, f"the key {key[:40]!r} occurs twice in one object", hint="give it once"
-            )
-        data[key] = value
-    return data
-
-
-def _not_finite(constant: str) -> NoReturn:
-    raise ReplyError(Code.NOT_FINITE, f"{constant} is not a JSON number", hint="null is *not known*")
-
-
-def _malformed(text: str, error: json.JSONDecodeError) -> ReplyError:
-    if _CUT_OFF.fullmatch(text, error.pos) or error.msg.startswith("Unterminated string"):
-        return ReplyError(
-            Code.TRUNCATED,
-            f"the JSON ends in the middle, after {len(text)} characters",
-            hint="write a shorter network, or fewer words about it",
-        )
-    near = text[max(0, error.pos - 30) : error.pos + 30]
-    return ReplyError(
-        Code.NOT_JSON,
-        f"the JSON is malformed near {near!r}: {error.msg}",
-        where=f"line {error.lineno}, column {error.colno}",
-        hint="escape quotes and line breaks inside strings",
-    )

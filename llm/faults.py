@@ -1,35 +1,65 @@
-"""What can go wrong with one call to a model that another try may mend."""
+"""What can go wrong with one call to a model: what another try may mend, and that there was no answer in the end."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from lemonade_es.errors import ExecutorError
+from lemonade_es.errors import CallFaultError, NoAnswerError
+
+__all__ = ["DENIED", "CallFaultError", "FaultCode", "NoAnswerError", "asked_wait", "passing"]
 
 FaultCode = Literal["rate_limit", "overloaded", "server_error", "timeout", "connection", "protocol"]
 
+_PASSING: Mapping[int, FaultCode] = {
+    408: "timeout",
+    409: "server_error",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
 
-class CallFault(ExecutorError):
-    """One call failed in a way that may pass: the caller may try again.
+DENIED = "denied"
+"""The code of a :class:`~lemonade_es.llm.executor.Try` that no other try could have mended."""
 
-    Whatever no second try can mend (a wrong key, an unknown model, a refused request) is a plain
-    :class:`~lemonade_es.errors.ExecutorError`.
+
+def passing(status: int, headers: Mapping[str, str] | None = None) -> FaultCode | None:
+    """The fault that an HTTP status stands for, if it may pass; ``None`` if asking again cannot help.
 
     Args:
-        code: the kind of fault.
-        message: what is wrong, without any key.
-        retry_after: seconds that the server asks to wait; ``None`` if it does not say.
+        status: of the answer.
+        headers: of the answer; ``x-should-retry: false`` is the server's word that it will not pass.
     """
+    if headers is not None and headers.get("x-should-retry") == "false":
+        return None
+    return _PASSING.get(status, "server_error" if status >= 500 else None)
 
-    def __init__(
-        self,
-        code: FaultCode,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        where: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, where=where, hint=hint)
-        self.code = code
-        self.retry_after = retry_after
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait, by ``retry-after-ms`` or ``retry-after``; ``None`` if it does not say.
+
+    Args:
+        headers: of the answer, found by names in lower case.
+    """
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _seconds(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        date = parsedate_to_datetime(text)  # ValueError if it is none
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return (date - datetime.now(UTC)).total_seconds()

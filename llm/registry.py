@@ -1,14 +1,14 @@
-"""Executors by the name that ``--llm`` gives: ``builtin``, ``openai:MODEL``, and installed plug-ins."""
+"""Executors by the name that ``--llm`` gives: ``builtin``, ``openai:MODEL``, ..., and installed plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from lemonade_es.errors import ConfigError, ExecutorError
-from lemonade_es.llm.executor import Executor
+from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.prices import Price, price_mapping
 from lemonade_es.vocabulary import closest
 
@@ -16,6 +16,9 @@ GROUP = "lemonade_es.executors"
 """Entry-point group of plug-ins: ``name = "package:factory"``, ``factory(model, **options) -> Executor``."""
 
 DEFAULT_TIMEOUT = 180.0
+
+Recorded = Callable[[str], Sequence[Reply]]
+"""The replies of a recorded run, oldest first, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,17 @@ class Options:
         base_url: the server to ask instead of the provider's own.
         prices: the user's prices, by spec; ``None`` for the shipped table.
         timeout: seconds to wait for the server at each step of a call.
+        recorded: where the replies of a recorded run are; ``None`` if there is no store of runs.
     """
 
     base_url: str | None
     prices: Mapping[str, Price] | None
     timeout: float
+    recorded: Recorded | None = None
+
+    def prices_at(self, elsewhere: bool) -> Mapping[str, Price] | None:
+        """The prices that hold: what another server asks for a model is not what its maker asks for it."""
+        return {} if self.prices is None and elsewhere else self.prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +62,17 @@ def executor(
     base_url: str | None = None,
     prices: Mapping[str, Any] | None = None,
     timeout: float = DEFAULT_TIMEOUT,
+    recorded: Recorded | None = None,
 ) -> Executor:
     """The executor that ``spec`` names.
 
     Args:
         spec: ``NAME`` or ``NAME:MODEL``.
-        base_url: an OpenAI-compatible server (Ollama, vLLM, llama.cpp), for executors that ask one.
+        base_url: a server that speaks as the provider's does, for executors that ask one; for ``openai`` Ollama,
+            vLLM or llama.cpp, say.
         prices: see :func:`lemonade_es.llm.prices.price_mapping`.
         timeout: seconds to wait for the server at each step of a call.
+        recorded: gives the replies of a recorded run, for ``replay:RUN``.
 
     Raises:
         ConfigError: no executor has that name, a model is missing or one too many, or a price is no price.
@@ -68,7 +80,7 @@ def executor(
     """
     name, _, model = spec.partition(":")
     checked = None if prices is None else price_mapping(prices, where="prices")
-    options = Options(base_url, checked, timeout)
+    options = Options(base_url, checked, timeout, recorded)
     if name in _BUILT_INS:
         return _BUILT_INS[name].factory(model, options)
     plugins = {point.name: point for point in entry_points(group=GROUP)}
@@ -114,15 +126,60 @@ def _builtin(model: str, options: Options) -> Executor:
 
 
 def _openai(model: str, options: Options) -> Executor:
-    if not model:
-        raise ConfigError("openai needs a model", where="llm", hint="write for example openai:gpt-4o")
     from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
     from lemonade_es.llm.providers.openai import OpenAIClient  # noqa: PLC0415
 
+    _need(model, "openai", "a model", "openai:gpt-4o")
     client = OpenAIClient(model, base_url=options.base_url, timeout=options.timeout)
-    # What another server asks for a model is not what OpenAI asks for one of the same name.
-    prices = {} if options.prices is None and client.elsewhere else options.prices
-    return ModelExecutor(client, prices)
+    return ModelExecutor(client, options.prices_at(client.elsewhere))
+
+
+def _anthropic(model: str, options: Options) -> Executor:
+    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
+    from lemonade_es.llm.providers.anthropic import AnthropicClient  # noqa: PLC0415
+
+    _need(model, "anthropic", "a model", "anthropic:claude-sonnet-5-5")
+    client = AnthropicClient(model, base_url=options.base_url, timeout=options.timeout)
+    return ModelExecutor(client, options.prices_at(client.elsewhere))
+
+
+def _gemini(model: str, options: Options) -> Executor:
+    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
+    from lemonade_es.llm.providers.gemini import GeminiClient  # noqa: PLC0415
+
+    _need(model, "gemini", "a model", "gemini:gemini-3.6-flash")
+    client = GeminiClient(model, base_url=options.base_url, timeout=options.timeout)
+    return ModelExecutor(client, options.prices_at(client.elsewhere))
+
+
+def _local(file: str, options: Options) -> Executor:
+    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
+    from lemonade_es.llm.providers.local import LocalClient  # noqa: PLC0415
+
+    _need(file, "local", "a file", "local:FILE.gguf")
+    _refuse_url("local", options)
+    client = LocalClient(file)
+    return ModelExecutor(client, {client.name: Price(0.0, 0.0), **(options.prices or {})})
+
+
+def _replay(run: str, options: Options) -> Executor:
+    from lemonade_es.llm.providers.replay import ReplayExecutor  # noqa: PLC0415 - built only when it is named
+
+    _need(run, "replay", "a run", "replay:RUN")
+    _refuse_url("replay", options)
+    if options.recorded is None:
+        raise ConfigError("replay needs the folder that the run is in", where="llm", hint="use the run command")
+    return ReplayExecutor(options.recorded(run), run)
+
+
+def _need(given: str, name: str, what: str, example: str) -> None:
+    if not given:
+        raise ConfigError(f"{name} needs {what}", where="llm", hint=f"write for example {example}")
+
+
+def _refuse_url(name: str, options: Options) -> None:
+    if options.base_url:
+        raise ConfigError(f"{name} takes no base URL", where="llm", hint="leave it out")
 
 
 _BUILT_INS: Mapping[str, _BuiltIn] = {
@@ -134,4 +191,10 @@ _BUILT_INS: Mapping[str, _BuiltIn] = {
         ),
         _openai,
     ),
+    "anthropic": _BuiltIn(Known("anthropic:MODEL", "Anthropic (key in ANTHROPIC_API_KEY)"), _anthropic),
+    "gemini": _BuiltIn(Known("gemini:MODEL", "Google Gemini (key in GEMINI_API_KEY or GOOGLE_API_KEY)"), _gemini),
+    "local": _BuiltIn(
+        Known("local:FILE.gguf", "a model in a file, run here by llama.cpp, without key or network"), _local
+    ),
+    "replay": _BuiltIn(Known("replay:RUN", "the replies of a recorded run once more, without any model"), _replay),
 }

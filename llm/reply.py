@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lemonade_es.errors import ReplyError
@@ -27,6 +27,7 @@ MAX_ENTRIES = 200
 MAX_DEPTH = 8
 
 _NULLABLE = ("model_py", "edits", "predicted")
+_PREDICTED = tuple(field.name for field in fields(Predicted))
 _WHOLE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(?P<code>.*?)\n?```\s*", re.DOTALL)
 
 
@@ -64,8 +65,9 @@ def read_reply(reply: Reply, limits: ReplyLimits | None = None) -> PatchRead:
 def read_patch(text: str, limits: ReplyLimits | None = None) -> PatchRead:
     """The patch in the text of a reply.
 
-    Read are: a JSON object alone, in prose, in a code fence, with trailing commas, raw line breaks in its
-    strings or nullable fields left out; and a JSON object without the code beside one ``python`` fence.
+    Read are: a JSON object alone, in prose, in a code fence, in a list, string or envelope of its own, with trailing
+    commas, comments, raw line breaks in its strings or nullable fields left out; and a JSON object without the code
+    beside one ``python`` fence.
 
     Args:
         text: the reply as it came.
@@ -141,6 +143,11 @@ def _completed(found: Extracted) -> tuple[dict[str, Any], tuple[str, ...]]:
             if key not in data:
                 data[key] = None
                 mended.append(f"missing {key} taken as null")
+    predicted = data.get("predicted")
+    if isinstance(predicted, dict) and predicted:
+        missing = [key for key in _PREDICTED if key not in predicted]
+        data["predicted"] = {**predicted, **dict.fromkeys(missing)}
+        mended += [f"missing predicted/{key} taken as null" for key in missing]
     return data, tuple(mended)
 
 

@@ -9,15 +9,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lemonade_es.engine.bill import Bill
 from lemonade_es.engine.events import (
     Accepted,
     Advised,
     Event,
     IterationEnded,
     Refused,
+    Replied,
     RulebookChanged,
     RulebookKept,
     RunStarted,
+    Unanswered,
 )
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
@@ -66,6 +69,7 @@ class PlainView(SilentView):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._weights: dict[str, float] = {}
+        self._bill = Bill()
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Say what is searched, and by whom."""
@@ -79,6 +83,10 @@ class PlainView(SilentView):
             self._weights = dict(event.resolution.instructions)
         elif isinstance(event, Refused):
             self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
+        elif isinstance(event, Unanswered):
+            self._say(f"iteration {event.iteration}: no answer: {event.message}")
+        elif isinstance(event, Replied):
+            self._bill += Bill.of(event)
         elif isinstance(event, RulebookChanged | RulebookKept):
             self._say(f"iteration {event.iteration}: {_rulebook(event)}")
         elif isinstance(event, IterationEnded):
@@ -90,7 +98,8 @@ class PlainView(SilentView):
         shown = "  ".join(f"{name} {value(name, ended.metrics.get(name))}" for name in ("V_Acc", "T_Acc", "F", "P"))
         cm = UNKNOWN if ended.CM is None else f"{ended.CM:.4f}"
         head = "" if ended.outcome == "ok" else f"{ended.outcome}  "
-        return f"{head}{shown}  CM {cm}{'  best' if ended.is_best else ''}  [{done}]  {duration(ended.seconds.total)}"
+        tail = f"  [{done}]  {duration(ended.seconds.total)}{_paid(self._bill)}"
+        return f"{head}{shown}  CM {cm}{'  best' if ended.is_best else ''}{tail}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -113,6 +122,7 @@ class LiveView(SilentView):
         self._ended: list[IterationEnded] = []
         self._instructions: list[dict[str, float]] = []
         self._best: IterationEnded | None = None
+        self._bill = Bill()
         # last: it draws at once
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
@@ -136,7 +146,11 @@ class LiveView(SilentView):
         if isinstance(event, Advised):
             self._advised = event
         elif isinstance(event, Refused):
-            self._problem = f"{event.code}: {event.message}"
+            self._problem = f"refused: {event.code}: {event.message}"
+        elif isinstance(event, Unanswered):
+            self._problem = f"no answer: {event.message}"
+        elif isinstance(event, Replied):
+            self._bill += Bill.of(event)
         elif isinstance(event, RulebookChanged | RulebookKept):
             self._rulebook = _rulebook(event)
         elif isinstance(event, Accepted):
@@ -166,7 +180,7 @@ class LiveView(SilentView):
         if self._advised is not None:
             parts.append(self._rules(self._advised))
         if self._problem is not None:
-            parts.append(Text(f"refused: {self._problem}", "yellow"))
+            parts.append(Text(self._problem, "yellow"))
         if self._ended:
             parts.append(self._measures(self._ended[-1]))
             best = self._best.iteration if self._best is not None else None
@@ -182,6 +196,7 @@ class LiveView(SilentView):
         if self._epoch:
             loss = UNKNOWN if self._loss is None else f"{self._loss:.3f}"
             text.append(f"  epoch {self._epoch}/{epochs}, loss {loss}")
+        text.append(_paid(self._bill))
         left = self._left()
         if left is not None:
             text.append(f"  about {duration(left)} left", "dim")
@@ -229,6 +244,11 @@ def _headline(run: str, started: RunStarted) -> str:
         f"{data.task.classes} classes), rulebook {started.rulebook_file}, {started.executor}, "
         f"{started.device}, isolation {started.isolation}"
     )
+
+
+def _paid(bill: Bill) -> str:
+    """What the calls have cost so far, if they cost anything."""
+    return f"  {bill.known_usd:.4f} USD" if bill.known_usd else ""
 
 
 def _rulebook(event: RulebookChanged | RulebookKept) -> str:

@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
 from lemonade_es.rules.document import Node, Table, locate, plain
+from lemonade_es.rules.expression import MAX_HINTS
 from lemonade_es.rules.problem import Place, Problem
 from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
 
@@ -302,11 +303,11 @@ def _unknown_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = schema["properties"]
-    for key in instance:
-        if key not in known:
-            near = closest(key, known)
-            hint = f"did you mean {near}?" if near else "remove it"
-            yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
+    unknown = [key for key in instance if key not in known]
+    for number, key in enumerate(unknown):
+        near = closest(key, known) if number < MAX_HINTS else None
+        hint = f"did you mean {near}?" if near else "remove it"
+        yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
 
 
 def _key_place(node: Node, key: str) -> Place | None:

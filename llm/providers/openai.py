@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.chat import Completion
 from lemonade_es.llm.executor import Finish, Usage
+from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
 from lemonade_es.llm.prompt import Prompt
+from lemonade_es.llm.providers.bounds import MAX_SECONDS, Bounds
 
 if TYPE_CHECKING:
     import openai
@@ -21,6 +24,8 @@ NO_KEY = "not-needed"
 """What is sent as the key to a server of the user's own when none is set: the SDK wants one, they do not."""
 
 SHORTEST_SECRET = 16
+MOST_TOKENS = 10**9
+"""A server that counts more in one call counts wrongly."""
 
 TEMPERATURE = 0.5
 """The paper's, for GPT-4o."""
@@ -39,8 +44,7 @@ class OpenAIClient:
         model: the server's name for it.
         base_url: the server; OpenAI's, or ``OPENAI_BASE_URL``, if ``None``.
         timeout: seconds to wait for the connection, and for each piece of the answer.
-        retries: how often the SDK asks again after 408, 409, 429, 5xx and broken connections. It waits as
-            long as ``Retry-After`` says, at most two minutes.
+        seconds: for a whole call; by default ten minutes, or ``timeout`` if that is more.
         temperature: of sampling.
 
     Raises:
@@ -54,7 +58,7 @@ class OpenAIClient:
         *,
         base_url: str | None = None,
         timeout: float,
-        retries: int = 3,
+        seconds: float | None = None,
         temperature: float = TEMPERATURE,
     ) -> None:
         url = base_url or os.environ.get(URL_VARIABLE) or None
@@ -89,20 +93,28 @@ class OpenAIClient:
         self._temperature = temperature
         self._timeout = timeout
         self._key = key
-        self._sdk = openai.OpenAI(api_key=key or NO_KEY, base_url=url, timeout=timeout, max_retries=retries)
+        self._bounds = Bounds(openai.DefaultHttpxClient, where=self.name, seconds=seconds or max(MAX_SECONDS, timeout))
+        self._sdk = openai.OpenAI(
+            api_key=key or NO_KEY,
+            base_url=url,
+            timeout=timeout,
+            max_retries=0,  # the executor tries again, and keeps a record of each try
+            http_client=openai.DefaultHttpxClient(timeout=timeout, **self._bounds.client_options),
+        )
         self._left_out: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._model!r}, base_url={str(self._sdk.base_url)!r})"
 
     def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
-        """Ask the model.
+        """Ask the model once.
 
         A ``temperature`` or ``response_format`` that the server refuses by name is left out, from then on.
 
         Raises:
-            ExecutorError: the key, the model or the request is refused, the server cannot be reached or keeps
-                failing, or what it sends is no chat completion.
+            CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end or
+                is no chat completion.
+            ExecutorError: the key, the model or the request is refused.
         """
         wanted = self._parameters(prompt, answer)
         while True:
@@ -131,8 +143,9 @@ class OpenAIClient:
         import openai  # noqa: PLC0415
 
         try:
-            response = self._sdk.chat.completions.with_raw_response.create(**sent)
-            body = response.http_response.text
+            with self._bounds.call():
+                response = self._sdk.chat.completions.with_raw_response.create(**sent)
+                body = response.http_response.content
         except openai.APIStatusError as error:
             if error.status_code in (400, 422):
                 named = _refused_parameter(error, sent)
@@ -142,7 +155,7 @@ class OpenAIClient:
             raise self._status_error(error) from None
         except openai.APIError as error:
             raise self._connection_error(error) from None
-        return self._completion(body)
+        return self._completion(body.decode("utf-8", "replace"))
 
     def _completion(self, body: str) -> Completion:
         try:
@@ -151,11 +164,8 @@ class OpenAIClient:
             message = choice["message"]
             content, refusal = message.get("content"), message.get("refusal")
             ended = choice.get("finish_reason")
-        except (ValueError, TypeError, LookupError, AttributeError):
-            raise self._error(
-                f"the answer of {self._sdk.base_url} is no chat completion: {self._scrubbed(body)[:200]!r}",
-                "check that the base URL is that of an OpenAI-compatible server, usually ending in /v1",
-            ) from None
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise self._no_completion(body) from None
         finish: Finish = "complete"
         if refusal or ended == "refusal":
             finish = "refused"
@@ -163,36 +173,58 @@ class OpenAIClient:
             finish = "filtered"
         elif ended == "length":
             finish = "length"
-        text = content if isinstance(content, str) else ""
+        text = _text(content)
         if finish == "refused" and isinstance(refusal, str):
             text = refusal
         return Completion(self._scrubbed(text), finish, _usage(data), tuple(self._left_out.values()))
 
+    def _no_completion(self, body: str) -> ExecutorError:
+        """What a body with status 200 is that holds no choice: a gateway's error, or something else altogether."""
+        with suppress(ValueError, TypeError, LookupError, RecursionError):
+            error = json.loads(body)["error"]
+            status, said = error.get("code"), self._scrubbed(_one_line(str(error["message"])))
+            if isinstance(status, int) and 400 <= status < 600:
+                return self._failed(status, said, passing(status), None)
+        return self._fault(
+            "protocol",
+            f"the answer of {self._sdk.base_url} is no chat completion: {self._scrubbed(body)[:200]!r}",
+            "check that the base URL is that of an OpenAI-compatible server, usually ending in /v1",
+        )
+
     def _status_error(self, error: openai.APIStatusError) -> ExecutorError:
-        said = self._scrubbed(_said(error))
-        match error.status_code:
+        said, headers = self._scrubbed(_said(error)), error.response.headers
+        if 300 <= error.status_code < 400:
+            there = self._scrubbed(_one_line(headers.get("location", "nowhere")))
+            return self._error(
+                f"{self._sdk.base_url} redirects to {there} ({error.status_code}): nothing was sent there",
+                "if you trust it, give it as the base URL",
+            )
+        if error.code == "insufficient_quota":
+            return self._error(f"the quota is used up ({error.status_code}): {said}", "raise the quota, and resume")
+        return self._failed(error.status_code, said, passing(error.status_code, headers), asked_wait(headers))
+
+    def _failed(self, status: int, said: str, code: FaultCode | None, wait: float | None) -> ExecutorError:
+        url = self._sdk.base_url
+        if status == 429 and code is not None:
+            return self._fault(
+                code, f"the rate limit is reached (429): {said}", "wait and resume, or raise the limit", wait
+            )
+        if code is not None:
+            return self._fault(code, f"{url} is failing ({status}): {said}", "resume later", wait)
+        match status:
             case 401:
                 return self._error(
                     "the server refused the key (401)", f"check {KEY_VARIABLE}: it may be wrong or revoked"
                 )
             case 403:
                 return self._error(
-                    f"the key may not use this model (403): {said}",
-                    "use another model, or another project's key",
+                    f"the key may not use this model (403): {said}", "use another model, or another project's key"
                 )
             case 404:
                 return self._error(
-                    f"{self._sdk.base_url} knows no model {self._model!r} (404): {said}",
-                    "check the model's name and the base URL",
+                    f"{url} knows no model {self._model!r} (404): {said}", "check the model's name and the base URL"
                 )
-            case 429:
-                return self._error(
-                    f"the rate limit or the quota is used up (429): {said}",
-                    "wait and resume, or raise the limit",
-                )
-            case status if status >= 500:
-                return self._error(f"{self._sdk.base_url} keeps failing ({status}): {said}", "resume later")
-            case status:
+            case _:
                 return self._error(f"the request was refused ({status}): {said}", "see what the server says")
 
     def _connection_error(self, error: openai.APIError) -> ExecutorError:
@@ -200,10 +232,16 @@ class OpenAIClient:
 
         url = self._sdk.base_url
         if isinstance(error, openai.APITimeoutError):
-            return self._error(f"{url} did not answer within {self._timeout:g} s", "raise the timeout, or resume")
+            said = f"{url} did not answer within {self._timeout:g} s"
+            return self._fault("timeout", said, "raise the timeout, or resume")
         cause = error.__cause__ or error
-        why = self._scrubbed(f"{type(cause).__name__}: {cause}")
-        return self._error(f"no connection to {url}: {why}", "check that the server runs and the URL is right")
+        why = self._scrubbed(_one_line(f"{type(cause).__name__}: {cause}"))
+        return self._fault(
+            "connection", f"no connection to {url}: {why}", "check that the server runs and the URL is right"
+        )
+
+    def _fault(self, code: FaultCode, message: str, hint: str, retry_after: float | None = None) -> CallFaultError:
+        return CallFaultError(code, message, retry_after=retry_after, where=self.name, hint=hint)
 
     def _error(self, message: str, hint: str) -> ExecutorError:
         return ExecutorError(message, where=self.name, hint=hint)
@@ -231,7 +269,24 @@ def _said(error: openai.APIStatusError) -> str:
     """The server's own message on one line."""
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(message or error.message).split())[:500]
+    return _one_line(str(message or error.message))
+
+
+def _one_line(text: str) -> str:
+    printable = (character if character.isprintable() else " " for character in text)
+    return " ".join("".join(printable).split())[:500]
+
+
+def _text(content: object) -> str:
+    """The words of a message; some servers send them in parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(
+        part["text"]
+        for part in parts
+        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    )
 
 
 def _usage(data: Mapping[str, Any]) -> Usage | None:
@@ -249,4 +304,4 @@ def _usage(data: Mapping[str, Any]) -> Usage | None:
 
 def _count(counts: object, name: str) -> int:
     value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0

@@ -11,7 +11,9 @@
     |-- InferenceError     the expert system could not come to an end
     |-- SearchError        a search that had begun cannot go on; it can be resumed when the cause is mended
     `-- ExecutorError      the LLM (or what stands in for it) cannot be asked at all
-        `-- ReplyError     it answered, and the answer is of no use
+        |-- ReplyError     it answered, and the answer is of no use
+        |-- CallFaultError one call failed in a way that may pass
+        `-- NoAnswerError  no answer came, after as many calls as make sense
 
 A candidate network that does not build, train or finish is *not* an error: it is an outcome, recorded as
 such, and the search goes on.
@@ -91,3 +93,39 @@ class ReplyError(ExecutorError):
     def __init__(self, code: str, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, where=where, hint=hint)
         self.code = code
+
+
+class CallFaultError(ExecutorError):
+    """One call failed in a way that may pass: the caller may try again.
+
+    Whatever no second try can mend (a wrong key, an unknown model, a refused request) is a plain
+    :class:`ExecutorError`.
+
+    Args:
+        code: the kind of fault, a :data:`lemonade_es.llm.faults.FaultCode`.
+        message: what is wrong, without any key.
+        retry_after: seconds that the server asks to wait; ``None`` if it does not say.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        where: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class NoAnswerError(ExecutorError):
+    """No answer can be had; :attr:`tries` holds a :class:`lemonade_es.llm.executor.Try` for each call."""
+
+    def __init__(
+        self, message: str, tries: tuple[object, ...], *, where: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.tries = tries

@@ -44,7 +44,7 @@ def test_an_option_that_does_not_exist_would_be_found():
 def called(words: list[str]) -> tuple[click.Context, list[str]]:
     """The command that the first words name, in its context, and the words that it gets."""
     context = click.Context(main, info_name="lemonade-es", **main.context_settings)
-    while isinstance(context.command, click.Group):
+    while isinstance(context.command, click.Group) and words and words[0] in context.command.commands:
         name, *words = words
         context = click.Context(context.command.commands[name], parent=context, info_name=name)
     return context, words

@@ -95,7 +95,7 @@ class Bench:
     notes: Notes = field(default_factory=Notes)
     run: str = "r"
 
-    def search(self, replies, *, trainer=None, spec=None, executor=None, read_only=False, watch=None):
+    def search(self, replies, *, trainer=None, spec=None, executor=None, fallback=None, read_only=False, watch=None):
         spec = spec or RunSpec(iterations=len(replies), repairs=0)
         rulebook = load_rulebook(find_rulebook("lemonade"))
         entries = self.journal.read(self.run) if self.journal.count(self.run) else ()
@@ -105,6 +105,7 @@ class Bench:
             task=Task("image", "lines", (1, 8, 8), 10),
             advisor=Advisor(rulebook, settings(spec.preset, spec.set)),
             executor=executor or ScriptedExecutor(replies),
+            fallback=fallback,
             trainer=trainer or LineTrainer(),
             tape=Tape(None if read_only else self.journal, self.run, entries, self.notes.event),
             artifacts=self.artifacts,

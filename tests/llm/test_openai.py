@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from lemonade_es.errors import ConfigError, ExecutorError, LemonadeError, ReplyError
+from lemonade_es.llm.backoff import Backoff
 from lemonade_es.llm.chat import ModelExecutor
 from lemonade_es.llm.codes import Code
 from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.reply import read_reply
@@ -53,14 +55,15 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def served(*script: Act, retries: int = 0, timeout: float = 5.0) -> Iterator[tuple[ModelExecutor, ModelServer]]:
+def served(*script: Act, tries: int = 1, timeout: float = 5.0) -> Iterator[tuple[ModelExecutor, ModelServer]]:
     with ModelServer(script) as server:
-        client = OpenAIClient("gpt-test", base_url=server.url, timeout=timeout, retries=retries)
-        yield ModelExecutor(client, {"openai:gpt-test": Price(1.0, 2.0, 0.5)}), server
+        client = OpenAIClient("gpt-test", base_url=server.url, timeout=timeout)
+        prices = {"openai:gpt-test": Price(1.0, 2.0, 0.5)}
+        yield ModelExecutor(client, prices, backoff=Backoff(tries=tries, base=0.01)), server
 
 
-def failure_of(*script: Act, **options: Any) -> ExecutorError:
-    with served(*script, **options) as (executor, _), pytest.raises(ExecutorError) as failure:
+def failure_of(*script: Act, **options: Any) -> NoAnswerError:
+    with served(*script, **options) as (executor, _), pytest.raises(NoAnswerError) as failure:
         executor.ask(REQUEST)
     return failure.value
 
@@ -153,62 +156,82 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: S
 
 
 @pytest.mark.parametrize(
-    ("act", "words", "hint"),
+    ("act", "code", "words", "hint"),
     [
-        (Fail(401, f"Incorrect API key provided: {KEY}"), "refused the key", "OPENAI_API_KEY"),
-        (Fail(403, "no access to this model"), "no access to this model", "another"),
-        (Fail(404, "The model does not exist", "model_not_found"), "no model 'gpt-test'", "name"),
-        (Fail(429, "You exceeded your quota", "insufficient_quota"), "You exceeded your quota", "resume"),
-        (Fail(500, "boom"), "keeps failing (500): boom", "resume"),
-        (Fail(418, "teapot"), "refused (418): teapot", "server"),
-        (Send(b"<html>welcome</html>", content_type="text/html"), "no chat completion", "/v1"),
-        (Send(b"{not json"), "no chat completion", "/v1"),
-        (Send(b'{"choices": []}'), "no chat completion", "/v1"),
-        (Send(b'{"error": {"message": "overloaded"}}'), "overloaded", "/v1"),
-        (Send(b'{"choices": [{"message": "hi"}]}'), "no chat completion", "/v1"),
-        (Send(b'{"choices": [', cut=100), "no connection", "server runs"),
-        (Drop(), "no connection", "server runs"),
+        (Fail(401, f"Incorrect API key provided: {KEY}"), "denied", "refused the key", "OPENAI_API_KEY"),
+        (Fail(403, "no access to this model"), "denied", "no access to this model", "another"),
+        (Fail(404, "The model does not exist", "model_not_found"), "denied", "no model 'gpt-test'", "name"),
+        (Fail(418, "teapot"), "denied", "refused (418): teapot", "server"),
+        (Fail(429, "Buy more", "insufficient_quota"), "denied", "the quota is used up (429): Buy more", "resume"),
+        (Fail(500, "for good", headers={"x-should-retry": "false"}), "denied", "(500): for good", "server"),
+        (Fail(307, headers={"Location": "http://elsewhere/v1"}), "denied", "redirects to http://elsewhere/v1", "trust"),
+        (Fail(429, "slow down"), "rate_limit", "rate limit is reached (429): slow down", "resume"),
+        (Fail(408, "too slow"), "timeout", "failing (408): too slow", "resume"),
+        (Fail(409, "locked"), "server_error", "failing (409): locked", "resume"),
+        (Fail(500, "boom"), "server_error", "failing (500): boom", "resume"),
+        (Fail(503, "full"), "overloaded", "failing (503): full", "resume"),
+        (Fail(529, "full"), "overloaded", "failing (529): full", "resume"),
+        (Send(b"<html>Bad gateway</html>", 502, "text/html"), "server_error", "failing (502): ", "resume"),
+        (Send(b"<html>welcome</html>", content_type="text/html"), "protocol", "no chat completion", "/v1"),
+        (Send(b""), "protocol", "no chat completion", "/v1"),
+        (Send(b"{not json"), "protocol", "no chat completion", "/v1"),
+        (Send(b"[" * 500_000), "protocol", "no chat completion", "/v1"),
+        (Send(b'{"choices": []}'), "protocol", "no chat completion", "/v1"),
+        (Send(b'{"choices": [{"message": "hi"}]}'), "protocol", "no chat completion", "/v1"),
+        (Send(b'{"error": {"message": "overloaded"}}'), "protocol", "overloaded", "/v1"),
+        (Send(b'{"error": {"code": 429, "message": "slow down"}}'), "rate_limit", "(429): slow down", "resume"),
+        (Send(b'{"error": {"code": 401, "message": "who?"}}'), "denied", "refused the key", "OPENAI_API_KEY"),
+        (Send(b'{"choices": [', cut=100), "connection", "no connection", "server runs"),
+        (Drop(), "connection", "no connection", "server runs"),
     ],
 )
-def test_a_server_that_gives_no_answer_is_an_error_of_one_line_with_a_way_out(act: Act, words: str, hint: str) -> None:
+def test_a_server_that_gives_no_answer_is_an_error_of_one_line_with_a_way_out(
+    act: Act, code: str, words: str, hint: str
+) -> None:
     error = failure_of(act)
 
-    assert not isinstance(error, ReplyError)
     assert words in str(error)
     assert hint in (error.hint or "")
     assert "\n" not in str(error)
     assert error.where == "openai:gpt-test"
+    assert [each.code for each in error.tries] == [code]
 
 
 def test_a_wrong_key_is_not_tried_again() -> None:
-    with served(Fail(401), Say(PATCH), retries=3) as (executor, server), pytest.raises(ExecutorError):
+    with served(Fail(401), Say(PATCH), tries=3) as (executor, server), pytest.raises(ExecutorError):
         executor.ask(REQUEST)
 
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("act", [Fail(500), Drop(), Send(b'{"choices": [', cut=50)])
-def test_a_passing_fault_is_tried_again(act: Act) -> None:
-    with served(act, Say(PATCH), retries=1) as (executor, server):
-        assert executor.ask(REQUEST).text == PATCH
-
-    assert len(server.requests) == 2
-
-
-def test_a_retry_waits_as_long_as_the_server_says() -> None:
-    with served(Fail(429, headers={"Retry-After": "1"}), Say(PATCH), retries=1) as (executor, _):
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [(Fail(500), "server_error"), (Drop(), "connection"), (Send(b'{"choices": [', cut=50), "connection")],
+)
+def test_a_passing_fault_is_tried_again_and_told_of(act: Act, code: str) -> None:
+    with served(act, Say(PATCH), tries=2) as (executor, server):
         reply = executor.ask(REQUEST)
 
     assert reply.text == PATCH
-    assert reply.seconds >= 1.0
+    assert len(server.requests) == 2
+    assert [each.code for each in reply.tries] == [code]
 
 
-def test_retries_are_bounded() -> None:
+def test_another_try_waits_as_long_as_the_server_says() -> None:
+    with served(Fail(429, headers={"Retry-After": "0.5"}), Say(PATCH), tries=2) as (executor, _):
+        reply = executor.ask(REQUEST)
+
+    assert reply.text == PATCH
+    assert reply.seconds >= reply.tries[0].waited >= 0.5
+
+
+def test_tries_are_bounded_and_the_sdk_adds_none() -> None:
     acts = [Fail(503, headers={"retry-after-ms": "1"})] * 5
-    with served(*acts, retries=2) as (executor, server), pytest.raises(ExecutorError, match="503"):
+    with served(*acts, tries=3) as (executor, server), pytest.raises(NoAnswerError, match="; 3 tries") as failure:
         executor.ask(REQUEST)
 
     assert len(server.requests) == 3
+    assert [each.code for each in failure.value.tries] == ["overloaded"] * 3
 
 
 def test_a_silent_server_is_given_up_after_the_timeout() -> None:
@@ -223,9 +246,9 @@ def test_a_server_that_is_not_there_is_named() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
-        client = OpenAIClient("gpt-test", base_url=url, timeout=2.0, retries=0)
+        client = OpenAIClient("gpt-test", base_url=url, timeout=2.0)
         with pytest.raises(ExecutorError, match="no connection to") as failure:
-            ModelExecutor(client).ask(REQUEST)
+            ModelExecutor(client, backoff=Backoff(tries=1)).ask(REQUEST)
 
     assert url in str(failure.value)
 
@@ -236,6 +259,24 @@ def test_a_server_that_counts_no_tokens_is_noted_and_costs_nothing_known() -> No
 
     assert reply.usage.cost_usd is None
     assert reply.notes == ("the server did not count tokens",)
+
+
+def test_counts_that_no_call_can_have_are_not_believed() -> None:
+    with served(Say(PATCH, input_tokens=-5, output_tokens=10**30)) as (executor, _):
+        usage = executor.ask(REQUEST).usage
+
+    assert (usage.input_tokens, usage.output_tokens, usage.cost_usd) == (0, 0, 0.0)
+
+
+def test_an_answer_in_parts_is_put_together() -> None:
+    parts = [
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "text", "text": PATCH[:9]},
+        {"type": "text", "text": PATCH[9:]},
+    ]
+    body = {"choices": [{"message": {"role": "assistant", "content": parts}, "finish_reason": "stop"}]}
+    with served(Send(json.dumps(body).encode())) as (executor, _):
+        assert executor.ask(REQUEST).text == PATCH
 
 
 def test_a_missing_key_is_said_at_once_with_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

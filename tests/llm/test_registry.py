@@ -10,7 +10,7 @@ from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.request import EditRequest
-from lemonade_es.llm.testing import ModelServer, Say
+from lemonade_es.llm.testing import AnthropicWire, GeminiWire, ModelServer, Say, Wire
 from lemonade_es.task import Task
 
 REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
@@ -64,9 +64,64 @@ def test_an_unknown_executor_is_refused_with_what_was_meant_and_what_is_known() 
     assert "builtin" in (error.value.hint or "")
 
 
-def test_an_openai_executor_without_a_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match="needs a model"):
-        registry.executor("openai")
+@pytest.mark.parametrize(
+    ("spec", "wire", "key"),
+    [
+        ("anthropic:claude-sonnet-5-5", AnthropicWire(), "ANTHROPIC_API_KEY"),
+        ("gemini:gemini-3.6-flash", GeminiWire(), "GEMINI_API_KEY"),
+    ],
+)
+def test_a_model_has_its_makers_price_at_its_makers_alone(
+    spec: str, wire: Wire, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip({"anthropic": "anthropic", "gemini": "google.genai"}[spec.partition(":")[0]])
+    monkeypatch.setenv(key, "canary-0123456789abcdef")
+    for variable in ("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    with ModelServer([Say("hello")], wire) as server:
+        elsewhere = registry.executor(spec, base_url=server.url, timeout=5.0)
+        reply = elsewhere.ask(REQUEST)
+
+    assert (reply.text, reply.executor) == ("hello", spec)
+    assert reply.usage == Usage(1000, 0, 200, 0, cost_usd=None)
+    assert (elsewhere.foreign, elsewhere.priced) == (True, False)
+    assert registry.executor(spec).priced
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("openai", "openai needs a model"),
+        ("anthropic", "anthropic needs a model"),
+        ("gemini:", "gemini needs a model"),
+        ("local", "local needs a file"),
+    ],
+)
+def test_an_executor_without_what_it_asks_is_refused_with_an_example(name: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as error:
+        registry.executor(name)
+
+    assert f"write for example {name.rstrip(':')}:" in (error.value.hint or "")
+
+
+def test_a_model_in_a_file_has_no_server() -> None:
+    with pytest.raises(ConfigError, match="local takes no base URL"):
+        registry.executor("local:model.gguf", base_url="http://127.0.0.1:1/v1")
+
+
+def test_every_executor_is_listed_with_its_help() -> None:
+    known = {each.spec: each.help for each in registry.known_executors()}
+
+    assert list(known)[:6] == [
+        "builtin",
+        "openai:MODEL",
+        "anthropic:MODEL",
+        "gemini:MODEL",
+        "local:FILE.gguf",
+        "replay:RUN",
+    ]
+    assert "ANTHROPIC_API_KEY" in known["anthropic:MODEL"]
+    assert "GEMINI_API_KEY" in known["gemini:MODEL"]
 
 
 @pytest.mark.parametrize(("spec", "url"), [("builtin:gpt", None), ("builtin", "http://127.0.0.1:1/v1")])
@@ -101,8 +156,11 @@ def test_a_plugin_that_cannot_be_loaded_is_an_error_that_names_it() -> None:
 def test_importing_the_llm_side_imports_neither_torch_nor_an_sdk() -> None:
     code = (
         "import sys, lemonade_es.llm.registry, lemonade_es.llm.chat, lemonade_es.llm.scripted, "
-        "lemonade_es.llm.providers.openai, lemonade_es.llm.testing\n"
-        "print(sorted({'torch', 'openai', 'numpy'} & sys.modules.keys()))"
+        "lemonade_es.llm.testing, lemonade_es.llm.providers.openai, lemonade_es.llm.providers.anthropic, "
+        "lemonade_es.llm.providers.gemini, lemonade_es.llm.providers.gemini_current, "
+        "lemonade_es.llm.providers.gemini_legacy, lemonade_es.llm.providers.local, lemonade_es.llm.providers.replay\n"
+        "sdks = {'openai', 'anthropic', 'google.genai', 'google.generativeai', 'llama_cpp', 'httpx', 'httpx2'}\n"
+        "print(sorted({'torch', 'numpy', *sdks} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

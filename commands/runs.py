@@ -1,0 +1,61 @@
+"""``lemonade-es runs``: list the runs of a folder, show one of them in a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from lemonade_es.commands.options import json_option, out_option
+
+
+@click.group(invoke_without_command=True, short_help="List the runs, or show one in a page.")
+@out_option
+@json_option("Print a list of objects.")
+@click.pass_context
+def runs(context: click.Context, *, out: Path, store: str | None, as_json: bool) -> None:
+    """List the runs of a folder, oldest first; `show` tells of one.
+
+    \b
+    lemonade-es runs
+    lemonade-es runs show latest
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = (out, store, as_json)
+        return
+    from dataclasses import asdict
+
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.tables import run_lines, runs_table
+
+    lines = run_lines(RunFolder(out, store).journal(create=False))
+    if as_json:
+        click.echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
+    else:
+        Console().print(runs_table(lines))
+
+
+@runs.command(short_help="Show a run in one page.")
+@click.argument("run_name", metavar="RUN")
+@out_option
+@json_option("Print one object.")
+def show(run_name: str, *, out: Path, store: str | None, as_json: bool) -> None:
+    """Show a run in one page: how it ended, its iterations, and for each executor calls, faults, compliance, cost.
+
+    RUN is a run's id, the beginning of one, or `latest`.
+
+    \b
+    lemonade-es runs show latest
+    lemonade-es runs show latest --json
+    """
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.run_report import report_page, run_report
+
+    journal = RunFolder(out, store).journal(create=False)
+    report = run_report(journal.read(journal.find(run_name)))
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False))
+    else:
+        Console().print(report_page(report))

@@ -1,0 +1,72 @@
+"""What the calls of executors come to: how many, in how many tries, with how many tokens, for how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lemonade_es.engine.events import Refused, Replied, Unanswered
+
+Answer = Replied | Refused | Unanswered
+"""What comes of a call: a reply, a refusal by the executor itself, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The sum over calls.
+
+    Attributes:
+        calls: requests to an executor, each with all its tries.
+        tries: how often a server was asked, the tries that failed among them.
+        input_tokens: tokens sent.
+        cached_tokens: those of them that the provider had cached.
+        output_tokens: tokens received.
+        reasoning_tokens: those of them that the model thought with.
+        known_usd: US dollars paid for the calls whose price is known.
+        unpriced: calls whose price is not known.
+        seconds: waited for the executor.
+    """
+
+    calls: int = 0
+    tries: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    known_usd: float = 0.0
+    unpriced: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, answer: Answer) -> Bill:
+        """The bill for one call."""
+        if isinstance(answer, Refused):
+            return cls(calls=1, tries=1)
+        if isinstance(answer, Unanswered):
+            waited = sum(item.seconds + item.waited for item in answer.tries)
+            return cls(calls=1, tries=max(1, len(answer.tries)), seconds=waited)
+        reply, usage = answer.reply, answer.reply.usage
+        return cls(
+            calls=1,
+            tries=len(reply.tries) + 1,
+            input_tokens=usage.input_tokens,
+            cached_tokens=usage.cached_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            known_usd=usage.cost_usd or 0.0,
+            unpriced=int(usage.cost_usd is None),
+            seconds=reply.seconds,
+        )
+
+    def __add__(self, other: Bill) -> Bill:
+        return Bill(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(Bill)))
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars paid; ``None`` if the price of a call is not known."""
+        return None if self.unpriced else self.known_usd
+
+    def to_json(self) -> dict[str, Any]:
+        """The bill as JSON data, with the names that ``run --json`` documents under ``llm``."""
+        names = ("calls", "tries", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_usd")
+        return {name: getattr(self, name) for name in names}

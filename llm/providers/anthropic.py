@@ -1,0 +1,244 @@
+"""Anthropic's messages."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lemonade_es.errors import ExecutorError
+from lemonade_es.llm.chat import Completion
+from lemonade_es.llm.executor import Finish, Usage
+from lemonade_es.llm.prompt import Prompt
+from lemonade_es.llm.providers.bounds import MAX_SECONDS, Bounds
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count
+
+if TYPE_CHECKING:
+    import anthropic
+
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
+URL_VARIABLE = "ANTHROPIC_BASE_URL"
+HOME = "https://api.anthropic.com"
+
+MAX_TOKENS = 32_000
+"""Of an answer with its reasoning: the API wants a number. It is lowered for models that cannot write so much."""
+
+TOOL = "patch"
+
+_FORMS: Mapping[str, tuple[str, ...]] = {
+    "output_config": ("output_config", "output_format", "output format", "structured output", "schema", "grammar"),
+    "strict tool": ("strict", "tool", "schema", "grammar"),
+    "tool": ("tool",),
+}
+"""Ways to ask for JSON, the strictest first, and how a server's refusal names them."""
+
+_STATUS: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""Of errors that come with status 200, through a gateway for instance."""
+
+_FINISH: Mapping[str, Finish] = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refused",
+}
+_TOO_MANY = re.compile(r"max_tokens: \d+ > (\d+)")
+_FILTERED = "content filtering policy"
+
+
+class AnthropicClient:
+    """One model behind the messages API.
+
+    The system text is marked for the provider's prompt cache: it stays the same for a whole run.
+
+    Args:
+        model: the server's name for it.
+        base_url: the server; Anthropic's, or ``ANTHROPIC_BASE_URL``, if ``None``.
+        timeout: seconds to wait for the connection, and for each piece of the answer.
+        seconds: for a whole call; by default ten minutes, or ``timeout`` if that is more.
+        temperature: of sampling.
+        max_tokens: of an answer.
+
+    Raises:
+        ConfigError: the base URL is not one of HTTP.
+        ExecutorError: the SDK is not installed, or there is no usable key in ``ANTHROPIC_API_KEY``.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        timeout: float,
+        seconds: float | None = None,
+        temperature: float = TEMPERATURE,
+        max_tokens: int = MAX_TOKENS,
+    ) -> None:
+        self.name = f"anthropic:{model}"
+        self._service = Service.found(
+            self.name, keys=(KEY_VARIABLE,), urls=(URL_VARIABLE,), base_url=base_url, home=HOME, timeout=timeout
+        )
+        try:
+            import anthropic  # noqa: PLC0415 - an optional package, and slow to import
+        except ImportError:
+            raise self._service.denied(
+                "the package anthropic is not installed", "pip install 'lemonade-es[anthropic]'"
+            ) from None
+        http = anthropic.DefaultHttpxClient
+        self._bounds = Bounds(http, where=self.name, seconds=seconds or max(MAX_SECONDS, timeout))
+        self._sdk = anthropic.Anthropic(
+            api_key=self._service.key,
+            base_url=self._service.url,
+            timeout=timeout,
+            max_retries=0,  # the executor tries again, and keeps a record of each try
+            http_client=http(timeout=timeout, **self._bounds.client_options),
+        )
+        native = "output_config" in inspect.signature(self._sdk.messages.create).parameters
+        self._forms = [form for form in _FORMS if native or form != "output_config"]
+        self._temperature: float | None = temperature
+        self._max_tokens = max_tokens
+        self._notes: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._service.model!r}, base_url={self._service.url!r})"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server is asked that is not Anthropic's."""
+        return self._service.elsewhere
+
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+        """Ask the model once.
+
+        What the server refuses by name is left out, from then on: ``temperature``; structured output, for a
+        strict tool whose input is the answer, for a plain tool, for nothing; and tokens of the answer that are
+        more than the model can write.
+
+        Raises:
+            CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end
+                or is no message.
+            ExecutorError: the key, the model or the request is refused.
+        """
+        while True:
+            completion = self._try(self._parameters(prompt, answer))
+            if completion is not None:
+                return completion
+
+    def _parameters(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
+            "model": self._service.model,
+            "max_tokens": self._max_tokens,
+            "system": [{"type": "text", "text": prompt.system, "cache_control": {"type": "ephemeral"}}],
+            "messages": [{"role": message.role, "content": message.text} for message in prompt.messages],
+        }
+        if self._temperature is not None:  # newer versions of the SDK have no argument for it, newer models refuse it
+            parameters["extra_body"] = {"temperature": self._temperature}
+        if answer is None or not self._forms:
+            return parameters
+        if self._forms[0] == "output_config":
+            parameters["output_config"] = {"format": {"type": "json_schema", "schema": dict(answer)}}
+            return parameters
+        tool: dict[str, Any] = {"name": TOOL, "description": "Takes the reply.", "input_schema": dict(answer)}
+        if self._forms[0] == "strict tool":
+            tool["strict"] = True
+        parameters["tools"] = [tool]
+        parameters["tool_choice"] = {"type": "tool", "name": TOOL}
+        return parameters
+
+    def _try(self, sent: Mapping[str, Any]) -> Completion | None:
+        """The completion; ``None`` if the server would have the request otherwise, and that was noted."""
+        import anthropic  # noqa: PLC0415
+
+        try:
+            with self._bounds.call():
+                response = self._sdk.messages.with_raw_response.create(**sent)
+                body = response.http_response.content
+        except anthropic.APIStatusError as error:
+            # From None: the SDK's error holds the request with its key, and what the server made of it.
+            said = _said(error)
+            if error.status_code in (400, 422):
+                if self._learnt(said, sent):
+                    return None
+                if _FILTERED in said:
+                    return Completion("", "filtered", None, tuple(self._notes))
+            raise self._service.failed(error.status_code, said, error.response.headers) from None
+        except anthropic.APITimeoutError:
+            raise self._service.silent() from None
+        except anthropic.APIError as error:
+            raise self._service.unreachable(error.__cause__ or error) from None
+        return self._completion(body.decode("utf-8", "replace"))
+
+    def _learnt(self, said: str, sent: Mapping[str, Any]) -> bool:
+        """Whether a refusal names what can be left out; it is, from now on."""
+        too_many = _TOO_MANY.search(said)
+        if too_many is not None and 0 < int(too_many[1]) < self._max_tokens:
+            self._max_tokens = int(too_many[1])
+            self._notes.append(f"max_tokens lowered to {self._max_tokens}: the server refused more")
+            return True
+        said = said.lower()
+        if "extra_body" in sent and "temperature" in said and not said.startswith("messages"):
+            self._temperature = None
+            self._notes.append("temperature left out: the server refused it")
+            return True
+        asked = "output_config" in sent or "tools" in sent
+        if asked and any(word in said for word in _FORMS[self._forms[0]]):
+            self._notes.append(f"{self._forms.pop(0)} left out: the server refused it")
+            return True
+        return False
+
+    def _completion(self, body: str) -> Completion:
+        try:
+            data = json.loads(body)
+            if data["type"] == "error":
+                raise self._in_disguise(data["error"])
+            blocks = [block for block in data["content"] if isinstance(block, dict)]
+            ended = data.get("stop_reason")
+            details = data.get("stop_details")
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise self._service.no_completion(body, "Anthropic's API, without the /v1") from None
+        finish = _FINISH.get(ended, "complete") if isinstance(ended, str) else "complete"
+        text = "".join(_words(block) for block in blocks)
+        if finish == "refused" and isinstance(details, dict) and isinstance(details.get("explanation"), str):
+            text = text or details["explanation"]
+        return Completion(self._service.scrubbed(text), finish, _usage(data.get("usage")), tuple(self._notes))
+
+    def _in_disguise(self, error: Mapping[str, Any]) -> ExecutorError:
+        return self._service.failed(_STATUS.get(error["type"], 500), str(error["message"]))
+
+
+def _words(block: Mapping[str, Any]) -> str:
+    """What a block of the answer says; the input of the tool is the reply, as JSON."""
+    if block.get("type") == "tool_use" and block.get("name") == TOOL:
+        return json.dumps(block.get("input"))
+    text = block.get("text") if block.get("type") == "text" else ""
+    return text if isinstance(text, str) else ""
+
+
+def _said(error: anthropic.APIStatusError) -> str:
+    """The server's own message."""
+    body = error.body
+    inner = body.get("error") if isinstance(body, dict) else None
+    message = inner.get("message") if isinstance(inner, dict) else None
+    return str(message or error.message)
+
+
+def _usage(usage: object) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    cached = count(usage, "cache_read_input_tokens")
+    return Usage(
+        input_tokens=count(usage, "input_tokens") + count(usage, "cache_creation_input_tokens") + cached,
+        cached_tokens=cached,
+        output_tokens=count(usage, "output_tokens"),
+        reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
+        cost_usd=None,
+    )

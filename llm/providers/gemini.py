@@ -1,0 +1,284 @@
+"""Google's Gemini, through the SDK that is installed: google-genai, or google-generativeai, whose support has ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from lemonade_es.errors import ExecutorError
+from lemonade_es.llm.chat import Completion
+from lemonade_es.llm.executor import Finish, Usage
+from lemonade_es.llm.prompt import Message, Prompt
+from lemonade_es.llm.providers.bounds import MAX_SECONDS
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count
+
+KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
+HOME = "https://generativelanguage.googleapis.com"
+
+SDK = Literal["google-genai", "google-generativeai"]
+SDKS: tuple[SDK, ...] = ("google-genai", "google-generativeai")
+"""The one that is looked for first, first."""
+
+_FILTERED = (
+    "SAFETY",
+    "RECITATION",
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "IMAGE_SAFETY",
+    "MODEL_ARMOR",
+)
+_FINISH_NUMBERS = (
+    "FINISH_REASON_UNSPECIFIED",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "IMAGE_SAFETY",
+)
+_BLOCK_NUMBERS = ("BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
+"""Enumerations, for google-generativeai asks for numbers instead of names."""
+
+_NAMED_BY: Mapping[str, tuple[str, ...]] = {
+    "temperature": ("temperature",),
+    "response schema": (
+        "schema",
+        "json mode",
+        "responsejsonschema",
+        "response_mime_type",
+        "responsemimetype",
+        "response mime type",
+        "structured output",
+    ),
+}
+"""How a server's refusal names what can be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of an SDK.
+
+    Attributes:
+        model: its name.
+        system: the system text.
+        messages: the conversation.
+        temperature: of sampling; ``None`` leaves it to the model.
+        answer: the JSON Schema of the answer; ``None`` for free text.
+    """
+
+    model: str
+    system: str
+    messages: Sequence[Message]
+    temperature: float | None
+    answer: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered, as it came; header names are found in lower case."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+
+class Transport(Protocol):
+    """An SDK that carries a call to the server, once."""
+
+    def ask(self, call: Call) -> Answer:
+        """The server's answer, whatever its status.
+
+        Raises:
+            CallFaultError: there is none.
+        """
+
+
+class GeminiClient:
+    """One model behind ``generateContent``.
+
+    Args:
+        model: the server's name for it.
+        base_url: the server; Google's, or ``GOOGLE_GEMINI_BASE_URL``, if ``None``.
+        timeout: seconds to wait for the connection, and for each piece of the answer.
+        seconds: for a whole call; by default ten minutes, or ``timeout`` if that is more.
+        temperature: of sampling.
+        sdk: which one to use; the first of :data:`SDKS` that is installed, if ``None``.
+
+    Raises:
+        ConfigError: the base URL is not one of HTTP.
+        ExecutorError: no SDK is installed, or there is no usable key in ``GEMINI_API_KEY`` or ``GOOGLE_API_KEY``.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        timeout: float,
+        seconds: float | None = None,
+        temperature: float = TEMPERATURE,
+        sdk: SDK | None = None,
+    ) -> None:
+        self.name = f"gemini:{model}"
+        self._service = Service.found(
+            self.name, keys=KEY_VARIABLES, urls=URL_VARIABLES, base_url=base_url, home=HOME, timeout=timeout
+        )
+        self._transport = _transport(self._service, sdk, seconds or max(MAX_SECONDS, timeout))
+        self._temperature = temperature
+        self._left_out: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._service.model!r}, base_url={self._service.url!r})"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server is asked that is not Google's."""
+        return self._service.elsewhere
+
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+        """Ask the model once.
+
+        A temperature or a schema that the server refuses by name is left out, from then on.
+
+        Raises:
+            CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end
+                or is no response.
+            ExecutorError: the key, the model or the request is refused.
+        """
+        while True:
+            call = Call(
+                model=self._service.model,
+                system=prompt.system,
+                messages=prompt.messages,
+                temperature=None if "temperature" in self._left_out else self._temperature,
+                answer=None if "response schema" in self._left_out else answer,
+            )
+            got = self._transport.ask(call)
+            if got.status == 200:
+                return self._completion(got.body)
+            error = _error_in(got.body)
+            refused = _refused_part(error, call) if got.status == 400 else None
+            if refused is None:
+                raise self._failed(got, error)
+            self._left_out[refused] = f"{refused} left out: the server refused it"
+
+    def _completion(self, body: str) -> Completion:
+        try:
+            data = json.loads(body)
+            blocked = (data.get("promptFeedback") or {}).get("blockReason")
+            candidate = (data.get("candidates") or [None])[0]
+            usage = _usage(data.get("usageMetadata"))
+            if candidate is None and blocked is not None:
+                why = self._service.one_line(_named(blocked, _BLOCK_NUMBERS))
+                return Completion("", "filtered", usage, (*self._left_out.values(), f"the prompt was blocked: {why}"))
+            ended = self._service.one_line(_named(candidate.get("finishReason"), _FINISH_NUMBERS))
+            parts = (candidate.get("content") or {}).get("parts") or []
+            text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise self._service.no_completion(body, "Gemini's API, without the /v1beta") from None
+        finish, notes = _finish(ended)
+        return Completion(self._service.scrubbed(text), finish, usage, (*self._left_out.values(), *notes))
+
+    def _failed(self, got: Answer, error: Mapping[str, Any]) -> ExecutorError:
+        said = str(error.get("message") or got.body)
+        if "API_KEY_INVALID" in _reasons(error):
+            return self._service.wrong_key(got.status)
+        return self._service.failed(got.status, said, got.headers, _asked_wait(error))
+
+
+def _transport(service: Service, sdk: SDK | None, seconds: float) -> Transport:
+    for name in SDKS if sdk is None else (sdk,):
+        try:
+            if name == "google-genai":
+                from lemonade_es.llm.providers.gemini_current import CurrentTransport  # noqa: PLC0415
+
+                return CurrentTransport(service, seconds)
+            from lemonade_es.llm.providers.gemini_legacy import LegacyTransport  # noqa: PLC0415
+
+            return LegacyTransport(service, seconds)
+        except ImportError:
+            continue
+    raise service.denied(f"the package {sdk or SDKS[0]} is not installed", "pip install 'lemonade-es[gemini]'")
+
+
+def _error_in(body: str) -> Mapping[str, Any]:
+    """The ``error`` object in an answer; empty if there is none."""
+    try:
+        data = json.loads(body)
+        error = (data[0] if isinstance(data, list) else data)["error"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = error.get("details")
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+
+
+def _reasons(error: Mapping[str, Any]) -> list[Any]:
+    return [detail.get("reason") for detail in _details(error)]
+
+
+def _asked_wait(error: Mapping[str, Any]) -> float | None:
+    """Seconds to wait, by a ``RetryInfo``: ``"retryDelay": "34.07s"``."""
+    for detail in _details(error):
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and delay.endswith("s"):
+            try:
+                seconds = float(delay[:-1])
+            except ValueError:
+                continue
+            if 0 <= seconds < float("inf"):
+                return seconds
+    return None
+
+
+def _refused_part(error: Mapping[str, Any], call: Call) -> str | None:
+    """The part of a call that a refusal names and that can be left out."""
+    said = str(error.get("message") or "").lower()
+    sent = {"temperature": call.temperature, "response schema": call.answer}
+    for part, words in _NAMED_BY.items():
+        if sent[part] is not None and any(word in said for word in words):
+            return part
+    return None
+
+
+def _named(value: object, numbers: Sequence[str]) -> str:
+    """The name of an enumeration's value, which comes by name or by number."""
+    return numbers[value] if isinstance(value, int) and 0 <= value < len(numbers) else str(value)
+
+
+def _finish(ended: str) -> tuple[Finish, tuple[str, ...]]:
+    match ended:
+        case "STOP":
+            return "complete", ()
+        case "MAX_TOKENS":
+            return "length", ()
+        case reason if reason in _FILTERED:
+            return "filtered", (f"the answer was withheld: {reason}",)
+        case reason:  # whatever text there is will be judged as it is
+            return "complete", (f"the answer ended with {reason}",)
+
+
+def _usage(usage: object) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    thoughts = count(usage, "thoughtsTokenCount")
+    return Usage(
+        input_tokens=count(usage, "promptTokenCount"),
+        cached_tokens=count(usage, "cachedContentTokenCount"),
+        output_tokens=count(usage, "candidatesTokenCount") + thoughts,
+        reasoning_tokens=thoughts,
+        cost_usd=None,
+    )

@@ -1,0 +1,91 @@
+"""Gemini through google-genai."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from typing import Any
+
+from lemonade_es.llm.providers.bounds import Bounds
+from lemonade_es.llm.providers.gemini import Answer, Call
+from lemonade_es.llm.providers.service import Service
+
+
+class CurrentTransport:
+    """Calls by ``Client.models.generate_content``.
+
+    Args:
+        service: who is asked.
+        seconds: for a whole call.
+
+    Raises:
+        ImportError: the SDK is not installed.
+        ExecutorError: it is too old.
+    """
+
+    def __init__(self, service: Service, seconds: float) -> None:
+        from google.genai import Client, types  # noqa: PLC0415 - an optional package, and slow to import
+
+        self._service = service
+        self._httpx = _http_library(types)
+        self._bounds = Bounds(self._httpx.Client, where=service.name, seconds=seconds)
+        try:
+            options = types.HttpOptions(
+                base_url=service.url,
+                timeout=int(service.timeout * 1000),
+                httpx_client=self._httpx.Client(timeout=service.timeout, **self._bounds.client_options),
+            )
+        except ValueError:  # pydantic's
+            raise service.denied(
+                "the installed google-genai is too old", "pip install --upgrade 'lemonade-es[gemini]'"
+            ) from None
+        self._sdk = Client(api_key=service.key, vertexai=False, http_options=options)
+
+    def ask(self, call: Call) -> Answer:
+        """The server's answer, whatever its status.
+
+        Raises:
+            CallFaultError: there is none.
+        """
+        from google.genai import errors, types  # noqa: PLC0415
+
+        config = types.GenerateContentConfig(
+            system_instruction=call.system,
+            temperature=call.temperature,
+            response_mime_type=None if call.answer is None else "application/json",
+            response_json_schema=None if call.answer is None else dict(call.answer),
+            should_return_http_response=True,  # the body as it came: the SDK's models guess at what they do not know
+        )
+        contents: Any = [
+            types.Content(
+                role="model" if message.role == "assistant" else "user", parts=[types.Part(text=message.text)]
+            )
+            for message in call.messages
+        ]
+        try:
+            with self._bounds.call():
+                response = self._sdk.models.generate_content(model=call.model, contents=contents, config=config)
+        except errors.APIError as error:
+            headers = getattr(error.response, "headers", None) or {}
+            return Answer(error.code, _body(error.details), headers)
+        except self._httpx.TimeoutException:
+            raise self._service.silent() from None
+        except self._httpx.HTTPError as error:
+            raise self._service.unreachable(error) from None
+        got = response.sdk_http_response
+        return Answer(200, (got and got.body) or "", (got and got.headers) or {})
+
+
+def _http_library(types: Any) -> Any:
+    """The library whose clients the SDK takes: ``httpx2``, or ``httpx`` in older versions."""
+    try:
+        library = import_module("httpx2")
+        with library.Client() as client:
+            types.HttpOptions(httpx_client=client)
+    except (ImportError, ValueError):  # pydantic's refusal is a ValueError
+        return import_module("httpx")
+    return library
+
+
+def _body(details: object) -> str:
+    return details if isinstance(details, str) else json.dumps(details)

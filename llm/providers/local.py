@@ -1,0 +1,215 @@
+"""A model in a GGUF file, run here by llama.cpp: no key, no network, and a grammar that only lets a patch pass."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lemonade_es.errors import ConfigError, ExecutorError
+from lemonade_es.llm.chat import Completion
+from lemonade_es.llm.executor import Usage
+from lemonade_es.llm.prompt import Prompt
+from lemonade_es.llm.providers.bounds import MAX_SECONDS
+from lemonade_es.llm.providers.grammar import grammar
+from lemonade_es.llm.providers.service import TEMPERATURE
+
+MAX_CONTEXT = 32_768
+"""Tokens of prompt and answer; models that were trained for more would take all memory with them."""
+
+MAX_TOKENS = 8_192
+"""Of an answer."""
+
+SHORTEST_ANSWER = 512
+"""Tokens that a prompt must leave for the answer."""
+
+CHARACTERS_PER_TOKEN = 2
+"""A low estimate for code and English: what the grammar lets pass then ends before the tokens do."""
+
+REPEAT_PENALTY = 1.1
+"""On tokens among the last 64: small models otherwise say one thing for ever."""
+
+_SHARES: Mapping[str, float] = {"model_py": 10.0, "edits": 10.0, "applied": 2.0, "skipped": 2.0}
+"""Of the patch's length."""
+
+_EITHER = ("model_py", "edits")
+
+_MAGIC = b"GGUF"
+_DATE = "1 January 2026"
+"""What chat templates are told that ask for the day: the same request is to give the same answer on any."""
+
+
+class LocalClient:
+    """One model in this process.
+
+    The same prompt gives the same answer; asked for again, as for a fresh sample, another one, in the same order.
+
+    Args:
+        file: the GGUF file.
+        seconds: for a whole call; what is written until then is a reply that was cut off.
+        temperature: of sampling.
+        max_tokens: of an answer.
+        threads: for the computation; llama.cpp's choice if ``None``.
+
+    Raises:
+        ConfigError: the file is missing or not GGUF.
+        ExecutorError: llama-cpp-python is not installed, or cannot load the file.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        *,
+        seconds: float = MAX_SECONDS,
+        temperature: float = TEMPERATURE,
+        max_tokens: int = MAX_TOKENS,
+        threads: int | None = None,
+    ) -> None:
+        self.name = f"local:{file}"
+        _check(file)
+        try:
+            llama_cpp = import_module("llama_cpp")
+        except ImportError:
+            raise ExecutorError(
+                "the package llama-cpp-python is not installed",
+                where=self.name,
+                hint="pip install 'lemonade-es[local]', which compiles it: some minutes, with a C++ compiler and CMake",
+            ) from None
+        self._seconds = seconds
+        self._temperature = temperature
+        self._max_tokens = max_tokens
+        self._asked: Counter[int] = Counter()
+        self._llama_cpp = llama_cpp
+        try:
+            self._llama: Any = llama_cpp.Llama(
+                model_path=file, n_ctx=_context(llama_cpp, file), n_threads=threads, verbose=False
+            )
+        except (ValueError, OSError) as error:
+            raise ExecutorError(
+                f"llama.cpp cannot load the file: {error}", where=self.name, hint="download it again, or upgrade"
+            ) from None
+        template = self._llama.metadata.get("tokenizer.chat_template")
+        if not template:
+            raise ExecutorError(
+                "the file holds no chat template", where=self.name, hint="use a model that was tuned to follow orders"
+            )
+        self._format = self._formatter(template)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name.partition(':')[2]!r})"
+
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+        """Ask the model once.
+
+        Raises:
+            ExecutorError: the prompt does not fit into the model's context.
+        """
+        tokens = self._tokens(prompt)
+        room = self._llama.n_ctx() - len(tokens)
+        if room < SHORTEST_ANSWER:
+            raise ExecutorError(
+                f"the prompt has {len(tokens)} tokens, and the model's context holds {self._llama.n_ctx()}",
+                where=self.name,
+                hint="use a model with a longer context",
+            )
+        digest = zlib.crc32(str(prompt).encode())
+        seed = (digest + self._asked[digest]) % 2**31
+        self._asked[digest] += 1
+        self._llama.reset()  # what is left of an earlier prompt would change the last bits of this one's numbers
+        pieces = self._llama.create_completion(
+            prompt=tokens,
+            max_tokens=min(self._max_tokens, room),
+            temperature=self._temperature,
+            repeat_penalty=REPEAT_PENALTY,
+            seed=seed,
+            grammar=None if answer is None else self._grammar(answer, min(self._max_tokens, room)),
+            stop=[self._end_of_turn],
+            stream=True,
+        )
+        return self._collected(pieces, len(tokens))
+
+    def _collected(self, pieces: Iterator[Mapping[str, Any]], sent: int) -> Completion:
+        until = time.monotonic() + self._seconds
+        text, ended = "", None
+        notes: tuple[str, ...] = ()
+        for piece in pieces:
+            choice = piece["choices"][0]
+            text += choice["text"]
+            ended = choice["finish_reason"] or ended
+            if ended is None and time.monotonic() > until:
+                ended, notes = "length", (f"the model was stopped after {self._seconds:g} s",)
+                break
+        written = max(0, self._llama.n_tokens - sent)
+        usage = Usage(input_tokens=sent, output_tokens=written, cost_usd=None)
+        return Completion(text, "length" if ended == "length" else "complete", usage, notes)
+
+    def _tokens(self, prompt: Prompt) -> list[int]:
+        """The prompt as the model's chat template frames it; only the frame may hold the model's special tokens."""
+        texts = [prompt.system, *(message.text for message in prompt.messages)]
+        marks = [f"\x02{number}\x03" for number in range(len(texts))]
+        roles = ["system", *(message.role for message in prompt.messages)]
+        turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+        framed = self._format(messages=turns).prompt
+        tokens: list[int] = []
+        for mark, text in zip(marks, texts, strict=True):
+            frame, found, framed = framed.partition(mark)
+            if not found:
+                raise ExecutorError(
+                    "the model's chat template does not take a system text and a request",
+                    where=self.name,
+                    hint="use another model",
+                )
+            tokens += self._tokenised(frame, special=True) + self._tokenised(text, special=False)
+        return tokens + self._tokenised(framed, special=True)
+
+    def _tokenised(self, text: str, *, special: bool) -> list[int]:
+        tokens: list[int] = self._llama.tokenize(text.encode(), add_bos=False, special=special) if text else []
+        return tokens
+
+    def _grammar(self, answer: Mapping[str, Any], tokens: int) -> Any:
+        text = grammar(answer, tokens * CHARACTERS_PER_TOKEN, _SHARES, _EITHER)
+        return self._llama_cpp.LlamaGrammar.from_string(text, verbose=False)
+
+    def _formatter(self, template: str) -> Any:
+        vocabulary = {name: self._text_of(getattr(self._llama, f"token_{name}")()) for name in ("bos", "eos")}
+        self._end_of_turn = vocabulary["eos"]
+        formatter = import_module("llama_cpp.llama_chat_format").Jinja2ChatFormatter(
+            template=template, eos_token=vocabulary["eos"], bos_token=vocabulary["bos"]
+        )
+        formatter.strftime_now = lambda _: _DATE
+        return formatter
+
+    def _text_of(self, token: int) -> str:
+        if token < 0:
+            return ""
+        text: bytes = self._llama.detokenize([token], special=True)
+        return text.decode("utf-8", "replace")
+
+
+def _check(file: str) -> None:
+    path = Path(file)
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(len(_MAGIC))
+    except OSError as error:
+        raise ConfigError(
+            f"{file!r} cannot be read: {error.strerror}", where="llm", hint="write local:FILE.gguf with the file's path"
+        ) from None
+    if magic != _MAGIC:
+        raise ConfigError(
+            f"{file!r} is no GGUF file", where="llm", hint="give a model in llama.cpp's format, usually FILE.gguf"
+        )
+
+
+def _context(llama_cpp: Any, file: str) -> int:
+    """Tokens that the model was trained to see, or as many as are affordable; llama.cpp's choice if it is not said."""
+    model = llama_cpp.Llama(model_path=file, n_ctx=1, verbose=False)
+    try:
+        trained = model.metadata.get(f"{model.metadata.get('general.architecture')}.context_length", "0")
+    finally:
+        model.close()
+    return min(int(trained), MAX_CONTEXT)

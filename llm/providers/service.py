@@ -1,0 +1,201 @@
+"""A provider's server: its key, its URL, and how its failures are told, without the key in any text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lemonade_es.errors import ConfigError, ExecutorError
+from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
+
+NO_KEY = "not-needed"
+"""What is sent as the key to a server of the user's own when none is set: SDKs want one, such servers do not."""
+
+SHORTEST_SECRET = 16
+"""A shorter key is made up, no secret, and may well occur in source code."""
+
+MOST_TOKENS = 10**9
+"""A server that counts more in one call counts wrongly."""
+
+MOST_WORDS = 500
+"""Characters of a server's own words that are told."""
+
+TEMPERATURE = 0.5
+"""Of sampling; the paper's, for GPT-4o."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who is asked, with which key, and where.
+
+    Attributes:
+        name: provider and model, as ``--llm`` names them.
+        model: the server's name for the model.
+        url: the server.
+        elsewhere: whether it is not the provider's own.
+        key: what is sent; a word that means nothing if no key is set.
+        key_variable: the environment variable that the key was, or should have been, in.
+        timeout: seconds to wait for the connection, and for each piece of the answer.
+    """
+
+    name: str
+    model: str
+    url: str
+    elsewhere: bool
+    key: str = field(repr=False)
+    key_variable: str
+    timeout: float
+
+    @classmethod
+    def found(
+        cls,
+        name: str,
+        *,
+        keys: Sequence[str],
+        urls: Sequence[str],
+        base_url: str | None,
+        home: str,
+        timeout: float,
+    ) -> Service:
+        """The service as arguments and environment say.
+
+        Args:
+            name: provider and model, as ``--llm`` names them.
+            keys: the environment variables that may hold the key, the first that does wins.
+            urls: likewise for the base URL.
+            base_url: the user's; before the environment's.
+            home: the provider's own.
+            timeout: seconds to wait for each step of a call.
+
+        Raises:
+            ConfigError: the base URL is not one of HTTP.
+            ExecutorError: there is no usable key.
+        """
+        url = base_url or _first(urls)[1] or None
+        variable, key = _first(keys)
+        if not key and url is None:
+            raise ExecutorError(
+                f"{' or '.join(keys)} is not set",
+                where=name,
+                hint=f"export {keys[0]}=..., or give the base URL of a server that needs no key",
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise ExecutorError(f"{variable} holds characters that no key has", where=name, hint="copy the key again")
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{url!r} is no base URL", where="base_url", hint=f"write for example {home}")
+        return cls(
+            name=name,
+            model=name.partition(":")[2],
+            url=(url or home).rstrip("/"),
+            elsewhere=url is not None,
+            key=key or NO_KEY,
+            key_variable=variable,
+            timeout=timeout,
+        )
+
+    def failed(
+        self, status: int, said: str, headers: Mapping[str, str] | None = None, wait: float | None = None
+    ) -> ExecutorError:
+        """What an answer with an HTTP status that is no success comes to.
+
+        Args:
+            status: of the answer.
+            said: the server's words.
+            headers: of the answer, found by names in lower case.
+            wait: seconds that the answer's body asks to wait.
+        """
+        headers = headers or {}
+        said = self.one_line(said)
+        if 300 <= status < 400:
+            there = self.one_line(headers.get("location", "nowhere"))
+            return self.denied(
+                f"{self.url} redirects to {there} ({status}): nothing was sent there",
+                "if you trust it, give it as the base URL",
+            )
+        code = passing(status, headers)
+        if code is not None:
+            asked = asked_wait(headers)
+            wait = asked if asked is not None else wait
+            if status == 429:
+                said = f"the rate limit is reached (429): {said}"
+                return self.fault(code, said, "wait and resume, or raise the limit", wait)
+            return self.fault(code, f"{self.url} is failing ({status}): {said}", "resume later", wait)
+        return self._refused(status, said)
+
+    def _refused(self, status: int, said: str) -> ExecutorError:
+        match status:
+            case 401:
+                return self.wrong_key(status)
+            case 403:
+                said = f"the key may not use this model (403): {said}"
+                return self.denied(said, "use another model, or another project's key")
+            case 404:
+                said = f"{self.url} knows no model {self.model!r} (404): {said}"
+                return self.denied(said, "check the model's name and the base URL")
+            case _:
+                return self.denied(f"the request was refused ({status}): {said}", "see what the server says")
+
+    def wrong_key(self, status: int) -> ExecutorError:
+        """The server does not know the key."""
+        return self.denied(
+            f"the server refused the key ({status})", f"check {self.key_variable}: it may be wrong or revoked"
+        )
+
+    def silent(self) -> CallFaultError:
+        """Nothing came within the timeout."""
+        said = f"{self.url} did not answer within {self.timeout:g} s"
+        return self.fault("timeout", said, "raise the timeout, or resume")
+
+    def unreachable(self, error: BaseException) -> CallFaultError:
+        """There is no connection, or it broke."""
+        why = self.one_line(f"{type(error).__name__}: {error}")
+        return self.fault(
+            "connection", f"no connection to {self.url}: {why}", "check that the server runs and the URL is right"
+        )
+
+    def no_completion(self, body: str, expected: str) -> CallFaultError:
+        """The server answered something else.
+
+        Args:
+            body: of its answer.
+            expected: what kind of server has that base URL.
+        """
+        said = self.scrubbed(body)[:200]
+        return self.fault(
+            "protocol",
+            f"the answer of {self.url} is no completion: {said!r}",
+            f"check that the base URL is that of {expected}",
+        )
+
+    def fault(self, code: FaultCode, message: str, hint: str, retry_after: float | None = None) -> CallFaultError:
+        """What another try may mend."""
+        return CallFaultError(code, message, retry_after=retry_after, where=self.name, hint=hint)
+
+    def denied(self, message: str, hint: str) -> ExecutorError:
+        """What no other try can mend."""
+        return ExecutorError(message, where=self.name, hint=hint)
+
+    def one_line(self, text: str) -> str:
+        """A server's words on one line, without the key and what does not print."""
+        printable = (character if character.isprintable() else " " for character in self.scrubbed(text))
+        return " ".join("".join(printable).split())[:MOST_WORDS]
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` without the key, which servers and proxies have been seen to repeat."""
+        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
+
+
+def count(counts: object, name: str) -> int:
+    """A number of tokens in a server's ``counts``; 0 if there is none, or none that can be."""
+    value = counts.get(name) if isinstance(counts, Mapping) else None
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0
+
+
+def _first(variables: Sequence[str]) -> tuple[str, str]:
+    """The first environment variable that holds something, and what it holds."""
+    for variable in variables:
+        value = os.environ.get(variable, "").strip()
+        if value:
+            return variable, value
+    return variables[0], ""

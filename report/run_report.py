@@ -1,0 +1,234 @@
+"""A run in one page, from its journal alone: ``lemonade-es runs show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lemonade_es.engine.account import Account, Compliance, accounts
+from lemonade_es.engine.bill import Bill
+from lemonade_es.engine.events import Advised, IterationEnded, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.record import current_spec, is_over
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.tables import iterations_table
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run was, how it ended, and what each executor did in it.
+
+    Attributes:
+        run: its id.
+        began: when, UTC.
+        last: when its last event was recorded, UTC.
+        begun: its first event.
+        spec: its options as the last resume left them.
+        end: how it ended; ``None`` if it is open.
+        resumed: how often it was taken up again.
+        interrupted: how often the user stopped it.
+        ended: its iterations.
+        instructions: of each iteration, with their weights.
+        executors: the account of each.
+    """
+
+    run: str
+    began: str
+    last: str
+    begun: RunStarted
+    spec: RunSpec
+    end: RunEnded | None
+    resumed: int
+    interrupted: int
+    ended: tuple[IterationEnded, ...]
+    instructions: tuple[Mapping[str, float], ...]
+    executors: tuple[Account, ...]
+
+    @property
+    def best(self) -> IterationEnded | None:
+        """The iteration that leads."""
+        return next((item for item in reversed(self.ended) if item.is_best), None)
+
+    @property
+    def bill(self) -> Bill:
+        """What the calls of all executors came to."""
+        return sum((account.bill for account in self.executors), Bill())
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON data, with the names that ``runs show --json`` documents."""
+        begun, best = self.begun, self.best
+        rows = zip(self.ended, self.instructions, strict=True)
+        return {
+            "run": self.run,
+            "began": self.began,
+            "last": self.last,
+            "status": self.end.status if self.end is not None else "open",
+            "reason": self.end.reason if self.end is not None else None,
+            "resumed": self.resumed,
+            "interrupted": self.interrupted,
+            "spec": asdict(self.spec),
+            "data": asdict(begun.data),
+            "rulebook": {"file": begun.rulebook_file, "digest": begun.rulebook_digest},
+            "isolation": begun.isolation,
+            "device": begun.device,
+            "energy": begun.energy,
+            "versions": dict(begun.versions),
+            "best": best.iteration if best is not None else None,
+            "iterations": [asdict(item) | {"instructions": dict(given)} for item, given in rows],
+            "llm": self.bill.to_json(),
+            "executors": [account.to_json() for account in self.executors],
+        }
+
+
+def run_report(entries: tuple[Entry, ...]) -> RunReport:
+    """The report of a run."""
+    begun, spec = started(entries), current_spec(entries)
+    events = [entry.event for entry in entries]
+    ends = [event for event in events if isinstance(event, RunEnded)]
+    advised = {event.iteration: event.resolution.instructions for event in events if isinstance(event, Advised)}
+    ended = tuple(event for event in events if isinstance(event, IterationEnded))
+    return RunReport(
+        run=entries[0].run,
+        began=entries[0].at,
+        last=entries[-1].at,
+        begun=begun,
+        spec=spec,
+        end=ends[-1] if is_over(entries) else None,
+        resumed=sum(isinstance(event, RunResumed) for event in events),
+        interrupted=sum(isinstance(event, RunInterrupted) for event in events),
+        ended=ended,
+        instructions=tuple(advised.get(item.iteration, {}) for item in ended),
+        executors=accounts(events, spec.repairs),
+    )
+
+
+def report_page(report: RunReport) -> RenderableType:
+    """The report for the terminal."""
+    parts: list[RenderableType] = [Text(line) for line in _head(report)]
+    if report.ended:
+        leader = report.best.iteration if report.best is not None else None
+        parts += [Text(), iterations_table(report.ended, report.instructions, best=leader)]
+    for account in report.executors:
+        parts += [Text(), Text(account.executor, "bold"), *(Text(f"  {line}") for line in _account_lines(account))]
+        parts += _tables(account)
+    return Group(*parts)
+
+
+def _head(report: RunReport) -> Iterator[str]:
+    begun, data = report.begun, report.begun.data
+    shape = "x".join(str(side) for side in data.task.input_shape)
+    end = report.end
+    status = "open: it goes on, or can be resumed" if end is None else f"{end.status}: {end.reason}"
+    yield f"run {report.run}, {_day(report.began)} to {_day(report.last)} UTC"
+    yield f"{status}{_breaks(report)}"
+    yield (
+        f"data: {data.task.data}, {data.training} training, {data.validation} validation and {data.test} test inputs "
+        f"of {shape}, {data.task.classes} classes"
+    )
+    yield f"rulebook: {begun.rulebook_file} (SHA-256 {begun.rulebook_digest[:8]})"
+    yield f"options: {', '.join(_options(report.spec)) or 'the defaults'}"
+    yield f"on: {begun.device}, isolation {begun.isolation}, energy {begun.energy}"
+
+
+def _breaks(report: RunReport) -> str:
+    counts = ((report.interrupted, "interrupted"), (report.resumed, "resumed"))
+    told = [f"{what} {_times(number)}" for number, what in counts if number]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _options(spec: RunSpec) -> Iterator[str]:
+    """The options that are not the defaults."""
+    for item in fields(RunSpec):
+        chosen = getattr(spec, item.name)
+        default = item.default_factory() if item.default_factory is not MISSING else item.default
+        if chosen == default:
+            continue
+        shown = ",".join(f"{key}={part}" for key, part in chosen.items()) if isinstance(chosen, Mapping) else chosen
+        yield f"{item.name} {shown}"
+
+
+def _account_lines(account: Account) -> Iterator[str]:
+    bill, purposes = account.bill, account.purposes
+    parts = (
+        (purposes.get("repair", 0), "repairs"),
+        (purposes.get("fresh", 0), "fresh samples"),
+        (purposes.get("fallback", 0), "as the fallback"),
+        (account.unanswered, "unanswered"),
+    )
+    told = ", ".join(f"{number} {what}" for number, what in parts if number)
+    yield f"calls: {bill.calls}{f' ({told})' if told else ''}, networks trained: {account.accepted}"
+    if account.faults or bill.tries != bill.calls:
+        yield f"tries: {bill.tries}; faults: {_counts(account.faults)}"
+    if account.refusals:
+        yield f"refused: {_counts(account.refusals)}"
+    if account.mended:
+        yield f"mended: {_counts(account.mended)}"
+    if bill.input_tokens or bill.output_tokens:
+        yield (
+            f"tokens: {bill.input_tokens:,} in ({bill.cached_tokens:,} of them cached), {bill.output_tokens:,} out "
+            f"({bill.reasoning_tokens:,} of them reasoning)"
+        )
+    yield f"cost: {cost(bill)}, time: {duration(bill.seconds)}"
+
+
+def cost(bill: Bill) -> str:
+    """What calls cost, and whether there were some without a price."""
+    if not bill.unpriced:
+        return f"{bill.known_usd:.4f} USD"
+    known = f"{bill.known_usd:.4f} USD, and " if bill.known_usd else ""
+    return f"{known}{bill.unpriced} calls whose price is not known"
+
+
+def _tables(account: Account) -> Iterator[RenderableType]:
+    if account.by_instruction:
+        yield _compliance_table(account)
+    if any(item.count for item in account.calibration.values()):
+        yield _calibration_table(account)
+
+
+def _compliance_table(account: Account) -> Table:
+    table = _table("  instruction", *account.compliance.counts, "rate")
+    for name, item in account.by_instruction.items():
+        table.add_row(f"  {name}", *_compliance_cells(item))
+    table.add_row("  all", *_compliance_cells(account.compliance), style="bold")
+    return table
+
+
+def _compliance_cells(compliance: Compliance) -> Iterator[str]:
+    yield from (str(number or UNKNOWN) for number in compliance.counts.values())
+    yield UNKNOWN if compliance.rate is None else f"{compliance.rate:.0%}"
+
+
+def _calibration_table(account: Account) -> Table:
+    table = _table("  predicted", "networks", "mean error", "mean absolute error")
+    for name, item in account.calibration.items():
+        if item.count:
+            means = (value(name, item.mean_error), value(name, item.mean_absolute_error))
+            table.add_row(f"  {name}", str(item.count), *means)
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.items()) or "none"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _day(at: str) -> str:
+    return at[:16].replace("T", " ")
