@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lemonade_es.engine.answer import Answer
-from lemonade_es.engine.node import Node, compared
+from lemonade_es.engine.reasons.answer import Answer
+from lemonade_es.engine.reasons.node import Node, compared
 from lemonade_es.report.formats import value
 from lemonade_es.vocabulary import METRICS, TERMS
 

@@ -6,18 +6,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from lemonade_es.engine.answer import absences
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Conflict
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.inference import Firing, Inference
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.reasons.answer import absences
+from lemonade_es.engine.reasons.replay import replay_run
+from lemonade_es.engine.reasons.why import why as ask_why
+from lemonade_es.engine.reasons.whynot import why_not as ask_why_not
 from lemonade_es.engine.record import rulebook_at
-from lemonade_es.engine.replay import replay_run
 from lemonade_es.engine.whatif import recorded_decision
-from lemonade_es.engine.why import why as ask_why
-from lemonade_es.engine.whynot import why_not as ask_why_not
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.vocabulary import CENSUS, METRICS

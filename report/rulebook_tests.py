@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lemonade_es.engine.assay import Assay, assay
-from lemonade_es.engine.boundary import Boundaries
-from lemonade_es.engine.coverage import Coverage
-from lemonade_es.engine.survival import Survival, expectation
+from lemonade_es.engine.assay.assay import Assay, assay
+from lemonade_es.engine.assay.boundary import Boundaries
+from lemonade_es.engine.assay.coverage import Coverage
+from lemonade_es.engine.assay.survival import Survival, expectation
 from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import RuleTest

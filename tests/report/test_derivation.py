@@ -7,8 +7,8 @@ import re
 import pytest
 
 from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.why import why
-from lemonade_es.engine.whynot import why_not
+from lemonade_es.engine.reasons.why import why
+from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.vocabulary import settings

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lemonade_es.engine.assay import assay
+from lemonade_es.engine.assay.assay import assay
 from lemonade_es.report import rulebook_tests
 from lemonade_es.report.junit import junit_xml
 from lemonade_es.report.rulebook_tests import Tested

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.answer import absences
 from lemonade_es.engine.events import Measured
 from lemonade_es.engine.journal import Entry
-from lemonade_es.engine.why import why
-from lemonade_es.engine.whynot import why_not
+from lemonade_es.engine.reasons.answer import absences
+from lemonade_es.engine.reasons.why import why
+from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.trainer.measurement import Measurement

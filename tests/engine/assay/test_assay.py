@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lemonade_es.engine import selftest
-from lemonade_es.engine.assay import assay
+from lemonade_es.engine.assay.assay import assay
 from lemonade_es.errors import RulebookError
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine import boundary as boundary_module
-from lemonade_es.engine.boundary import find_boundaries
-from lemonade_es.engine.crossing import comparisons
+from lemonade_es.engine.assay import boundary as boundary_module
+from lemonade_es.engine.assay.boundary import find_boundaries
+from lemonade_es.engine.assay.crossing import comparisons
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.selftest import facts_of

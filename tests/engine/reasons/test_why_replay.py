@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from lemonade_es.engine.events import Advised, DataSummary, RunStarted
+from lemonade_es.engine.reasons.replay import Replayed, replay, replay_run
+from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.record import rulebook_at
-from lemonade_es.engine.replay import Replayed, replay, replay_run
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.why import why
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.task import Task
 from lemonade_es.trainer.recipe import Recipe

@@ -15,7 +15,7 @@ from dataclasses import replace
 from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.facts import NOT_MEASURED, NOT_SET
 from lemonade_es.engine.inference import Inference, names_of
-from lemonade_es.engine.node import Kind, Node, Sides, compared
+from lemonade_es.engine.reasons.node import Kind, Node, Sides, compared
 from lemonade_es.rules.expression import Atom, Expression
 from lemonade_es.rules.reason import render_reason
 from lemonade_es.rules.rulebook import Rule, Rulebook

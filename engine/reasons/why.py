@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lemonade_es.engine.answer import Answer, Decision
-from lemonade_es.engine.derivation import Derivation
 from lemonade_es.engine.events import Advised
-from lemonade_es.engine.whynot import deny
+from lemonade_es.engine.reasons.answer import Answer, Decision
+from lemonade_es.engine.reasons.derivation import Derivation
+from lemonade_es.engine.reasons.whynot import deny
 from lemonade_es.rules.rulebook import Rulebook
 
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.events import Advised, Measured
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.flip import Flip
 from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.journal import Entry
-from lemonade_es.engine.node import Node
+from lemonade_es.engine.reasons.flip import Flip
+from lemonade_es.engine.reasons.node import Node
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import closest

@@ -8,9 +8,9 @@ import pytest
 
 from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.flip import DERIVED, changed
 from lemonade_es.engine.metric import normalised
-from lemonade_es.engine.whynot import why_not
+from lemonade_es.engine.reasons.flip import DERIVED, changed
+from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.vocabulary import settings

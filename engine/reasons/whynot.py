@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from lemonade_es.engine.answer import Answer, Decision, SubjectKind, readable
 from lemonade_es.engine.conflicts import Conflict, resolve
-from lemonade_es.engine.derivation import Derivation
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.events import Advised
-from lemonade_es.engine.flip import Flip, Goal, changed, find_flips
-from lemonade_es.engine.node import Node, blocking
+from lemonade_es.engine.reasons.answer import Answer, Decision, SubjectKind, readable
+from lemonade_es.engine.reasons.derivation import Derivation
+from lemonade_es.engine.reasons.flip import Flip, Goal, changed, find_flips
+from lemonade_es.engine.reasons.node import Node, blocking
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS, Kind
 

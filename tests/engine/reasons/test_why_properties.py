@@ -13,9 +13,9 @@ from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.flip import LEAST, OVERSHOOT
-from lemonade_es.engine.why import why
-from lemonade_es.engine.whynot import why_not
+from lemonade_es.engine.reasons.flip import LEAST, OVERSHOOT
+from lemonade_es.engine.reasons.why import why
+from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.vocabulary import TERMS, settings

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.engine.situations import COLUMNS, WHOLE
+from lemonade_es.engine.assay.situations import COLUMNS, WHOLE
 from lemonade_es.rules.analysis.arrays import FALSE, TRUE, condition, number
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
