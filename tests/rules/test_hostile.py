@@ -14,8 +14,8 @@ from lemonade_es.rules.expression import MAX_HINTS, parse_expression
 from lemonade_es.rules.load import MAX_BYTES, MAX_MESSAGE, parse_rulebook
 from lemonade_es.rules.problem import Place
 
-SECONDS = 2.0
-"""Of processor time, for what is not a case of milliseconds only because machines differ."""
+SECONDS = 15.0
+"""Of processor time: what is refused in time is so in much less, what is not takes minutes."""
 HEAD = """\
 rulebook: book
 version: 1
