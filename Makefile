@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint types docs bench dist clean
+.PHONY: help run test slow lint types docs bench dist clean
 
 help:  ## this list
 	@echo 'Usage: make TARGET [PYTHON=python3.12]'
@@ -21,8 +21,11 @@ help:  ## this list
 run: $(VENV)/.run  ## search for a network on digits; options in RUN_ARGS="--data DIR"
 	@$(BIN)/lemonade-es run $(RUN_ARGS)
 
-test: $(VENV)/.dev  ## the tests; a choice of them in TEST_ARGS="tests/rules -k overfit"
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: $(VENV)/.dev  ## the tests but the slow ones; a choice of them in TEST_ARGS="tests/rules -k overfit"
+	@$(BIN)/python -m pytest -m 'not slow' $(TEST_ARGS)
+
+slow: $(VENV)/.dev  ## the slow tests: whole searches, processes killed on purpose, 10,000 cases, attacks
+	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
 
 lint: $(VENV)/.dev  ## style, formatting, and who may import whom
 	@$(BIN)/ruff check .

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 
 def test_the_result_as_json_has_the_documented_names(finished):
     _, result = finished
@@ -85,12 +83,14 @@ def test_a_finished_run_is_reported_again_without_doing_anything(finished):
     assert {name: again.json[name] for name in same} == {name: result[name] for name in same}
 
 
+@pytest.mark.slow
 def test_a_run_can_be_given_more_iterations(lemonade):
     first = lemonade("run", "--iterations", 1, "--epochs", 1, "--json").json
     more = lemonade("run", "--resume", "latest", "--iterations", 2, "--json").json
     assert (first["iterations"], more["iterations"], more["run"]) == (1, 2, first["run"])
 
 
+@pytest.mark.slow
 def test_an_end_before_what_is_done_ends_the_run_there_and_harms_nothing(lemonade):
     first = lemonade("run", "--iterations", 2, "--epochs", 1, "--json").json
     earlier = lemonade("run", "--resume", "latest", "--iterations", 1, "--json")
@@ -100,6 +100,7 @@ def test_an_end_before_what_is_done_ends_the_run_there_and_harms_nothing(lemonad
     assert again.json["best"]["CM"] == first["best"]["CM"]
 
 
+@pytest.mark.slow
 def test_a_best_network_that_was_lost_is_put_back_from_the_artifacts(lemonade):
     first = lemonade("run", "--iterations", 1, "--epochs", 1, "--json").json
     model = Path(first["best"]["model"])
@@ -109,6 +110,7 @@ def test_a_best_network_that_was_lost_is_put_back_from_the_artifacts(lemonade):
     assert Path(again["best"]["model"]).read_text() == before
 
 
+@pytest.mark.slow
 def test_the_command_to_go_on_with_works_as_it_is_printed(lemonade):
     process = lemonade.start("run", "--iterations", 4, "--epochs", 10, "--out", "my runs?")
     for line in process.stdout:
@@ -123,6 +125,7 @@ def test_the_command_to_go_on_with_works_as_it_is_printed(lemonade):
     assert done.json["iterations"] == 4
 
 
+@pytest.mark.slow
 def test_a_run_is_written_by_one_process_at_a_time(lemonade):
     process = lemonade.start("run", "--iterations", 40, "--epochs", 1)
     for line in process.stdout:
@@ -175,6 +178,7 @@ def test_without_a_valid_network_the_exit_code_is_1(lemonade):
     assert (done.json["status"], done.json["best"]) == ("failed", None)
 
 
+@pytest.mark.slow
 def test_a_candidate_that_takes_too_long_is_an_outcome(lemonade):
     options = ("--iterations", 1, "--epochs", 100_000, "--candidate-seconds", 3)
     done = lemonade("run", *options, "--json")
@@ -183,6 +187,7 @@ def test_a_candidate_that_takes_too_long_is_an_outcome(lemonade):
     assert told["outcome"]["outcome"] == "TIMED_OUT"
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_a_resume_ends_as_an_unbroken_run_does(lemonade, finished):
     process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
     for line in process.stdout:
@@ -209,6 +214,7 @@ def test_a_termination_ends_as_ctrl_c_does(lemonade):
     assert "lemonade-es run --resume" in err
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_does_not_end_the_search(lemonade):
     process = lemonade.start("run", "--iterations", 2, "--epochs", 1)
     process.stdout.readline()
@@ -226,6 +232,7 @@ def test_output_that_cannot_be_written_is_one_line(finished):
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_was(lemonade, finished):
     process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
     for line in process.stdout:
@@ -238,6 +245,7 @@ def test_a_killed_run_is_taken_up_where_it_was(lemonade, finished):
     assert resumed.json["best"]["CM"] == finished[1]["best"]["CM"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_decisions_whatever_the_hash_seed(lemonade, finished):
     command, result = finished
     other = lemonade("run", "--iterations", 3, "--epochs", 2, "--json", PYTHONHASHSEED="1")
@@ -248,6 +256,7 @@ def test_the_same_seed_gives_the_same_decisions_whatever_the_hash_seed(lemonade,
     assert json.dumps(requests[0]) == json.dumps(requests[1])
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_ends_the_run_with_one_line_and_a_resume_loses_nothing(lemonade, finished, tmp_path):
     done = lemonade("run", "--iterations", 3, "--epochs", 2, file_bytes=180_000)
     assert done.code == 2, done.out
