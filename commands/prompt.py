@@ -12,7 +12,7 @@ from lemonade_es.commands.options import out_option
 @click.command(short_help="Print what an executor was sent.")
 @click.argument("run_name", metavar="RUN")
 @click.option("--iteration", type=int, required=True, metavar="N", help="Of which iteration.")
-@click.option("--attempt", type=int, metavar="K", help="Of which attempt [default: the first that was answered].")
+@click.option("--attempt", type=int, metavar="K", help="Of which attempt [default: the first].")
 @out_option
 def prompt(run_name: str, *, iteration: int, attempt: int | None, out: Path, store: str | None) -> None:
     """Print the prompt of an iteration as it was sent, word for word; repairs are further attempts.

@@ -134,9 +134,9 @@ def _account(name: str, answers: Sequence[Answer], events: Sequence[Event], repa
     return Account(
         executor=name,
         bill=sum(map(Bill.of, answers), Bill()),
-        unanswered=sum(isinstance(answer, Unanswered) for answer in answers),
+        unanswered=sum(isinstance(answer, Unanswered) and not answer.interrupted for answer in answers),
         faults=_counted(item.code for answer in answers for item in _tries(answer)),
-        purposes=_counted(purpose(answer.attempt, repairs) for answer in answers),
+        purposes=_counted(purpose(answer.attempt, repairs) for answer in answers if Bill.of(answer).calls),
         refusals=_counted(event.code for event in refused),
         mended=_counted(what for event in accepted for what in event.mended),
         accepted=len(accepted),

@@ -16,10 +16,12 @@ class Bill:
     """The sum over calls.
 
     Attributes:
-        calls: requests to an executor, each with all its tries.
+        calls: requests to an executor, each with all its tries; one that the user stopped is counted when it is
+            made again.
         tries: how often a server was asked, the tries that failed among them.
         input_tokens: tokens sent.
         cached_tokens: those of them that the provider had cached.
+        cache_write_tokens: those of them that it wrote to its cache.
         output_tokens: tokens received.
         reasoning_tokens: those of them that the model thought with.
         known_usd: US dollars paid for the calls whose price is known.
@@ -31,6 +33,7 @@ class Bill:
     tries: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     known_usd: float = 0.0
@@ -44,13 +47,14 @@ class Bill:
             return cls(calls=1, tries=1)
         if isinstance(answer, Unanswered):
             waited = sum(item.seconds + item.waited for item in answer.tries)
-            return cls(calls=1, tries=max(1, len(answer.tries)), seconds=waited)
+            return cls(calls=int(not answer.interrupted), tries=max(1, len(answer.tries)), seconds=waited)
         reply, usage = answer.reply, answer.reply.usage
         return cls(
             calls=1,
             tries=len(reply.tries) + 1,
             input_tokens=usage.input_tokens,
             cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             known_usd=usage.cost_usd or 0.0,
@@ -68,5 +72,5 @@ class Bill:
 
     def to_json(self) -> dict[str, Any]:
         """The bill as JSON data, with the names that ``run --json`` documents under ``llm``."""
-        names = ("calls", "tries", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_usd")
-        return {name: getattr(self, name) for name in names}
+        counts = tuple(item.name for item in fields(Bill) if item.name not in ("known_usd", "unpriced", "seconds"))
+        return {name: getattr(self, name) for name in (*counts, "cost_usd")}

@@ -12,7 +12,14 @@ from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm import schema
 from lemonade_es.llm.backoff import Backoff
 from lemonade_es.llm.executor import Finish, Reply, Try, Usage
-from lemonade_es.llm.faults import DENIED, CallFaultError, NoAnswerError
+from lemonade_es.llm.faults import (
+    DENIED,
+    INTERRUPTED,
+    CallFaultError,
+    CallInterrupted,
+    NoAnswerError,
+    Otherwise,
+)
 from lemonade_es.llm.prices import Price, cost
 from lemonade_es.llm.prompt import Prompt, prompt_for
 from lemonade_es.llm.request import EditRequest, Feedback
@@ -42,15 +49,17 @@ class ChatClient(Protocol):
     def name(self) -> str:
         """Provider and model, as ``--llm`` names them."""
 
-    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None, seed: int = 0) -> Completion:
         """Ask the model once, without trying again.
 
         Args:
             prompt: what to send.
             answer: the JSON Schema that the answer must match; ``None`` for free text.
+            seed: of sampling, for models that take one; another seed asks for another answer.
 
         Raises:
             CallFaultError: no answer came, and another try may bring one.
+            Otherwise: the server would have the prompt otherwise.
             ExecutorError: no answer can be had.
         """
 
@@ -85,6 +94,7 @@ class ModelExecutor:
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
+        self._fenced = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client!r})"
@@ -105,14 +115,13 @@ class ModelExecutor:
         Raises:
             NoAnswerError: no answer can be had, or none came by the last try.
             ReplyError: there is an answer, and it is of no use.
+            CallInterrupted: the user stopped it.
         """
-        prompt = prompt_for(request, feedback)
-        # A fenced reply is not JSON as a whole: no schema can be asked of it.
-        answer = None if request.limits.prefer == "fenced" else schema.for_providers()
         start = self._clock()
-        completion, tries = self._completion(prompt, answer)
+        call = _Call(request, tuple(feedback))
+        completion, tries = self._completion(call)
         seconds = self._clock() - start
-        notes = completion.notes
+        notes = (*completion.notes, *call.notes)
         if completion.usage is None:
             usage = Usage(cost_usd=None)
             notes = (*notes, "the server did not count tokens")
@@ -124,21 +133,37 @@ class ModelExecutor:
             usage=usage,
             seconds=seconds,
             notes=notes,
-            prompt=str(prompt),
+            prompt=str(self._prompt(call)),
             finish=completion.finish,
             tries=tries,
         )
 
-    def _completion(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> tuple[Completion, tuple[Try, ...]]:
+    def text(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> str:
+        """The prompt that :meth:`ask` will send, unless the server turns out to want it otherwise."""
+        return str(self._prompt(_Call(request, tuple(feedback))))
+
+    def _prompt(self, call: _Call) -> Prompt:
+        return prompt_for(self._formed(call.request), call.feedback, brief=call.brief)
+
+    def _formed(self, request: EditRequest) -> EditRequest:
+        """The request, for a reply in a form that the server can give."""
+        if not (self._fenced and request.limits.prefer == "whole_file"):
+            return request
+        return replace(request, limits=replace(request.limits, prefer="fenced"))
+
+    def _completion(self, call: _Call) -> tuple[Completion, tuple[Try, ...]]:
         """The first completion that comes, and the tries that brought none before it."""
         tries: list[Try] = []
         start = self._clock()
         while True:
             begun = self._clock()
             try:
-                return self._client.complete(prompt, answer), tuple(tries)
+                return self._asked(call), tuple(tries)
             except ReplyError:
                 raise
+            except KeyboardInterrupt:
+                stopped = Try(INTERRUPTED, "the user stopped the call", self._clock() - begun)
+                raise CallInterrupted((*tries, stopped)) from None
             except ExecutorError as error:
                 now = self._clock()
                 wait = None
@@ -146,10 +171,43 @@ class ModelExecutor:
                     wait = self._backoff.wait(len(tries) + 1, error.retry_after, self._chance(), now - start)
                 code = error.code if isinstance(error, CallFaultError) else DENIED
                 message = _storable(error.message)
-                tries.append(Try(code, message, now - begun, wait or 0.0))
+                failed = Try(code, message, now - begun, wait or 0.0)
+                tries.append(failed)
                 if wait is None:
                     raise _gave_up(error, message, tuple(tries)) from None
-            self._sleep(wait)
+            waiting = self._clock()
+            try:
+                self._sleep(wait)
+            except KeyboardInterrupt:
+                cut = replace(failed, waited=min(wait, self._clock() - waiting))
+                raise CallInterrupted((*tries[:-1], cut)) from None
+
+    def _asked(self, call: _Call) -> Completion:
+        """One call, in the form that the server wants; what it refuses for its form has cost nothing."""
+        while True:
+            prompt, limits = self._prompt(call), self._formed(call.request).limits
+            # A fenced reply is not JSON as a whole: no schema can be asked of it.
+            free = self._fenced or limits.prefer == "fenced"
+            try:
+                return self._client.complete(prompt, None if free else schema.for_providers(), call.request.seed)
+            except Otherwise as other:
+                if other.wish == "fenced" and not free:
+                    self._fenced = True
+                elif other.wish == "brief" and not call.brief and self._prompt(replace(call, brief=True)) != prompt:
+                    call.brief = True
+                    call.notes = ("told without earlier iterations and refused words: the prompt was too long",)
+                else:
+                    raise other.error from None
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is asked, and how the server has it."""
+
+    request: EditRequest
+    feedback: tuple[Feedback, ...]
+    brief: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def _gave_up(error: ExecutorError, message: str, tries: tuple[Try, ...]) -> NoAnswerError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from lemonade_es.llm.request import EditRequest, Feedback
 
@@ -14,13 +14,23 @@ Finish = Literal["complete", "length", "refused", "filtered"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call, and what they cost in US dollars (``None`` if the price is not known)."""
+    """Tokens of one call, and what they cost.
+
+    Attributes:
+        input_tokens: sent.
+        cached_tokens: of them, read from the provider's prompt cache.
+        output_tokens: received.
+        reasoning_tokens: of them, the model's reasoning.
+        cost_usd: US dollars; ``None`` if the price is not known.
+        cache_write_tokens: of the input tokens, written to the cache.
+    """
 
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float | None = 0.0
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,8 @@ class Try:
     """A call that brought no answer.
 
     Attributes:
-        code: a :data:`lemonade_es.llm.faults.FaultCode`, or ``denied`` where no other try could have helped.
+        code: a :data:`lemonade_es.llm.faults.FaultCode`; ``denied`` where no other try could have helped,
+            ``interrupted`` where the user stopped it.
         message: what was wrong.
         seconds: how long the call took.
         waited: seconds from its end to the next try; 0 if there was none.
@@ -66,7 +77,10 @@ class Reply:
 
 
 class Executor(Protocol):
-    """Carries out edit requests."""
+    """Carries out edit requests.
+
+    One may also have the methods of :class:`Textual`, of :class:`Remembering`, or of both.
+    """
 
     @property
     def name(self) -> str:
@@ -90,3 +104,19 @@ class Executor(Protocol):
         Raises:
             ExecutorError: no answer can be had (wrong key, server gone, time-outs past all retries).
         """
+
+
+@runtime_checkable
+class Textual(Protocol):
+    """An executor that sends text, and can say beforehand which."""
+
+    def text(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> str:
+        """What :meth:`Executor.ask` will send; :attr:`Reply.prompt` says so if in the end it was another text."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """An executor whose next answer depends on what it has answered before."""
+
+    def recall(self, reply: Reply) -> None:
+        """Take an answer for given: it was, before the run was resumed."""

@@ -8,9 +8,20 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from lemonade_es.errors import CallFaultError, NoAnswerError
+from lemonade_es.errors import CallFaultError, ExecutorError, NoAnswerError
+from lemonade_es.llm.executor import Try
 
-__all__ = ["DENIED", "CallFaultError", "FaultCode", "NoAnswerError", "asked_wait", "passing"]
+__all__ = [
+    "DENIED",
+    "INTERRUPTED",
+    "CallFaultError",
+    "CallInterrupted",
+    "FaultCode",
+    "NoAnswerError",
+    "Otherwise",
+    "asked_wait",
+    "passing",
+]
 
 FaultCode = Literal["rate_limit", "overloaded", "server_error", "timeout", "connection", "protocol"]
 
@@ -25,6 +36,31 @@ _PASSING: Mapping[int, FaultCode] = {
 
 DENIED = "denied"
 """The code of a :class:`~lemonade_es.llm.executor.Try` that no other try could have mended."""
+
+INTERRUPTED = "interrupted"
+"""The code of a :class:`~lemonade_es.llm.executor.Try` that the user stopped: whether it was paid is not known."""
+
+
+class CallInterrupted(KeyboardInterrupt):
+    """The user's Ctrl-C came while a model was asked; :attr:`tries` holds what had become of it until then."""
+
+    def __init__(self, tries: tuple[Try, ...]) -> None:
+        super().__init__()
+        self.tries = tries
+
+
+class Otherwise(Exception):  # noqa: N818 - a request, not a failure
+    """A client's word to the executor above it: the server would have the prompt otherwise.
+
+    Args:
+        wish: ``fenced``: no form of structured output is left; ``brief``: the prompt is too long for the model.
+        error: what to raise if it cannot be had otherwise.
+    """
+
+    def __init__(self, wish: Literal["fenced", "brief"], error: ExecutorError) -> None:
+        super().__init__(wish)
+        self.wish = wish
+        self.error = error
 
 
 def passing(status: int, headers: Mapping[str, str] | None = None) -> FaultCode | None:

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.executor import Usage
 
+_OPTIONAL = ("cached", "cache_write")
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
@@ -27,11 +28,13 @@ class Price:
         input: of tokens sent.
         output: of tokens received, the model's reasoning among them.
         cached: of tokens sent that the provider had cached; ``None`` if they cost what others do.
+        cache_write: of tokens sent that it wrote to its cache; likewise.
     """
 
     input: float
     output: float
     cached: float | None = None
+    cache_write: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def price_mapping(data: Mapping[str, Any], where: str = "prices") -> Mapping[str
     """Prices from a user's mapping: ``{"openai:gpt-4o": {"input": 2.5, "cached": 1.25, "output": 10}}``.
 
     Args:
-        data: by model; ``cached`` may be left out.
+        data: by model; ``cached`` and ``cache_write`` may be left out.
         where: the place, for errors.
 
     Raises:
@@ -67,7 +70,7 @@ def price_mapping(data: Mapping[str, Any], where: str = "prices") -> Mapping[str
 def cost(usage: Usage, model: str, prices: Mapping[str, Price] | None = None) -> float | None:
     """What a call cost in US dollars; ``None`` if the model's price is not known.
 
-    Cached tokens are part of the input tokens, and reasoning tokens of the output tokens.
+    Tokens read from and written to a cache are part of the input tokens, and reasoning tokens of the output tokens.
 
     Args:
         usage: tokens of the call.
@@ -80,23 +83,20 @@ def cost(usage: Usage, model: str, prices: Mapping[str, Price] | None = None) ->
     if price is None:
         return None
     cached = price.input if price.cached is None else price.cached
-    fresh = max(0, usage.input_tokens - usage.cached_tokens)
-    total = fresh * price.input + usage.cached_tokens * cached + usage.output_tokens * price.output
-    return total / 1e6
+    write = price.input if price.cache_write is None else price.cache_write
+    fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
+    sent = fresh * price.input + usage.cached_tokens * cached + usage.cache_write_tokens * write
+    return (sent + usage.output_tokens * price.output) / 1e6
 
 
 def _price(entry: object, where: str) -> Price:
     if isinstance(entry, Price):
         return entry
-    shape = "give input, output and perhaps cached, in US dollars per million tokens"
-    if not isinstance(entry, Mapping) or not {"input", "output"} <= entry.keys() <= {
-        "input",
-        "output",
-        "cached",
-    }:
+    shape = "give input, output and perhaps cached and cache_write, in US dollars per million tokens"
+    if not isinstance(entry, Mapping) or not {"input", "output"} <= entry.keys() <= {"input", "output", *_OPTIONAL}:
         raise ConfigError(f"{entry!r} is not a price", where=where, hint=shape)
     for name, value in entry.items():
-        known = name == "cached" and value is None
+        known = name in _OPTIONAL and value is None
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not known and not (number and math.isfinite(value) and value >= 0):
             raise ConfigError(f"{name} is {value!r}, not a number of at least 0", where=where, hint=shape)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from string import Template
@@ -49,13 +49,17 @@ class Prompt:
         return "\n\n".join((f"[system]\n{self.system}", *turns))
 
 
-def prompt_for(request: EditRequest, feedback: Sequence[Feedback] = ()) -> Prompt:
+def prompt_for(request: EditRequest, feedback: Sequence[Feedback] = (), *, brief: bool = False) -> Prompt:
     """The prompt for a request; equal arguments give equal prompts.
 
     Args:
         request: what is wanted.
         feedback: for each refused reply to the same request, oldest first, why it was refused.
+        brief: leave out what takes most room and can be missed: earlier iterations, and the words of a refused reply.
     """
+    if brief:
+        request = replace(request, history=())
+        feedback = tuple(replace(refusal, reply="") for refusal in feedback[-1:])
     text = _first(request) if request.model_py is None else _change(request, request.model_py)
     if feedback:
         # One message, not three turns: some servers' chat templates want strictly alternating roles, and

@@ -37,12 +37,16 @@ class Options:
         base_url: the server to ask instead of the provider's own.
         prices: the user's prices, by spec; ``None`` for the shipped table.
         timeout: seconds to wait for the server at each step of a call.
+        max_tokens: of an answer.
+        context: tokens of prompt and answer together, for a model that runs here.
         recorded: where the replies of a recorded run are; ``None`` if there is no store of runs.
     """
 
     base_url: str | None
     prices: Mapping[str, Price] | None
     timeout: float
+    max_tokens: int | None = None
+    context: int | None = None
     recorded: Recorded | None = None
 
     def prices_at(self, elsewhere: bool) -> Mapping[str, Price] | None:
@@ -62,6 +66,8 @@ def executor(
     base_url: str | None = None,
     prices: Mapping[str, Any] | None = None,
     timeout: float = DEFAULT_TIMEOUT,
+    max_tokens: int | None = None,
+    context: int | None = None,
     recorded: Recorded | None = None,
 ) -> Executor:
     """The executor that ``spec`` names.
@@ -72,6 +78,8 @@ def executor(
             vLLM or llama.cpp, say.
         prices: see :func:`lemonade_es.llm.prices.price_mapping`.
         timeout: seconds to wait for the server at each step of a call.
+        max_tokens: of an answer; the provider's bound if ``None``.
+        context: tokens of prompt and answer together, for a model that runs here; the model's own if ``None``.
         recorded: gives the replies of a recorded run, for ``replay:RUN``.
 
     Raises:
@@ -80,7 +88,7 @@ def executor(
     """
     name, _, model = spec.partition(":")
     checked = None if prices is None else price_mapping(prices, where="prices")
-    options = Options(base_url, checked, timeout, recorded)
+    options = Options(base_url, checked, timeout, max_tokens, context, recorded)
     if name in _BUILT_INS:
         return _BUILT_INS[name].factory(model, options)
     plugins = {point.name: point for point in entry_points(group=GROUP)}
@@ -111,7 +119,8 @@ def _from_plugin(point: EntryPoint, model: str, options: Options) -> Executor:
             where=f"llm {point.name}",
             hint="repair or uninstall the package that it belongs to",
         ) from error
-    made: Executor = factory(model, base_url=options.base_url, prices=options.prices, timeout=options.timeout)
+    bound = {} if options.max_tokens is None else {"max_tokens": options.max_tokens}
+    made: Executor = factory(model, base_url=options.base_url, prices=options.prices, timeout=options.timeout, **bound)
     return made
 
 
@@ -130,7 +139,7 @@ def _openai(model: str, options: Options) -> Executor:
     from lemonade_es.llm.providers.openai import OpenAIClient  # noqa: PLC0415
 
     _need(model, "openai", "a model", "openai:gpt-4o")
-    client = OpenAIClient(model, base_url=options.base_url, timeout=options.timeout)
+    client = OpenAIClient(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
     return ModelExecutor(client, options.prices_at(client.elsewhere))
 
 
@@ -139,7 +148,7 @@ def _anthropic(model: str, options: Options) -> Executor:
     from lemonade_es.llm.providers.anthropic import AnthropicClient  # noqa: PLC0415
 
     _need(model, "anthropic", "a model", "anthropic:claude-sonnet-5-5")
-    client = AnthropicClient(model, base_url=options.base_url, timeout=options.timeout)
+    client = AnthropicClient(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
     return ModelExecutor(client, options.prices_at(client.elsewhere))
 
 
@@ -148,7 +157,7 @@ def _gemini(model: str, options: Options) -> Executor:
     from lemonade_es.llm.providers.gemini import GeminiClient  # noqa: PLC0415
 
     _need(model, "gemini", "a model", "gemini:gemini-3.6-flash")
-    client = GeminiClient(model, base_url=options.base_url, timeout=options.timeout)
+    client = GeminiClient(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
     return ModelExecutor(client, options.prices_at(client.elsewhere))
 
 
@@ -158,7 +167,7 @@ def _local(file: str, options: Options) -> Executor:
 
     _need(file, "local", "a file", "local:FILE.gguf")
     _refuse_url("local", options)
-    client = LocalClient(file)
+    client = LocalClient(file, max_tokens=options.max_tokens, context=options.context)
     return ModelExecutor(client, {client.name: Price(0.0, 0.0), **(options.prices or {})})
 
 

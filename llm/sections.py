@@ -14,18 +14,21 @@ MAX_SUMMARY_CHARACTERS = 400
 
 
 def tell_task(task: Task) -> str:
-    """What the network is for, in two sentences."""
+    """What the network is for, in two or three sentences."""
     shape = ", ".join(map(str, task.input_shape))
     if task.kind == "image":
         given = f"float32 images of shape `(N, {shape})`"
+    elif task.kind == "table":
+        given = f"float32 rows of shape `(N, {shape})`"
     else:
         given = f"int64 tokens of shape `(N, {shape})`, of which 0 is padding"
         if task.vocabulary_size is not None:
             given += f" and {task.vocabulary_size - 1} is the largest"
-    return (
-        f"A PyTorch {task.kind} classification network for the data set {quoted(task.data)}. "
-        f"It takes {given}; it returns logits of shape `(N, {task.classes})`."
-    )
+    head = f"A PyTorch {task.kind} {task.objective} network for the data set {quoted(task.data)}. It takes {given}; "
+    if task.objective == "regression":
+        told = "the target in standard deviations from its mean"
+        return f"{head}it returns one number each, `(N, 1)`: {told}. Accuracy means {task.accuracy}."
+    return f"{head}it returns logits of shape `(N, {task.classes})`."
 
 
 def tell_budgets(constraints: Constraints) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.chat import Completion
 from lemonade_es.llm.executor import Finish, Usage
+from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS, Bounds
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, too_long
 
 if TYPE_CHECKING:
     import anthropic
@@ -66,7 +67,7 @@ class AnthropicClient:
         timeout: seconds to wait for the connection, and for each piece of the answer.
         seconds: for a whole call; by default ten minutes, or ``timeout`` if that is more.
         temperature: of sampling.
-        max_tokens: of an answer.
+        max_tokens: of an answer with its reasoning; :data:`MAX_TOKENS` if ``None``.
 
     Raises:
         ConfigError: the base URL is not one of HTTP.
@@ -81,7 +82,7 @@ class AnthropicClient:
         timeout: float,
         seconds: float | None = None,
         temperature: float = TEMPERATURE,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
     ) -> None:
         self.name = f"anthropic:{model}"
         self._service = Service.found(
@@ -94,7 +95,9 @@ class AnthropicClient:
                 "the package anthropic is not installed", "pip install 'lemonade-es[anthropic]'"
             ) from None
         http = anthropic.DefaultHttpxClient
-        self._bounds = Bounds(http, where=self.name, seconds=seconds or max(MAX_SECONDS, timeout))
+        self._bounds = Bounds(
+            http, where=self.name, seconds=seconds or max(MAX_SECONDS, timeout), address=self._service.address
+        )
         self._sdk = anthropic.Anthropic(
             api_key=self._service.key,
             base_url=self._service.url,
@@ -105,7 +108,7 @@ class AnthropicClient:
         native = "output_config" in inspect.signature(self._sdk.messages.create).parameters
         self._forms = [form for form in _FORMS if native or form != "output_config"]
         self._temperature: float | None = temperature
-        self._max_tokens = max_tokens
+        self._max_tokens = max_tokens or MAX_TOKENS
         self._notes: list[str] = []
 
     def __repr__(self) -> str:
@@ -116,7 +119,7 @@ class AnthropicClient:
         """Whether a server is asked that is not Anthropic's."""
         return self._service.elsewhere
 
-    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None, seed: int = 0) -> Completion:
         """Ask the model once.
 
         What the server refuses by name is left out, from then on: ``temperature``; structured output, for a
@@ -126,6 +129,7 @@ class AnthropicClient:
         Raises:
             CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end
                 or is no message.
+            Otherwise: the server takes no form of structured output, or no prompt of this length.
             ExecutorError: the key, the model or the request is refused.
         """
         while True:
@@ -159,25 +163,28 @@ class AnthropicClient:
         import anthropic  # noqa: PLC0415
 
         try:
-            with self._bounds.call():
+            with self._service.untold(), self._bounds.call():
                 response = self._sdk.messages.with_raw_response.create(**sent)
                 body = response.http_response.content
         except anthropic.APIStatusError as error:
             # From None: the SDK's error holds the request with its key, and what the server made of it.
-            said = _said(error)
-            if error.status_code in (400, 422):
-                if self._learnt(said, sent):
+            said, status = _said(error), error.status_code
+            failure = self._service.failed(status, said, error.response.headers)
+            if status in (400, 413, 422):
+                if self._learnt(said, sent, failure):
                     return None
                 if _FILTERED in said:
                     return Completion("", "filtered", None, tuple(self._notes))
-            raise self._service.failed(error.status_code, said, error.response.headers) from None
+                if too_long(said):
+                    raise Otherwise("brief", failure) from None
+            raise failure from None
         except anthropic.APITimeoutError:
             raise self._service.silent() from None
         except anthropic.APIError as error:
             raise self._service.unreachable(error.__cause__ or error) from None
         return self._completion(body.decode("utf-8", "replace"))
 
-    def _learnt(self, said: str, sent: Mapping[str, Any]) -> bool:
+    def _learnt(self, said: str, sent: Mapping[str, Any], failure: ExecutorError) -> bool:
         """Whether a refusal names what can be left out; it is, from now on."""
         too_many = _TOO_MANY.search(said)
         if too_many is not None and 0 < int(too_many[1]) < self._max_tokens:
@@ -192,6 +199,8 @@ class AnthropicClient:
         asked = "output_config" in sent or "tools" in sent
         if asked and any(word in said for word in _FORMS[self._forms[0]]):
             self._notes.append(f"{self._forms.pop(0)} left out: the server refused it")
+            if not self._forms:
+                raise Otherwise("fenced", failure) from None
             return True
         return False
 
@@ -234,10 +243,11 @@ def _said(error: anthropic.APIStatusError) -> str:
 def _usage(usage: object) -> Usage | None:
     if not isinstance(usage, dict):
         return None
-    cached = count(usage, "cache_read_input_tokens")
+    cached, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     return Usage(
-        input_tokens=count(usage, "input_tokens") + count(usage, "cache_creation_input_tokens") + cached,
+        input_tokens=count(usage, "input_tokens") + written + cached,
         cached_tokens=cached,
+        cache_write_tokens=written,
         output_tokens=count(usage, "output_tokens"),
         reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
         cost_usd=None,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from lemonade_es.llm.address import Address
 from lemonade_es.llm.faults import CallFaultError, FaultCode
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -30,14 +31,25 @@ class Bounds:
         client: the SDK's class for HTTP clients: that of ``httpx`` or a like library, or one below it.
         where: whose calls they are, for errors.
         seconds: for a whole call, from connecting to the last byte.
+        address: of the server, whose credentials go along with each call; unknown to the SDK, they are in none of
+            its errors and logs.
         max_bytes: of an answer.
     """
 
-    def __init__(self, client: type, *, where: str, seconds: float, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        client: type,
+        *,
+        where: str,
+        seconds: float,
+        address: Address | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         base = next(base for base in client.__mro__ if base.__name__ == "Client")
         self._httpx: Any = sys.modules[base.__module__.partition(".")[0]]
         self._where = where
         self._seconds = seconds
+        self._address = address
         self._max_bytes = max_bytes
         self._watch: _Watch | None = None
 
@@ -79,6 +91,10 @@ class Bounds:
             self._watch = None
 
     def _begin(self, request: Any) -> None:
+        if self._address is not None:
+            request.headers.update(self._address.headers)
+            if self._address.query:  # not into the URL: the HTTP library logs that
+                request.extensions["target"] = self._address.target(request.url.raw_path.decode()).encode()
         if self._watch is not None:
             request.extensions["trace"] = self._watch.see
 

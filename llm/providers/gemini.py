@@ -10,9 +10,10 @@ from typing import Any, Literal, Protocol
 from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.chat import Completion
 from lemonade_es.llm.executor import Finish, Usage
+from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Message, Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, too_long
 
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
@@ -49,17 +50,12 @@ _FINISH_NUMBERS = (
 _BLOCK_NUMBERS = ("BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 """Enumerations, for google-generativeai asks for numbers instead of names."""
 
+_JSON_MODE = ("json mode", "response_mime_type", "responsemimetype", "response mime type")
 _NAMED_BY: Mapping[str, tuple[str, ...]] = {
     "temperature": ("temperature",),
-    "response schema": (
-        "schema",
-        "json mode",
-        "responsejsonschema",
-        "response_mime_type",
-        "responsemimetype",
-        "response mime type",
-        "structured output",
-    ),
+    "response schema": ("schema", "structured output", *_JSON_MODE),
+    "JSON mode": _JSON_MODE,
+    "max_output_tokens": ("max_output_tokens", "maxoutputtokens", "max output tokens"),
 }
 """How a server's refusal names what can be left out."""
 
@@ -73,7 +69,9 @@ class Call:
         system: the system text.
         messages: the conversation.
         temperature: of sampling; ``None`` leaves it to the model.
-        answer: the JSON Schema of the answer; ``None`` for free text.
+        answer: the JSON Schema of the answer; ``None`` for none.
+        json: whether the answer is to be JSON, whatever its schema.
+        max_tokens: of the answer; ``None`` leaves it to the model.
     """
 
     model: str
@@ -81,6 +79,8 @@ class Call:
     messages: Sequence[Message]
     temperature: float | None
     answer: Mapping[str, Any] | None
+    json: bool
+    max_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class GeminiClient:
         timeout: seconds to wait for the connection, and for each piece of the answer.
         seconds: for a whole call; by default ten minutes, or ``timeout`` if that is more.
         temperature: of sampling.
+        max_tokens: of an answer with its reasoning; the model's own bound if ``None``.
         sdk: which one to use; the first of :data:`SDKS` that is installed, if ``None``.
 
     Raises:
@@ -127,6 +128,7 @@ class GeminiClient:
         timeout: float,
         seconds: float | None = None,
         temperature: float = TEMPERATURE,
+        max_tokens: int | None = None,
         sdk: SDK | None = None,
     ) -> None:
         self.name = f"gemini:{model}"
@@ -135,6 +137,7 @@ class GeminiClient:
         )
         self._transport = _transport(self._service, sdk, seconds or max(MAX_SECONDS, timeout))
         self._temperature = temperature
+        self._max_tokens = max_tokens
         self._left_out: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -145,32 +148,47 @@ class GeminiClient:
         """Whether a server is asked that is not Google's."""
         return self._service.elsewhere
 
-    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None, seed: int = 0) -> Completion:
         """Ask the model once.
 
-        A temperature or a schema that the server refuses by name is left out, from then on.
+        What the server refuses by name is left out, from then on: temperature; a schema, for JSON of any kind, for
+        nothing; and a bound on tokens.
 
         Raises:
             CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end
                 or is no response.
+            Otherwise: the server takes no form of structured output, or no prompt of this length.
             ExecutorError: the key, the model or the request is refused.
         """
         while True:
-            call = Call(
-                model=self._service.model,
-                system=prompt.system,
-                messages=prompt.messages,
-                temperature=None if "temperature" in self._left_out else self._temperature,
-                answer=None if "response schema" in self._left_out else answer,
-            )
+            call = self._call(prompt, answer)
             got = self._transport.ask(call)
             if got.status == 200:
                 return self._completion(got.body)
             error = _error_in(got.body)
+            failure = self._failed(got, error)
             refused = _refused_part(error, call) if got.status == 400 else None
             if refused is None:
-                raise self._failed(got, error)
+                if got.status == 400 and too_long(str(error.get("message"))):
+                    raise Otherwise("brief", failure)
+                raise failure
             self._left_out[refused] = f"{refused} left out: the server refused it"
+            if refused == "JSON mode":
+                raise Otherwise("fenced", failure)
+
+    def _call(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Call:
+        def kept(name: str) -> bool:
+            return name not in self._left_out
+
+        return Call(
+            model=self._service.model,
+            system=prompt.system,
+            messages=prompt.messages,
+            temperature=self._temperature if kept("temperature") else None,
+            answer=answer if kept("response schema") else None,
+            json=answer is not None and kept("JSON mode"),
+            max_tokens=self._max_tokens if kept("max_output_tokens") else None,
+        )
 
     def _completion(self, body: str) -> Completion:
         try:
@@ -247,9 +265,14 @@ def _asked_wait(error: Mapping[str, Any]) -> float | None:
 def _refused_part(error: Mapping[str, Any], call: Call) -> str | None:
     """The part of a call that a refusal names and that can be left out."""
     said = str(error.get("message") or "").lower()
-    sent = {"temperature": call.temperature, "response schema": call.answer}
+    sent = {
+        "temperature": call.temperature is not None,
+        "response schema": call.answer is not None,
+        "JSON mode": call.json,
+        "max_output_tokens": call.max_tokens is not None,
+    }
     for part, words in _NAMED_BY.items():
-        if sent[part] is not None and any(word in said for word in words):
+        if sent[part] and any(word in said for word in words):
             return part
     return None
 

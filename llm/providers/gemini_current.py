@@ -28,7 +28,7 @@ class CurrentTransport:
 
         self._service = service
         self._httpx = _http_library(types)
-        self._bounds = Bounds(self._httpx.Client, where=service.name, seconds=seconds)
+        self._bounds = Bounds(self._httpx.Client, where=service.name, seconds=seconds, address=service.address)
         try:
             options = types.HttpOptions(
                 base_url=service.url,
@@ -52,7 +52,8 @@ class CurrentTransport:
         config = types.GenerateContentConfig(
             system_instruction=call.system,
             temperature=call.temperature,
-            response_mime_type=None if call.answer is None else "application/json",
+            max_output_tokens=call.max_tokens,
+            response_mime_type="application/json" if call.json else None,
             response_json_schema=None if call.answer is None else dict(call.answer),
             should_return_http_response=True,  # the body as it came: the SDK's models guess at what they do not know
         )
@@ -63,7 +64,7 @@ class CurrentTransport:
             for message in call.messages
         ]
         try:
-            with self._bounds.call():
+            with self._service.untold(), self._bounds.call():
                 response = self._sdk.models.generate_content(model=call.model, contents=contents, config=config)
         except errors.APIError as error:
             headers = getattr(error.response, "headers", None) or {}

@@ -140,12 +140,16 @@ def _generate(service: Service, call: Call, reading: _Reading) -> None:
     session = client.get_default_generative_client().transport._session  # there is no other way in
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _adapter(reading))
+        session.mount(scheme, _adapter(service, reading))
     generation: dict[str, Any] = {}
     if call.temperature is not None:
         generation["temperature"] = call.temperature
+    if call.max_tokens is not None:
+        generation["max_output_tokens"] = call.max_tokens
+    if call.json:
+        generation["response_mime_type"] = "application/json"
     if call.answer is not None:
-        generation |= {"response_mime_type": "application/json", "response_schema": _openapi(call.answer)}
+        generation["response_schema"] = _openapi(call.answer)
     model = _sdk("").GenerativeModel(call.model, system_instruction=call.system)
     model.generate_content(
         [
@@ -157,13 +161,16 @@ def _generate(service: Service, call: Call, reading: _Reading) -> None:
     )
 
 
-def _adapter(reading: _Reading) -> Any:
+def _adapter(service: Service, reading: _Reading) -> Any:
     """An adapter of ``requests`` that hears the server once: the SDK would follow redirects and ask again after 401."""
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - the SDK's
 
     class Adapter(HTTPAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
-            reading.read(super().send(request, *args, **options))
+            request.headers.update(service.address.headers)
+            request.url = service.address.target(request.url)
+            with service.untold():
+                reading.read(super().send(request, *args, **options))
             raise _Heard
 
     return Adapter(max_retries=0)

@@ -12,6 +12,7 @@ _BLOCK = 100
 """Characters; llama.cpp refuses longer repetitions than some thousands, so long strings are made of blocks."""
 
 _NUMBER_CHARACTERS = 20
+_FILLED: Mapping[str, Any] = {"minLength": 1, "minItems": 1}
 _RULES = (
     # Printable ASCII, and what JSON escapes of it: a model's every token is then at least one character.
     r'char ::= [ !#-[\]-~] | "\\" ["\\nt]',
@@ -33,8 +34,8 @@ def grammar(
             ones among them, and ``anyOf``.
         characters: that the JSON may have at most, an escaped one counted once; strings and arrays share them.
         shares: by property, its part of what the properties of an object share; 1 by default.
-        either: two nullable properties of the schema, of which exactly one may be given, as no schema of this kind
-            can say.
+        either: two nullable properties of the schema, of which exactly one may be given, and that not empty, as no
+            schema of this kind can say.
 
     Returns:
         GBNF whose root rule is :data:`ROOT`.
@@ -63,9 +64,9 @@ class _Writer:
             case "object":
                 return self._object(name, schema["properties"], room)
             case "array":
-                return self._array(name, schema["items"], room)
+                return self._array(name, schema["items"], room, filled=schema.get("minItems", 0) > 0)
             case "string":
-                return _string(room - 2)
+                return _string(room - 2, filled=schema.get("minLength", 0) > 0)
             case "number" | "null":
                 return "number" if kind == "number" else '"null"'
             case other:
@@ -86,31 +87,32 @@ class _Writer:
             parts.append(f"{keys[key]} {name}-{_word(key)}")
         return " ".join((*parts, '"}"'))
 
-    def _array(self, name: str, items: Mapping[str, Any], room: int) -> str:
+    def _array(self, name: str, items: Mapping[str, Any], room: int, *, filled: bool) -> str:
         # Few long items or many short ones: as many as there are, each of an equal part, by a rule of thumb.
         many = max(1, min(12, room // 150))
         self.rules.append(f"{name}-item ::= {self.rule(f'{name}-item', items, (room - 2) // many - 2)}")
         more = f' (", " {name}-item){{0,{many - 1}}}' if many > 1 else ""
-        return f'"[" ({name}-item{more})? "]"'
+        return f'"[" ({name}-item{more}){"" if filled else "?"} "]"'
 
 
 def _only(schema: Mapping[str, Any], given: str, absent: str) -> Mapping[str, Any]:
-    """The schema with one of two nullable properties given and the other null."""
+    """The schema with one of two nullable properties given, and not empty, and the other null."""
     properties = schema["properties"]
     value = properties[given]
     if "anyOf" in value:
-        value = {"anyOf": [option for option in value["anyOf"] if option["type"] != "null"]}
+        value = {"anyOf": [{**option, **_FILLED} for option in value["anyOf"] if option["type"] != "null"]}
     else:
-        value = {"type": [kind for kind in _kinds(value) if kind != "null"]}
+        value = {"type": [kind for kind in _kinds(value) if kind != "null"], **_FILLED}
     return {**schema, "properties": {**properties, given: value, absent: {"type": "null"}}}
 
 
-def _string(characters: int) -> str:
-    characters = max(1, characters)
+def _string(characters: int, *, filled: bool) -> str:
+    """A string of at most so many characters; one that is filled has a block of them at least, if that fits."""
+    characters, least = max(1, characters), int(filled)
     blocks, rest = divmod(characters, _BLOCK)
     if blocks == 0:
-        return rf'"\"" char{{0,{rest}}} "\""'
-    return rf'"\"" block{{0,{blocks - 1}}} char{{0,{_BLOCK}}} "\""'
+        return rf'"\"" char{{{least},{rest}}} "\""'
+    return rf'"\"" block{{{least},{max(least, blocks - 1)}}} char{{0,{_BLOCK if blocks > least else rest}}} "\""'
 
 
 def _literal(text: str) -> str:

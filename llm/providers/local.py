@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -13,19 +12,21 @@ from typing import Any
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.chat import Completion
 from lemonade_es.llm.executor import Usage
+from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS
+from lemonade_es.llm.providers.ending import ended
 from lemonade_es.llm.providers.grammar import grammar
 from lemonade_es.llm.providers.service import TEMPERATURE
 
 MAX_CONTEXT = 32_768
-"""Tokens of prompt and answer; models that were trained for more would take all memory with them."""
+"""Tokens of prompt and answer, unless the user wants another number; more would take all memory with them."""
 
 MAX_TOKENS = 8_192
 """Of an answer."""
 
 SHORTEST_ANSWER = 512
-"""Tokens that a prompt must leave for the answer."""
+"""Tokens that a prompt must leave for the answer, unless the answer may not have so many."""
 
 CHARACTERS_PER_TOKEN = 2
 """A low estimate for code and English: what the grammar lets pass then ends before the tokens do."""
@@ -46,17 +47,20 @@ _DATE = "1 January 2026"
 class LocalClient:
     """One model in this process.
 
-    The same prompt gives the same answer; asked for again, as for a fresh sample, another one, in the same order.
+    The same prompt with the same seed gives the same answer. The system text, which stays the same for a run, is
+    evaluated once.
 
     Args:
         file: the GGUF file.
         seconds: for a whole call; what is written until then is a reply that was cut off.
         temperature: of sampling.
-        max_tokens: of an answer.
-        threads: for the computation; llama.cpp's choice if ``None``.
+        max_tokens: of an answer; :data:`MAX_TOKENS` if ``None``.
+        context: tokens of prompt and answer together; as many as the model was trained to see, but no more than
+            :data:`MAX_CONTEXT`, if ``None``.
+        threads: for the computation; llama.cpp's choice if ``None``: all cores for the prompt, half of them after it.
 
     Raises:
-        ConfigError: the file is missing or not GGUF.
+        ConfigError: the file is missing or not GGUF, or the context holds no answer.
         ExecutorError: llama-cpp-python is not installed, or cannot load the file.
     """
 
@@ -66,11 +70,16 @@ class LocalClient:
         *,
         seconds: float = MAX_SECONDS,
         temperature: float = TEMPERATURE,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
+        context: int | None = None,
         threads: int | None = None,
     ) -> None:
         self.name = f"local:{file}"
         _check(file)
+        if context is not None and context <= SHORTEST_ANSWER:
+            raise ConfigError(f"{context} tokens are no context", where="llm", hint="give some thousands")
+        # Threads that wait are to sleep: where other work is done too, they would be in its way and in their own.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             llama_cpp = import_module("llama_cpp")
         except ImportError:
@@ -81,12 +90,16 @@ class LocalClient:
             ) from None
         self._seconds = seconds
         self._temperature = temperature
-        self._max_tokens = max_tokens
-        self._asked: Counter[int] = Counter()
+        self._max_tokens = max_tokens or MAX_TOKENS
+        self._evaluated: list[int] = []
         self._llama_cpp = llama_cpp
         try:
             self._llama: Any = llama_cpp.Llama(
-                model_path=file, n_ctx=_context(llama_cpp, file), n_threads=threads, verbose=False
+                model_path=file,
+                n_ctx=_context(llama_cpp, file, context),
+                n_threads=threads,
+                n_threads_batch=threads,
+                verbose=False,
             )
         except (ValueError, OSError) as error:
             raise ExecutorError(
@@ -102,59 +115,90 @@ class LocalClient:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name.partition(':')[2]!r})"
 
-    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None, seed: int = 0) -> Completion:
         """Ask the model once.
 
-        Raises:
-            ExecutorError: the prompt does not fit into the model's context.
-        """
-        tokens = self._tokens(prompt)
-        room = self._llama.n_ctx() - len(tokens)
-        if room < SHORTEST_ANSWER:
-            raise ExecutorError(
-                f"the prompt has {len(tokens)} tokens, and the model's context holds {self._llama.n_ctx()}",
-                where=self.name,
-                hint="use a model with a longer context",
-            )
-        digest = zlib.crc32(str(prompt).encode())
-        seed = (digest + self._asked[digest]) % 2**31
-        self._asked[digest] += 1
-        self._llama.reset()  # what is left of an earlier prompt would change the last bits of this one's numbers
-        pieces = self._llama.create_completion(
-            prompt=tokens,
-            max_tokens=min(self._max_tokens, room),
-            temperature=self._temperature,
-            repeat_penalty=REPEAT_PENALTY,
-            seed=seed,
-            grammar=None if answer is None else self._grammar(answer, min(self._max_tokens, room)),
-            stop=[self._end_of_turn],
-            stream=True,
-        )
-        return self._collected(pieces, len(tokens))
+        An answer that is stopped at a limit is closed as the grammar would have closed it.
 
-    def _collected(self, pieces: Iterator[Mapping[str, Any]], sent: int) -> Completion:
+        Raises:
+            Otherwise: the prompt does not fit into the context.
+        """
+        parts = self._parts(prompt)
+        tokens = [token for part in parts for token in part]
+        room = self._llama.n_ctx() - len(tokens)
+        if room < min(SHORTEST_ANSWER, self._max_tokens):
+            failure = ExecutorError(
+                f"the prompt has {len(tokens)} tokens, and the context holds {self._llama.n_ctx()} with the answer",
+                where=self.name,
+                hint="give --llm-context a larger number, or use a model with a longer context",
+            )
+            raise Otherwise("brief", failure)
         until = time.monotonic() + self._seconds
-        text, ended = "", None
+        longest = min(self._max_tokens, room)
+        guide = None if answer is None else self._grammar(answer, longest)
+        try:
+            self._begin(parts[0])
+            pieces = self._llama.create_completion(
+                prompt=tokens,
+                max_tokens=longest,
+                temperature=self._temperature,
+                repeat_penalty=REPEAT_PENALTY,
+                seed=seed % 2**31,
+                grammar=guide,
+                stop=[self._end_of_turn],
+                stream=True,
+            )
+            return self._collected(pieces, len(tokens), answer, until)
+        except (RuntimeError, ValueError) as error:  # llama.cpp's own: no memory, for instance
+            self._evaluated = []
+            raise ExecutorError(
+                f"llama.cpp failed: {error}", where=self.name, hint="give --llm-context a smaller number, and resume"
+            ) from None
+
+    def _begin(self, tokens: list[int]) -> None:
+        """Bring the model to where all prompts of a run have come after the same tokens.
+
+        Whatever is left of an earlier prompt, or evaluated together with other tokens than the last time, would
+        change the last bits of the numbers.
+        """
+        if self._evaluated != tokens:
+            self._llama.reset()
+            self._evaluated = []
+            self._llama.eval(tokens)
+            self._evaluated = tokens
+        self._llama.n_tokens = len(tokens)
+
+    def _collected(
+        self, pieces: Iterator[Mapping[str, Any]], sent: int, answer: Mapping[str, Any] | None, until: float
+    ) -> Completion:
+        text, reason = "", None
         notes: tuple[str, ...] = ()
         for piece in pieces:
             choice = piece["choices"][0]
             text += choice["text"]
-            ended = choice["finish_reason"] or ended
-            if ended is None and time.monotonic() > until:
-                ended, notes = "length", (f"the model was stopped after {self._seconds:g} s",)
+            reason = choice["finish_reason"] or reason
+            if reason is None and time.monotonic() > until:
+                reason, notes = "length", (f"the model was stopped after {self._seconds:g} s",)
                 break
         written = max(0, self._llama.n_tokens - sent)
         usage = Usage(input_tokens=sent, output_tokens=written, cost_usd=None)
-        return Completion(text, "length" if ended == "length" else "complete", usage, notes)
+        if answer is None or reason != "length":
+            return Completion(text, "length" if reason == "length" else "complete", usage, notes)
+        text, missing = ended(text, answer)
+        notes = (*notes, f"the answer was ended after {written} tokens, in {missing[0]}") if missing else notes
+        return Completion(text, "length" if {*_EITHER} & {*missing} else "complete", usage, notes)
 
-    def _tokens(self, prompt: Prompt) -> list[int]:
-        """The prompt as the model's chat template frames it; only the frame may hold the model's special tokens."""
+    def _parts(self, prompt: Prompt) -> list[list[int]]:
+        """The prompt as the model's chat template frames it: up to the end of the system text, then the rest.
+
+        Only the frame may hold the model's special tokens.
+        """
         texts = [prompt.system, *(message.text for message in prompt.messages)]
         marks = [f"\x02{number}\x03" for number in range(len(texts))]
         roles = ["system", *(message.role for message in prompt.messages)]
         turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         framed = self._format(messages=turns).prompt
-        tokens: list[int] = []
+        parts: list[list[int]] = []
         for mark, text in zip(marks, texts, strict=True):
             frame, found, framed = framed.partition(mark)
             if not found:
@@ -163,8 +207,8 @@ class LocalClient:
                     where=self.name,
                     hint="use another model",
                 )
-            tokens += self._tokenised(frame, special=True) + self._tokenised(text, special=False)
-        return tokens + self._tokenised(framed, special=True)
+            parts.append(self._tokenised(frame, special=True) + self._tokenised(text, special=False))
+        return [*parts, self._tokenised(framed, special=True)]
 
     def _tokenised(self, text: str, *, special: bool) -> list[int]:
         tokens: list[int] = self._llama.tokenize(text.encode(), add_bos=False, special=special) if text else []
@@ -205,11 +249,12 @@ def _check(file: str) -> None:
         )
 
 
-def _context(llama_cpp: Any, file: str) -> int:
-    """Tokens that the model was trained to see, or as many as are affordable; llama.cpp's choice if it is not said."""
+def _context(llama_cpp: Any, file: str, wanted: int | None) -> int:
+    """Tokens that the model was trained to see, or as many as are wanted; llama.cpp's choice if it is not said."""
     model = llama_cpp.Llama(model_path=file, n_ctx=1, verbose=False)
     try:
         trained = model.metadata.get(f"{model.metadata.get('general.architecture')}.context_length", "0")
     finally:
         model.close()
-    return min(int(trained), MAX_CONTEXT)
+    known, bound = int(trained), wanted or MAX_CONTEXT
+    return min(known, bound) if known else wanted or 0

@@ -19,7 +19,7 @@ class ReplayExecutor:
     """Gives each request the reply that the same request got when the run was recorded.
 
     Each reply is given once, in the order of the recording; replies to requests that are not made now are passed
-    over, so a replay that was interrupted goes on where it was. The same seed, data, rulebook and replies make the
+    over, and a replay that was interrupted goes on where it was. The same seed, data, rulebook and replies make the
     same requests, unless measured times or energy are part of them.
 
     Args:
@@ -51,13 +51,26 @@ class ReplayExecutor:
         Raises:
             ExecutorError: the replies have run out, or the recorded run was asked something else.
         """
-        prompt = str(prompt_for(request, feedback))
-        for index in range(self._next, len(self._replies)):
-            recorded = self._replies[index]
-            if recorded.prompt == prompt:
-                self._next = index + 1
-                return replace(recorded, executor=self.name, usage=Usage(), seconds=0.0, tries=())
-        raise self._lost(request, prompt)
+        index = self._found(_prompts(request, feedback))
+        if index is None:
+            raise self._lost(request, self.text(request, feedback))
+        self._next = index + 1
+        return replace(self._replies[index], executor=self.name, usage=Usage(), seconds=0.0, tries=())
+
+    def text(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> str:
+        """The prompt as it was when the run was recorded; the one of now if it was another."""
+        index = self._found(_prompts(request, feedback))
+        return str(prompt_for(request, feedback)) if index is None else self._replies[index].prompt or ""
+
+    def recall(self, reply: Reply) -> None:
+        """Go on after a reply that was given before the replay was resumed."""
+        index = self._found((reply.prompt,))
+        self._next = self._next if index is None else index + 1
+
+    def _found(self, prompts: Sequence[str | None]) -> int | None:
+        """The number of the next reply to one of these prompts."""
+        left = range(self._next, len(self._replies))
+        return next((index for index in left if self._replies[index].prompt in prompts), None)
 
     def _lost(self, request: EditRequest, prompt: str) -> ExecutorError:
         where = f"{self.name}, iteration {request.iteration}"
@@ -73,6 +86,12 @@ class ReplayExecutor:
             where=where,
             hint="replay with that run's data, rulebook, seed and options; measured times and energy always differ",
         )
+
+
+def _prompts(request: EditRequest, feedback: Sequence[Feedback]) -> list[str]:
+    """In all the forms in which a server may have wanted it."""
+    fenced = replace(request, limits=replace(request.limits, prefer="fenced"))
+    return [str(prompt_for(form, feedback, brief=brief)) for brief in (False, True) for form in (request, fenced)]
 
 
 def _difference(recorded: str, now: str) -> str:

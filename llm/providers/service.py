@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
-from lemonade_es.errors import ConfigError, ExecutorError
+from lemonade_es.errors import ExecutorError
+from lemonade_es.llm.address import Address
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
 
 NO_KEY = "not-needed"
 """What is sent as the key to a server of the user's own when none is set: SDKs want one, such servers do not."""
 
-SHORTEST_SECRET = 16
+SHORTEST_SECRET = 8
 """A shorter key is made up, no secret, and may well occur in source code."""
+
+SHORTEST_TOLD = 4
+"""Likewise for the words of errors, where nothing is lost if one is taken out too many."""
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+"""Environment variables whose URLs may hold a password, in either case."""
+
+_LOGS = (
+    *(
+        f"{library}.{part}"
+        for library in ("httpcore", "httpcore2")
+        for part in ("connection", "http11", "http2", "proxy")
+    ),
+    *("httpx", "httpx2", "urllib3.connectionpool"),
+    *("openai._base_client", "anthropic._base_client", "google_genai._api_client"),
+)
+"""Loggers that tell of single requests and answers."""
+
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|maximum context length|context size|context window|prompt is too long"
+    r"|input token count.*exceeds|too many (input )?tokens",
+    re.IGNORECASE,
+)
 
 MOST_TOKENS = 10**9
 """A server that counts more in one call counts wrongly."""
@@ -32,20 +60,22 @@ class Service:
     Attributes:
         name: provider and model, as ``--llm`` names them.
         model: the server's name for the model.
-        url: the server.
+        address: of the server.
         elsewhere: whether it is not the provider's own.
         key: what is sent; a word that means nothing if no key is set.
         key_variable: the environment variable that the key was, or should have been, in.
         timeout: seconds to wait for the connection, and for each piece of the answer.
+        secrets: what must not be told, beside the key.
     """
 
     name: str
     model: str
-    url: str
+    address: Address
     elsewhere: bool
     key: str = field(repr=False)
     key_variable: str
     timeout: float
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def found(
@@ -56,6 +86,7 @@ class Service:
         urls: Sequence[str],
         base_url: str | None,
         home: str,
+        example: str | None = None,
         timeout: float,
     ) -> Service:
         """The service as arguments and environment say.
@@ -66,6 +97,7 @@ class Service:
             urls: likewise for the base URL.
             base_url: the user's; before the environment's.
             home: the provider's own.
+            example: of another; ``home`` if there is no better one.
             timeout: seconds to wait for each step of a call.
 
         Raises:
@@ -82,17 +114,22 @@ class Service:
             )
         if not (key.isascii() and key.isprintable()):
             raise ExecutorError(f"{variable} holds characters that no key has", where=name, hint="copy the key again")
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{url!r} is no base URL", where="base_url", hint=f"write for example {home}")
+        address = Address.of(url or home, example or home)
         return cls(
             name=name,
             model=name.partition(":")[2],
-            url=(url or home).rstrip("/"),
+            address=address,
             elsewhere=url is not None,
             key=key or NO_KEY,
             key_variable=variable,
             timeout=timeout,
+            secrets=(*address.secrets, *_proxy_secrets()),
         )
+
+    @property
+    def url(self) -> str:
+        """The server, as it may be shown."""
+        return self.address.url
 
     def failed(
         self, status: int, said: str, headers: Mapping[str, str] | None = None, wait: float | None = None
@@ -161,7 +198,7 @@ class Service:
             body: of its answer.
             expected: what kind of server has that base URL.
         """
-        said = self.scrubbed(body)[:200]
+        said = self.scrubbed(body, SHORTEST_TOLD)[:200]
         return self.fault(
             "protocol",
             f"the answer of {self.url} is no completion: {said!r}",
@@ -178,12 +215,39 @@ class Service:
 
     def one_line(self, text: str) -> str:
         """A server's words on one line, without the key and what does not print."""
-        printable = (character if character.isprintable() else " " for character in self.scrubbed(text))
+        hidden = self.scrubbed(text, SHORTEST_TOLD)
+        printable = (character if character.isprintable() else " " for character in hidden)
         return " ".join("".join(printable).split())[:MOST_WORDS]
 
-    def scrubbed(self, text: str) -> str:
-        """``text`` without the key, which servers and proxies have been seen to repeat."""
-        return text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
+    @contextmanager
+    def untold(self) -> Iterator[None]:
+        """Keep what must not be told out of the logs of HTTP libraries: they tell URLs and what servers repeat."""
+
+        def harmless(record: logging.LogRecord) -> bool:
+            said = record.getMessage()
+            return said == self.scrubbed(said, SHORTEST_TOLD)
+
+        logs = [logging.getLogger(name) for name in _LOGS]
+        for log in logs:
+            log.addFilter(harmless)
+        try:
+            yield
+        finally:
+            for log in logs:
+                log.removeFilter(harmless)
+
+    def scrubbed(self, text: str, shortest: int = SHORTEST_SECRET) -> str:
+        """``text`` without key and credentials, which servers and proxies have been seen to repeat."""
+        keys = () if self.key == NO_KEY else (self.key,)
+        for secret in (*self.secrets, *keys):
+            if len(secret) >= shortest:
+                text = text.replace(secret, "[key]")
+        return text
+
+
+def too_long(said: str) -> bool:
+    """Whether a server's refusal says that the prompt does not fit into the model's context."""
+    return _TOO_LONG.search(said) is not None
 
 
 def count(counts: object, name: str) -> int:
@@ -199,3 +263,12 @@ def _first(variables: Sequence[str]) -> tuple[str, str]:
         if value:
             return variable, value
     return variables[0], ""
+
+
+def _proxy_secrets() -> Iterator[str]:
+    for name in _PROXIES:
+        for variable in (name, name.lower()):
+            userinfo, at, _ = os.environ.get(variable, "").rpartition("@")
+            if at:
+                password = userinfo.rpartition("/")[2].partition(":")[2]
+                yield from filter(None, {password, unquote(password)})

@@ -17,6 +17,7 @@ class Say:
         refusal: the words of a refusal; where a provider has no refusals, those of a blocked prompt.
         input_tokens: counted as sent, cached ones among them; ``None`` leaves out the count of tokens.
         cached_tokens: of them, read from the provider's cache.
+        cache_write_tokens: of them, written to it.
         output_tokens: counted as received, reasoning among them.
         reasoning_tokens: of them, not shown.
         delay: seconds to wait before answering.
@@ -27,6 +28,7 @@ class Say:
     refusal: str | None = None
     input_tokens: int | None = 1000
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 200
     reasoning_tokens: int = 0
     delay: float = 0.0

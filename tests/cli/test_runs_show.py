@@ -98,6 +98,7 @@ def test_the_totals_of_calls_tokens_and_cost_are_in_the_result(talked):
         "tries": 5,
         "input_tokens": 4000,
         "cached_tokens": 500,
+        "cache_write_tokens": 0,
         "output_tokens": 800,
         "reasoning_tokens": 100,
         "cost_usd": pytest.approx((3500 * 10 + 500 * 5 + 800 * 20) / 1e6),
@@ -176,6 +177,23 @@ def test_a_recorded_run_is_replayed_without_a_model_and_comes_to_the_same(lemona
     more = lemonade("run", "--resume", "latest", "--iterations", 3)
     assert more.code == 2
     assert "go on with: lemonade-es run --resume" in more.err
+
+
+def test_a_prompt_that_no_answer_came_to_is_shown_as_it_was_sent_and_its_tries_are_explained(lemonade):
+    with ModelServer([Fail(503, headers={"Retry-After": "0"}), Fail(401, "Incorrect API key provided")]) as server:
+        assert run(lemonade, server, "--iterations", 1).code == 2
+        sent = [request.body["messages"] for request in server.requests]
+    assert sent[0] == sent[1]
+    told = lemonade("prompt", "latest", "--iteration", 1)
+    system, user = (message["content"] for message in sent[0])
+    assert told.out == f"[system]\n{system}\n\n[user]\n{user}\n"
+    (explained,) = lemonade("explain", "latest", "--json").json
+    (lost,) = explained["unanswered"]
+    assert ([item["code"] for item in lost["tries"]], lost["interrupted"]) == (["overloaded", "denied"], False)
+    page = lemonade("explain", "latest").out
+    assert "attempt 1: openai:gpt-4o gave no answer" in page
+    assert "try 1: overloaded after" in page
+    assert "try 2: denied after" in page
 
 
 def test_a_run_to_replay_that_is_not_there_is_said_so(lemonade, tmp_path):

@@ -107,6 +107,7 @@ def test_the_bill_of_calls_without_a_price_is_not_known_but_what_is_known_is_kep
         "tries": 2,
         "input_tokens": 1010,
         "cached_tokens": 400,
+        "cache_write_tokens": 0,
         "output_tokens": 205,
         "reasoning_tokens": 50,
         "cost_usd": None,

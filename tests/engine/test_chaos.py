@@ -175,7 +175,7 @@ class Stopping:
 
     def begin(self, recorded):
         self.told, self.recorded = 0, recorded
-        self.left = self.chance.randint(1, 60)
+        self.left = self.chance.randint(1, 20)
 
     def step(self, *_):
         self.left -= 1
@@ -273,6 +273,12 @@ def test_a_search_that_is_stopped_again_and_again_pays_for_no_reply_twice(bench,
         assert len(server.requests) == len(plan.acts)
     assert stopping.stops > 10
     assert [reply.usage.input_tokens for reply in recorded_of(bench)] == paid(plan.acts)
+    stopped = [event for event in bench.events() if isinstance(event, Unanswered)]
+    assert stopped
+    assert all(event.interrupted and event.tries for event in stopped)
+    tries = [each for event in (*stopped, *recorded_of(bench)) for each in event.tries]
+    expected = [code for codes, _ in plan.replies for code in codes]
+    assert sorted(each.code for each in tries) == sorted(expected)
     measured = [event for event in bench.events() if isinstance(event, Measured)]
     assert len(measured) == 60
 

@@ -22,7 +22,7 @@ from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.anthropic import MAX_TOKENS, AnthropicClient
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest, ReplyLimits
+from lemonade_es.llm.request import Attempt, EditRequest, ReplyLimits
 from lemonade_es.llm.testing import Act, AnthropicWire, Drop, Fail, ModelServer, Request, Say, Send, Trickle
 from lemonade_es.task import Task
 
@@ -170,6 +170,35 @@ def test_where_nothing_helps_the_patch_is_asked_for_in_words_alone() -> None:
     assert not {"output_config", "tools", "tool_choice"} & server.requests[3].body.keys()
     assert reply.text == PATCH
     assert len(reply.notes) == 3
+    assert "one code fence" in str(server.requests[3].body["messages"]) + str(server.requests[3].body["system"])
+
+
+def test_tokens_written_to_the_cache_are_counted_and_paid_at_their_price() -> None:
+    say = Say(PATCH, input_tokens=1000, cached_tokens=100, cache_write_tokens=700, output_tokens=0)
+    with ModelServer([say], AnthropicWire()) as server:
+        client = AnthropicClient("claude-test", base_url=server.url, timeout=5.0)
+        usage = ModelExecutor(client, {NAME: Price(4.0, 8.0, 1.0, 5.0)}).ask(REQUEST).usage
+
+    assert (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens) == (1000, 100, 700)
+    assert usage.cost_usd == pytest.approx((200 * 4 + 100 * 1 + 700 * 5) / 1e6)
+
+
+def test_a_bound_on_the_answer_is_sent() -> None:
+    with served(Say(PATCH), max_tokens=900) as (executor, server):
+        executor.ask(REQUEST)
+
+    assert server.requests[0].body["max_tokens"] == 900
+
+
+def test_a_prompt_that_is_too_long_is_told_in_brief() -> None:
+    tried = EditRequest(REQUEST.task, 2, "import torch\n", history=(Attempt(1, ("ACL",), "ok", summary="reshaped"),))
+    said = "prompt is too long: 210000 tokens > 200000 maximum"
+    with served(Fail(400, said), Say(PATCH)) as (executor, server):
+        reply = executor.ask(tried)
+
+    assert "reshaped" in str(server.requests[0].body)
+    assert "reshaped" not in str(server.requests[1].body)
+    assert "too long" in reply.notes[0]
 
 
 def test_a_model_that_writes_less_is_asked_for_less() -> None:

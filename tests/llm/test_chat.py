@@ -16,7 +16,14 @@ from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
 from lemonade_es.llm.chat import Completion, ModelExecutor
 from lemonade_es.llm.executor import Reply, Try
-from lemonade_es.llm.faults import CallFaultError, NoAnswerError, asked_wait, passing
+from lemonade_es.llm.faults import (
+    INTERRUPTED,
+    CallFaultError,
+    CallInterrupted,
+    NoAnswerError,
+    asked_wait,
+    passing,
+)
 from lemonade_es.llm.prompt import Prompt
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.task import Task
@@ -51,7 +58,7 @@ class Client:
     calls: int = 0
     name: str = "chat:m"
 
-    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> Completion:
+    def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None, seed: int = 0) -> Completion:
         act = self.script[self.calls]
         self.calls += 1
         self.clock.now += 2.0
@@ -150,21 +157,26 @@ def test_an_answer_of_no_use_stays_one() -> None:
 def test_an_interruption_ends_the_tries_at_once() -> None:
     client = Client([FAULT, KeyboardInterrupt(), Completion("hi")])
     executor = ModelExecutor(client, {}, clock=client.clock, sleep=client.clock.sleep)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(CallInterrupted) as stop:
         executor.ask(REQUEST)
 
     assert client.calls == 2
+    assert [item.code for item in stop.value.tries] == ["overloaded", INTERRUPTED]
+    assert stop.value.tries[1].seconds == 2.0
 
 
 def test_an_interruption_of_a_wait_ends_it_at_once() -> None:
     def interrupted(seconds: float) -> None:
+        client.clock.now += 0.25
         raise KeyboardInterrupt
 
     client = Client([FAULT, Completion("hi")])
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(CallInterrupted) as stop:
         ModelExecutor(client, {}, clock=client.clock, sleep=interrupted).ask(REQUEST)
 
     assert client.calls == 1
+    (failed,) = stop.value.tries
+    assert (failed.code, failed.waited) == ("overloaded", 0.25)
 
 
 def test_nothing_that_cannot_be_stored_leaves_the_executor() -> None:

@@ -22,7 +22,7 @@ from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.gemini import SDK, SDKS, GeminiClient
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest, ReplyLimits
+from lemonade_es.llm.request import Attempt, EditRequest, ReplyLimits
 from lemonade_es.llm.testing import Act, Drop, Fail, GeminiWire, ModelServer, Say, Send, Trickle
 from lemonade_es.task import Task
 
@@ -39,8 +39,12 @@ PATCH = json.dumps(
         "predicted": None,
     }
 )
+ENVELOPE = {"summary": "A first network.", "model_py": None, "edits": None, "applied": [], "skipped": []}
+FENCED = json.dumps({**ENVELOPE, "predicted": None}) + "\n```python\nimport torch\n```\n"
+TRIED = EditRequest(REQUEST.task, 2, "import torch\n", history=(Attempt(1, ("ACL",), "ok", summary="reshaped"),))
 NO_TEMPERATURE = Fail(400, "temperature is not supported by this model")
 NO_SCHEMA = Fail(400, "Json mode is not enabled for models/gemini-test")
+NO_JSON_MODE = Fail(400, "response_mime_type application/json is not supported")
 MODULES = {"google-genai": "google.genai", "google-generativeai": "google.generativeai"}
 
 Served = Callable[..., AbstractContextManager[tuple[ModelExecutor, ModelServer]]]
@@ -145,7 +149,38 @@ def test_what_the_model_refuses_is_left_out_from_then_on_and_noted(served: Serve
     )
     assert len(server.requests) == 4
     assert config_in(server.requests[1].body).keys() & {"temperature", "responseMimeType"} == {"responseMimeType"}
-    assert not server.requests[3].body.get("generationConfig")
+    assert server.requests[3].body["generationConfig"] == {"responseMimeType": "application/json"}
+
+
+def test_where_no_json_mode_is_left_the_answer_is_asked_for_in_a_fence(served: Served) -> None:
+    with served(NO_SCHEMA, NO_JSON_MODE, Say(FENCED), Say(FENCED)) as (executor, server):
+        first, second = executor.ask(REQUEST), executor.ask(REQUEST)
+
+    assert first.notes[-1] == second.notes[-1] == "JSON mode left out: the server refused it"
+    assert read_reply(first).patch.model_py == "import torch"
+    assert "responseMimeType" not in config_in(server.requests[3].body)
+    assert "one code fence" in (first.prompt or "")
+    assert len(server.requests) == 4
+
+
+def test_a_bound_on_tokens_is_sent_and_left_out_where_it_is_refused(served: Served) -> None:
+    refusal = Fail(400, "Unknown name maxOutputTokens")
+    with served(refusal, Say(PATCH), max_tokens=900) as (executor, server):
+        reply = executor.ask(REQUEST)
+
+    assert config_in(server.requests[0].body)["maxOutputTokens"] == 900
+    assert "maxOutputTokens" not in config_in(server.requests[1].body)
+    assert reply.notes == ("max_output_tokens left out: the server refused it",)
+
+
+def test_a_prompt_that_is_too_long_is_told_in_brief(served: Served) -> None:
+    said = "The input token count (9000) exceeds the maximum number of tokens allowed (8192)."
+    with served(Fail(400, said), Say(PATCH)) as (executor, server):
+        reply = executor.ask(TRIED)
+
+    assert "reshaped" in str(server.requests[0].body)
+    assert "reshaped" not in str(server.requests[1].body)
+    assert "too long" in reply.notes[0]
 
 
 def test_a_parameter_is_left_out_once_and_not_for_ever(failure_of: Callable[..., NoAnswerError]) -> None:

@@ -23,7 +23,7 @@ from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest, ReplyLimits
+from lemonade_es.llm.request import Attempt, EditRequest, Feedback, ReplyLimits
 from lemonade_es.llm.testing import Act, Drop, Fail, ModelServer, Say, Send
 from lemonade_es.task import Task
 
@@ -39,13 +39,29 @@ PATCH = json.dumps(
         "predicted": None,
     }
 )
+ENVELOPE = {"summary": "A first network.", "model_py": None, "edits": None, "applied": [], "skipped": []}
+FENCED = json.dumps({**ENVELOPE, "predicted": None}) + "\n```python\nimport torch\n```\n"
+TRIED = EditRequest(REQUEST.task, 2, "import torch\n", history=(Attempt(1, ("ACL",), "ok", summary="reshaped"),))
 NO_TEMPERATURE = Fail(
     400,
     "Unsupported value: 'temperature' does not support 0.5 with this model.",
     code="unsupported_value",
     param="temperature",
 )
-NO_FORMAT = Fail(400, "This server cannot do response_format json_schema")
+NO_SCHEMA = Fail(400, "This server cannot do response_format json_schema")
+NO_JSON = Fail(400, "This server cannot do response_format json_object")
+LLAMA_CPP = Fail(500, 'response_format type must be one of "text" or "json_object", but got: json_schema')
+VLLM = Fail(
+    400,
+    "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
+    "'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}]",
+)
+NO_LIMIT = Fail(
+    400,
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    code="unsupported_parameter",
+    param="max_tokens",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +71,11 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def served(*script: Act, tries: int = 1, timeout: float = 5.0) -> Iterator[tuple[ModelExecutor, ModelServer]]:
+def served(
+    *script: Act, tries: int = 1, timeout: float = 5.0, max_tokens: int | None = None
+) -> Iterator[tuple[ModelExecutor, ModelServer]]:
     with ModelServer(script) as server:
-        client = OpenAIClient("gpt-test", base_url=server.url, timeout=timeout)
+        client = OpenAIClient("gpt-test", base_url=server.url, timeout=timeout, max_tokens=max_tokens)
         prices = {"openai:gpt-test": Price(1.0, 2.0, 0.5)}
         yield ModelExecutor(client, prices, backoff=Backoff(tries=tries, base=0.01)), server
 
@@ -109,15 +127,55 @@ def test_a_fenced_reply_is_asked_for_without_a_schema() -> None:
 
 
 def test_a_parameter_that_the_model_refuses_is_left_out_from_then_on_and_noted() -> None:
-    with served(NO_TEMPERATURE, NO_FORMAT, Say(PATCH), Say(PATCH)) as (executor, server):
+    with served(NO_TEMPERATURE, NO_SCHEMA, Say(PATCH), Say(PATCH)) as (executor, server):
         first, second = executor.ask(REQUEST), executor.ask(REQUEST)
 
-    notes = ("temperature left out: the server refused it", "response_format left out: the server refused it")
+    notes = ("temperature left out: the server refused it", "json_schema left out: the server refused it")
     assert first.notes == second.notes == notes
     assert "temperature" not in server.requests[1].body
-    assert "response_format" in server.requests[1].body
+    assert server.requests[1].body["response_format"]["type"] == "json_schema"
     assert len(server.requests) == 4
-    assert not {"temperature", "response_format"} & server.requests[3].body.keys()
+    assert "temperature" not in server.requests[3].body
+    assert server.requests[3].body["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("refusal", [NO_SCHEMA, LLAMA_CPP, VLLM])
+def test_a_server_without_schemas_is_asked_for_json_and_one_without_json_for_a_fence(refusal: Fail) -> None:
+    with served(refusal, NO_JSON, Say(FENCED), Say(FENCED)) as (executor, server):
+        first, second = executor.ask(REQUEST), executor.ask(REQUEST)
+
+    notes = tuple(f"{form} left out: the server refused it" for form in ("json_schema", "json_object"))
+    assert first.notes == second.notes == notes
+    kinds = [request.body.get("response_format", {}).get("type") for request in server.requests]
+    assert kinds == ["json_schema", "json_object", None, None]
+    assert "one code fence" not in str(server.requests[1].body)
+    assert "one code fence" in str(server.requests[2].body)
+    assert first.prompt == executor.text(REQUEST)
+    assert read_reply(first).patch.model_py == "import torch"
+
+
+def test_a_failing_server_is_not_mistaken_for_one_without_schemas() -> None:
+    error = failure_of(Fail(500, "cannot make JSON of the schema"))
+
+    assert "(500)" in str(error)
+
+
+def test_the_bound_on_an_answer_goes_by_the_name_that_the_server_knows() -> None:
+    with served(NO_LIMIT, Say(PATCH), Say(PATCH), max_tokens=700) as (executor, server):
+        replies = [executor.ask(REQUEST) for _ in range(2)]
+
+    bounds = [
+        (request.body.get("max_tokens"), request.body.get("max_completion_tokens")) for request in server.requests
+    ]
+    assert bounds == [(700, None), (None, 700), (None, 700)]
+    assert {reply.notes for reply in replies} == {("max_tokens left out: the server refused it",)}
+
+
+def test_without_a_wish_no_bound_on_tokens_is_sent() -> None:
+    with served(Say(PATCH)) as (executor, server):
+        executor.ask(REQUEST)
+
+    assert not {"max_tokens", "max_completion_tokens"} & server.requests[0].body.keys()
 
 
 def test_a_parameter_is_left_out_once_and_not_for_ever() -> None:
@@ -132,6 +190,30 @@ def test_another_bad_request_is_not_mistaken_for_a_refused_parameter() -> None:
     error = failure_of(Fail(400, said, code="context_length_exceeded", param="messages"))
 
     assert "maximum context length" in str(error)
+
+
+def test_a_prompt_that_is_too_long_is_told_in_brief_and_that_is_noted() -> None:
+    said = Fail(400, "This model's maximum context length is 8192 tokens", code="context_length_exceeded")
+    refused = Feedback("SYNTAX_ERROR", "It is no Python.", "no python at all")
+    with served(said, Say(PATCH)) as (executor, server):
+        reply = executor.ask(TRIED, [refused])
+
+    first, second = (str(request.body) for request in server.requests)
+    assert "reshaped" in first
+    assert "no python at all" in first
+    assert "reshaped" not in second
+    assert "no python at all" not in second
+    assert "It is no Python." in second
+    assert reply.notes == ("told without earlier iterations and refused words: the prompt was too long",)
+    assert reply.prompt != executor.text(TRIED, [refused])
+
+
+def test_a_prompt_that_is_too_long_in_brief_as_well_is_an_error() -> None:
+    said = Fail(400, "This model's maximum context length is 8192 tokens")
+    with served(said, said) as (executor, server), pytest.raises(NoAnswerError, match="maximum context length"):
+        executor.ask(TRIED)
+
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -172,12 +254,12 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: S
         (Fail(503, "full"), "overloaded", "failing (503): full", "resume"),
         (Fail(529, "full"), "overloaded", "failing (529): full", "resume"),
         (Send(b"<html>Bad gateway</html>", 502, "text/html"), "server_error", "failing (502): ", "resume"),
-        (Send(b"<html>welcome</html>", content_type="text/html"), "protocol", "no chat completion", "/v1"),
-        (Send(b""), "protocol", "no chat completion", "/v1"),
-        (Send(b"{not json"), "protocol", "no chat completion", "/v1"),
-        (Send(b"[" * 500_000), "protocol", "no chat completion", "/v1"),
-        (Send(b'{"choices": []}'), "protocol", "no chat completion", "/v1"),
-        (Send(b'{"choices": [{"message": "hi"}]}'), "protocol", "no chat completion", "/v1"),
+        (Send(b"<html>welcome</html>", content_type="text/html"), "protocol", "no completion", "/v1"),
+        (Send(b""), "protocol", "no completion", "/v1"),
+        (Send(b"{not json"), "protocol", "no completion", "/v1"),
+        (Send(b"[" * 500_000), "protocol", "no completion", "/v1"),
+        (Send(b'{"choices": []}'), "protocol", "no completion", "/v1"),
+        (Send(b'{"choices": [{"message": "hi"}]}'), "protocol", "no completion", "/v1"),
         (Send(b'{"error": {"message": "overloaded"}}'), "protocol", "overloaded", "/v1"),
         (Send(b'{"error": {"code": 429, "message": "slow down"}}'), "rate_limit", "(429): slow down", "resume"),
         (Send(b'{"error": {"code": 401, "message": "who?"}}'), "denied", "refused the key", "OPENAI_API_KEY"),

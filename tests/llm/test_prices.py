@@ -38,6 +38,22 @@ def test_a_user_s_prices_stand_in_for_the_shipped_ones() -> None:
     assert cost(Usage(1_000_000), "openai:gpt-4o", prices) is None
 
 
+def test_what_is_written_to_a_cache_has_a_price_of_its_own() -> None:
+    usage = Usage(input_tokens=1000, cached_tokens=200, cache_write_tokens=600)
+    dear = price_mapping({"m": {"input": 4, "output": 2, "cached": 1, "cache_write": 5}})
+    plain = price_mapping({"m": {"input": 4, "output": 2, "cached": 1}})
+
+    assert cost(usage, "m", dear) == pytest.approx((200 * 4 + 200 * 1 + 600 * 5) / 1e6)
+    assert cost(usage, "m", plain) == pytest.approx((800 * 4 + 200 * 1) / 1e6)
+
+
+def test_anthropic_asks_a_quarter_more_for_what_it_writes_to_its_cache() -> None:
+    anthropic = [price for name, price in shipped().models.items() if name.startswith("anthropic:")]
+
+    assert anthropic
+    assert all(price.cache_write == pytest.approx(1.25 * price.input) for price in anthropic)
+
+
 def test_the_shipped_table_has_a_date_a_source_and_sane_prices() -> None:
     table = shipped()
 

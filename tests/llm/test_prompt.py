@@ -227,3 +227,12 @@ def test_quoted_text_is_one_line_of_json(text: str) -> None:
 
     assert line.isprintable()
     assert json.loads(line) == text
+
+
+def test_a_table_and_a_number_to_predict_are_told_as_such() -> None:
+    prompt = str(prompt_for(EditRequest(Task("table", "diabetes", (10,), 1, objective="regression"), 1)))
+
+    assert 'A PyTorch table regression network for the data set "diabetes"' in prompt
+    assert "float32 rows of shape `(N, 10)`" in prompt
+    assert "one number each, `(N, 1)`" in prompt
+    assert "Accuracy means R2" in prompt

@@ -1,0 +1,171 @@
+"""Keys, and credentials in base URLs: they go where they belong, and appear in nothing that is kept, told or logged."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lemonade_es.errors import ConfigError, LemonadeError
+from lemonade_es.llm import registry
+from lemonade_es.llm.address import Address, shown
+from lemonade_es.llm.backoff import Backoff
+from lemonade_es.llm.chat import ChatClient, ModelExecutor
+from lemonade_es.llm.providers.anthropic import AnthropicClient
+from lemonade_es.llm.providers.gemini import GeminiClient
+from lemonade_es.llm.providers.openai import OpenAIClient
+from lemonade_es.llm.reply import read_reply
+from lemonade_es.llm.request import EditRequest
+from lemonade_es.llm.testing import Act, AnthropicWire, Drop, Fail, GeminiWire, ModelServer, OpenAIWire, Say, Send
+from lemonade_es.task import Task
+
+KEY = "sk-canary-of-the-environment-41"
+USER, PASSWORD, TOKEN = "canary-user", "canary/pass:word", "canary-token-77"
+CREDENTIALS = f"{USER}:canary%2Fpass:word"
+BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+CANARIES = (KEY, PASSWORD, "canary%2Fpass", TOKEN, BASIC)
+PROXY = "canary-of-the-proxy"
+REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
+ECHO = f"saw {KEY} and {CREDENTIALS} and {PASSWORD} and ?key={TOKEN} and Basic {BASIC} and {PROXY}"
+
+Client = Callable[..., ChatClient]
+PROVIDERS: dict[str, tuple[Client, Any]] = {
+    "openai": (lambda **options: OpenAIClient("m", **options), OpenAIWire),
+    "anthropic": (lambda **options: AnthropicClient("m", **options), AnthropicWire),
+    "gemini": (lambda **options: GeminiClient("m", sdk="google-genai", **options), GeminiWire),
+    "gemini-legacy": (lambda **options: GeminiClient("m", sdk="google-generativeai", **options), GeminiWire),
+}
+ACTS: dict[str, Act] = {
+    "wrong key": Fail(401, ECHO),
+    "forbidden": Fail(403, ECHO),
+    "unknown model": Fail(404, ECHO),
+    "bad request": Fail(400, ECHO),
+    "too long": Fail(400, f"prompt is too long, context_length_exceeded, {ECHO}"),
+    "slow down": Fail(429, ECHO),
+    "failing": Fail(500, ECHO),
+    "redirect": Fail(307, ECHO, headers={"Location": f"http://{CREDENTIALS}@127.0.0.1:9/?key={TOKEN}"}),
+    "a page": Send(ECHO.encode(), content_type="text/html"),
+    "cut": Send(ECHO.encode(), cut=100),
+    "dropped": Drop(),
+    "an answer": Say(ECHO),
+    "a refusal": Say(ECHO, refusal=ECHO),
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{PROXY}@127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def with_credentials(url: str) -> str:
+    return f"{url.replace('http://', f'http://{CREDENTIALS}@')}?key={TOKEN}&api-version=1"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_credentials_in_the_base_url_go_along_with_the_call(provider: str) -> None:
+    make, wire = PROVIDERS[provider]
+    with ModelServer([Say("{}")], Anywhere(wire())) as server:
+        client = make(base_url=with_credentials(server.url), timeout=5.0)
+        ModelExecutor(client, backoff=Backoff(tries=1)).ask(REQUEST)
+
+    (got,) = server.requests
+    assert got.headers["authorization"] == f"Basic {BASIC}"
+    path, _, query = got.path.partition("?")
+    assert wire().has(path)
+    assert {f"key={TOKEN}", "api-version=1"} <= set(query.split("&"))
+
+
+class Anywhere:
+    """A wire that takes paths with any query."""
+
+    def __init__(self, wire: Any) -> None:
+        self._wire = wire
+        self.base, self.answer, self.error = wire.base, wire.answer, wire.error
+
+    def has(self, path: str) -> bool:
+        return bool(self._wire.has(path.partition("?")[0]))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("what", ACTS)
+def test_no_secret_is_in_an_error_a_reply_a_repr_or_a_log(
+    provider: str, what: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    make, wire = PROVIDERS[provider]
+    told: list[str] = []
+    with ModelServer([ACTS[what]] * 2, Anywhere(wire())) as server:
+        client = make(base_url=with_credentials(server.url), timeout=5.0)
+        executor = ModelExecutor(client, backoff=Backoff(tries=2, base=0.01))
+        told += [repr(executor), executor.name, executor.text(REQUEST)]
+        try:
+            reply = executor.ask(REQUEST)
+            told.append(repr(reply))
+            read_reply(reply)
+        except LemonadeError as error:
+            told += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
+        assert server.requests
+    told += [*capfd.readouterr(), *(record.getMessage() for record in caplog.records), *map(repr, caplog.records)]
+    leaks = [(canary, text) for text in told for canary in (*CANARIES, PROXY) if canary in text]
+    assert not leaks
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("variable", [True, False])
+def test_a_base_url_that_is_none_is_refused_without_its_credentials(
+    provider: str, variable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "gemini": "GOOGLE_GEMINI_BASE_URL"}
+    for url in (f"{CREDENTIALS}@host/v1", f"ftp://{CREDENTIALS}@host/?key={TOKEN}", f"http://u:{PASSWORD}@h/v1"):
+        if variable:
+            monkeypatch.setenv(names[provider], url)
+        with pytest.raises(ConfigError, match="is no base URL") as failure:
+            registry.executor(f"{provider}:m", base_url=None if variable else url)
+        assert not [canary for canary in CANARIES if canary in str(failure.value)]
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1"),
+        ("https://me:secret@host:8/v1/", "https://***@host:8/v1/"),
+        ("https://token@host/v1?a=1&b=", "https://***@host/v1?a=***&b=***"),
+        ("https://host/v1#fragment", "https://host/v1"),
+        ("http://[::1]:8/v1", "http://[::1]:8/v1"),
+        ("me:secret@host/v1", "***@host/v1"),
+        ("http://me:p@ss@host/v1", "http://***@host/v1"),
+        ("http://me:a/b@host/v1", "http://***@host/v1"),
+        ("no url?key=secret", "no url"),
+    ],
+)
+def test_what_is_shown_of_a_base_url_holds_no_credentials(url: str, public: str) -> None:
+    assert shown(url) == public
+    assert shown(public) == public
+
+
+def test_the_parts_of_an_address_are_told_apart() -> None:
+    address = Address.of("https://me:a%20b@host:8/v1/?key=x+y", "http://example/v1")
+
+    assert address.url == "https://host:8/v1"
+    assert address.headers == {"Authorization": "Basic " + base64.b64encode(b"me:a b").decode()}
+    assert address.target("/v1/chat?beta=true") == "/v1/chat?beta=true&key=x%20y"
+    assert {"a b", "a%20b", "x y", "x%20y"} <= set(address.secrets)
+    assert "a%20b" not in repr(address)
+    assert json.dumps(address.secrets)
+
+
+def test_an_address_whose_credentials_were_not_kept_asks_for_them() -> None:
+    with pytest.raises(ConfigError, match="were not kept") as failure:
+        Address.of("https://***@host/v1?key=***", "http://example/v1")
+
+    assert failure.value.hint == "give --llm-base-url with them"
