@@ -8,7 +8,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,16 @@ from lemonade_es.errors import StoreError
 from lemonade_es.llm import registry
 from lemonade_es.rules.load import shipped
 from lemonade_es.trainer.energy import best_meter
-from lemonade_es.trainer.isolation.level import best_level
+from lemonade_es.trainer.isolation.housing import gpu_devices
+from lemonade_es.trainer.isolation.level import AUTOMATIC
+from lemonade_es.trainer.isolation.shelter import Proven, survey
 
 _PACKAGES = ("lemonade-es", "experta", "torch", "torchvision", "numpy", "scikit-learn")
 _SDKS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "google.genai"}
+_GPU_WEAKNESSES = (
+    "a candidate on the GPU may send the driver any command, so a hole in the driver is a hole in the wall",
+    "its memory is not limited by the kernel but watched five times a second, and the GPU's memory not at all",
+)
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 _ASK_TORCH = (
     "import json, torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; "
@@ -39,7 +46,6 @@ def diagnose(out: Path, store: str | None, environment: Mapping[str, str]) -> di
         store: URL of the journal, if it is not in that folder.
         environment: looked through for the names of keys; their values are not read.
     """
-    level = best_level()
     devices, problem = _cuda_devices()
     meter = best_meter("cuda" if devices else "cpu")
     return {
@@ -49,7 +55,7 @@ def diagnose(out: Path, store: str | None, environment: Mapping[str, str]) -> di
         "cpu_cores": os.cpu_count(),
         "cuda_devices": devices,
         "cuda_problem": problem,
-        "isolation": {"level": level.name, "reason": level.reason},
+        "isolation": _isolation(survey()),
         "energy": meter.describe(),
         "executors": [known.spec for known in registry.known_executors()],
         "sdks": {name: _version(name) if _importable(module) else None for name, module in _SDKS.items()},
@@ -70,7 +76,13 @@ def diagnosis_table(found: Mapping[str, Any]) -> Table:
     table.add_row("devices", ", ".join(found["cuda_devices"]) or f"CPU with {found['cpu_cores']} cores")
     if found["cuda_problem"]:
         table.add_row("CUDA", found["cuda_problem"])
-    table.add_row("isolation", f"{found['isolation']['level']}: {found['isolation']['reason']}")
+    table.add_row("isolation", f"{found['isolation']['level']} is what --isolation auto takes here")
+    for level in found["isolation"]["levels"]:
+        table.add_row("", f"{level['level']}: {'' if level['available'] else 'not to be had: '}{level['reason']}")
+        if level["canaries"]:
+            table.add_row("", f"  {_verdicts(level['canaries'])}")
+    for weakness in found["isolation"]["weaker"]:
+        table.add_row("", f"weaker here: {weakness}")
     table.add_row("energy", found["energy"])
     sdks = (f"{name} {number}" if number else f"{name} not installed" for name, number in found["sdks"].items())
     table.add_row("LLM SDKs", ", ".join(sdks))
@@ -80,6 +92,35 @@ def diagnosis_table(found: Mapping[str, Any]) -> Table:
     store = found["store"]
     table.add_row("store", f"{store['where']}: {store['problem'] or str(store['runs']) + ' runs'}")
     return table
+
+
+def _isolation(levels: Sequence[Proven]) -> dict[str, Any]:
+    """Every level, and the one that ``auto`` takes."""
+    kept = next(
+        proven.level
+        for proven in (*(proven for proven in levels if proven.level.name in AUTOMATIC), levels[-1])
+        if proven.level.available
+    )
+    return {
+        "level": kept.name,
+        "reason": kept.reason,
+        "weaker": list(_GPU_WEAKNESSES if gpu_devices() else ()),
+        "levels": [
+            {
+                "level": proven.level.name,
+                "available": proven.level.available,
+                "reason": proven.level.reason,
+                "canaries": [asdict(canary) for canary in proven.canaries],
+            }
+            for proven in levels
+        ],
+    }
+
+
+def _verdicts(canaries: Sequence[Mapping[str, Any]]) -> str:
+    escaped = [f"{canary['name']} GOT THROUGH ({canary['said']})" for canary in canaries if not canary["held"]]
+    held = ", ".join(canary["name"] for canary in canaries if canary["held"])
+    return ", ".join([*escaped, f"canaries held back: {held or 'none'}"])
 
 
 def _version(name: str) -> str | None:

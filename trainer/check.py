@@ -7,24 +7,28 @@ small batch is really computed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 import torch._dynamo  # meta kernels import parts of it in their first call, which would cost every child a second
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.candidate import Refusal, build, example, explain, parse
+from lemonade_es.trainer import blame
+from lemonade_es.trainer.candidate import complete, construct, example, parse
 from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
+from lemonade_es.trainer.loss import example_labels, loss
 from lemonade_es.trainer.measurement import Budget, CheckReport
+from lemonade_es.trainer.output import listed, wrong_output
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.refusal import Refusal, explain
 from lemonade_es.trainer.trace import trace
 
 Stage = Literal["parse", "build", "forward", "budget", "batch", "done"]
+OnStage = Callable[[Stage], None]
 
 _UNKNOWN_ERROR: Mapping[Stage, str] = {
     "parse": "SYNTAX_ERROR",
@@ -34,24 +38,34 @@ _UNKNOWN_ERROR: Mapping[Stage, str] = {
     "batch": "BATCH_FAILED",
     "done": "FORWARD_FAILED",
 }
-# What the meta device says about these is right; anything else may be a limit of the meta device.
+_LARGE = 20_000_000
+"""Parameters from which on a refusal by the meta device stands if it is of a kind that is right there."""
 _CERTAIN_ON_META = frozenset(
     {
+        "BAD_ARGUMENT",
+        "FORBIDDEN_IMPORT",
         "IMPORT_FAILED",
         "NEEDS_ARGUMENTS",
+        "NO_FORWARD",
         "NO_NETWORK",
         "NO_PARAMETERS",
-        "OVER_BUDGET_PARAMS",
+        "NO_SUPER_INIT",
         "SHAPE_MISMATCH",
+        "UNDEFINED_ATTRIBUTE",
         "UNDEFINED_NAME",
         "WRONG_OUTPUT",
     }
 )
+_UNBOUNDED = frozenset({"log", "log2", "log10", "sqrt", "rsqrt", "norm", "pow", "exp", "reciprocal", "acos", "asin"})
+_CUTS = frozenset({"detach", "data", "item", "no_grad", "argmax", "sign", "round", "numpy", "tolist", "inference_mode"})
+_IN_PLACE_NOTE = "forward changes its input in place."
 _ROWS = (2, 3)  # two sizes show a batch size that is written into the network
 _REAL_ROWS = (4, 3)  # two steps show tensors that are kept from one to the next
 
 
-def check(source: str, task: Task, budget: Budget, recipe: Recipe, seed: int) -> CheckReport:
+def check(
+    source: str, task: Task, budget: Budget, recipe: Recipe, seed: int, on_stage: OnStage = lambda _: None
+) -> CheckReport:
     """Take one candidate up the ladder; a bad one is a report, never an exception.
 
     Args:
@@ -60,18 +74,23 @@ def check(source: str, task: Task, budget: Budget, recipe: Recipe, seed: int) ->
         budget: bounds that it must keep.
         recipe: its batch size scales the activation memory.
         seed: for weights and the batch.
+        on_stage: told of each step as it begins, so that it is known in which one a crash happens.
 
     Returns:
         The verdict. What was found before a refusal is in it too; ``seconds`` is for the caller to fill.
     """
-    ladder = _Ladder(source, task, budget, recipe, seed)
+    ladder = _Ladder(source, task, budget, recipe, seed, on_stage)
+    threads = torch.get_num_threads()
     try:
+        torch.set_num_threads(1)  # a second one gains nothing on a few rows
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ladder.climb()
     except BaseException as error:  # noqa: BLE001  (candidate code may raise anything)
         refusal = explain(error, source, _UNKNOWN_ERROR[ladder.stage])
         return CheckReport(False, ladder.stage, refusal.code, refusal.message, refusal.line, **ladder.found)
+    finally:
+        torch.set_num_threads(threads)
     return CheckReport(True, "done", message=" ".join(ladder.notes) or None, **ladder.found)
 
 
@@ -84,6 +103,7 @@ class _Ladder:
     budget: Budget
     recipe: Recipe
     seed: int
+    on_stage: OnStage
     stage: Stage = "parse"
     found: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -95,59 +115,95 @@ class _Ladder:
         self._keep_budget("macs", "OVER_BUDGET_MACS", "multiply-accumulates for one input")
         batch = f"a training batch of {self.recipe.batch_size}"
         self._keep_budget("activation_mb", "OVER_BUDGET_ACTIVATIONS", f"MB of activations for {batch}")
-        self.stage = "batch"
+        self._begin("batch")
         self._learn(model)
 
+    def _begin(self, stage: Stage) -> None:
+        self.stage = stage
+        self.on_stage(stage)
+
     def _examined(self) -> nn.Module | None:
-        """Examine on the meta device; where that cannot run it, on the CPU, and keep that network."""
+        """Examine on the meta device; where that cannot run it, on the CPU, and keep that network.
+
+        A network that is refused on meta is tried on the CPU too: that is right about what meta cannot do, and
+        says it in the words that everyone knows.
+        """
         try:
             self._examine("meta")
         except BaseException as error:
-            if explain(error, self.source).code in _CERTAIN_ON_META:
+            refusal, stage = self._explained(error), self.stage
+            certain = refusal.code in _CERTAIN_ON_META
+            if stage == "budget" or (certain and self.found.get("parameters", 0) > _LARGE):
                 raise
+        else:
+            return None
+        try:
             return self._examine("cpu")
-        return None
+        except BaseException as error:
+            if certain and self._explained(error).code == "OUT_OF_MEMORY":
+                self.stage = stage
+                raise refusal from None
+            raise
+
+    def _explained(self, error: BaseException) -> Refusal:
+        return explain(error, self.source, _UNKNOWN_ERROR[self.stage])
 
     def _examine(self, device: str) -> nn.Module:
+        self.notes.clear()
         with torch.device(device):
-            model = self._built()
-            self.stage = "forward"
-            trainable = sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad)
-            if not trainable:
-                raise Refusal("NO_PARAMETERS", "The network has no trainable parameters; give it layers that learn.")
-            self.found["parameters"] = trainable
-            self._keep_budget("parameters", "OVER_BUDGET_PARAMS", "trainable parameters")
-            seen, output = trace(model, example(self.task, _ROWS[0]))
-            self._demand_logits(output, _ROWS[0])
-            self._demand_logits(model(example(self.task, _ROWS[1])), _ROWS[1])
+            model = self._made()
+            self._count(model)
+            at_first = dict(model.named_parameters())
+            self._demand_logits(model, model(self._batch(model, _ROWS[1])), _ROWS[1])
+            late = [name for name, tensor in model.named_parameters() if tensor is not at_first.get(name)]
+            if not self._count(model):
+                raise Refusal(
+                    "NO_PARAMETERS",
+                    "The network has no trainable parameters; give it layers that learn, as attributes or in "
+                    "nn.ModuleList: those in a plain list or dict do not count.",
+                    blame.returned(model, self.source),
+                )
+            seen, output = trace(model, self._batch(model, _ROWS[0]))
+            self._demand_logits(model, output, _ROWS[0])
         self.found.update(
             macs=seen.macs,
             activation_mb=round(seen.saved_bytes / seen.rows * self.recipe.batch_size / 1e6, 3),
             census=counted(seen, self.source),
             architecture=digest(seen, model, self.source),
         )
+        if late:
+            self.notes.append(f"{listed(late)} made in the first forward pass: make all layers in __init__.")
+        if seen.strangers:
+            self.notes.append(
+                f"Not part of the network, and so not trained: {listed(list(dict.fromkeys(seen.strangers)))}; make "
+                "layers in __init__, as attributes or in nn.ModuleList."
+            )
         return model
 
-    def _built(self) -> nn.Module:
-        self.stage = "build"
+    def _made(self) -> nn.Module:
+        self._begin("build")
         torch.manual_seed(self.seed)
-        return build(self.source, self.task)
+        model = construct(self.source, self.task)
+        self._begin("forward")
+        complete(model, self.task)
+        return model
 
-    def _demand_logits(self, output: object, rows: int, when: str = "") -> None:
-        wanted = (rows, self.task.classes)
-        if not isinstance(output, Tensor):
-            got = f"a {type(output).__name__}"
-        elif tuple(output.shape) != wanted:
-            got = f"shape {tuple(output.shape)}"
-        elif not output.is_floating_point():
-            got = f"{output.dtype}".removeprefix("torch.")
-        else:
-            return
-        raise Refusal(
-            "WRONG_OUTPUT",
-            f"forward returned {got} for an input of shape {(rows, *self.task.input_shape)}{when}; "
-            f"return float logits of shape {wanted} and nothing else.",
-        )
+    def _count(self, model: nn.Module) -> int:
+        count = sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad)
+        if count:
+            self.found["parameters"] = count
+            self._keep_budget("parameters", "OVER_BUDGET_PARAMS", "trainable parameters")
+        return count
+
+    def _demand_logits(self, model: nn.Module, output: object, rows: int, when: str = "") -> None:
+        inputs, wanted = (rows, *self.task.input_shape), (rows, self.task.classes)
+        if (wrong := wrong_output(output, wanted)) is not None:
+            raise Refusal(
+                "WRONG_OUTPUT",
+                f"forward returned {wrong.what} for an input of shape {inputs}{when}; return float logits of shape "
+                f"{wanted} and nothing else. {wrong.advice}".rstrip(),
+                blame.returned(model, self.source),
+            )
 
     def _keep_budget(self, name: str, code: str, what: str) -> None:
         value, bound = self.found[name], getattr(self.budget, name)
@@ -158,15 +214,15 @@ class _Ladder:
     def _learn(self, model: nn.Module | None) -> None:
         """Two small real batches in train mode, the second as a new step, and one input in eval mode."""
         if model is None:
-            model = self._built()
-            self.stage = "batch"
+            model = self._made()
+            self._begin("batch")
         torch.manual_seed(self.seed)
         for rows in _REAL_ROWS:
             self._step(model.train(), rows)
         self._note_unreached(model)
         with torch.no_grad():
             output = model.eval()(self._batch(model, 1))
-        self._demand_logits(output, 1, " in eval mode")
+        self._demand_logits(model, output, 1, " in eval mode")
 
     def _batch(self, model: nn.Module, rows: int) -> Tensor:
         inputs = example(self.task, rows)
@@ -176,21 +232,23 @@ class _Ladder:
         model.zero_grad(set_to_none=True)
         inputs = self._batch(model, rows)
         untouched = inputs._version
-        loss = functional.cross_entropy(model(inputs), torch.arange(rows) % self.task.classes)
-        if inputs._version != untouched and not self.notes:
-            self.notes.append("forward changes its input in place.")
-        if not loss.isfinite():
+        mean = loss(model(inputs), example_labels(self.task, rows), self.task.objective)
+        if inputs._version != untouched and _IN_PLACE_NOTE not in self.notes:
+            self.notes.append(_IN_PLACE_NOTE)
+        if not mean.isfinite():
             raise Refusal(
                 "NON_FINITE_LOSS",
-                f"The loss of the untrained network on a random batch is {loss.item()}; "
+                f"The loss of the untrained network on a random batch is {mean.item()}; "
                 "look for log, sqrt or division without a lower bound, and for too large initial weights.",
+                blame.using(_UNBOUNDED, model, self.source),
             )
-        if not loss.requires_grad:
+        if not mean.requires_grad:
             raise Refusal(
                 "NO_GRADIENT",
-                "The output does not depend on any parameter: detach, .data or no_grad cut it off.",
+                "The output does not depend on any parameter: detach, .data, .item(), argmax or no_grad cut it off.",
+                blame.using(_CUTS, model, self.source),
             )
-        torch.autograd.backward(loss)
+        torch.autograd.backward(mean)
 
     def _note_unreached(self, model: nn.Module) -> None:
         gradients = {name: tensor.grad for name, tensor in model.named_parameters() if tensor.requires_grad}
@@ -198,16 +256,16 @@ class _Ladder:
         if broken:
             raise Refusal(
                 "NON_FINITE_GRADIENT",
-                f"The loss is finite, but not the gradient of {_listed(broken)}; "
+                f"The loss is finite, but not the gradient of {listed(broken)}; "
                 "look for sqrt or norm at 0 and for division without a lower bound.",
+                blame.using(_UNBOUNDED, model, self.source),
             )
         unreached = [name for name, grad in gradients.items() if grad is None]
         if not any(grad is not None and grad.any() for grad in gradients.values()):
-            raise Refusal("NO_GRADIENT", "No parameter gets a gradient: the loss does not reach any of them.")
+            raise Refusal(
+                "NO_GRADIENT",
+                "No parameter gets a gradient: the loss does not reach any of them.",
+                blame.using(_CUTS, model, self.source),
+            )
         if unreached:
-            self.notes.append(f"No gradient reaches {_listed(unreached)}: not used in forward.")
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+            self.notes.append(f"No gradient reaches {listed(unreached)}: not used in forward.")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from lemonade_es.trainer.isolation.child import Child, broken, printable
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.vocabulary import CENSUS
 
 _REPORT = TypeAdapter(CheckReport)
+# building, running forward and learning, for each of two devices
+_MOST_STEPS = 6
 
 
 def inspect(child: Child, source: str, budget: Budget, *, seed: int, deadline: float) -> CheckReport:
-    """Has a child check a source.
+    """Has a child check a source; one that crashes, hangs or lies gets a report too, of the step it had begun.
 
     Args:
         child: a fresh one.
@@ -24,23 +28,48 @@ def inspect(child: Child, source: str, budget: Budget, *, seed: int, deadline: f
         budget: bounds that it must keep.
         seed: for its weights and the random batch.
         deadline: when the check must be done, on :func:`time.monotonic`'s clock.
-
-    Raises:
-        CandidateFailed: the child ended, was too slow, or sent no proper report.
     """
     started = time.monotonic()
-    reply = child.call("check", source=source, budget=asdict(budget), seed=seed, deadline=deadline)
+    progress = _Progress()
     try:
-        report = _REPORT.validate_python(reply.message.get("report"))
-    except ValidationError as error:
-        raise broken(f"a report with a wrong {error.errors()[0]['loc']}") from None
-    if not _is_sound(report):
-        raise broken("a report that contradicts itself")
+        reply = child.call(
+            "check", source=source, budget=asdict(budget), seed=seed, deadline=deadline, on_progress=progress.hear
+        )
+        report = _sound(reply.message.get("report"))
+    except CandidateFailed as failed:
+        reason = failed.failure
+        report = CheckReport(False, progress.stage, reason.code, reason.message, reason.line)
     return replace(
         report,
         message=None if report.message is None else printable(report.message),
         seconds=time.monotonic() - started,
     )
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The step that a child said it has begun: for the report of a crash, and for nothing else."""
+
+    stage: Literal["parse", "build", "forward", "batch"] = "parse"
+    told: int = 0
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        self.told += 1
+        match message.get("stage"):
+            case "build" | "forward" | "batch" as stage if self.told <= _MOST_STEPS:
+                self.stage = stage
+            case _:
+                raise broken("a wrong step")
+
+
+def _sound(said: object) -> CheckReport:
+    try:
+        report = _REPORT.validate_python(said)
+    except ValidationError as error:
+        raise broken(f"a report with a wrong {error.errors()[0]['loc']}") from None
+    if not _is_sound(report):
+        raise broken("a report that contradicts itself")
+    return report
 
 
 def _is_sound(report: CheckReport) -> bool:

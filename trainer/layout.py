@@ -17,17 +17,31 @@ def settle(model: nn.Module, inputs: Tensor) -> None:
     """Put a network's convolutions in channels-last order, if it runs then, and safely.
 
     A network that flattens feature maps by ``view`` does not run then. What is settled here stays with the
-    weights, through ``to(device)`` and ``load_state_dict``.
+    weights, through ``to(device)`` and ``load_state_dict``. The trial draws no random numbers and moves no
+    running statistics.
 
     Args:
         model: the network, on the device of ``inputs``; left in train mode.
         inputs: a small batch of images ``(N, C, H, W)``.
     """
-    model.to(memory_format=torch.channels_last)
+    kept: list[tuple[Tensor, Tensor]] = []
+    takes_it = True
     try:
-        with torch.no_grad(), _SafeConvolutions():
-            model.eval()(inputs.contiguous(memory_format=torch.channels_last))
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            # what only runs in channels-last order would run here and nowhere else
+            model.eval()(inputs)
+            model.to(memory_format=torch.channels_last)
+            kept = [(buffer, buffer.clone()) for buffer in model.buffers() if buffer.layout is torch.strided]
+            with _SafeConvolutions():
+                for training in (True, False):
+                    model.train(training)(inputs.contiguous(memory_format=torch.channels_last))
     except Exception:  # noqa: BLE001  (if the order is not to blame, the next forward pass raises the same)
+        takes_it = False
+    with torch.no_grad():
+        for buffer, before in kept:
+            if not torch.equal(buffer, before):
+                buffer.copy_(before)
+    if not takes_it:
         model.to(memory_format=torch.contiguous_format)
     model.train()
 

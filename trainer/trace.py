@@ -19,7 +19,8 @@ from torch.nn.modules import batchnorm, instancenorm, module, normalization
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
+
+from lemonade_es.trainer.work import OF_VECTORS, flops
 
 _CONVOLUTION = re.compile(r"conv(_transpose)?[123]d")
 _DROPOUT = re.compile(r"(feature_)?(alpha_)?dropout(\dd)?_?")
@@ -55,6 +56,7 @@ class Trace:
         operations: one line for each ATen operation: name, operands, hyperparameters, result shapes.
         flops: floating-point operations of convolutions and matrix products.
         saved_bytes: what autograd keeps for the backward pass, parameters left out.
+        strangers: classes of the layers with weights that are called without being part of the network.
     """
 
     rows: int
@@ -66,6 +68,7 @@ class Trace:
     operations: list[str] = field(default_factory=list)
     flops: int = 0
     saved_bytes: int = 0
+    strangers: list[str] = field(default_factory=list)
 
     @property
     def macs(self) -> int:
@@ -85,7 +88,7 @@ def trace(model: nn.Module, inputs: Tensor) -> tuple[Trace, Any]:
     """
     seen = Trace(rows=len(inputs))
     model.train()
-    operations = _Operations(seen)
+    operations = _Operations(seen, inputs)
     calls = _Calls(seen, model, inputs, operations)
     with (
         torch.enable_grad(),
@@ -100,7 +103,10 @@ def trace(model: nn.Module, inputs: Tensor) -> tuple[Trace, Any]:
 
 def _storage(tensor: Tensor) -> int:
     """The identity of a tensor's memory, which its views share, as long as the tensor lives."""
-    return int(tensor.untyped_storage()._cdata)
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):  # sparse tensors, and those that torch.func.vmap works on
+        return id(tensor)
 
 
 def _tensors(value: object) -> Iterator[Tensor]:
@@ -128,10 +134,11 @@ class _Saved:
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The ATen operations. A tensor is named by the order in which its storage was first seen."""
 
-    def __init__(self, seen: Trace) -> None:
+    def __init__(self, seen: Trace, inputs: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._seen = seen
         self._names: dict[int, int] = {}
+        self._derived = {_storage(inputs)}  # storages of what was computed from the input
         self._alive: list[Any] = []  # a storage's identity is only its own while it lives
         self.paused = False
 
@@ -144,12 +151,14 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        self._alive.append(result)
+        derived = any(_storage(tensor) in self._derived for tensor in _tensors((args, kwargs)))
+        if derived:
+            self._derived.update(_storage(tensor) for tensor in _tensors(result))
         if self.paused:
             return result
-        self._alive.append(result)
-        count = flop_registry.get(func._overloadpacket)
-        if count is not None:
-            self._seen.flops += int(count(*args, **kwargs, out_val=result))
+        if derived or func._overloadpacket not in OF_VECTORS:
+            self._seen.flops += flops(func._overloadpacket, args, kwargs, result)
         given = (*args, *(kwargs[name] for name in sorted(kwargs)))
         self.note(str(func), given, result)
         return result
@@ -177,6 +186,7 @@ class _Calls(TorchFunctionMode):
         self._seen = seen
         self._operations = operations
         self._parameters = {_storage(parameter) for parameter in model.parameters()}
+        self._layers = {id(layer) for layer in model.modules()}
         self._input = _storage(inputs)
         self._derived = {self._input}  # storages of what was computed from the input
         self._alive: list[Any] = [inputs]
@@ -210,6 +220,8 @@ class _Calls(TorchFunctionMode):
             after.remove()
 
     def _enter(self, layer: nn.Module, _inputs: Any) -> None:
+        if id(layer) not in self._layers and any(True for _ in layer.parameters()):
+            self._seen.strangers.append(type(layer).__name__)
         if _is_norm(layer):
             self._seen.regularizers += not self._inside_norm
             self._inside_norm += 1
@@ -244,9 +256,9 @@ class _Calls(TorchFunctionMode):
         elif name in _PRODUCTS and len(args) == 2 and self._is_parameter(args[1]) and args[1].dim() == 2:
             self._count_dense(args[1], 1)
         elif name == "multi_head_attention_forward":
-            self._count_dense(args[_IN_PROJECTION], 0)
-            self._count_dense(args[_OUT_PROJECTION], 0)
-            self._count_dropout(args[_ATTENTION_DROPOUT])
+            self._count_dense(_argument(args, kwargs, _IN_PROJECTION, "in_proj_weight"), 0)
+            self._count_dense(_argument(args, kwargs, _OUT_PROJECTION, "out_proj_weight"), 0)
+            self._count_dropout(_argument(args, kwargs, _ATTENTION_DROPOUT, "dropout_p", 0.0))
         elif name == "scaled_dot_product_attention":
             self._count_dropout(_argument(args, kwargs, 4, "dropout_p", 0.0))
         elif name in _RECURRENT:

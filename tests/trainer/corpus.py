@@ -1,12 +1,21 @@
-"""Model sources in the styles that LLMs write, each with the verdict that it should get."""
+"""Model sources in the styles that LLMs write, each with the verdict that it should get.
+
+Small ones are made here; whole files lie in ``corpus/*.txt``, each below a line
+``#: NAME ok|CODE [net=EXPRESSION] [task=grey|text] [FLAG...]``. ``net`` is what plain PyTorch is to evaluate for the
+network. Flags: ``compile`` (plain PyTorch needs a compiler for it), ``isolated`` (it reaches out of its process),
+``memory`` (it asks for more than a machine has), ``policy`` (it could be trained, and is refused on purpose).
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from lemonade_es.task import Task
 
 IMAGE = Task("image", "cifar10", (3, 32, 32), 10)
+GREY = Task("image", "mnist", (1, 28, 28), 10)
 TEXT = Task("text", "imdb", (40,), 2, vocabulary_size=500)
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
@@ -22,10 +31,13 @@ class Sample:
     says: str = ""
     line: int | None = None
     task: Task = IMAGE
+    net: str = "Net()"
+    flags: tuple[str, ...] = ()
+    head: str = HEAD
 
     @property
     def source(self) -> str:
-        return HEAD + self.body
+        return self.head + self.body
 
 
 PLAIN = """
@@ -227,13 +239,13 @@ def network(init: str, forward: str) -> str:
 
 GOOD = (
     Sample("plain", PLAIN),
-    Sample("residual", RESIDUAL),
+    Sample("residual", RESIDUAL, net="ResNet()"),
     Sample("attention", ATTENTION),
     Sample("lazy", LAZY),
     Sample("item", ITEM),
     Sample("functional", FUNCTIONAL),
     Sample("sequential", SEQUENTIAL),
-    Sample("dense", DENSE),
+    Sample("dense", DENSE, net="DenseNet()"),
     Sample("unused", UNUSED, says="spare.weight, spare.bias"),
     Sample("instance", SEQUENTIAL + "model = Net()\n"),
     Sample("softmax", network("self.fc = nn.Linear(3, 10)", "return F.softmax(self.fc(x.mean((2, 3))), 1)")),
@@ -257,7 +269,7 @@ BAD = (
     Sample("unclosed", "class Net(nn.Module:\n    pass\n", "SYNTAX_ERROR", "not valid Python", 4),
     Sample("nul", "x = 1\0\n", "SYNTAX_ERROR"),
     Sample("too-large", "# " + "x" * 100_000, "SOURCE_TOO_LARGE", "100000"),
-    Sample("import-os", "import os\n" + SEQUENTIAL, "FORBIDDEN_IMPORT", "Import of os", 4),
+    Sample("import-os", "import os\nos.system('true')\n" + SEQUENTIAL, "FORBIDDEN_IMPORT", "os.system", 5),
     Sample("relative-import", "from . import blocks\n" + SEQUENTIAL, "FORBIDDEN_IMPORT", line=4),
     Sample("wrong-import", "from torch.nn import Conv9d\n" + SEQUENTIAL, "IMPORT_FAILED", "Conv9d", 4),
     Sample(
@@ -280,7 +292,7 @@ BAD = (
     Sample(
         "no-forward",
         PLAIN.partition("    def forward")[0],
-        "FORWARD_FAILED",
+        "NO_FORWARD",
         "forward",
     ),
     Sample("no-parameters", network("pass", "return x.mean((2, 3)).repeat(1, 4)[:, :10]"), "NO_PARAMETERS"),
@@ -304,7 +316,12 @@ BAD = (
         "28",
         11,
     ),
-    Sample("classes", network("self.fc = nn.Linear(3, 7)", "return self.fc(x.mean((2, 3)))"), "WRONG_OUTPUT", "(2, 7)"),
+    Sample(
+        "classes",
+        network("self.fc = nn.Linear(3, 7)", "return self.fc(x.mean((2, 3)))"),
+        "WRONG_OUTPUT",
+        "gives 7",
+    ),
     Sample(
         "tuple",
         network("self.fc = nn.Linear(3, 10)", "y = self.fc(x.mean((2, 3)))\nreturn y, y"),
@@ -361,7 +378,7 @@ BAD = (
     Sample(
         "recursion",
         network("self.fc = nn.Linear(3, 10)", "return self.forward(x)"),
-        "FORWARD_FAILED",
+        "ENDLESS_RECURSION",
         "RecursionError",
         9,
     ),
@@ -371,4 +388,26 @@ BAD = (
         "OUT_OF_MEMORY",
     ),
     Sample("vocabulary", BROKEN_TEXT_VOCABULARY, "INDEX_OUT_OF_RANGE", "vocabulary", 12, TEXT),
+)
+
+
+def _filed(text: str) -> Sample:
+    title, _, source = text.partition("\n")
+    name, code, *options = title.split()
+    words = dict(option.split("=", 1) for option in options if "=" in option)
+    return Sample(
+        name,
+        source,
+        code=None if code == "ok" else code,
+        task={"grey": GREY, "text": TEXT}.get(words.get("task", ""), IMAGE),
+        net=words.get("net", "Net()"),
+        flags=tuple(option for option in options if "=" not in option),
+        head="",
+    )
+
+
+FILES = tuple(
+    _filed(text)
+    for path in sorted(Path(__file__).with_name("corpus").glob("*.txt"))
+    for text in re.split(r"^#: ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 import torch
+from torch import nn
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import Refusal, build, example, explain, parse
@@ -101,15 +104,102 @@ def test_an_error_that_cannot_be_printed_is_still_explained():
     assert (caught.value.code, caught.value.line) == ("BUILD_FAILED", 6)
 
 
-@pytest.mark.parametrize("module", ["os", "torchvision.models", "subprocess", "torchx"])
-def test_imports_beyond_the_list_are_refused_by_name(module):
-    with pytest.raises(Refusal, match=f"Import of {module}"):
-        parse(f"import {module}\n")
+@pytest.mark.parametrize(
+    "line", ["import torchx", "from timm import create_model", "from . import blocks", "from os import *"]
+)
+def test_what_is_not_here_or_not_for_a_model_as_a_whole_is_refused_by_name(line):
+    with pytest.raises(Refusal, match="Import of ") as caught:
+        parse(f"import torch\n{line}\n")
+    assert (caught.value.code, caught.value.line) == ("FORBIDDEN_IMPORT", 2)
 
 
-@pytest.mark.parametrize("line", ["import torch.nn.functional as F", "from numpy import pi", "import math, typing"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import torch.nn.functional as F",
+        "from numpy import pi",
+        "import math, typing",
+        "from torchvision import models",
+    ],
+)
 def test_imports_on_the_list_are_accepted(line):
-    assert parse(line).body
+    assert ast.unparse(parse(line)) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "use"),
+    [
+        ("import os", "os.system('true')"),
+        ("import os as o", "o.listdir('.')"),
+        ("import subprocess, math", "subprocess.run(['true'])"),
+        ("from subprocess import run as go", "go(['true'])"),
+        ("import concurrent.futures", "concurrent.futures.ThreadPoolExecutor()"),
+        ("import xml.dom as dom", "dom.minidom"),
+        ("from sklearn.base import BaseEstimator", "class Mine(BaseEstimator): pass"),
+    ],
+)
+def test_an_import_that_is_not_for_a_model_is_refused_where_it_is_used(line, use):
+    with pytest.raises(Refusal) as caught:
+        built(f"{line}\n{network('Net')}\n{use}\n")
+    assert (caught.value.code, caught.value.line) == ("FORBIDDEN_IMPORT", 11)
+    assert built(f"{line}\n{network('Net')}\ndef unused():\n    {use}\n") == "Net"
+
+
+def test_harmless_questions_to_the_machine_are_answered():
+    body = "import os\nfrom os import environ\nassert os.cpu_count() and os.environ is environ\n" + network("Net")
+    assert built(body) == "Net"
+
+
+def test_an_import_that_a_source_can_do_without_is_missing_as_anywhere():
+    assert built("try:\n    import flash_attn\nexcept ImportError:\n    flash_attn = None\n" + network("Net")) == "Net"
+
+
+FACTORY = """
+def {name}({arguments}):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, {classes}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (FACTORY.format(name="build_model", arguments="", classes=10) + network("Net"), "Sequential"),
+        (FACTORY.format(name="get_model", arguments="num_classes", classes="num_classes"), "Sequential"),
+        (FACTORY.format(name="tiny", arguments="", classes=10) + network("Net"), "Net"),
+        (FACTORY.format(name="tiny", arguments="", classes=10) + network("Net", arguments=", width"), "Sequential"),
+        (network("Net") + network("SomeLoss"), "Net"),
+        (network("Old") + network("Net") + network("Spare") + "if __name__ == '__main__':\n    Net()\n", "Net"),
+        (network("Net", arguments=", num_classes, in_channels"), "Net"),
+        ("import functools\n" + network("Net", arguments=", width") + "Tiny = functools.partial(Net, 8)\n", "Net"),
+        (network("A") + network("B") + "a = A()\nmodel = B()\n", "B"),
+        (network("A") + "part = nn.Linear(2, 2)\nwhole = nn.Sequential(part, A())\n", "Sequential"),
+        ("model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n", "Sequential"),
+    ],
+)
+def test_the_network_is_found_where_a_reader_would_look_for_it(body, kind):
+    assert built(body) == kind
+
+
+def test_a_default_value_is_kept_even_if_the_task_has_another():
+    body = network("Net", arguments=", num_classes=1000").replace("10)", "num_classes)", 1)
+    assert build(HEAD + body, TASK).fc.out_features == 1000
+
+
+def test_a_configuration_with_defaults_is_made():
+    body = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    width: int = 64\n" + network(
+        "Net", arguments=", config: Config"
+    ).replace("nn.Linear(64", "nn.Linear(config.width")
+    assert built(body) == "Net"
+
+
+def test_what_stands_below_main_does_not_run():
+    assert built(network("Net") + "if __name__ == '__main__':\n    raise SystemExit(1)\n") == "Net"
+
+
+def test_torch_compile_is_itself_again_after_a_candidate():
+    before = torch.compile
+    assert built("model = torch.compile(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), mode='max')\n") == "Sequential"
+    assert torch.compile is before
 
 
 def test_token_examples_hold_the_largest_token_and_a_padded_text():
@@ -150,3 +240,37 @@ def test_channels_last_is_chosen_where_it_runs_and_is_safe(width, kernel, flat, 
     model = build(HEAD + body, Task("image", "small", (3, 8, 8), 10))
     assert settled(model) is order
     assert model.training
+
+
+def settled_order(body):
+    return settled(build(HEAD + body, Task("image", "small", (3, 8, 8), 10)))
+
+
+WIDE = CONVOLUTIONS.format(width=16, kernel=3, flat="torch.relu").replace(
+    "(self.b(self.a(x)))", "(self.b(self.a(x))).mean((2, 3))"
+)
+
+
+def test_an_order_that_only_training_cannot_take_is_not_chosen():
+    assert settled_order(WIDE) is torch.channels_last
+    looking = "        if self.training:\n            self.a(x).view(len(x), -1)\n"
+    body = WIDE.replace("        return", f"{looking}        return")
+    assert settled_order(body) is torch.contiguous_format
+
+
+def test_an_order_is_not_chosen_to_make_a_network_run_that_does_not():
+    body = WIDE.replace("        return", "        self.a(x).permute(0, 2, 3, 1).view(len(x), -1)\n        return")
+    with pytest.raises(Refusal, match="view size"):
+        build(HEAD + body, Task("image", "small", (3, 8, 8), 10))(torch.randn(2, 3, 8, 8))
+
+
+def test_trying_an_order_moves_no_running_statistics():
+    body = (
+        WIDE.replace("self.fc =", "self.norm = nn.BatchNorm2d(16)\n        self.fc =")
+        .replace("torch.relu(", "torch.relu(self.norm(")
+        .replace(".mean(", ").mean(", 1)
+    )
+    model = build(HEAD + body, Task("image", "small", (3, 8, 8), 10))
+    assert torch.equal(model.norm.running_mean, torch.zeros(16))
+    assert isinstance(model, nn.Module)
+    assert model.norm.num_batches_tracked == 0

@@ -47,6 +47,61 @@ def test_a_bad_candidate_gets_its_typed_reason_the_line_and_a_sentence_to_act_on
         assert report.line == sample.line
 
 
+HERE = [sample for sample in corpus.FILES if not {"isolated", "memory"} & set(sample.flags)]
+
+
+@pytest.mark.parametrize("sample", HERE, ids=lambda sample: sample.name)
+def test_a_whole_file_in_a_style_of_llms_gets_its_verdict(sample):
+    report = verdict(sample.source, sample.task)
+    assert report.code == sample.code, report.message
+    assert report.ok == (sample.code is None)
+
+
+def test_every_refusal_quotes_the_line_and_says_what_to_do():
+    reports = [verdict(sample.source, sample.task) for sample in HERE if sample.code is not None]
+    refusals = [report for report in reports if report.code != "NO_NETWORK"]
+    assert [report.message for report in refusals if report.line is None] == []
+    assert all(report.message.endswith(".") and len(report.message) > 40 for report in reports)
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("built-in-forward-hasattr", "fc.weight, fc.bias made in the first forward pass"),
+        ("built-in-forward-none-everything", "make all layers in __init__"),
+        ("layer-made-in-forward", "not trained: Linear"),
+        ("layers-in-a-plain-list", "not trained: Conv2d"),
+        ("unused-layers", "No gradient reaches conv2.weight, conv2.bias, bn.weight, bn.bias"),
+    ],
+)
+def test_a_network_that_learns_less_than_its_author_thinks_passes_with_a_note(name, note):
+    report = verdict(next(sample for sample in HERE if sample.name == name).source)
+    assert report.ok
+    assert note in report.message
+
+
+def test_layers_made_in_the_first_forward_pass_are_counted_as_parameters():
+    late = next(sample for sample in HERE if sample.name == "built-in-forward-none-everything")
+    assert verdict(late.source).parameters == 3073 * 10
+
+
+def test_a_batch_that_is_compiled_or_scripted_costs_no_compiler():
+    for name in ("torch-compile-forward", "torch-compile-instance", "jit-script-instance"):
+        report = verdict(next(sample for sample in HERE if sample.name == name).source)
+        assert (report.parameters, report.macs) == (3073 * 10, 3072 * 10)
+
+
+def test_the_line_of_a_wrong_output_is_that_of_the_return_statement():
+    report = verdict(next(sample for sample in HERE if sample.name == "dict-returned").source)
+    assert report.line == 10
+    assert "Take the logits out of it" in report.message
+
+
+def test_a_cut_gradient_is_blamed_on_the_line_that_cuts():
+    report = verdict(next(sample for sample in HERE if sample.name == "no-grad-forward").source)
+    assert report.line == 10
+
+
 def test_parameters_and_macs_are_those_counted_by_hand():
     report = verdict(corpus.HEAD + corpus.PLAIN)
     conv = 32 * 32 * 8 * 3 * 9 + 16 * 16 * 16 * 8 * 9

@@ -20,11 +20,12 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer import candidate, check, training
+from lemonade_es.trainer import candidate, check, export, training
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.measurement import Budget, Epoch
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.trace import trace
 
 Reply = tuple[Mapping[str, object], bytes]
 
@@ -32,9 +33,8 @@ _BUDGET = TypeAdapter(Budget)
 _MESSAGE_LENGTH = 2000
 # the parent is trusted, and a source that is too large shall be refused as such
 _COMMAND_LIMIT = 1 << 30
+_TENSOR_LIMIT = 1 << 40
 _REFERENCE_SEED = 7
-_SMALL_STEP = 200_000_000
-"""Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,17 @@ class Bench:
         self._answering = -1
         self._model: nn.Module = nn.Identity()
         self._passes: dict[str, Callable[[], object]] = {}
+        self._given = b""
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
             "check": self._check,
             "build": self._build,
+            "load": self._load,
             "train": self._train,
             "predict": self._predict,
             "warm": self._warm,
             "pass": self._pass,
             "weights": self._weights,
+            "export": self._export,
         }
 
     def serve(self) -> None:
@@ -84,9 +87,10 @@ class Bench:
         torch.set_num_threads(self._supplies.threads)
         while True:
             try:
-                command = self._channel.receive(message_limit=_COMMAND_LIMIT).message
+                frame = self._channel.receive(message_limit=_COMMAND_LIMIT, tensor_limit=_TENSOR_LIMIT)
             except ChannelClosedError:
                 return
+            command, self._given = frame.message, frame.tensors
             self._answering = int(command["number"])
             try:
                 said, tensors = self._commands[command["do"]](command)
@@ -107,8 +111,13 @@ class Bench:
     def _check(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
         budget = _BUDGET.validate_python(command["budget"])
-        report = check.check(command["source"], supplies.task, budget, supplies.recipe, command["seed"])
+        report = check.check(
+            command["source"], supplies.task, budget, supplies.recipe, command["seed"], self._tell_stage
+        )
         return {"report": _finite(asdict(report))}, b""
+
+    def _tell_stage(self, stage: str) -> None:
+        self._say({"stage": stage})
 
     def _build(self, command: Mapping[str, Any]) -> Reply:
         self._source = command["source"]
@@ -120,11 +129,17 @@ class Bench:
         self._model = candidate.build(self._source, self._supplies.task)
         return {"parameters": sum(p.numel() for p in self._model.parameters() if p.requires_grad)}, b""
 
+    def _load(self, command: Mapping[str, Any]) -> Reply:
+        """Takes weights over, if some came along, in the place of a training."""
+        if self._given:
+            self._model.load_state_dict(safetensors.torch.load(self._given))
+            self._given = b""
+        training.prepare(self._model, self._supplies.device)
+        return {}, b""
+
     def _train(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
-        # a rule, not a trial: the number of threads decides the last bits of the weights
-        small = self._macs * supplies.recipe.batch_size < _SMALL_STEP
-        torch.set_num_threads(1 if small else supplies.threads)
+        torch.set_num_threads(training.threads_for(self._macs, supplies.recipe.batch_size, supplies.threads))
         training.train(
             self._model,
             supplies.data,
@@ -146,7 +161,10 @@ class Bench:
         return {}, safetensors.torch.save({"logits": logits.contiguous()})
 
     def _warm(self, command: Mapping[str, Any]) -> Reply:
-        """Gets candidate and reference network ready to be timed, on one thread."""
+        """Gets candidate and reference network ready to be timed, on one thread; or a batch, on all."""
+        if (rows := command.get("rows")) is not None:
+            self._passes = {"batch": self._crowd(rows)}
+            return self._pass({"which": "batch", "count": command["count"]})
         torch.set_num_threads(1)
         device = self._supplies.device
         row = candidate.example(self._supplies.task, 1).to(device)
@@ -161,6 +179,15 @@ class Bench:
         for which in self._passes:
             self._pass({"which": which, "count": command["count"]})
         return {}, b""
+
+    def _crowd(self, rows: int) -> Callable[[], object]:
+        """A batch to time, on all threads that a training would have."""
+        supplies = self._supplies
+        torch.set_num_threads(training.threads_for(self._macs, rows, supplies.threads))
+        batch = candidate.example(supplies.task, rows).to(supplies.device)
+        if batch.dim() == 4:
+            batch = batch.contiguous(memory_format=settled(self._model))
+        return lambda: self._model(batch)
 
     def _pass(self, command: Mapping[str, Any]) -> Reply:
         once = self._passes[command["which"]]
@@ -178,6 +205,32 @@ class Bench:
             for name, tensor in self._model.state_dict().items()
         }
         return {}, safetensors.torch.save(state)
+
+    def _export(self, command: Mapping[str, Any]) -> Reply:
+        return {}, safetensors.torch.save({"onnx": _as_tensor(export.to_onnx(self._model, self._supplies.task))})
+
+
+def warm_up() -> None:
+    """Does once, with a network of our own, what every check does first: children inherit what that sets up.
+
+    Forward only: a backward pass would start autograd's threads, which do not survive a fork.
+    """
+    for device in ("meta", "cpu"):
+        with torch.device(device):
+            network = nn.Sequential(
+                nn.Conv2d(3, 8, 3, padding=1),
+                nn.BatchNorm2d(8),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+                nn.Flatten(),
+                nn.Dropout(0.1),
+                nn.Linear(128, 2),
+            )
+            trace(network, torch.ones(2, 3, 8, 8))
+
+
+def _as_tensor(content: bytes) -> Tensor:
+    return torch.from_numpy(np.frombuffer(content, np.uint8).copy())
 
 
 def probe_cuda() -> Mapping[str, object]:

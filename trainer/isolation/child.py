@@ -41,6 +41,7 @@ class Exit:
         peak_bytes: largest resident memory, Python and torch included.
         cpu_seconds: processor time of all its threads.
         over_memory: whether it was ended for taking more memory than it may.
+        over_time: whether it took all the processor time that it may.
         killed: whether it went on until it was ended.
     """
 
@@ -48,6 +49,7 @@ class Exit:
     peak_bytes: int | None = None
     cpu_seconds: float | None = None
     over_memory: bool = False
+    over_time: bool = False
     killed: bool = False
 
 
@@ -55,7 +57,7 @@ class Child:
     """One locked child, led command by command; leaving the ``with`` block ends it.
 
     Args:
-        pid: its process.
+        pid: its process as seen from here; 0 where it cannot be seen.
         channel: the way to it.
         end: waits for its end, as many seconds as it is given, then ends it, and says how it came.
     """
@@ -117,6 +119,7 @@ class Child:
         stall_seconds: float = math.inf,
         tensor_limit: int = 0,
         on_progress: Callable[[Mapping[str, Any]], None] | None = None,
+        tensors: bytes = b"",
         **arguments: object,
     ) -> Frame:
         """Has one command carried out.
@@ -127,6 +130,7 @@ class Child:
             stall_seconds: the longest silence on the way.
             tensor_limit: the most bytes of tensors in the reply.
             on_progress: takes the messages before the last; without it there must be none.
+            tensors: a safetensors file that goes with the command.
             arguments: of the command.
 
         Returns:
@@ -138,7 +142,7 @@ class Child:
         self._commands += 1
         number = self._commands
         try:
-            self._channel.send({"do": command, "number": number, **arguments}, deadline=deadline)
+            self._channel.send({"do": command, "number": number, **arguments}, tensors, deadline=deadline)
         except ChannelClosedError:
             raise self._gone() from None
         except DeadlinePassedError:
@@ -200,7 +204,7 @@ def _obituary(ended: Exit) -> Failure:
         code, why = "OUT_OF_MEMORY", "the process took more memory than it may and was ended"
     elif status is None:
         code, why = "CRASHED", "the isolated process ended, and the candidate's with it"
-    elif status == -signal.SIGXCPU:
+    elif status == -signal.SIGXCPU or (status == -signal.SIGKILL and ended.over_time):
         code, why = "TIMED_OUT", "the processor time for the whole job is used up"
     elif status == -signal.SIGKILL:
         code, why = "OUT_OF_MEMORY", "the process was killed, most likely by the system for want of memory"

@@ -27,17 +27,19 @@ def version(architecture: Architecture) -> int:
     return max(0, int(libc.syscall(number, None, ctypes.c_size_t(0), _VERSION_FLAG)))
 
 
-def restrict(architecture: Architecture, *, readable: Iterable[Path], devices: Iterable[Path] = ()) -> None:
-    """Leaves this thread, and all that it starts, only the given trees for reading.
+def ruleset(architecture: Architecture, *, readable: Iterable[Path], devices: Iterable[Path] = ()) -> int:
+    """What is left to whoever takes it: the given trees for reading, and nothing else that the kernel can restrict.
 
-    Everything that the kernel's version can restrict is restricted: execution, writing, TCP from version 4,
-    signals and abstract sockets from version 6. It binds the calling thread alone, so call it while there
-    is no other.
+    That is execution, writing, TCP from Landlock's version 4, signals and abstract sockets from version 6. Making a
+    ruleset restricts nobody; many may take the same one.
 
     Args:
         architecture: whose numbers to use.
         readable: files, and directories with all below them; those that do not exist are passed over.
         devices: device files that may also be written and controlled.
+
+    Returns:
+        Its descriptor.
 
     Raises:
         OSError: the kernel refused.
@@ -51,18 +53,35 @@ def restrict(architecture: Architecture, *, readable: Iterable[Path], devices: I
     scoped = _ABSTRACT_SOCKETS_AND_SIGNALS if have >= 6 else 0
     # an older kernel takes only the fields that it knows
     attributes = struct.pack("=QQQ", files, network, scoped)[: 8 if have < 4 else 16 if have < 6 else 24]
-    ruleset = libc.syscall(numbers["landlock_create_ruleset"], attributes, ctypes.c_size_t(len(attributes)), 0)
-    if ruleset < 0:
+    made = int(libc.syscall(numbers["landlock_create_ruleset"], attributes, ctypes.c_size_t(len(attributes)), 0))
+    if made < 0:
         raise _failure("landlock_create_ruleset")
     try:
         rights = [(path, _READ_FILE | _READ_DIR) for path in readable]
         rights += [(path, _READ_FILE | _WRITE_FILE | _IOCTL_DEVICE) for path in devices]
         for path, wanted in rights:
-            _allow(libc, numbers["landlock_add_rule"], ruleset, path, wanted & files)
-        if libc.syscall(numbers["landlock_restrict_self"], ruleset, 0) != 0:
-            raise _failure("landlock_restrict_self")
-    finally:
-        os.close(ruleset)
+            _allow(libc, numbers["landlock_add_rule"], made, path, wanted & files)
+    except BaseException:
+        os.close(made)
+        raise
+    return made
+
+
+def restrict(architecture: Architecture, made: int) -> None:
+    """Leaves this thread, and all that it starts, only what a ruleset says.
+
+    It binds the calling thread alone, so call it while there is no other.
+
+    Args:
+        architecture: whose numbers to use.
+        made: descriptor of the ruleset.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(architecture.numbers["landlock_restrict_self"], made, 0) != 0:
+        raise _failure("landlock_restrict_self")
 
 
 def _allow(libc: ctypes.CDLL, number: int, ruleset: int, path: Path, rights: int) -> None:

@@ -26,25 +26,39 @@ class Policy:
     """How tightly to lock.
 
     Attributes:
-        confine: Landlock, seccomp and no capabilities (level ``medium``); without it only the limits.
+        confine: Landlock, seccomp and no capabilities; without it only the limits.
         memory_bytes: address space that may be added to what the process has now; ``None`` is no limit
             (CUDA reserves far more than it uses).
         cpu_seconds: processor time of all threads together.
         cuda: leave the way to the GPU open.
+        landlock: whether Landlock is part of it; a container may do without on kernels that have none.
     """
 
     confine: bool
     memory_bytes: int | None
     cpu_seconds: int
     cuda: bool = False
+    landlock: bool = True
 
 
-def lock(policy: Policy, *, parent: int) -> None:
+def shared_ruleset(policy: Policy) -> int | None:
+    """The descriptor of the Landlock ruleset that all children of a process can share, if the policy has such a one.
+
+    With CUDA each child makes its own: the driver reads ``/proc/self``, and that must not be the zygote's.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    return _ruleset(policy) if policy.confine and policy.landlock and not policy.cuda else None
+
+
+def lock(policy: Policy, *, parent: int, rules: int | None) -> None:
     """Locks this process.
 
     Args:
         policy: how tightly.
         parent: pid of the process whose end must be the end of this one.
+        rules: what :func:`shared_ruleset` gave for the policy.
 
     Raises:
         OSError: a step was refused; the candidate must not run then.
@@ -57,7 +71,7 @@ def lock(policy: Policy, *, parent: int) -> None:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _prctl(_PR_SET_DUMPABLE, 0)
     if policy.confine:
-        _confine(policy)
+        _confine(policy, rules)
 
 
 def _limit(policy: Policy) -> None:
@@ -84,16 +98,29 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _confine(policy: Policy) -> None:
-    architecture = this_architecture()
-    if architecture is None:
-        raise OSError("there is no system call filter for this processor")
+def _confine(policy: Policy, rules: int | None) -> None:
+    architecture = _architecture()
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:  # Landlock binds the calling thread alone
         raise OSError(f"the process has {threads} threads and must have one to be locked")
-    landlock.restrict(architecture, readable=_readable(cuda=policy.cuda), devices=_devices(cuda=policy.cuda))
+    if policy.landlock:
+        rules = _ruleset(policy) if rules is None else rules
+        landlock.restrict(architecture, rules)
+        os.close(rules)
     _drop_capabilities(architecture)
     seccomp.install(architecture, seccomp.program(architecture, os.getpid(), cuda=policy.cuda))
+
+
+def _ruleset(policy: Policy) -> int:
+    cuda = policy.cuda
+    return landlock.ruleset(_architecture(), readable=_readable(cuda=cuda), devices=_devices(cuda=cuda))
+
+
+def _architecture() -> Architecture:
+    architecture = this_architecture()
+    if architecture is None:
+        raise OSError("there is no system call filter for this processor")
+    return architecture
 
 
 def _readable(*, cuda: bool) -> list[Path]:

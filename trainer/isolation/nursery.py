@@ -9,15 +9,16 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, Literal
 
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.isolation.child import Child, Exit
+from lemonade_es.trainer.isolation.housing import Housing, Launch
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.protocol import (
     MESSAGE_LIMIT,
@@ -42,32 +43,38 @@ class Job:
         device: ``cpu`` or ``cuda``.
         threads: for training and evaluating.
         resident_limit: bytes of resident memory above which it is ended; ``None`` where the lock limits it.
-        probe: only ask whether CUDA works.
+        work: lead a candidate (``bench``), ask whether CUDA works, or try what is forbidden (``canary``).
     """
 
     policy: Policy
     device: str
     threads: int
     resident_limit: int | None = None
-    probe: bool = False
+    work: Literal["bench", "cuda", "canary"] = "bench"
 
 
 class Nursery:
     """A zygote that is started once, and again if it dies.
 
     Args:
-        supplies: what the zygote hands to every child: task, recipe, and the arrays' types and shapes.
+        supplies: what the zygote hands to every child: task, recipe, and the arrays' types and shapes; if it is
+            empty, its children can do no ``bench`` work.
         descriptors: gives the arrays' files; it is asked while the zygote imports torch.
+        housing: where the zygote lives.
     """
 
-    def __init__(self, supplies: Mapping[str, object], descriptors: Callable[[], Sequence[int]]) -> None:
+    def __init__(
+        self, supplies: Mapping[str, object], descriptors: Callable[[], Sequence[int]], housing: Housing
+    ) -> None:
         self._supplies = supplies
         self._descriptors = descriptors
-        self._process: subprocess.Popen[bytes] | None = None
+        self._housing = housing
+        self._launch: Launch | None = None
         self._control: socket.socket | None = None
         self._errors: IO[bytes] | None = None
         self._ready = False
         self._jobs = 0
+        self._latest = 0
 
     def start(self) -> None:
         """Starts the zygote and returns at once; it needs some seconds to import torch.
@@ -75,33 +82,42 @@ class Nursery:
         Raises:
             IsolationError: no process can be started.
         """
-        if self._process is not None:
+        if self._launch is not None:
             return
-        try:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        except (OSError, AttributeError) as error:
-            raise IsolationError(f"the isolated process needs Linux: {error}") from None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
-        with theirs:
-            # -P and -s keep foreign directories off the path as -I would, but let the hash seed be fixed
-            command = [sys.executable, "-P", "-s", "-m", "lemonade_es.trainer.isolation.zygote"]
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                env=_clean_environment(),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                start_new_session=True,
-            )
-        self._control = ours
         try:
-            descriptors = self._descriptors()
+            self._launch = self._housing(self._errors)
+            self._descriptors()
+            with contextlib.suppress(ConnectionError, DeadlinePassedError):  # that is noticed when it should be ready
+                self._greet(time.monotonic())
+        except OSError as error:
+            self.close()
+            raise IsolationError(f"the isolated process cannot be started: {error}") from None
         except BaseException:
             self.close()
             raise
-        with contextlib.suppress(OSError):  # a zygote that is dead already is noticed when it should be ready
-            socket.send_fds(ours, [encode(self._supplies)], descriptors)
+
+    def wait(self) -> None:
+        """Starts the zygote and returns when it is ready for jobs.
+
+        Raises:
+            IsolationError: it cannot be started.
+        """
+        self.start()
+        if self._ready:
+            return
+        deadline = time.monotonic() + _START_SECONDS
+        try:
+            self._greet(deadline)
+            self._hear(deadline)
+        except (ConnectionError, DeadlinePassedError):
+            said = self._last_words()
+            self.close()
+            raise IsolationError(
+                f"the isolated process does not start: {said or 'it says nothing'}",
+                hint="try whether torch can be imported: python -c 'import torch'",
+            ) from None
+        self._ready = True
 
     def child(self, job: Job) -> Child:
         """A new locked child.
@@ -110,7 +126,7 @@ class Nursery:
             IsolationError: the zygote cannot be started, or the child cannot be forked or locked.
         """
         for last in (False, True):
-            self._wait_until_ready()
+            self.wait()
             try:
                 return self._forked(job)
             except ConnectionError:  # the zygote died since the last job: once more with a new one
@@ -121,20 +137,20 @@ class Nursery:
 
     def close(self) -> None:
         """Ends the zygote and with it every child."""
-        if self._process is None:
-            return
+        launch = self._launch
         if self._control is not None:
             self._control.close()  # the zygote ends its children and itself
-        if not self._ready:
-            self._process.kill()  # it is still importing torch, and there is nothing to end
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if launch is not None:
+            if not self._ready:
+                launch.process.kill()  # it is still importing torch, and there is nothing to end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                launch.process.wait(timeout=2)
+            launch.leave()
+            launch.process.kill()
+            launch.process.wait()
         if self._errors is not None:
             self._errors.close()
-        self._process = self._control = self._errors = None
+        self._launch = self._control = self._errors = None
         self._ready = False
 
     def _end(self, number: int, patience: float) -> Exit:
@@ -155,22 +171,20 @@ class Nursery:
         except (ConnectionError, DeadlinePassedError):
             self.close()  # its children die with it
             return Exit(None)
-        return Exit(said["status"], said["peak_bytes"], said["cpu_seconds"], said["over_memory"], killed)
+        return Exit(
+            status=said["status"],
+            peak_bytes=said["peak_bytes"],
+            cpu_seconds=said["cpu_seconds"],
+            over_memory=said["over_memory"],
+            over_time=said["over_time"],
+            killed=killed,
+        )
 
-    def _wait_until_ready(self) -> None:
-        self.start()
-        if self._ready:
-            return
-        try:
-            self._hear(time.monotonic() + _START_SECONDS)
-        except (ConnectionError, DeadlinePassedError):
-            said = self._last_words()
-            self.close()
-            raise IsolationError(
-                f"the isolated process does not start: {said or 'it says nothing'}",
-                hint="try whether torch can be imported: python -c 'import torch'",
-            ) from None
-        self._ready = True
+    def _greet(self, deadline: float) -> None:
+        """Hands the supplies over, if that is still to be done."""
+        if self._control is None and self._launch is not None:
+            self._control = self._launch.reach(deadline)
+            socket.send_fds(self._control, [encode(self._supplies)], self._descriptors())
 
     def _forked(self, job: Job) -> Child:
         self._jobs += 1
@@ -186,7 +200,7 @@ class Nursery:
                     raise IsolationError(f"no process can be forked: {said['why']}")
                 if said.get("forked") == number:
                     break
-            child = Child(said["pid"], Channel(ours.detach()), functools.partial(self._end, number))
+            child = Child(self._latest, Channel(ours.detach()), functools.partial(self._end, number))
         except DeadlinePassedError:
             self.close()
             raise IsolationError(f"the isolated process forks no child within {_FORK_SECONDS:.0f} s") from None
@@ -214,7 +228,10 @@ class Nursery:
         poll.register(self._control, select.POLLIN)
         if not poll.poll(math.ceil(left * 1000)):
             raise DeadlinePassedError
-        text = self._control.recv(MESSAGE_LIMIT)
+        text, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, 1)
+        for descriptor in descriptors:
+            self._latest = _named(descriptor)
+            os.close(descriptor)
         if not text:
             raise ConnectionResetError
         return decode(text)
@@ -227,19 +244,10 @@ class Nursery:
         return " ".join(lines[-1:])[:_TEXT_LIMIT]
 
 
-def _clean_environment() -> dict[str, str]:
-    """What the zygote needs, and nothing else of ours: the environment holds keys and tokens."""
-    kept = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LD_LIBRARY_PATH")
-    return {
-        **{name: os.environ[name] for name in kept if name in os.environ},
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/nonexistent",
-        "LANG": "C.UTF-8",
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "CUDA_CACHE_DISABLE": "1",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    }
+def _named(descriptor: int) -> int:
+    """The pid, as seen from here, of the process that a descriptor refers to; 0 if it is gone or out of sight."""
+    for line in Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii").splitlines():
+        key, _, value = line.partition(":")
+        if key == "Pid":
+            return max(0, int(value))
+    return 0

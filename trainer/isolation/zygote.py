@@ -2,12 +2,13 @@
 
 It runs no candidate code, starts no thread and touches no GPU, so that a fork of it is whole. It lives as
 long as its parent's end of the control socket is open. Run as a module with the socket's descriptor:
-``python -P -s -m lemonade_es.trainer.isolation.zygote FD``.
+``python -P -s -m lemonade_es.trainer.isolation.zygote FD``, or with its path where descriptors cannot be inherited.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import os
 import selectors
@@ -15,7 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ import torch._dynamo  # optimisers import it late, which would cost every child 
 from pydantic import TypeAdapter
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda
-from lemonade_es.trainer.isolation.lock import Policy, lock
+from lemonade_es.trainer.isolation import canary
+from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, warm_up
+from lemonade_es.trainer.isolation.lock import Policy, lock, shared_ruleset
 from lemonade_es.trainer.isolation.protocol import MESSAGE_LIMIT, Channel, decode, encode
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.training import TrainingData
@@ -34,14 +36,24 @@ from lemonade_es.trainer.training import TrainingData
 _POLICY = TypeAdapter(Policy)
 _WATCH_SECONDS = 0.2
 _MOST_ARRAYS = 16
+_CHANNEL, _RULES, _BEYOND = 3, 4, 10
 
 
 @dataclass(slots=True)
 class _Child:
-    """A running child: its number, and the resident memory that it may have (CUDA only)."""
+    """A running child.
+
+    Attributes:
+        job: its number.
+        descriptor: refers to its process.
+        cpu_limit: seconds of processor time that it may take.
+        resident_limit: bytes of resident memory that it may have; ``None`` where its lock limits memory.
+        over_memory: whether it was ended for having more.
+    """
 
     job: int
     descriptor: int
+    cpu_limit: int
     resident_limit: int | None
     over_memory: bool = False
 
@@ -54,11 +66,13 @@ class Zygote:
         self._children: dict[int, _Child] = {}
         self._selector = selectors.DefaultSelector()
         self._shared: _Shared | None = None
+        self._rules: dict[Policy, int | None] = {}
 
     def run(self) -> None:
         """Serves until the parent is gone."""
         text, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_LIMIT, _MOST_ARRAYS)
         self._shared = _mapped(decode(text), descriptors)
+        warm_up()
         # collections in the children would copy every page that all of them share
         gc.collect()
         gc.freeze()
@@ -91,21 +105,31 @@ class Zygote:
     def _fork(self, message: Mapping[str, Any], descriptor: int) -> None:
         job = message["job"]
         zygote = os.getpid()
+        policy = _POLICY.validate_python(message["policy"])
         try:
+            rules = self._rules_for(policy)
             pid = os.fork()
         except OSError as error:
             os.close(descriptor)
             self._control.send(encode({"refused": job, "why": str(error)}))
             return
         if pid == 0:
-            _live(descriptor, message, self._shared, zygote)
+            _live(descriptor, rules, policy, message, self._shared, zygote)
         os.close(descriptor)
         with contextlib.suppress(OSError):  # the child does the same: whoever comes first
             os.setpgid(pid, pid)
-        child = _Child(job, os.pidfd_open(pid), message["resident_limit"])
+        child = _Child(job, os.pidfd_open(pid), policy.cpu_seconds, message["resident_limit"])
         self._children[pid] = child
         self._selector.register(child.descriptor, selectors.EVENT_READ, pid)
-        self._control.send(encode({"forked": job, "pid": pid}))
+        # a number in here may be another process out there; a descriptor is not
+        socket.send_fds(self._control, [encode({"forked": job})], [child.descriptor])
+
+    def _rules_for(self, policy: Policy) -> int | None:
+        """The ruleset for a policy, if children share it: making one takes longer than all the rest of a lock."""
+        kind = replace(policy, memory_bytes=None, cpu_seconds=0)
+        if kind not in self._rules:
+            self._rules[kind] = shared_ruleset(kind)
+        return self._rules[kind]
 
     def _reap(self, pid: int) -> None:
         child = self._children.pop(pid)
@@ -118,6 +142,7 @@ class Zygote:
             "peak_bytes": used.ru_maxrss * 1024,
             "cpu_seconds": used.ru_utime + used.ru_stime,
             "over_memory": child.over_memory,
+            "over_time": used.ru_utime + used.ru_stime >= child.cpu_limit,
         }
         with contextlib.suppress(OSError):  # a parent that has gone is noticed at the socket
             self._control.send(encode(said))
@@ -144,43 +169,56 @@ class _Shared:
     validation: torch.Tensor
 
 
-def _mapped(message: Mapping[str, Any], descriptors: Sequence[int]) -> _Shared:
+def _mapped(message: Mapping[str, Any], descriptors: Sequence[int]) -> _Shared | None:
     """Maps the arrays privately: children share the pages, and what they write stays their own."""
+    if not message:
+        return None
     tensors = {}
     for entry, descriptor in zip(message["arrays"], descriptors, strict=True):
         with os.fdopen(descriptor, "rb") as file:
             array = np.memmap(file, entry["dtype"], "c", shape=tuple(entry["shape"]))
         tensors[entry["name"]] = torch.from_numpy(array)
+    task = TypeAdapter(Task).validate_python(message["task"])
     return _Shared(
-        task=TypeAdapter(Task).validate_python(message["task"]),
+        task=task,
         recipe=TypeAdapter(Recipe).validate_python(message["recipe"]),
-        data=TrainingData(tensors["train"], tensors["train_labels"], message["mean"], message["std"], message["flip"]),
+        data=TrainingData(
+            tensors["train"],
+            tensors["train_labels"],
+            message["mean"],
+            message["std"],
+            message["flip"],
+            task.objective,
+        ),
         validation=tensors["validation"],
     )
 
 
-def _live(descriptor: int, message: Mapping[str, Any], shared: _Shared | None, zygote: int) -> None:
+def _live(
+    descriptor: int,
+    rules: int | None,
+    policy: Policy,
+    message: Mapping[str, Any],
+    shared: _Shared | None,
+    zygote: int,
+) -> None:
     """The child's whole life; it does not return."""
     code = 1
     try:
-        if descriptor != 3:
-            os.dup2(descriptor, 3)
-        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(nowhere, standard)
-        os.close(nowhere)
+        _keep_only(descriptor, rules)
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
-        channel = Channel(3)
+        channel = Channel(_CHANNEL)
         try:
-            lock(_POLICY.validate_python(message["policy"]), parent=zygote)
+            lock(policy, parent=zygote, rules=None if rules is None else _RULES)
         except (OSError, ValueError) as error:
             channel.send({"unlocked": str(error)})
             os._exit(1)
         channel.send({"locked": True})
-        if message["probe"]:
+        if message["work"] == "cuda":
             channel.send(probe_cuda())
+        elif message["work"] == "canary":
+            canary.serve(channel)
         elif shared is not None:
             supplies = Supplies(
                 task=shared.task,
@@ -194,6 +232,22 @@ def _live(descriptor: int, message: Mapping[str, Any], shared: _Shared | None, z
         code = 0
     finally:
         os._exit(code)
+
+
+def _keep_only(descriptor: int, rules: int | None) -> None:
+    """Leaves the channel and the ruleset open, under the numbers that the child knows, and nothing else."""
+    # beyond the numbers that they will have, so that neither lands on the other
+    moved = [fcntl.fcntl(number, fcntl.F_DUPFD, _BEYOND) for number in (descriptor, rules) if number is not None]
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208  (numbers, not paths)
+        if number not in moved:
+            with contextlib.suppress(OSError):  # the listing's own is closed already
+                os.close(number)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    for number, kept in zip(moved, (_CHANNEL, _RULES), strict=False):
+        os.dup2(number, kept)
+        os.close(number)
 
 
 def _kill(pid: int) -> None:
@@ -210,6 +264,15 @@ def _resident(pid: int) -> int:
         return 0
 
 
+def _control(where: str) -> socket.socket:
+    """The control socket: a descriptor's number, or a path to connect to."""
+    if where.isdecimal():
+        return socket.socket(fileno=int(where))
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.connect(where)
+    return control
+
+
 if __name__ == "__main__":
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).run()
+    Zygote(_control(sys.argv[1])).run()
     os._exit(0)  # tidying up torch takes a third of a second

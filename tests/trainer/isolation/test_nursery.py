@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
+import psutil
 import pytest
 
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.arrays import SharedArrays
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.isolation import bubblewrap
 from lemonade_es.trainer.isolation.child import CandidateFailed
+from lemonade_es.trainer.isolation.housing import Beside
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.nursery import Job, Nursery
 from lemonade_es.trainer.recipe import Recipe
@@ -21,8 +26,8 @@ pytestmark = pytest.mark.isolation
 LOCKED = Policy(confine=True, memory_bytes=2 * 10**9, cpu_seconds=60)
 
 
-def nursery_for(toy: Dataset, recipe: Recipe, arrays: SharedArrays) -> Nursery:
-    supplies = {
+def supplies(toy: Dataset, recipe: Recipe, arrays: SharedArrays) -> Mapping[str, object]:
+    return {
         "task": asdict(toy.task),
         "recipe": asdict(recipe),
         "arrays": arrays.described(),
@@ -30,13 +35,14 @@ def nursery_for(toy: Dataset, recipe: Recipe, arrays: SharedArrays) -> Nursery:
         "std": toy.std,
         "flip": toy.flip,
     }
-    return Nursery(supplies, arrays.descriptors)
 
 
-@pytest.fixture(scope="module")
-def nursery(toy: Dataset, quick_recipe: Recipe) -> Iterator[Nursery]:
+@pytest.fixture(scope="module", params=["beside", "walled"])
+def nursery(toy: Dataset, quick_recipe: Recipe, request: pytest.FixtureRequest) -> Iterator[Nursery]:
+    """One without walls, and one inside bubblewrap, where processes have other numbers."""
     arrays = SharedArrays(toy)
-    opened = nursery_for(toy, quick_recipe, arrays)
+    housing = Beside() if request.param == "beside" else bubblewrap.housing(gpu=False)
+    opened = Nursery(supplies(toy, quick_recipe, arrays), arrays.descriptors, housing)
     yield opened
     opened.close()
     arrays.close()
@@ -66,12 +72,52 @@ def test_resident_memory_is_watched_where_address_space_cannot_be_limited(nurser
         assert caught.value.failure.code == "OUT_OF_MEMORY"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("action", ["pass", "signal.signal(signal.SIGXCPU, signal.SIG_IGN)"])
+def test_processor_time_that_is_used_up_is_no_lack_of_memory(nursery: Nursery, good: str, action: str) -> None:
+    policy = Policy(confine=True, memory_bytes=2 * 10**9, cpu_seconds=1)
+    source = f'import torch\nsignal = __import__("signal")\n{action}\nwhile True: pass\n{good}'
+    with nursery.child(Job(policy, "cpu", threads=1)) as child:
+        with pytest.raises(CandidateFailed) as caught:
+            child.call("build", source=source, seed=0, macs=0, deadline=time.monotonic() + 60)
+        assert caught.value.failure.code == "TIMED_OUT"
+        assert "processor time" in caught.value.failure.message
+        assert child.exit.status == (-signal.SIGKILL if "IGN" in action else -signal.SIGXCPU)
+
+
+def test_a_child_is_named_by_the_number_that_others_know_it_by(nursery: Nursery) -> None:
+    with nursery.child(Job(LOCKED, "cpu", threads=1)) as child:
+        process = psutil.Process(child.pid)
+        assert process.memory_info().rss > 10**8
+        assert os.getpid() in [parent.pid for parent in process.parents()]
+    assert not process.is_running()
+
+
 def test_the_lock_that_leaves_the_way_to_a_gpu_open_can_be_taken(nursery: Nursery) -> None:
     policy = Policy(confine=True, memory_bytes=None, cpu_seconds=60, cuda=True)
-    with nursery.child(Job(policy, "cuda", threads=1, probe=True)) as child:
+    with nursery.child(Job(policy, "cuda", threads=1, work="cuda")) as child:
         said = child.listen(time.monotonic() + 60).message
     assert isinstance(said["cuda"], bool)
     assert said["why"]
+
+
+def test_the_lock_for_a_gpu_shows_no_other_process(nursery: Nursery, good: str) -> None:
+    policy = Policy(confine=True, memory_bytes=None, cpu_seconds=60, cuda=True)
+    source = f"""
+import torch
+os = __import__("os")
+seen = []
+for pid in ("self", os.getppid(), 1):
+    try:
+        seen.append(len(open(f"/proc/{{pid}}/maps").read()) > 0)
+    except OSError:
+        seen.append(False)
+raise RuntimeError(f"seen: {{seen}}")
+{good}"""
+    with nursery.child(Job(policy, "cpu", threads=1)) as child:
+        with pytest.raises(CandidateFailed) as caught:
+            child.call("build", source=source, seed=0, macs=0, deadline=time.monotonic() + 20)
+        assert "seen: [True, False, False]" in caught.value.failure.message
 
 
 def test_a_lock_that_cannot_be_taken_stops_the_job(nursery: Nursery) -> None:
@@ -82,7 +128,7 @@ def test_a_lock_that_cannot_be_taken_stops_the_job(nursery: Nursery) -> None:
 
 
 def test_a_zygote_that_does_not_start_says_why(toy: Dataset, quick_recipe: Recipe) -> None:
-    broken = Nursery({"task": asdict(toy.task), "recipe": asdict(quick_recipe), "arrays": []}, list)
+    broken = Nursery({"task": asdict(toy.task), "recipe": asdict(quick_recipe), "arrays": []}, list, Beside())
     with pytest.raises(IsolationError, match="KeyError"):
         broken.child(Job(LOCKED, "cpu", threads=1))
     broken.close()

@@ -1,0 +1,36 @@
+"""The verdicts on model files: a line for each, and a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.markup import escape
+
+from lemonade_es.report.formats import count, duration
+from lemonade_es.trainer.validation import Verdict
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """One verdict in rich's markup, its message on a line of its own."""
+    place = escape(verdict.file if verdict.line is None else f"{verdict.file}:{verdict.line}")
+    if verdict.ok:
+        figures = [f"{count(verdict.params)} parameters"] if verdict.params is not None else []
+        figures += [f"{count(verdict.macs)} MACs"] if verdict.macs is not None else []
+        head = f"[green]ok[/]    {place}  {', '.join(figures)}"
+    else:
+        head = f"[red]wrong[/] {place}  [bold]{verdict.code}[/] ({verdict.stage})"
+    return head if verdict.message is None else f"{head}\n      {escape(verdict.message)}"
+
+
+def verdict_summary(verdicts: Sequence[Verdict], seconds: float) -> str:
+    """How many passed, and what stopped the others.
+
+    Args:
+        verdicts: all of them.
+        seconds: that validating took.
+    """
+    passed = sum(verdict.ok for verdict in verdicts)
+    codes = Counter(verdict.code for verdict in verdicts if not verdict.ok)
+    reasons = ", ".join(f"{code} {number}" for code, number in codes.most_common())
+    return f"{passed} of {len(verdicts)} pass, in {duration(seconds)}" + (f"; {reasons}" if reasons else "")

@@ -1,0 +1,18 @@
+"""All attacks, one module for each theme."""
+
+from __future__ import annotations
+
+from arena import Attack
+
+from attacks import exhaustion, integrity, loading, network, processes, protocol, reading, writing
+
+ATTACKS: tuple[Attack, ...] = (
+    *reading.ATTACKS,
+    *writing.ATTACKS,
+    *network.ATTACKS,
+    *processes.ATTACKS,
+    *exhaustion.ATTACKS,
+    *loading.ATTACKS,
+    *protocol.ATTACKS,
+    *integrity.ATTACKS,
+)

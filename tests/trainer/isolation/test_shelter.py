@@ -1,0 +1,144 @@
+"""The level in force is the one that its canaries prove."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lemonade_es.errors import IsolationError
+from lemonade_es.trainer.isolation import level as levels
+from lemonade_es.trainer.isolation import shelter as shelters
+from lemonade_es.trainer.isolation.housing import Beside
+from lemonade_es.trainer.isolation.nursery import Nursery
+from lemonade_es.trainer.isolation.proof import Canary, demands, prove
+from lemonade_es.trainer.isolation.shelter import Needs, Shelter
+
+pytestmark = pytest.mark.isolation
+
+EVERYTHING = demands("strong", landlock=True)
+
+
+@pytest.fixture(scope="module")
+def beside() -> Iterator[Nursery]:
+    nursery = Nursery({}, list, Beside())
+    yield nursery
+    nursery.close()
+
+
+def opened(needs: Needs) -> Shelter:
+    return Shelter(needs, {}, list)
+
+
+@pytest.mark.parametrize("wish", ["strong", "medium"])
+def test_a_level_is_proved_by_its_canaries(wish: str) -> None:
+    shelter = opened(Needs(wish=wish))
+    try:
+        proven = shelter.proven
+    finally:
+        shelter.close()
+    assert proven.level.name == wish
+    assert [canary.name for canary in proven.canaries] == list(demands(wish, landlock=True))
+    assert all(canary.held for canary in proven.canaries)
+    assert sum(canary.seconds for canary in proven.canaries) < 1
+    assert not any("secret" in canary.said and "Error" not in canary.said for canary in proven.canaries)
+
+
+def test_every_canary_gets_through_where_nothing_holds_it(beside: Nursery) -> None:
+    verdicts = prove(beside, EVERYTHING, confine=False)
+    assert [canary.name for canary in verdicts if not canary.held] == list(EVERYTHING)
+
+
+def test_a_canary_that_leaves_a_trace_has_got_through_whatever_it_says(beside: Nursery) -> None:
+    (read, connect) = prove(beside, ["read", "connect"], confine=False)
+    assert read.said == "the secret"
+    assert not connect.held
+    assert "left a trace" in connect.said
+
+
+def test_landlock_alone_hides_no_names_and_without_it_files_are_open(beside: Nursery) -> None:
+    held = {canary.name: canary.held for canary in prove(beside, EVERYTHING)}
+    assert held == {name: name != "stat" for name in EVERYTHING}
+    open_files = {canary.name: canary.held for canary in prove(beside, EVERYTHING, landlock=False)}
+    assert {name for name, kept in open_files.items() if not kept} >= {"stat", "read program", "read"}
+    assert all(open_files[name] for name in ("connect", "fork", "execute", "memory", "write"))
+
+
+@pytest.fixture
+def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which bubblewrap starts programs and hides nothing."""
+    monkeypatch.setattr(shelters.bubblewrap, "housing", lambda **_: Beside())
+
+
+@pytest.mark.usefixtures("leaking")
+def test_a_level_whose_canary_escapes_is_not_taken_and_the_next_one_says_why() -> None:
+    shelter = opened(Needs())
+    try:
+        proven = shelter.proven
+    finally:
+        shelter.close()
+    assert proven.level.name == "medium"
+    assert "not strong: it does not hold: a canary got through: stat (it has 32 bytes)" in proven.level.reason
+    assert all(canary.held for canary in proven.canaries)
+
+
+@pytest.mark.usefixtures("leaking")
+def test_an_explicit_wish_for_a_level_whose_canary_escapes_is_refused() -> None:
+    shelter = opened(Needs(wish="strong"))
+    with pytest.raises(IsolationError, match=r"strong cannot be had here: .* stat"):
+        _ = shelter.proven
+    with pytest.raises(IsolationError, match="strong"):
+        _ = shelter.proven
+
+
+def test_where_nothing_can_isolate_foreign_source_is_refused_and_own_source_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(levels, "this_architecture", lambda: None)
+    with pytest.raises(IsolationError, match="not strong or medium: there are system call filters for") as caught:
+        opened(Needs())
+    assert "--unsafe-no-isolation" in (caught.value.hint or "")
+    shelter = opened(Needs(foreign=False))
+    try:
+        assert shelter.proven.level.name == "none"
+        assert shelter.proven.canaries == ()
+        assert "not strong or medium" in shelter.proven.level.reason
+    finally:
+        shelter.close()
+
+
+def test_none_is_refused_for_foreign_source_even_where_isolation_can_be_had() -> None:
+    with pytest.raises(IsolationError, match="without isolation"):
+        opened(Needs(wish="none"))
+    opened(Needs(wish="none", unsafe=True)).close()
+
+
+def test_a_zygote_that_cannot_start_behind_walls_is_tried_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text('#!/bin/sh\nfor last; do :; done\n[ "$last" = true ] && exit 0\necho no room >&2\nexit 1\n')
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    shelter = opened(Needs())
+    try:
+        proven = shelter.proven
+    finally:
+        shelter.close()
+    assert proven.level.name == "medium"
+    assert "not strong: the isolated process does not start: no room" in proven.level.reason
+
+
+def test_the_proof_costs_little_once_the_zygote_is_there(beside: Nursery) -> None:
+    beside.wait()
+    prove(beside, EVERYTHING)
+    seconds = []
+    for _ in range(5):
+        started = time.monotonic()
+        verdicts = prove(beside, EVERYTHING)
+        seconds.append(time.monotonic() - started)
+        assert all(isinstance(canary, Canary) for canary in verdicts)
+    assert min(seconds) < 0.5

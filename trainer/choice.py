@@ -1,0 +1,225 @@
+"""Which object of an executed source is the network."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeGuard
+
+from torch import nn
+
+from lemonade_es.task import Task
+from lemonade_es.trainer.refusal import Refusal
+
+_OBVIOUS_INSTANCES = ("model", "net", "network")
+_OBVIOUS_FACTORY = re.compile(r"(build|get|create|make)_(model|net|network)", re.IGNORECASE)
+_PART = re.compile(
+    r"(block|layer|unit|module|head|stem|branch|loss|criterion|norm|pool\w*|attention|attn|embed\w*|encoder|encoding"
+    r"|decoder|act\w*|relu|gelu|swish|mish|dropout|drop_?path|noise|bottleneck|residual|conv(\dd)?|mlp|ffn|feed_?forward)$",
+    re.IGNORECASE,
+)
+"""Names of classes that are parts of networks, should no other class of the source use them."""
+
+_ERRAND = re.compile(r"_?(main|train|test|eval|load|run|count|demo|check|plot|save)", re.IGNORECASE)
+"""How functions begin that do something with a network rather than make one."""
+
+_MISSING = object()
+
+
+def network(module: types.ModuleType, tree: ast.Module, task: Task) -> nn.Module:
+    """The network of an executed source.
+
+    It is, in this order: what a module-level variable holds; what a function called ``build_model`` or the
+    like returns; an instance of the class that no other class uses (of several the one that the script below
+    ``if __name__ == "__main__"`` mentions, else the last that is not named like a part); what any other
+    function returns. Classes and functions are called without arguments, except that required ones with an
+    obvious name (``num_classes``, ``in_channels``, ...) are given the task's values.
+
+    Args:
+        module: the executed source.
+        tree: its syntax.
+        task: what the network is for.
+
+    Raises:
+        Refusal: there is no network, or it needs arguments.
+    """
+    return _Choice(module, tree, task).made()
+
+
+class _Choice:
+    def __init__(self, module: types.ModuleType, tree: ast.Module, task: Task) -> None:
+        self._module_name = module.__name__
+        self._names: Mapping[str, Any] = dict(vars(module))
+        self._tree = tree
+        self._task = task
+        self._used = _used_by_classes(tree)
+        self._mentioned = _mentioned_by_script(tree)
+        own = {
+            name: value
+            for name, value in self._names.items()
+            if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
+        }
+        self._outermost = [cls for name, cls in own.items() if name not in self._used] or list(own.values())
+
+    def made(self) -> nn.Module:
+        if (ready := self._instance()) is not None:
+            return ready
+        obvious = [function for name, function in self._functions() if _OBVIOUS_FACTORY.fullmatch(name)]
+        others = [function for name, function in self._functions() if function not in obvious]
+        for function in obvious:
+            if (model := self._called(function)) is not None:
+                return model
+        free = [cls for cls in self._outermost if self._arguments(cls) is not None]
+        if free:
+            best = max(enumerate(free), key=lambda entry: (*self._rank(entry[1]), entry[0]))[1]
+            instance: nn.Module = self._call(best)
+            return instance
+        for function in others:
+            if (model := self._called(function)) is not None:
+                return model
+        raise self._refusal()
+
+    def _instance(self) -> nn.Module | None:
+        """What a module-level variable holds; a loss or an activation has no parameters, a part has a user."""
+        ready = {
+            name: value
+            for name, value in self._names.items()
+            if isinstance(value, nn.Module)
+            and any(True for _ in value.parameters())
+            and name not in self._used
+            and type(value).__name__ not in self._used
+        }
+        inner = {id(part) for value in ready.values() for part in value.modules() if part is not value}
+        whole = {name: value for name, value in ready.items() if id(value) not in inner}
+        if len({id(value) for value in whole.values()}) == 1:
+            return next(iter(whole.values()))
+        return next((whole[name] for name in _OBVIOUS_INSTANCES if name in whole), None)
+
+    def _functions(self) -> Iterable[tuple[str, Callable[[], object]]]:
+        """Functions that may make a network, those first that the script mentions."""
+        returning = {
+            node.name
+            for node in self._tree.body
+            if isinstance(node, ast.FunctionDef)
+            and node.name not in self._used
+            and not _ERRAND.match(node.name)
+            and any(isinstance(inner, ast.Return) and inner.value is not None for inner in ast.walk(node))
+        }
+        found = [
+            (name, value)
+            for name, value in self._names.items()
+            if (isinstance(value, types.FunctionType) and name in returning) or isinstance(value, functools.partial)
+        ]
+        return sorted(found, key=lambda entry: entry[0] not in self._mentioned)
+
+    def _called(self, function: Callable[..., object]) -> nn.Module | None:
+        if self._arguments(function) is None:
+            return None
+        made = self._call(function)
+        return made if isinstance(made, nn.Module) else None
+
+    def _rank(self, cls: type[nn.Module]) -> tuple[bool, bool]:
+        return cls.__name__ in self._mentioned, _PART.search(cls.__name__) is None
+
+    def _call(self, make: Callable[..., Any]) -> Any:
+        return make(**(self._arguments(make) or {}))
+
+    def _arguments(self, make: Callable[..., object]) -> dict[str, object] | None:
+        """Values for all that it needs; ``None`` if one is not obvious."""
+        values = {parameter.name: self._obvious(parameter) for parameter in _required(make)}
+        return None if any(value is _MISSING for value in values.values()) else values
+
+    def _obvious(self, parameter: inspect.Parameter) -> object:
+        known = _task_values(self._task)
+        if (value := known.get(parameter.name.lower(), _MISSING)) is not _MISSING:
+            return value
+        kind = parameter.annotation
+        kind = self._names.get(kind, kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and kind.__module__ == self._module_name and not issubclass(kind, nn.Module):
+            return _MISSING if _required(kind) else kind()  # a configuration with defaults of its own
+        return _MISSING
+
+    def _refusal(self) -> Refusal:
+        if not self._outermost:
+            return Refusal(
+                "NO_NETWORK", "The source defines no subclass of torch.nn.Module; define exactly one network."
+            )
+        cls = self._outermost[-1]
+        needed = [entry.name for entry in _required(cls) if self._obvious(entry) is _MISSING]
+        return Refusal(
+            "NEEDS_ARGUMENTS",
+            f"{cls.__name__}() needs the arguments {', '.join(needed)}; give each a default value.",
+            next((node.lineno for node in ast.walk(self._tree) if _is_class(node, cls.__name__)), None),
+        )
+
+
+_CLASSES = (
+    *("num_classes", "n_classes", "nclasses", "classes", "num_class", "n_class", "nb_classes", "class_num"),
+    *("num_labels", "n_labels", "output_dim", "out_dim", "num_outputs"),
+)
+_CHANNELS = ("in_channels", "input_channels", "in_chans", "in_ch", "n_channels", "num_channels")
+_VOCABULARY = ("vocab_size", "vocabulary_size", "n_vocab", "num_tokens", "num_embeddings")
+_LENGTH = ("max_len", "max_length", "seq_len", "seq_length", "max_seq_len")
+_FEATURES = ("in_features", "input_dim", "in_dim", "input_size", "num_features", "n_features")
+
+
+def _task_values(task: Task) -> dict[str, object]:
+    """What an argument of this name must mean."""
+    values: dict[str, object] = {**dict.fromkeys(_CLASSES, task.classes), "input_shape": task.input_shape}
+    match task.kind:
+        case "text":
+            values |= dict.fromkeys(_VOCABULARY, task.vocabulary_size) | dict.fromkeys(_LENGTH, task.input_shape[0])
+        case "table":
+            values |= dict.fromkeys(_FEATURES, task.input_shape[0])
+        case "image":
+            channels, height, width = task.input_shape
+            values |= dict.fromkeys(_CHANNELS, channels)
+            values |= dict.fromkeys(("img_size", "image_size"), height if height == width else (height, width))
+    return values
+
+
+def _required(make: Callable[..., object]) -> list[inspect.Parameter]:
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # a callable of a library's that does not say
+        return []
+    return [
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def _used_by_classes(tree: ast.Module) -> set[str]:
+    """Names of definitions and variables that another class mentions, directly or through functions."""
+    definitions = {
+        node.name: _names_in([node]) - {node.name}
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    }
+    used: set[str] = set()
+    pending = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    while pending:
+        for name in definitions.get(pending.pop(), set()) - used:
+            used.add(name)
+            pending.append(name)
+    return used
+
+
+def _mentioned_by_script(tree: ast.Module) -> set[str]:
+    """Names in statements that are no definitions: a script's, most of all below ``if __name__ == "__main__"``."""
+    definitions = ast.ClassDef | ast.FunctionDef | ast.Import | ast.ImportFrom
+    return _names_in(node for node in tree.body if not isinstance(node, definitions))
+
+
+def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
+    return {inner.id for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _is_class(node: ast.AST, name: str) -> TypeGuard[ast.ClassDef]:
+    return isinstance(node, ast.ClassDef) and node.name == name

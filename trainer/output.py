@@ -1,0 +1,61 @@
+"""What is wrong with what a forward pass returned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WrongOutput:
+    """What came instead of logits, in words, and what to do about it (empty where nothing is to be added)."""
+
+    what: str
+    advice: str = ""
+
+
+def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
+    """What keeps an output from being logits of the shape ``wanted``; ``None`` if nothing does."""
+    kind = type(output).__name__
+    if not isinstance(output, Tensor):
+        return WrongOutput("None" if output is None else f"a {kind}", _unpack(output))
+    shape = tuple(output.shape)
+    if shape != wanted:
+        return WrongOutput(f"shape {shape}", _reshape(shape, wanted))
+    if not output.is_floating_point():
+        return WrongOutput(f"{output.dtype}".removeprefix("torch."), "Return the logits, not the class that wins.")
+    return None
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names."""
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
+
+
+def _unpack(output: object) -> str:
+    if output is None:
+        return "forward has no return statement."
+    if isinstance(output, Mapping | tuple | list):
+        return "Take the logits out of it."
+    return ""
+
+
+def _reshape(shape: tuple[int, ...], wanted: tuple[int, int]) -> str:
+    rows, classes = wanted
+    if shape in ((classes,), ()):
+        return "A squeeze() without a dimension removes the batch too: use flatten(1)."
+    if shape[0] != rows:
+        return "Keep the batch in the first dimension: flatten with flatten(1) or view(x.size(0), -1)."
+    if math.prod(shape[1:]) == classes:
+        return "Use flatten(1) to remove the dimensions of size 1."
+    return {
+        2: f"The last layer gives {shape[-1]} values, and there are {classes} classes.",
+        3: "Take the mean over the sequence, or one element of it, before the last nn.Linear.",
+        4: "Pool and flatten the feature maps before the last nn.Linear.",
+    }.get(len(shape), "")
