@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+Provenance = Literal["measured", "estimated", "mixed", "unavailable"]
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -54,6 +56,33 @@ class CheckReport:
 
 
 @dataclass(frozen=True, slots=True)
+class EnergyPart:
+    """Energy of one domain (a processor package, its memory, a GPU) over a window of time.
+
+    Attributes:
+        domain: which one.
+        joules: the energy; ``None`` where it is not known, never 0 for that.
+        provenance: how far the figure can be trusted.
+        method: what gave it, in words ("RAPL package-0", "12 W x 3.1 CPU-s").
+        scope: what it covers.
+        rel_uncertainty: relative uncertainty, 0.5 for +-50 %.
+        resolution_joules: the smallest step that its meter tells.
+        idle_joules: what the idle domain would have taken in the same time; ``None`` where that was not measured.
+        reason: why ``joules`` is ``None``.
+    """
+
+    domain: str
+    joules: float | None
+    provenance: Provenance
+    method: str
+    scope: Literal["device", "machine", "process"]
+    rel_uncertainty: float | None = None
+    resolution_joules: float = 0.0
+    idle_joules: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Energy:
     """Energy over one window of time.
 
@@ -61,19 +90,24 @@ class Energy:
         joules: the energy; ``None`` where it is not known, never 0 for that.
         seconds: the length of the window.
         provenance: how far the figure can be trusted.
-        method: what gave it, in words ("RAPL package-0 + dram", "12 W x 3.1 CPU-s + 0.4 W RAM").
+        method: what gave it, in words ("RAPL package-0 + dram of package-0", "12 W x 3.1 CPU-s + 0.4 W RAM").
         scope: what it covers.
         rel_uncertainty: relative uncertainty, 0.5 for +-50 %.
         reason: why ``joules`` is ``None``.
+        idle_joules: what the idle machine would have taken in the same time, a part of ``joules``; ``None`` where
+            that was not measured.
+        domains: the parts, whose sum is ``joules``.
     """
 
     joules: float | None
     seconds: float
-    provenance: Literal["measured", "estimated", "mixed", "unavailable"]
+    provenance: Provenance
     method: str
     scope: Literal["device", "machine", "process"]
     rel_uncertainty: float | None = None
     reason: str | None = None
+    idle_joules: float | None = None
+    domains: tuple[EnergyPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +124,9 @@ class Latency:
         passes: forward passes in a window.
         reference_ratio: median over the pairs of (candidate / reference network), timed in turn; steadier
             than any of the above on a busy machine.
+        p95: 95th percentile.
+        spread: half the width of the median's 95 % confidence interval, relative to it: 0.01 for +-1 %.
+        settled: whether the spread came below its bound before the time for measuring was up.
     """
 
     p10: float
@@ -100,6 +137,9 @@ class Latency:
     windows: int
     passes: int
     reference_ratio: float | None = None
+    p95: float | None = None
+    spread: float | None = None
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +155,23 @@ class Failure:
     code: str
     message: str
     line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOutcome:
+    """What came of having a candidate measured by a command of the user's, on a device of the user's.
+
+    Attributes:
+        command: as the user gave it.
+        seconds: how long it took.
+        device: what the command calls the device; empty if it does not say.
+        failure: why there are no figures, if there are none.
+    """
+
+    command: str
+    seconds: float
+    device: str = ""
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +195,8 @@ class Measurement:
         epochs: the training curve.
         training_seconds: wall-clock time of training.
         measuring_seconds: wall-clock time of evaluating and timing.
+        sources: metrics that were not measured on this machine, and where: ``device``.
+        device: what came of measuring on the user's device; ``None`` if that was not asked for.
     """
 
     metrics: Mapping[str, float | None]
@@ -148,6 +207,8 @@ class Measurement:
     epochs: tuple[Epoch, ...] = ()
     training_seconds: float = 0.0
     measuring_seconds: float = 0.0
+    sources: Mapping[str, str] = field(default_factory=dict)
+    device: DeviceOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,30 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
-from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, expect, manifest
-from lemonade_es.trainer.latency import WARM_UPS, latency
-from lemonade_es.trainer.measurement import Budget, CheckReport, Energy, Epoch, Failure, Latency, Measurement, Trained
-from lemonade_es.trainer.scoring import Score, score
+from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, TensorSpec, expect, manifest
+from lemonade_es.trainer.latency import BATCH, CAP_SECONDS, WARM_UPS, latency, throughput
+from lemonade_es.trainer.measurement import (
+    Budget,
+    CheckReport,
+    Energy,
+    Epoch,
+    Failure,
+    Latency,
+    Measurement,
+    Trained,
+)
+from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
+from lemonade_es.trainer.weights import Weights
 
 OnEpoch = Callable[[int, Epoch], None]
 OnProgress = Callable[[Mapping[str, Any]], None]
 
-_MEASURED = ("T_Acc", "V_Acc", "T_E", "V_E", "P", "S", "M", "L", "F", "W", "R", "class_gap")
+_MEASURED = ("T_Acc", "V_Acc", "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R", "class_gap")
+_OF_TRAINING = ("T_Acc", "V_Acc", "class_gap")
+_UNTRAINED = "no weights were given, and an untrained network guesses"
 _POWER_SECONDS = 0.25
 _TENSOR_FILE_OVERHEAD = 4096
+_ONNX_OVERHEAD = 64 << 20
 
 
 @dataclass(slots=True)
@@ -42,6 +55,9 @@ class Trial:
         deadline: when all of it must be done.
         stall_seconds: the longest time without progress.
         weights_limit: the most bytes of weights to take.
+        export: make an ONNX file of the network instead of timing it here.
+        cap_seconds: after this time the latency is as well known as it is.
+        exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
     """
 
     child: Child
@@ -52,6 +68,9 @@ class Trial:
     deadline: float
     stall_seconds: float
     weights_limit: int
+    export: bool = False
+    cap_seconds: float = CAP_SECONDS
+    exported: bytes | Failure | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
     _energy: dict[str, Energy] = field(default_factory=dict)
@@ -77,6 +96,29 @@ class Trial:
                 self._prepare(source, report, seed)
                 self._train(seed, on_epoch)
                 self._measure()
+            except CandidateFailed as failed:
+                self._failure = failed.failure
+        return self._record()
+
+    def appraise(self, source: str, weights: Weights | None, *, seed: int) -> Trained:
+        """Measures a network as it is, without training it, and ends the child.
+
+        Args:
+            source: the network.
+            weights: of an earlier training; ``None`` leaves those that it is made with.
+            seed: for these.
+
+        Raises:
+            ConfigError: the weights are another network's.
+        """
+        with self.child:
+            try:
+                self._prepare(source, None, seed)
+                if weights is not None:
+                    weights.demand_fit(self._manifest())
+                self._call("load", tensors=b"" if weights is None else weights.content)
+                self._absent["T_E"] = "it was not trained here"
+                self._measure(trained=weights is not None)
             except CandidateFailed as failed:
                 self._failure = failed.failure
         return self._record()
@@ -117,32 +159,45 @@ class Trial:
         if len(self._curve) != self.epochs:
             raise broken(f"{len(self._curve)} epochs of {self.epochs}")
 
-    def _measure(self) -> None:
+    def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
         try:
             self._keep_weights()
-            self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+            if trained:
+                self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
             self._evaluate()
-            if self._nonfinite:
+            if not trained:
+                self._metrics.update(dict.fromkeys(_OF_TRAINING))
+                self._absent.update(dict.fromkeys(_OF_TRAINING, _UNTRAINED))
+            elif self._nonfinite:
                 raise CandidateFailed(
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
                 )
-            self._time()
+            if self.export:
+                self._export()
+            else:
+                self._time()
         finally:
             self._measuring_seconds = time.perf_counter() - started
 
     def _keep_weights(self) -> None:
+        specs = self._manifest()
+        tensors = self._weights or b""
+        self._metrics["S"] = len(tensors) / 1e6
+        for spec in specs.values():
+            if spec.dtype == "F32":
+                values = np.frombuffer(tensors[spec.start : spec.end], np.float32)
+                self._nonfinite |= not bool(np.isfinite(values).all())
+
+    def _manifest(self) -> Mapping[str, TensorSpec]:
+        """What the network's weights are; they are kept."""
         reply = self._call("weights", tensor_limit=self.weights_limit)
         try:
             specs = manifest(reply.tensors)
         except ProtocolError as error:
             raise broken(str(error)) from None
         self._weights = reply.tensors
-        self._metrics["S"] = len(reply.tensors) / 1e6
-        for spec in specs.values():
-            if spec.dtype == "F32":
-                values = np.frombuffer(reply.tensors[spec.start : spec.end], np.float32)
-                self._nonfinite |= not bool(np.isfinite(values).all())
+        return specs
 
     def _evaluate(self) -> None:
         """The validation set, as often as the meter needs to tell its energy."""
@@ -154,8 +209,10 @@ class Trial:
                 rounds += 1
         self._metrics["V_Acc"] = scored.accuracy
         self._metrics["class_gap"] = scored.class_gap
+        if scored.class_gap is None:
+            self._absent["class_gap"] = NO_CLASS_GAP
 
-    def _scored(self, split: str, labels: NDArray[np.int64]) -> Score:
+    def _scored(self, split: str, labels: NDArray[np.int64] | NDArray[np.float32]) -> Score:
         shape = (len(labels), self.dataset.task.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
         reply = self._call("predict", split=split, tensor_limit=limit)
@@ -169,19 +226,41 @@ class Trial:
 
     def _time(self) -> None:
         self._call("warm", count=WARM_UPS)
-        self._latency = latency(self._timed)
+        self._latency = latency(self._timed, cap_seconds=self.cap_seconds)
         self._metrics["L"] = self._latency.p50
         self._metrics["F"] = 1e3 / self._latency.p50
         seconds = max(_POWER_SECONDS, self.meter.least_seconds)
         passes = math.ceil(seconds * 1e3 / self._latency.p50)
         window = self.meter.begin(self.child.pid)
-        self._timed("candidate", passes)
-        energy = self.meter.end(window)
+        try:
+            self._timed("candidate", passes)
+        finally:
+            energy = self.meter.end(window)
         self._energy["inference"] = share(energy, passes)
         if energy.joules is None:
             self._absent["W"] = energy.reason or energy.method
         else:
             self._metrics["W"] = energy.joules / energy.seconds * 1e3
+        self._time_batches()
+
+    def _time_batches(self) -> None:
+        """Throughput; a network that has no room for a batch has none, and is sound all the same."""
+        try:
+            self._call("warm", count=1, rows=BATCH)
+            self._metrics["B"] = throughput(self._timed)
+        except CandidateFailed as failed:
+            self._absent["B"] = f"{failed.failure.code}: {failed.failure.message}"
+
+    def _export(self) -> None:
+        """The network as ONNX; one that cannot be exported is sound all the same."""
+        try:
+            reply = self._call("export", tensor_limit=len(self._weights or b"") + _ONNX_OVERHEAD)
+            spec = manifest(reply.tensors)["onnx"]
+            self.exported = reply.tensors[spec.start : spec.end]
+        except CandidateFailed as failed:
+            self.exported = failed.failure
+        except (ProtocolError, KeyError):
+            self.exported = broken("no ONNX file").failure
 
     def _timed(self, which: str, passes: int) -> float:
         started = time.perf_counter()
@@ -189,7 +268,13 @@ class Trial:
         return time.perf_counter() - started
 
     def _call(
-        self, command: str, *, tensor_limit: int = 0, on_progress: OnProgress | None = None, **arguments: object
+        self,
+        command: str,
+        *,
+        tensor_limit: int = 0,
+        on_progress: OnProgress | None = None,
+        tensors: bytes = b"",
+        **arguments: object,
     ) -> Frame:
         return self.child.call(
             command,
@@ -197,6 +282,7 @@ class Trial:
             stall_seconds=self.stall_seconds,
             tensor_limit=tensor_limit,
             on_progress=on_progress,
+            tensors=tensors,
             **arguments,
         )
 

@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -20,24 +20,34 @@ import psutil
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.arrays import SharedArrays
 from lemonade_es.trainer.data.dataset import Dataset
-from lemonade_es.trainer.energy import EnergyMeter, best_meter
+from lemonade_es.trainer.device.command import DeviceCommand
+from lemonade_es.trainer.device.figures import on_device
+from lemonade_es.trainer.energy import EnergyMeter, best_meter, watch_idle
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child
-from lemonade_es.trainer.isolation.level import best_level, permit
+from lemonade_es.trainer.isolation.level import LevelName, Wish
 from lemonade_es.trainer.isolation.lock import Policy
-from lemonade_es.trainer.isolation.nursery import Job, Nursery
+from lemonade_es.trainer.isolation.nursery import Job
+from lemonade_es.trainer.isolation.proof import Canary
+from lemonade_es.trainer.isolation.shelter import Needs, Shelter
+from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.trial import OnEpoch, Trial
+from lemonade_es.trainer.weights import Weights
 
 Device = Literal["auto", "cpu", "cuda"]
 
 _CHECK_SEED = 0
 _PROBE_SECONDS = 60.0
+# for a network that is measured for its own sake
+_PATIENT_SECONDS = 10.0
 _MB = 10**6
 # address space that a thread takes without using it: its stack and its part of the heap
 _THREAD_BYTES = 256 * _MB
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+# what Python and torch take before any candidate does
+_ZYGOTE_BYTES = 4096 * _MB
 _CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -64,7 +74,8 @@ class Workshop:
     """Checks, trains and measures candidates, each in a locked process of its own.
 
     Use it as a context manager, or call :meth:`start` early (it returns at once, while the isolated process
-    imports torch) and :meth:`close` at the end. Use it from one thread at a time.
+    imports torch) and :meth:`close` at the end. Use it from one thread at a time; where the thread that starts the
+    isolated process ends, bubblewrap ends with it, and the next job waits for a new one.
 
     Args:
         dataset: what candidates are trained and scored on.
@@ -73,10 +84,14 @@ class Workshop:
         limits: what a candidate may take.
         foreign: whether sources come from anyone but the user and this package.
         unsafe_no_isolation: run foreign sources even where they cannot be isolated.
+        isolation: the level to keep, or ``auto`` for the best that this machine proves.
+        container_image: for the level ``container``, instead of its default image.
         meter: for energy; ``None`` takes the best that the machine has.
+        command: measures speed, power and memory on a device of the user's, in the place of this machine.
 
     Raises:
-        IsolationError: foreign sources cannot be isolated here, and that was not accepted.
+        IsolationError: the level cannot be had here, or foreign sources would run without isolation and that was
+            not accepted. Where only the canaries show it, the first use of the workshop raises it.
     """
 
     def __init__(
@@ -88,19 +103,31 @@ class Workshop:
         limits: Limits = Limits(),
         foreign: bool = True,
         unsafe_no_isolation: bool = False,
+        isolation: Wish = "auto",
+        container_image: str | None = None,
         meter: EnergyMeter | None = None,
+        command: DeviceCommand | None = None,
     ) -> None:
-        self._level = best_level()
-        permit(self._level, foreign=foreign, unsafe=unsafe_no_isolation)
         self._dataset = dataset
         self._recipe = recipe
         self._wished = device
         self._limits = limits
         self._meter = meter
+        self._idle_known = False
+        self._command = command
         self._device: str | None = None
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._memory = _half_of_the_memory() if limits.memory_mb is None else limits.memory_mb * _MB
+        needs = Needs(
+            wish=isolation,
+            foreign=foreign,
+            unsafe=unsafe_no_isolation,
+            image=container_image,
+            gpu=device != "cpu",
+            memory_bytes=self._memory + _ZYGOTE_BYTES,
+        )
         self._arrays = SharedArrays(dataset)
-        self._nursery = Nursery(self._supplies(), self._arrays.descriptors)
+        self._shelter = Shelter(needs, self._supplies(), self._arrays.descriptors)
 
     def __enter__(self) -> Self:
         try:
@@ -116,14 +143,31 @@ class Workshop:
         self.close()
 
     @property
-    def isolation(self) -> str:
-        """The level of isolation: ``medium`` or ``none``."""
-        return self._level.name
+    def isolation(self) -> LevelName:
+        """The level of isolation in force; it is proved first, which waits for the isolated process.
+
+        Raises:
+            IsolationError: no level holds that would do.
+        """
+        return self._shelter.proven.level.name
 
     @property
     def isolation_reason(self) -> str:
-        """What the level rests on; for ``none``, what is missing."""
-        return self._level.reason
+        """What the level rests on, and why no better one is in force; for ``none``, what is missing.
+
+        Raises:
+            IsolationError: no level holds that would do.
+        """
+        return self._shelter.proven.level.reason
+
+    @property
+    def canaries(self) -> tuple[Canary, ...]:
+        """The forbidden things that a locked child has tried at this level, all of them in vain.
+
+        Raises:
+            IsolationError: no level holds that would do.
+        """
+        return self._shelter.proven.canaries
 
     @property
     def device(self) -> str:
@@ -150,12 +194,12 @@ class Workshop:
             IsolationError: it cannot be started.
             DataError: there is no room for the shared copy of the data set.
         """
-        self._nursery.start()
+        self._shelter.start()
 
     def close(self) -> None:
         """Ends the isolated process and gives up the shared copy of the data set."""
         try:
-            self._nursery.close()
+            self._shelter.close()
         finally:
             self._arrays.close()
 
@@ -173,19 +217,7 @@ class Workshop:
         seconds = self._limits.check_seconds
         # on the CPU whatever the device: a check computes two batches of four
         with self._child("cpu", seconds) as child:
-            started = time.monotonic()
-            try:
-                return inspect(child, source, budget, seed=_CHECK_SEED, deadline=started + seconds)
-            except CandidateFailed as failed:
-                reason = failed.failure
-                return CheckReport(
-                    ok=False,
-                    stage="build",
-                    code=reason.code,
-                    message=reason.message,
-                    line=reason.line,
-                    seconds=time.monotonic() - started,
-                )
+            return inspect(child, source, budget, seed=_CHECK_SEED, deadline=time.monotonic() + seconds)
 
     def train(
         self, source: str, report: CheckReport | None = None, *, seed: int, on_epoch: OnEpoch | None = None
@@ -202,10 +234,34 @@ class Workshop:
             ConfigError: the device that was wished for does not work.
             IsolationError: no locked process can be had.
         """
+        trial = self._trial()
+        return self._completed(trial, trial.run(source, report, seed=seed, on_epoch=on_epoch))
+
+    def measure(self, source: str, weights: Weights | None = None, *, seed: int = 0) -> Trained:
+        """Measures a network as it is, without training it; what goes wrong is in the measurement.
+
+        Args:
+            source: the network.
+            weights: of an earlier training; without them it has no accuracy.
+            seed: for the weights that it is made with.
+
+        Raises:
+            ConfigError: the weights are another network's, or the device that was wished for does not work.
+            IsolationError: no locked process can be had.
+        """
+        trial = self._trial(cap_seconds=_PATIENT_SECONDS)
+        return self._completed(trial, trial.appraise(source, weights, seed=seed))
+
+    def _trial(self, cap_seconds: float = CAP_SECONDS) -> Trial:
         limits = self._limits
-        child = self._child(self.device, limits.train_seconds)
+        device = self.device
+        if not self._idle_known:
+            _ = self.isolation  # waits: while the isolated process starts, the machine is not idle
+            watch_idle(self.meter)
+            self._idle_known = True
+        child = self._child(device, limits.train_seconds)
         started = time.monotonic()
-        trial = Trial(
+        return Trial(
             child=child,
             dataset=self._dataset,
             meter=self.meter,
@@ -214,21 +270,28 @@ class Workshop:
             deadline=started + limits.train_seconds,
             stall_seconds=limits.stall_seconds,
             weights_limit=limits.weights_mb * _MB,
+            export=self._command is not None,
+            cap_seconds=cap_seconds,
         )
-        return trial.run(source, report, seed=seed, on_epoch=on_epoch)
 
-    def _child(self, device: str, seconds: float, *, probe: bool = False) -> Child:
+    def _completed(self, trial: Trial, trained: Trained) -> Trained:
+        """With the device's figures, if there is a command and the candidate came so far."""
+        if self._command is None or trial.exported is None:
+            return trained
+        shape = (1, *self._dataset.task.input_shape)
+        return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
+
+    def _child(self, device: str, seconds: float, work: Literal["bench", "cuda"] = "bench") -> Child:
         cuda = device == "cuda"
-        memory = _half_of_the_memory() if self._limits.memory_mb is None else self._limits.memory_mb * _MB
         policy = Policy(
-            confine=self._level.name != "none",
+            confine=True,
             # a GPU's driver reserves address space without end: there the zygote watches what is really used
-            memory_bytes=None if cuda else memory + self._threads * _THREAD_BYTES,
+            memory_bytes=None if cuda else self._memory + self._threads * _THREAD_BYTES,
             cpu_seconds=math.ceil(seconds * self._threads) + 10,
             cuda=cuda,
         )
-        return self._nursery.child(
-            Job(policy, device, self._threads, resident_limit=memory if cuda else None, probe=probe)
+        return self._shelter.child(
+            Job(policy, device, self._threads, resident_limit=self._memory if cuda else None, work=work)
         )
 
     def _resolved(self) -> str:
@@ -247,7 +310,7 @@ class Workshop:
         return "cpu"
 
     def _why_no_cuda(self) -> str | None:
-        with self._child("cuda", _PROBE_SECONDS, probe=True) as child:
+        with self._child("cuda", _PROBE_SECONDS, "cuda") as child:
             try:
                 said = child.listen(time.monotonic() + _PROBE_SECONDS).message
             except CandidateFailed as failed:

@@ -1,0 +1,87 @@
+"""Networks as ONNX give what they give in PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lemonade_es.task import Task
+from lemonade_es.trainer.candidate import Refusal, build, example
+from lemonade_es.trainer.export import INPUT, OUTPUT, to_onnx
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+IMAGES = Task("image", "x", (3, 16, 16), 7)
+TEXTS = Task("text", "x", (12,), 3, vocabulary_size=50)
+
+CONVOLUTIONS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.SiLU())
+        self.deep = nn.Conv2d(16, 16, 3, padding=1, groups=16)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(16, 7)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = torch.relu(x + self.deep(x))
+        return self.head(self.drop(x.mean((2, 3))))
+"""
+TOKENS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 16)
+        self.mix = nn.LSTM(16, 8, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, tokens):
+        return self.head(self.mix(self.words(tokens))[0][:, -1])
+"""
+
+
+@pytest.mark.parametrize(("source", "task"), [(CONVOLUTIONS, IMAGES), (TOKENS, TEXTS)])
+def test_an_exported_network_gives_the_same_logits(source, task):
+    torch.manual_seed(0)
+    model = build(source, task).eval()
+    content = to_onnx(model, task)
+    onnx.checker.check_model(onnx.load_from_string(content))
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    batch = example(task, 1)
+    assert [entry.name for entry in session.get_inputs()] == [INPUT]
+    (logits,) = session.run([OUTPUT], {INPUT: batch.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_exporting_leaves_the_network_as_it_was():
+    model = build(CONVOLUTIONS, IMAGES).eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    to_onnx(model, IMAGES)
+    assert not model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 7)
+
+    def forward(self, x):
+        return self.head(torch.linalg.eigvals(x[:, :, :3, :3].sum(1)).real)
+
+
+def test_what_onnx_has_no_word_for_is_refused_with_the_reason():
+    with pytest.raises(Refusal) as caught:
+        to_onnx(Odd().eval(), IMAGES)
+    assert caught.value.code == "EXPORT_FAILED"
+    assert "eigvals" in caught.value.message

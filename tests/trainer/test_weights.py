@@ -1,0 +1,58 @@
+"""Weights files that fit, and all the ways in which they do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.weights import read_weights
+
+LIMIT = 10**6
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(**tensors):
+        save_file(tensors, tmp_path / "w.safetensors")
+        return read_weights(tmp_path / "w.safetensors", LIMIT)
+
+    return write
+
+
+def test_the_same_names_and_shapes_fit_in_any_precision(written):
+    wanted = written(a=np.zeros((2, 3), np.float32), b=np.zeros(1, np.int64)).tensors
+    written(a=np.ones((2, 3), np.float16), b=np.ones(1, np.int64)).demand_fit(wanted)
+
+
+def test_a_misfit_names_the_tensors(written):
+    wanted = written(a=np.zeros((2, 3), np.float32), b=np.zeros(4, np.float32), n=np.zeros(1, np.int64)).tensors
+    given = written(a=np.zeros((2, 4), np.float32), c=np.zeros(4, np.float32), n=np.zeros(1, np.float32))
+    with pytest.raises(ConfigError) as caught:
+        given.demand_fit(wanted)
+    assert "missing: b; not in the network: c" in str(caught.value)
+    assert "a is F32 [2, 4], the network's is F32 [2, 3]" in str(caught.value)
+    assert "n is F32 [1], the network's is I64 [1]" in str(caught.value)
+    assert "w.safetensors" in str(caught.value)
+
+
+def test_many_misfits_are_counted(written):
+    wanted = written(**{f"t{number:02}": np.zeros(1, np.float32) for number in range(30)}).tensors
+    with pytest.raises(ConfigError, match="t04 and 25 more"):
+        written(x=np.zeros(1, np.float32)).demand_fit(wanted)
+
+
+def test_a_pickle_is_refused_unread(tmp_path):
+    file = tmp_path / "w.pt"
+    file.write_bytes(b"\x80\x02cos\nsystem\n(S'touch pwned'\ntR.")
+    with pytest.raises(ConfigError, match=r"no safetensors file.*pickles are not read"):
+        read_weights(file, LIMIT)
+
+
+def test_a_file_that_is_too_large_or_not_there_is_said_so(tmp_path):
+    (tmp_path / "w").write_bytes(b"0" * 100)
+    with pytest.raises(ConfigError, match="too many"):
+        read_weights(tmp_path / "w", 99)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_weights(tmp_path / "none", 99)

@@ -1,0 +1,111 @@
+"""Sums and shares of energies, the paper's unit, and grams of CO2e.
+
+An unknown energy is ``None`` with its reason. A total is measured only if every term of it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lemonade_es.trainer.energy.counter import Scope
+from lemonade_es.trainer.measurement import Energy, EnergyPart, Provenance
+
+PUE = 1.58
+"""Power usage effectiveness of Eq. 4: what a data centre draws for each unit of energy that computing takes."""
+
+GRID_GCO2E_PER_KWH = 436.0
+"""Grams of CO2e for a kWh: the world's average in 2022 (Ember, Global Electricity Review 2023)."""
+
+_JOULES_PER_KWH = 3.6e6
+
+
+def kwh_pue(joules: float) -> float:
+    """Eq. 4 for counted energy: ``1.58 * joules / 3.6e6``, in kWh-PUE."""
+    return PUE * joules / _JOULES_PER_KWH
+
+
+def grams_co2e(kwh: float, grid: float = GRID_GCO2E_PER_KWH) -> float:
+    """Grams of CO2e of an energy.
+
+    Args:
+        kwh: the energy; in kWh-PUE if the data centre's overhead shall count.
+        grid: grams for a kWh of the grid that it came from.
+    """
+    return kwh * grid
+
+
+def summed(parts: Sequence[EnergyPart], seconds: float, method: str) -> Energy:
+    """The energy of a window from its parts: unknown if one is, measured only if every one is.
+
+    Args:
+        parts: one for each domain; at least one.
+        seconds: the length of the window.
+        method: what gave them, in words.
+    """
+    scope: Scope = "machine" if any(part.scope == "machine" for part in parts) else parts[0].scope
+    missing = [f"{part.method}: {part.reason}" for part in parts if part.joules is None]
+    if missing:
+        return unavailable(seconds, method, scope, "; ".join(missing), parts)
+    joules = math.fsum(part.joules or 0.0 for part in parts)
+    spread = math.fsum((part.joules or 0.0) * (part.rel_uncertainty or 0.0) for part in parts)
+    idle = [part.idle_joules for part in parts if part.idle_joules is not None]
+    provenances: set[Provenance] = {part.provenance for part in parts}
+    return Energy(
+        joules=joules,
+        seconds=seconds,
+        provenance=provenances.pop() if len(provenances) == 1 else "mixed",
+        method=method,
+        scope=scope,
+        rel_uncertainty=spread / joules if joules else None,
+        idle_joules=math.fsum(idle) if len(idle) == len(parts) else None,
+        domains=tuple(parts),
+    )
+
+
+def total(terms: Sequence[Energy]) -> Energy:
+    """The sum over the same window of energies that overlap nowhere; the rules are those of :func:`summed`."""
+    parts = [part for term in terms for part in term.domains or (_whole(term),)]
+    return summed(parts, max(term.seconds for term in terms), " + ".join(term.method for term in terms))
+
+
+def share(energy: Energy, count: int) -> Energy:
+    """One of several equal shares of a window (one pass of many)."""
+
+    def shared(joules: float | None) -> float | None:
+        return None if joules is None else joules / count
+
+    return replace(
+        energy,
+        joules=shared(energy.joules),
+        seconds=energy.seconds / count,
+        idle_joules=shared(energy.idle_joules),
+        domains=tuple(
+            replace(
+                part,
+                joules=shared(part.joules),
+                idle_joules=shared(part.idle_joules),
+                resolution_joules=part.resolution_joules / count,
+            )
+            for part in energy.domains
+        ),
+    )
+
+
+def unavailable(seconds: float, method: str, scope: Scope, reason: str, domains: Sequence[EnergyPart] = ()) -> Energy:
+    """An energy that nobody can tell, with what is known of its parts."""
+    return Energy(None, seconds, "unavailable", method, scope, reason=reason, domains=tuple(domains))
+
+
+def _whole(term: Energy) -> EnergyPart:
+    return EnergyPart(
+        domain=term.method,
+        joules=term.joules,
+        provenance=term.provenance,
+        method=term.method,
+        scope=term.scope,
+        rel_uncertainty=term.rel_uncertainty,
+        idle_joules=term.idle_joules,
+        reason=term.reason,
+    )
