@@ -58,7 +58,7 @@ def search_recipe(kind: TaskKind) -> Recipe:
     """The shipped recipe for training the candidates of a search (``recipes/search-<kind>.yaml``).
 
     Args:
-        kind: of the task: ``image`` or ``text``.
+        kind: of the task: ``image``, ``text`` or ``table``.
     """
     name = f"search-{kind}.yaml"
     text = resources.files("lemonade_es.trainer").joinpath("recipes", name).read_text(encoding="utf-8")

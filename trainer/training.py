@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from lemonade_es.task import Objective
 from lemonade_es.trainer.augmentation import Augmentation
 from lemonade_es.trainer.candidate import Refusal
 from lemonade_es.trainer.layout import settled
+from lemonade_es.trainer.loss import loss
 from lemonade_es.trainer.measurement import Epoch
 from lemonade_es.trainer.recipe import Recipe
 
 _STEPS_BETWEEN_LOOKS = 100
+_SMALL_STEP = 200_000_000
+"""Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
 
 
 class Diverged(Exception):  # noqa: N818  (an outcome with a reason, not an error of the program)
@@ -33,11 +36,12 @@ class TrainingData:
     """What a candidate is trained on.
 
     Attributes:
-        inputs: uint8 images ``(N, C, H, W)`` or integer tokens ``(N, L)``.
-        labels: integer class indices ``(N,)``.
-        mean: of each channel, for pixels scaled to 0..1; empty for tokens.
+        inputs: uint8 images ``(N, C, H, W)``, integer tokens ``(N, L)`` or float table rows ``(N, F)``.
+        labels: integer class indices ``(N,)``, or float targets ``(N,)``.
+        mean: of each channel, for pixels scaled to 0..1; empty for tokens and tables.
         std: likewise.
         flip: whether a mirrored image keeps its label.
+        objective: what the labels are.
     """
 
     inputs: Tensor
@@ -45,10 +49,11 @@ class TrainingData:
     mean: Sequence[float]
     std: Sequence[float]
     flip: bool
+    objective: Objective = "classification"
 
 
 class _Normalisation:
-    """uint8 images to normalised float32 in the network's memory order; tokens to int64."""
+    """uint8 images to normalised float32 in the network's memory order; tokens to int64, table rows to float32."""
 
     def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
         self._order = settled(model)
@@ -60,7 +65,7 @@ class _Normalisation:
     def __call__(self, batch: Tensor) -> Tensor:
         if batch.dim() == 2:
             # a copy: a network that changes its input must not change the data set
-            return batch.to(torch.int64, copy=True)
+            return batch.to(torch.float32 if batch.is_floating_point() else torch.int64, copy=True)
         pixels = batch.to(torch.float32, memory_format=self._order)
         return pixels.mul_(self._scale).add_(self._shift)
 
@@ -93,7 +98,8 @@ def train(
     device = torch.device(device)
     torch.manual_seed(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    inputs, labels = data.inputs.to(device), data.labels.to(device, torch.int64)
+    number = torch.float32 if data.objective == "regression" else torch.int64
+    inputs, labels = data.inputs.to(device), data.labels.to(device, number)
     normalise = _Normalisation(model, data.mean, data.std, device)
     augment = None
     if inputs.dim() == 4:
@@ -115,10 +121,10 @@ def train(
             if recipe.schedule == "cosine":
                 optimizer.param_groups[0]["lr"] = recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
             optimizer.zero_grad(set_to_none=True)
-            loss = functional.cross_entropy(model(normalise(batch)), labels[chosen])
-            torch.autograd.backward(loss)
+            mean = loss(model(normalise(batch)), labels[chosen], data.objective)
+            torch.autograd.backward(mean)
             optimizer.step()
-            total += loss.detach() * (end - start)
+            total += mean.detach() * (end - start)
             step += 1
             # reading the loss waits for a GPU, so not at each step
             if step % _STEPS_BETWEEN_LOOKS == 0:
@@ -128,6 +134,17 @@ def train(
         on_epoch(epoch, Epoch(mean_loss, time.perf_counter() - started))
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
         _demand_finite(math.nan, "weights", recipe.epochs - 1)
+
+
+def threads_for(macs: int, batch_size: int, cores: int) -> int:
+    """How many threads a training gets: a rule, not a trial, for their number decides the last bits of the weights.
+
+    Args:
+        macs: multiply-accumulates of one input.
+        batch_size: inputs in a step.
+        cores: how many there are.
+    """
+    return 1 if macs * batch_size < _SMALL_STEP else cores
 
 
 def predict(
@@ -143,8 +160,8 @@ def predict(
 
     Args:
         model: the network, as :func:`prepare` leaves it.
-        inputs: uint8 images ``(N, C, H, W)`` or integer tokens ``(N, L)``.
-        mean: of each channel, for pixels scaled to 0..1; empty for tokens.
+        inputs: uint8 images ``(N, C, H, W)``, integer tokens ``(N, L)`` or float table rows ``(N, F)``.
+        mean: of each channel, for pixels scaled to 0..1; empty for tokens and tables.
         std: likewise.
         device: where the network is.
         batch_size: how many inputs at once.

@@ -4,6 +4,9 @@
 
     input -> [embedding] -> [noise] -> stage 1 -> pooling -> stage 2 -> ... -> pooling to one position -> head
 
+A table has no positions: its map has the size ``()``, one stage of dense layers takes the place of the
+convolutions (a convolution over no positions is a dense layer), and nothing is pooled.
+
 A blueprint says everything that :func:`lemonade_es.llm.builtin.source.render` writes, and nothing else.
 """
 
@@ -14,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lemonade_es.task import Task, TaskKind
+from lemonade_es.task import Objective, Task, TaskKind
 
 Activation = Literal["ReLU", "SiLU", "GELU"]
 Pooling = Literal["Max", "Avg"]
@@ -24,7 +27,8 @@ Pooling = Literal["Max", "Avg"]
 class Conv:
     """A convolution with ``width`` kernels, its activation, and between them batch normalisation if ``norm``.
 
-    The padding is ``kernel // 2``; kernels are odd, so that only a stride changes the size of the map.
+    The padding is ``kernel // 2``; kernels are odd, so that only a stride changes the size of the map. For a table
+    a dense layer with ``width`` neurons, and ``kernel`` and ``stride`` are 1.
     """
 
     width: int
@@ -87,9 +91,9 @@ class Blueprint:
     """A whole network.
 
     Attributes:
-        kind: image networks convolve over height and width, text networks over time.
-        input_shape: ``(C, H, W)`` or ``(L,)``.
-        classes: width of the last linear layer.
+        kind: image networks convolve over height and width, text networks over time, table networks not at all.
+        input_shape: ``(C, H, W)``, ``(L,)`` or ``(F,)``.
+        classes: width of the last linear layer: 1 for regression.
         stages: one or more.
         hidden: hidden dense layers; the classifier follows them.
         head_dropout: rate of the dropout between the convolutions and the head; 0 is no layer.
@@ -100,6 +104,7 @@ class Blueprint:
         initializers: names from :data:`lemonade_es.llm.builtin.source.INITIALIZERS`, in that order.
         vocabulary_size: for text, the number of tokens.
         embedding: for text, the width of the embedding.
+        objective: whether classes are told apart or a number is predicted.
     """
 
     kind: TaskKind
@@ -115,6 +120,7 @@ class Blueprint:
     initializers: tuple[str, ...] = ()
     vocabulary_size: int | None = None
     embedding: int | None = None
+    objective: Objective = "classification"
 
     @property
     def channels(self) -> int:
@@ -128,11 +134,12 @@ class Blueprint:
 
     def fits(self, task: Task) -> bool:
         """Whether the network takes and gives what the task asks for."""
-        return (self.kind, self.input_shape, self.classes, self.vocabulary_size) == (
+        return (self.kind, self.input_shape, self.classes, self.vocabulary_size, self.objective) == (
             task.kind,
             task.input_shape,
             task.classes,
             task.vocabulary_size if task.kind == "text" else None,
+            task.objective,
         )
 
     def with_stage(self, index: int, stage: Stage) -> Blueprint:

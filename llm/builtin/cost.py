@@ -11,7 +11,7 @@ from lemonade_es.llm.builtin.blueprint import Blueprint, Site, sites, strided
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A convolution as built: a projection is one too."""
+    """A convolution, or a dense layer of a table's network, as built: a projection is one too."""
 
     inputs: int
     outputs: int
@@ -45,18 +45,19 @@ def census(blueprint: Blueprint) -> dict[str, int]:
     """What the network is made of, by the names of :data:`lemonade_es.vocabulary.CENSUS`."""
     units = [unit for stage in blueprint.stages for unit in stage.units]
     layers = tuple(_convolutions(blueprint))
+    convolved, dense = ((), layers) if blueprint.kind == "table" else (layers, ())
     rates = [blueprint.head_dropout, *(unit.dropout for unit in units), *(d.dropout for d in blueprint.hidden)]
     regularizers = [
         *(layer.norm for layer in layers),
         *(unit.stochastic_depth > 0 for unit in units),
-        *(dense.norm for dense in blueprint.hidden),
+        *(hidden.norm for hidden in blueprint.hidden),
         blueprint.noise > 0,
     ]
     return {
-        "conv_layers": len(layers),
-        "kernels": sum(layer.outputs for layer in layers),
-        "dense_layers": len(blueprint.hidden) + 1,
-        "neurons": sum(dense.width for dense in blueprint.hidden),
+        "conv_layers": len(convolved),
+        "kernels": sum(layer.outputs for layer in convolved),
+        "dense_layers": len(dense) + len(blueprint.hidden) + 1,
+        "neurons": sum(layer.outputs for layer in dense) + sum(hidden.width for hidden in blueprint.hidden),
         "dropouts": sum(round(100 * rate) for rate in rates),
         "skips": sum(unit.skip for unit in units),
         "initializers": len(blueprint.initializers),

@@ -65,9 +65,11 @@ def _begin(request: EditRequest, feedback: Sequence[Feedback]) -> Patch:
     shrink = len(feedback)
     blueprint = first_network(request.task, request.constraints, _random(request, shrink), shrink)
     made = census(blueprint)
+    dense = blueprint.kind == "table"
+    layers = f"{made['dense_layers'] - 1} dense layers" if dense else f"{made['conv_layers']} convolutions"
     return Patch(
-        summary=f"a first network for {subject(blueprint)}: {made['conv_layers']} convolutions with batch "
-        f"normalisation, {macs(blueprint):,} multiply-accumulates",
+        summary=f"a first network for {subject(blueprint)}: {layers} with batch normalisation, "
+        f"{macs(blueprint):,} multiply-accumulates",
         model_py=render(blueprint),
         edits=None,
         predicted=Predicted(P=parameters(blueprint)),
@@ -109,7 +111,7 @@ def _unrefused(blueprint: Blueprint, request: EditRequest, feedback: Sequence[Fe
 
 
 def _summary(chosen: Plan) -> str:
-    done = [f"{applied.instruction}: {applied.how}" for applied in chosen.applied]
+    done = [*(f"{applied.instruction}: {applied.how}" for applied in chosen.applied), *chosen.instead]
     if not done:
         done = ["no instruction could be carried out" if chosen.skipped else "nothing was asked for"]
     return "; ".join((*done, *chosen.beside))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import get_args
 
+from lemonade_es.llm.builtin import wording
 from lemonade_es.llm.builtin.blueprint import Activation, Blueprint, Pooling, sites
 from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.convolutions import narrower, wider
@@ -16,12 +17,12 @@ _NAMES: Mapping[Pooling, str] = MappingProxyType({"Max": "the maximum", "Avg": "
 
 
 def variations(blueprint: Blueprint) -> Iterator[Change]:
-    """Other widths, kernel sizes, activations and kinds of pooling."""
+    """Other widths and activations, and where there are positions other kernel sizes and kinds of pooling."""
     for width in (*wider(blueprint), *narrower(blueprint)):
         yield replace(width, preference=0.3 * width.preference)
     for site in sites(blueprint):
         for place, conv in enumerate(site.unit.convs):
-            if conv.stride != 1:
+            if conv.stride != 1 or blueprint.kind == "table":
                 continue
             for kernel in (conv.kernel - 2, conv.kernel + 2):
                 if 3 <= kernel <= 7 and kernel // 2 < min(site.size):
@@ -29,7 +30,7 @@ def variations(blueprint: Blueprint) -> Iterator[Change]:
                     convs[place] = replace(conv, kernel=kernel)
                     unit = replace(site.unit, convs=tuple(convs))
                     changed = blueprint.with_units(site.stage, site.index, site.index + 1, unit)
-                    how = f"changed a kernel of unit {site.index + 1} of stage {site.stage + 1} to {kernel}"
+                    how = f"changed a kernel of {wording.unit(blueprint, site)} to {kernel}"
                     yield Change(changed, how, 0.5)
     for activation in get_args(Activation):
         if activation != blueprint.activation:
@@ -39,6 +40,8 @@ def variations(blueprint: Blueprint) -> Iterator[Change]:
         pooling = _OTHER[blueprint.pooling]
         changed = replace(blueprint, pooling=pooling)
         yield Change(changed, f"changed the pooling between stages to {_NAMES[pooling]}", 0.5)
+    if blueprint.kind == "table":
+        return
     readout = _OTHER[blueprint.readout]
     changed = replace(blueprint, readout=readout)
     yield Change(changed, f"changed the pooling before the head to {_NAMES[readout]}", 0.5)

@@ -21,11 +21,12 @@ from lemonade_es.llm.request import Attempt, EditRequest
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A patched network, what was done for each instruction, and what was done beside them."""
+    """A patched network, what was done for each instruction, in the place of some, and beside them."""
 
     blueprint: Blueprint
     applied: tuple[Applied, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    instead: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
 
 
@@ -51,13 +52,13 @@ def plan(blueprint: Blueprint, request: EditRequest, rng: Random, *, refusals: i
     if not allowance.admits(work.now):
         raise _nothing_to_do("even with its convolutions as narrow as can be, the network does not keep", allowance)
     for instruction in sorted(request.instructions, key=lambda instruction: -instruction.weight):
-        work.carry_out(instruction.id, capability(instruction))
-    if vary or not work.applied:
-        asked = [known for known in map(capability, request.instructions) if known is not None]
-        work.vary(asked)
+        work.carry_out(instruction.id, capability(instruction, blueprint.kind))
+    if vary or not work.changed:
+        asked = [capability(instruction, blueprint.kind) for instruction in request.instructions]
+        work.vary([known for known in asked if known is not None])
     if work.now == blueprint:
         raise _nothing_to_do("no instruction, and no small variation either, can be carried out within", allowance)
-    return Plan(work.now, tuple(work.applied), tuple(work.skipped), tuple(work.beside))
+    return Plan(work.now, tuple(work.applied), tuple(work.skipped), tuple(work.instead), tuple(work.beside))
 
 
 def _nothing_to_do(why: str, allowance: Allowance) -> ReplyError:
@@ -80,12 +81,19 @@ class _Work:
         self.now = blueprint
         self.applied: list[Applied] = []
         self.skipped: list[Skipped] = []
+        self.instead: list[str] = []
         self.beside: list[str] = []
         self._before = census(blueprint)
         self._held: list[Capability] = []
+        self._done: list[str] = []
         self._allowance = allowance
         self._rng = rng
         self._disappointing = disappointing
+
+    @property
+    def changed(self) -> bool:
+        """Whether an instruction was carried out, or something in its place."""
+        return bool(self._held)
 
     def fit(self) -> None:
         """Narrow a network that breaks the budgets from the start, step by step, until it keeps them."""
@@ -111,7 +119,12 @@ class _Work:
             change = self._choose(affordable)
             self.now = change.blueprint
             self._held.append(known)
-            self.applied.append(Applied(instruction, change.how))
+            self._done.append(instruction)
+            if known.stand_in is None:
+                self.applied.append(Applied(instruction, change.how))
+            else:  # what was asked for was not done, and yet something was
+                self.instead.append(f"in the place of {instruction}: {change.how}")
+                self._skip(instruction, f"{known.stand_in}: {change.how}")
         elif moving:
             self._skip(
                 instruction,
@@ -119,7 +132,7 @@ class _Work:
                 f"or {self._allowance.parameters:,} parameters, the most that this patch may",
             )
         elif steps:
-            done = ", ".join(applied.instruction for applied in self.applied) or "the budget"
+            done = ", ".join(self._done) or "the budget"
             self._skip(instruction, f"it would undo what was done for {done}")
         else:
             self._skip(instruction, known.exhausted)

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.builtin.blueprint import (
@@ -24,9 +24,12 @@ from lemonade_es.llm.builtin.blueprint import (
 )
 from lemonade_es.llm.builtin.source import INITIALIZERS, render
 from lemonade_es.llm.codes import Code
+from lemonade_es.task import TaskKind
 
-_IMAGES = re.compile(r"network for (\d+)x(\d+)x(\d+) images and (\d+) classes")
-_TEXTS = re.compile(r"network for texts of (\d+) tokens out of (\d+) and (\d+) classes")
+_SUBJECT = re.compile(
+    r"network for (?:(?P<image>\d+x\d+x\d+) images|texts of (?P<text>\d+) tokens out of (?P<vocabulary>\d+)"
+    r"|table rows of (?P<table>\d+) features) and (?:(?P<classes>\d+) classes|one number)"
+)
 
 
 class _UnknownError(Exception):
@@ -81,11 +84,11 @@ class _Call:
 
 def _blueprint(tree: ast.Module) -> Blueprint:
     doc = ast.get_docstring(tree) or ""
-    image = _IMAGES.search(doc)
-    shape = image or _TEXTS.search(doc)
+    subject = _SUBJECT.search(doc)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    if "Network" not in classes or "ConvBlock" not in classes or shape is None:
-        raise _UnknownError("its opening words, class ConvBlock or class Network is missing")
+    block = classes.get("ConvBlock", classes.get("DenseBlock"))
+    if "Network" not in classes or block is None or subject is None:
+        raise _UnknownError("its opening words, its class of blocks or class Network is missing")
     assigned = dict(_assigned(classes["Network"]))
     if "features" not in assigned or "head" not in assigned:
         raise _UnknownError("Network has no features or no head")
@@ -93,22 +96,23 @@ def _blueprint(tree: ast.Module) -> Blueprint:
     noise = features.pop(0).argument(0) if features and features[0].layer == "GaussianNoise" else 0.0
     stages, pooling = _stages(features)
     readout, head_dropout, hidden = _head(head)
-    numbers = [int(number) for number in shape.groups()]
+    kind = next(kind for kind in get_args(TaskKind) if subject[kind])
     embedding = assigned.get("embedding")
     return Blueprint(
-        kind="image" if image else "text",
-        input_shape=tuple(numbers[:3]) if image else (numbers[0],),
-        classes=numbers[-1],
+        kind=kind,
+        input_shape=tuple(map(int, subject[kind].split("x"))),
+        classes=int(subject["classes"] or 1),
         stages=stages,
         hidden=hidden,
         head_dropout=head_dropout,
         noise=noise,
-        activation=_activation(classes["ConvBlock"]),
+        activation=_activation(block),
         pooling=pooling,
         readout=readout,
         initializers=_initializers(tree),
-        vocabulary_size=None if image else numbers[1],
-        embedding=None if image or embedding is None else embedding.argument(1),
+        vocabulary_size=int(subject["vocabulary"]) if kind == "text" else None,
+        embedding=embedding.argument(1) if kind == "text" and embedding is not None else None,
+        objective="classification" if subject["classes"] else "regression",
     )
 
 
@@ -150,7 +154,7 @@ def _stages(layers: Sequence[_Call]) -> tuple[tuple[Stage, ...], Pooling]:
             case "Dropout" if units:
                 last = units.pop()
                 units.append(Unit(last.convs, last.skip, last.stochastic_depth, call.argument(0)))
-            case "ConvBlock":
+            case "ConvBlock" | "DenseBlock":
                 units.append(Unit((_conv(call),)))
             case "Residual":
                 units.append(_residual(call))
@@ -165,13 +169,13 @@ def _stages(layers: Sequence[_Call]) -> tuple[tuple[Stage, ...], Pooling]:
 def _residual(call: _Call) -> Unit:
     _, *layers = call.layers or [call]
     depth = layers.pop().argument(0) if layers and layers[-1].layer == "StochasticDepth" else 0.0
-    if not layers or any(layer.layer != "ConvBlock" for layer in layers):
-        raise _UnknownError("a Residual holds something else than ConvBlocks")
+    if not layers or any(layer.layer not in ("ConvBlock", "DenseBlock") for layer in layers):
+        raise _UnknownError("a Residual holds something else than blocks")
     return Unit(tuple(map(_conv, layers)), skip=True, stochastic_depth=depth)
 
 
 def _conv(call: _Call) -> Conv:
-    kernel, stride = call.options.get("kernel", 3), call.options.get("stride", 1)
+    kernel, stride = call.options.get("kernel", 1 if call.layer == "DenseBlock" else 3), call.options.get("stride", 1)
     if kernel % 2 != 1 or stride < 1:
         raise _UnknownError(f"a kernel of {kernel} with stride {stride} is none of ours")
     return Conv(call.argument(1), kernel, stride, call.options.get("norm", True))
@@ -202,7 +206,7 @@ def _activation(block: ast.ClassDef) -> Activation:
     names = {node.attr for node in ast.walk(block) if isinstance(node, ast.Attribute)}
     found: list[Activation] = [name for name in ("ReLU", "SiLU", "GELU") if name in names]
     if not found:
-        raise _UnknownError("ConvBlock has no activation that the built-in executor uses")
+        raise _UnknownError("the blocks have no activation that the built-in executor uses")
     return found[0]
 
 

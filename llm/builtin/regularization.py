@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
+from lemonade_es.llm.builtin import wording
 from lemonade_es.llm.builtin.blueprint import Blueprint, Dense, Site, Unit, sites
 from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.source import INITIALIZERS
@@ -62,10 +64,10 @@ def _dropouts(blueprint: Blueprint) -> Iterator[_Dropout]:
         )
     for site in sites(blueprint):
         yield _Dropout(
-            f"after {_name(site)}",
+            f"after {wording.unit(blueprint, site)}",
             site.unit.dropout,
             0.2,
-            1.0 if site.stage else 0.2,
+            1.0 if site.stage or (blueprint.kind == "table" and site.index) else 0.2,
             partial(_with_unit_dropout, blueprint, site),
         )
 
@@ -75,11 +77,11 @@ def regularizer_added(blueprint: Blueprint) -> Iterator[Change]:
     for site in sites(blueprint):
         if not all(conv.norm for conv in site.unit.convs):
             changed = _with_norms(blueprint, site, norm=True)
-            yield Change(changed, f"added batch normalisation to {_name(site)}", 6.0)
+            yield Change(changed, f"added batch normalisation to {wording.unit(blueprint, site)}", 6.0)
         if site.unit.skip and not site.unit.stochastic_depth:
             for rate in (0.05, 0.1, 0.2):
                 changed = _with_unit(blueprint, site, replace(site.unit, stochastic_depth=rate))
-                yield Change(changed, f"added stochastic depth {rate} to {_name(site)}", 1.0)
+                yield Change(changed, f"added stochastic depth {rate} to {wording.unit(blueprint, site)}", 1.0)
     for index, dense in enumerate(blueprint.hidden):
         if not dense.norm:
             changed = _with_dense(blueprint, index, replace(dense, norm=True))
@@ -101,29 +103,44 @@ def regularizer_removed(blueprint: Blueprint) -> Iterator[Change]:
     for site in sites(blueprint):
         if site.unit.stochastic_depth:
             changed = _with_unit(blueprint, site, replace(site.unit, stochastic_depth=0.0))
-            yield Change(changed, f"removed stochastic depth from {_name(site)}", 4.0)
+            yield Change(changed, f"removed stochastic depth from {wording.unit(blueprint, site)}", 4.0)
         if any(conv.norm for conv in site.unit.convs):
             changed = _with_norms(blueprint, site, norm=False)
-            yield Change(changed, f"removed batch normalisation from {_name(site)}", 0.1)
+            yield Change(changed, f"removed batch normalisation from {wording.unit(blueprint, site)}", 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What an initialiser is for, and how promising it is."""
+
+    name: str
+    preference: float
+
+
+_PARTS = MappingProxyType(
+    {
+        "conv": _Part("convolutions", 4.0),
+        "dense": _Part("dense layers", 1.0),
+        "residual": _Part("residual branches", 2.0),
+        "embedding": _Part("embedding", 4.0),
+    }
+)
 
 
 def initializer_added(blueprint: Blueprint) -> Iterator[Change]:
-    """AWI: one for convolutions, one for dense layers, one that lets residual branches start small."""
+    """AWI: one for convolutions, one for dense layers, one that lets residual branches or embeddings start small."""
     has = {name.rpartition("_")[2] for name in blueprint.initializers}
     fit_for_residual = any(site.unit.skip and any(c.norm for c in site.unit.convs) for site in sites(blueprint))
+    useful = {"dense"} if blueprint.kind == "table" else {"dense", "conv"}
+    useful |= {"residual"} if fit_for_residual else set()
+    useful |= {"embedding"} if blueprint.kind == "text" else set()
     for name in INITIALIZERS:
         method, _, layer = name.rpartition("_")
-        if layer in has or (layer == "residual" and not fit_for_residual):
+        if layer in has or layer not in useful:
             continue
         names = tuple(known for known in INITIALIZERS if known == name or known in blueprint.initializers)
-        what = {"conv": "convolutions", "dense": "dense layers", "residual": "residual branches"}[layer]
-        preference = {"conv": 4.0, "dense": 1.0, "residual": 2.0}[layer]
-        how = f"initialised the {what}: {method.replace('_', ' ')}"
-        yield Change(replace(blueprint, initializers=names), how, preference)
-
-
-def _name(site: Site) -> str:
-    return f"unit {site.index + 1} of stage {site.stage + 1}"
+        how = f"initialised the {_PARTS[layer].name}: {method.replace('_', ' ')}"
+        yield Change(replace(blueprint, initializers=names), how, _PARTS[layer].preference)
 
 
 def _with_unit(blueprint: Blueprint, site: Site, unit: Unit) -> Blueprint:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Dense, Site, sites, strided
 from lemonade_es.llm.builtin.cost import macs, parameters
+from lemonade_es.task import TaskKind
 
 INITIALIZERS = MappingProxyType(
     {
@@ -15,6 +16,7 @@ INITIALIZERS = MappingProxyType(
         "xavier_dense": "nn.init.xavier_uniform_(module.weight)",
         "orthogonal_dense": "nn.init.orthogonal_(module.weight)",
         "small_residual": "nn.init.constant_(norms[-1].weight, 0.25)",
+        "small_embedding": "nn.init.normal_(self.embedding.weight, std=0.02)",
     }
 )
 """What ``Blueprint.initializers`` may name, and the call that each becomes."""
@@ -29,6 +31,18 @@ class ConvBlock(nn.Sequential):
         super().__init__(
             nn.Conv{d}d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=not norm),
             nn.BatchNorm{d}d(outputs) if norm else nn.Identity(),
+            nn.{activation}(),
+        )
+'''
+
+_DENSE_BLOCK = '''
+class DenseBlock(nn.Sequential):
+    """Dense layer, batch normalisation, activation."""
+
+    def __init__(self, inputs: int, outputs: int, norm: bool = True) -> None:
+        super().__init__(
+            nn.Linear(inputs, outputs, bias=not norm),
+            nn.BatchNorm1d(outputs) if norm else nn.Identity(),
             nn.{activation}(),
         )
 '''
@@ -88,6 +102,11 @@ _IMAGE_FORWARD = """
         return self.head(self.features(images))
 """
 
+_TABLE_FORWARD = """
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(rows))
+"""
+
 _TEXT_FORWARD = """
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         embedded = self.embedding(tokens).transpose(1, 2)
@@ -95,11 +114,17 @@ _TEXT_FORWARD = """
 """
 
 
+_FORWARD: Mapping[TaskKind, str] = MappingProxyType(
+    {"image": _IMAGE_FORWARD, "text": _TEXT_FORWARD, "table": _TABLE_FORWARD}
+)
+
+
 def render(blueprint: Blueprint) -> str:
     """The network as a Python file with one class ``Network``, constructible without arguments."""
-    d = len(blueprint.size)
+    block = _DENSE_BLOCK if blueprint.kind == "table" else _CONV_BLOCK
+    d = _dimensions(blueprint)
     units = [unit for stage in blueprint.stages for unit in stage.units]
-    parts = [_opening(blueprint), _CONV_BLOCK.format(d=d, activation=blueprint.activation)]
+    parts = [_opening(blueprint), block.format(d=d, activation=blueprint.activation)]
     if any(unit.skip for unit in units):
         call = INITIALIZERS["small_residual"]
         small = "small_residual" in blueprint.initializers
@@ -109,20 +134,28 @@ def render(blueprint: Blueprint) -> str:
     if blueprint.noise:
         parts.append(_GAUSSIAN_NOISE)
     parts.append("\n" + "\n".join(_network(blueprint)) + "\n")
-    return "\n".join(parts) + (_TEXT_FORWARD if blueprint.kind == "text" else _IMAGE_FORWARD)
+    return "\n".join(parts) + _FORWARD[blueprint.kind]
 
 
 def subject(blueprint: Blueprint) -> str:
     """What the network is for, in words."""
+    wanted = "one number" if blueprint.objective == "regression" else f"{blueprint.classes} classes"
     if blueprint.kind == "text":
-        length, tokens = blueprint.input_shape[0], blueprint.vocabulary_size
-        return f"texts of {length} tokens out of {tokens} and {blueprint.classes} classes"
-    return f"{'x'.join(map(str, blueprint.input_shape))} images and {blueprint.classes} classes"
+        return f"texts of {blueprint.input_shape[0]} tokens out of {blueprint.vocabulary_size} and {wanted}"
+    if blueprint.kind == "table":
+        return f"table rows of {blueprint.input_shape[0]} features and {wanted}"
+    return f"{'x'.join(map(str, blueprint.input_shape))} images and {wanted}"
+
+
+def _dimensions(blueprint: Blueprint) -> int:
+    """Of the batch normalisation: that of table rows is the one for sequences."""
+    return max(len(blueprint.size), 1)
 
 
 def _opening(blueprint: Blueprint) -> str:
+    kind = "dense" if blueprint.kind == "table" else "convolutional"
     return (
-        f'"""A convolutional network for {subject(blueprint)}.\n\n'
+        f'"""A {kind} network for {subject(blueprint)}.\n\n'
         f"{parameters(blueprint):,} parameters, {macs(blueprint):,} multiply-accumulates for one input.\n"
         '"""\n\nimport torch\nfrom torch import nn\n'
     )
@@ -130,8 +163,9 @@ def _opening(blueprint: Blueprint) -> str:
 
 def _network(blueprint: Blueprint) -> Iterator[str]:
     readout = "average" if blueprint.readout == "Avg" else "maximum"
+    body = f"Stages of convolutions, pooled to the {readout} over all positions"
     yield "class Network(nn.Module):"
-    yield f'    """Stages of convolutions, pooled to the {readout} over all positions, then a dense head."""'
+    yield f'    """{"Dense layers" if blueprint.kind == "table" else body}, then a dense head."""'
     yield ""
     yield "    def __init__(self) -> None:"
     yield "        super().__init__()"
@@ -139,6 +173,8 @@ def _network(blueprint: Blueprint) -> Iterator[str]:
         yield (
             f"        self.embedding = nn.Embedding({blueprint.vocabulary_size}, {blueprint.embedding}, padding_idx=0)"
         )
+        if "small_embedding" in blueprint.initializers:
+            yield f"        {INITIALIZERS['small_embedding']}"
     yield "        self.features = nn.Sequential("
     yield from (f"            {line}" for line in _features(blueprint))
     yield "        )"
@@ -149,25 +185,26 @@ def _network(blueprint: Blueprint) -> Iterator[str]:
 
 
 def _features(blueprint: Blueprint) -> Iterator[str]:
-    d = len(blueprint.size)
+    d = _dimensions(blueprint)
     if blueprint.noise:
         yield f"GaussianNoise({blueprint.noise}),"
     for site in sites(blueprint):
         if site.index == 0:
             if site.stage > 0:
                 yield f"nn.{blueprint.pooling}Pool{d}d({blueprint.stages[site.stage].pool}),"
-            yield f"# stage {site.stage + 1}: {'x'.join(map(str, strided(site.size, site.unit.stride)))}"
-        yield from _unit(site, d)
+            if blueprint.kind != "table":
+                yield f"# stage {site.stage + 1}: {'x'.join(map(str, strided(site.size, site.unit.stride)))}"
+        yield from _unit(site, d, table=blueprint.kind == "table")
 
 
-def _unit(site: Site, dimensions: int) -> Iterator[str]:
+def _unit(site: Site, dimensions: int, *, table: bool) -> Iterator[str]:
     indent = "    " if site.unit.skip else ""
     if site.unit.skip:
         yield "Residual("
-        yield f"{indent}{_shortcut(site, dimensions)},"
+        yield f"{indent}{_shortcut(site, dimensions, table=table)},"
     inputs = site.inputs
     for conv in site.unit.convs:
-        yield f"{indent}{_conv(inputs, conv)},"
+        yield f"{indent}{_dense_block(inputs, conv) if table else _conv(inputs, conv)},"
         inputs = conv.width
     if site.unit.stochastic_depth:
         yield f"{indent}StochasticDepth({site.unit.stochastic_depth}),"
@@ -177,9 +214,11 @@ def _unit(site: Site, dimensions: int) -> Iterator[str]:
         yield f"nn.Dropout({site.unit.dropout}),"
 
 
-def _shortcut(site: Site, dimensions: int) -> str:
+def _shortcut(site: Site, dimensions: int, *, table: bool) -> str:
     if not site.projects:
         return "nn.Identity()"
+    if table:
+        return f"nn.Linear({site.inputs}, {site.unit.width}, bias=False)"
     stride = f", stride={site.unit.stride}" if site.unit.stride != 1 else ""
     return f"nn.Conv{dimensions}d({site.inputs}, {site.unit.width}, 1{stride}, bias=False)"
 
@@ -191,9 +230,14 @@ def _conv(inputs: int, conv: Conv) -> str:
     return f"ConvBlock({inputs}, {conv.width}{options})"
 
 
+def _dense_block(inputs: int, layer: Conv) -> str:
+    return f"DenseBlock({inputs}, {layer.width}{'' if layer.norm else ', norm=False'})"
+
+
 def _head(blueprint: Blueprint) -> Iterator[str]:
-    yield f"nn.Adaptive{blueprint.readout}Pool{len(blueprint.size)}d(1),"
-    yield "nn.Flatten(),"
+    if blueprint.kind != "table":
+        yield f"nn.Adaptive{blueprint.readout}Pool{len(blueprint.size)}d(1),"
+        yield "nn.Flatten(),"
     if blueprint.head_dropout:
         yield f"nn.Dropout({blueprint.head_dropout}),"
     inputs = blueprint.stages[-1].width
@@ -213,8 +257,7 @@ def _dense(inputs: int, dense: Dense, activation: str) -> Iterator[str]:
 
 
 def _initialization(blueprint: Blueprint) -> Iterator[str]:
-    d = len(blueprint.size)
-    kinds = {f"nn.Conv{d}d": "_conv", "nn.Linear": "_dense"}
+    kinds = {f"nn.Conv{_dimensions(blueprint)}d": "_conv", "nn.Linear": "_dense"}
     calls = {
         layer: INITIALIZERS[name]
         for layer, ending in kinds.items()

@@ -1,34 +1,25 @@
-"""CIFAR-10 and CIFAR-100 as their authors publish them (the "python version" that torchvision keeps, too).
-
-The files are Python pickles. They are read by an unpickler that knows numpy arrays and nothing else, so a
-file that was tampered with cannot run code.
-"""
+"""CIFAR-10 and CIFAR-100 as their authors publish them (the "python version" that torchvision keeps, too)."""
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-import tarfile
-import tempfile
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from functools import partial
+from pathlib import Path, PurePosixPath
 
-from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
+from lemonade_es.trainer.data.archive import Archive, fetch
 from lemonade_es.trainer.data.decoding import resized
+from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.names import first_three
-from lemonade_es.trainer.data.source import Images, Part, Source, Wanted
+from lemonade_es.trainer.data.pickles import image_batch, read_pickle, strange
+from lemonade_es.trainer.data.source import Inputs, Part, Source, Wanted
 
 _SIDE = 32
-_TIMEOUT_SECONDS = 30
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class Batches:
     """Where one of the data sets comes from and what its files are called.
 
     Attributes:
@@ -58,8 +49,13 @@ class Archive:
         """All that is needed, in the order of reading."""
         return (self.meta, *self.train, self.test)
 
+    @property
+    def archive(self) -> Archive:
+        """What to fetch."""
+        return Archive(self.name, self.url, self.md5, self.folder, self.train[0], partial(_placed, self))
 
-CIFAR10 = Archive(
+
+CIFAR10 = Batches(
     name="cifar10",
     url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     md5="c58f30108f718f92721af3b95e74349a",
@@ -70,7 +66,7 @@ CIFAR10 = Archive(
     labels="labels",
     label_names="label_names",
 )
-CIFAR100 = Archive(
+CIFAR100 = Batches(
     name="cifar100",
     url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
     md5="eb9058c3a382ffc7106e4002c42a8d85",
@@ -83,7 +79,7 @@ CIFAR100 = Archive(
 )
 
 
-def cifar(archive: Archive, root: Path) -> Source:
+def cifar(batches: Batches, root: Path) -> Source:
     """The data set below ``root``, in its own training and test split.
 
     Raises:
@@ -91,29 +87,26 @@ def cifar(archive: Archive, root: Path) -> Source:
     """
     import numpy as np
 
-    folder = root / archive.folder
-    missing = [name for name in archive.files if not (folder / name).is_file()]
+    folder = root / batches.folder
+    missing = _missing(batches, folder)
     if missing:
-        raise DataError(
-            f"{archive.name} is not here: {first_three(missing)} missing",
-            where=str(folder),
-            hint=f"add --download, or {_by_hand(archive, root)}",
-        )
-    class_names = _class_names(folder / archive.meta, archive)
-    batches = [_batch(folder / name, archive, len(class_names)) for name in (*archive.train, archive.test)]
-    pixels = np.concatenate([images for images, _ in batches])
-    labels = [label for _, batch in batches for label in batch]
-    tested = len(batches[-1][1])
+        raise batches.archive.missing(root, f"{first_three(missing)} missing")
+    class_names = _class_names(folder / batches.meta, batches)
+    allowed = range(len(class_names))
+    read_in = [image_batch(folder / name, _SIDE, batches.labels, allowed) for name in (*batches.train, batches.test)]
+    pixels = np.concatenate([images for images, _ in read_in])
+    labels = [label for _, batch in read_in for label in batch]
+    tested = len(read_in[-1][1])
     parts: list[Part] = ["train"] * (len(labels) - tested)
     parts += ["test"] * tested
 
-    def read(indexes: Sequence[int], wanted: Wanted) -> Images:
+    def read(_: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
         height, width = wanted.size or (_SIDE, _SIDE)
-        memory.require(len(indexes), (3, height, width), where=archive.name)
-        return Images(resized(pixels[list(indexes)], wanted.size))
+        memory.require(len(indexes), (3, height, width), where=batches.name)
+        return Inputs(resized(pixels[list(indexes)], wanted.size))
 
     return Source(
-        name=archive.name,
+        name=batches.name,
         class_names=class_names,
         labels=labels,
         keys=[str(index) for index in range(len(labels))],
@@ -123,135 +116,27 @@ def cifar(archive: Archive, root: Path) -> Source:
     )
 
 
-def fetch(archive: Archive, root: Path) -> None:
+def fetch_cifar(batches: Batches, root: Path, progress: Progress | None = None) -> None:
     """Download and unpack the data set below ``root``; nothing is done if it is there.
 
     Raises:
         DataError: there is no network, the archive is not the published one, or ``root`` cannot be written.
     """
-    folder = root / archive.folder
-    if all((folder / name).is_file() for name in archive.files):
-        return
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{archive.folder}-", dir=root) as scratch:
-            downloaded = Path(scratch) / "archive.tar.gz"
-            found = _download(archive.url, downloaded)
-            if found != archive.md5:
-                raise DataError(
-                    f"the downloaded {archive.name} has MD5 {found}, and should have {archive.md5}",
-                    where=archive.url,
-                    hint=f"try again, or {_by_hand(archive, root)}",
-                )
-            _unpack(downloaded, archive, Path(scratch))
-            folder.mkdir(exist_ok=True)
-            for name in archive.files:
-                (Path(scratch) / name).replace(folder / name)
-    except (OSError, tarfile.TarError, KeyError) as error:
-        raise DataError(
-            f"{archive.name} cannot be fetched into {root}: {error}", where=archive.url, hint=_by_hand(archive, root)
-        ) from error
+    if _missing(batches, root / batches.folder):
+        fetch(batches.archive, root, progress)
 
 
-def _by_hand(archive: Archive, root: Path) -> str:
-    return f"fetch {archive.url} and unpack it into {root}, so that {root / archive.folder / archive.train[0]} is there"
+def _missing(batches: Batches, folder: Path) -> list[str]:
+    return [name for name in batches.files if not (folder / name).is_file()]
 
 
-def _download(url: str, target: Path) -> str:
-    """Save ``url`` as ``target``; returns its MD5, which guards against broken downloads."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with (
-        urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply,  # noqa: S310 - a constant of this module
-        target.open("wb") as file,
-    ):
-        while chunk := reply.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            file.write(chunk)
-    return digest.hexdigest()
+def _placed(batches: Batches, member: PurePosixPath) -> PurePosixPath | None:
+    wanted = member.parent == PurePosixPath(batches.folder) and member.name in batches.files
+    return PurePosixPath(member.name) if wanted else None
 
 
-def _unpack(path: Path, archive: Archive, target: Path) -> None:
-    """Write the archive's files, and no others, straight into ``target``."""
-    with tarfile.open(path) as tar:
-        for name in archive.files:
-            member = tar.extractfile(f"{archive.folder}/{name}")
-            if member is None:
-                raise KeyError(f"{name} is no file in the archive")
-            (target / name).write_bytes(member.read())
-
-
-def _class_names(path: Path, archive: Archive) -> tuple[str, ...]:
-    names = _unpickled(path).get(archive.label_names)
+def _class_names(path: Path, batches: Batches) -> tuple[str, ...]:
+    names = read_pickle(path).get(batches.label_names)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) < 2:
-        raise _strange(path, f"no list of class names under {archive.label_names!r}")
+        raise strange(path, f"no list of class names under {batches.label_names!r}")
     return tuple(names)
-
-
-def _batch(path: Path, archive: Archive, classes: int) -> tuple[Any, list[int]]:
-    """Pixels, uint8 ``(N, 3, 32, 32)``, and labels of one file."""
-    import numpy as np
-
-    entry = _unpickled(path)
-    pixels, labels = entry.get("data"), entry.get(archive.labels)
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * _SIDE**2,):
-        raise _strange(path, "'data' is no uint8 array of 3072 columns")
-    if not isinstance(labels, list) or len(labels) != len(pixels):
-        raise _strange(path, f"{archive.labels!r} is no list of {len(pixels)} labels")
-    if not all(isinstance(label, int) and 0 <= label < classes for label in labels):
-        raise _strange(path, f"{archive.labels!r} holds something else than labels from 0 to {classes - 1}")
-    return pixels.reshape(-1, 3, _SIDE, _SIDE), labels
-
-
-def _unpickled(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = _ArrayUnpickler(file).load()
-    except (OSError, pickle.UnpicklingError, ValueError, TypeError, LookupError, EOFError, AttributeError) as error:
-        raise _strange(path, str(error) or type(error).__name__) from error
-    if not isinstance(content, dict):
-        raise _strange(path, f"a {type(content).__name__} where a dictionary should be")
-    return content
-
-
-def _strange(path: Path, what: str) -> DataError:
-    return DataError(
-        f"not a file of the published data set: {what}",
-        where=str(path),
-        hint="remove its folder and fetch the data set anew",
-    )
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Numpy arrays in plain containers, as Python 2 pickled them; every other name is refused."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        import numpy as np
-
-        match module, name:
-            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
-                return np.empty(0).__reduce__()[0]  # the same function under numpy 1's and numpy 2's name
-            case "numpy", "ndarray":
-                return np.ndarray
-            case "numpy", "dtype":
-                return _dtype
-            case "_codecs", "encode":  # how Python 3 writes bytes for protocol 2
-                return _encode
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no such file needs")
-
-
-def _dtype(name: str, align: object = False, copy: object = False) -> Any:
-    """The type of unsigned bytes; its flags come as 0 and 1, which numpy 2.4 begins to deprecate."""
-    import numpy as np
-
-    if name != "u1":
-        raise pickle.UnpicklingError(f"an array of {name!r}, which no such file has")
-    return np.dtype(name, bool(align), bool(copy))
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text encoded as {encoding!r}, which no such file has")
-    return text.encode("latin1")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lemonade_es.task import Task
+from lemonade_es.task import Task, TaskKind
+from lemonade_es.trainer.data.source import Inputs
+from lemonade_es.trainer.data.traits import TableTraits, Target, TextTraits
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Labels = NDArray[np.int64] | NDArray[np.float32]
 
 LEAST_STD = 1 / 255
 """A constant channel has no spread; dividing by one grey level leaves it finite."""
@@ -19,28 +23,33 @@ LEAST_STD = 1 / 255
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Training and validation images with their labels; the test split is only counted.
+    """Training and validation inputs with their labels; the test split is only counted.
 
     Attributes:
         task: what a network for these data must take and give.
-        train: uint8 ``(N, C, H, W)``, read-only, in a seeded random order.
-        train_labels: int64 ``(N,)``, read-only.
-        validation: uint8 ``(M, C, H, W)``, read-only, in a seeded random order.
-        validation_labels: int64 ``(M,)``, read-only.
-        class_names: the name of each label.
-        mean: of each channel of the training images, in 0..1.
-        std: of each channel of the training images, in 0..1, at least :data:`LEAST_STD`.
+        train: uint8 images ``(N, C, H, W)``, int32 tokens ``(N, L)`` or float32 table rows ``(N, F)``; read-only,
+            in a seeded random order.
+        train_labels: int64 ``(N,)``; for regression float32, in standard deviations from the training mean.
+        validation: as ``train``, ``(M, ...)``.
+        validation_labels: as ``train_labels``, ``(M,)``.
+        class_names: the name of each label; empty for regression.
+        mean: of each channel of the training images, in 0..1; empty for other kinds.
+        std: of each channel of the training images, in 0..1, at least :data:`LEAST_STD`; empty for other kinds.
         flip: whether a mirrored input keeps its label.
-        fingerprint: hexadecimal SHA-256 over images, labels, class names and the test split's keys.
-        test_count: images in the test split.
+        fingerprint: hexadecimal SHA-256 over inputs, labels, class names and the test split's keys.
+        test_count: inputs in the test split.
         notes: sentences that a user should read (imbalance, converted images, ignored files).
+        test_class_counts: inputs of each class in the test split.
+        text: of texts, the vocabulary and the lengths.
+        table: of tables, the columns.
+        target: of regression, the target's scale.
     """
 
     task: Task
-    train: NDArray[np.uint8]
-    train_labels: NDArray[np.int64]
-    validation: NDArray[np.uint8]
-    validation_labels: NDArray[np.int64]
+    train: NDArray[Any]
+    train_labels: Labels
+    validation: NDArray[Any]
+    validation_labels: Labels
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -48,39 +57,55 @@ class Dataset:
     fingerprint: str
     test_count: int
     notes: tuple[str, ...] = ()
+    test_class_counts: tuple[int, ...] = ()
+    text: TextTraits | None = None
+    table: TableTraits | None = None
+    target: Target | None = None
 
 
 def assemble(
     name: str,
     *,
-    train: NDArray[np.uint8],
-    train_labels: NDArray[np.int64],
-    validation: NDArray[np.uint8],
-    validation_labels: NDArray[np.int64],
+    inputs: Inputs,
+    split_at: int,
+    labels: Labels,
     class_names: tuple[str, ...],
     flip: bool,
     test_keys: Sequence[str],
+    test_labels: Sequence[int] = (),
+    target: Target | None = None,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """A :class:`Dataset` of these arrays, which become read-only; statistics and fingerprint are worked out.
 
     Args:
         name: the data set's name, for people and prompts.
-        train: uint8 ``(N, C, H, W)``.
-        train_labels: int64 ``(N,)``.
-        validation: uint8 ``(M, C, H, W)``.
-        validation_labels: int64 ``(M,)``.
-        class_names: the name of each label.
+        inputs: training inputs, then validation inputs.
+        split_at: how many are for training.
+        labels: of all inputs, as :class:`Dataset` has them.
+        class_names: the name of each label; empty for regression.
         flip: whether a mirrored input keeps its label.
-        test_keys: what the images of the test split are called; a changed test split is a changed data set.
+        test_keys: what the inputs of the test split are called; a changed test split is a changed data set.
+        test_labels: the classes of the test split, to be counted.
+        target: of regression.
         notes: sentences that a user should read.
     """
+    kind: TaskKind = "text" if inputs.text is not None else "table" if inputs.table is not None else "image"
+    train, validation = inputs.values[:split_at], inputs.values[split_at:]
+    train_labels, validation_labels = labels[:split_at], labels[split_at:]
     arrays = (train, train_labels, validation, validation_labels)
     for array in arrays:
         array.setflags(write=False)
-    mean, std = _channel_statistics(train)
+    mean, std = _channel_statistics(train) if kind == "image" else ((), ())
     return Dataset(
-        task=Task("image", name, tuple(train.shape[1:]), len(class_names)),
+        task=Task(
+            kind,
+            name,
+            tuple(train.shape[1:]),
+            len(class_names) if target is None else 1,
+            None if inputs.text is None else len(inputs.text.vocabulary),
+            "classification" if target is None else "regression",
+        ),
         train=train,
         train_labels=train_labels,
         validation=validation,
@@ -92,6 +117,10 @@ def assemble(
         fingerprint=_fingerprint(arrays, class_names, test_keys),
         test_count=len(test_keys),
         notes=notes,
+        test_class_counts=tuple(list(test_labels).count(label) for label in range(len(class_names))),
+        text=inputs.text,
+        table=inputs.table,
+        target=target,
     )
 
 
@@ -112,9 +141,7 @@ def _channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], t
     return tuple(means), tuple(stds)
 
 
-def _fingerprint(
-    arrays: Sequence[NDArray[np.uint8] | NDArray[np.int64]], class_names: Sequence[str], test_keys: Sequence[str]
-) -> str:
+def _fingerprint(arrays: Sequence[NDArray[Any]], class_names: Sequence[str], test_keys: Sequence[str]) -> str:
     import numpy as np
 
     digest = hashlib.sha256(repr((tuple(class_names), tuple(test_keys))).encode("utf-8", "surrogateescape"))

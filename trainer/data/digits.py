@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lemonade_es.trainer.data.decoding import resized
-from lemonade_es.trainer.data.source import Images, Source, Wanted
+from lemonade_es.trainer.data.source import Inputs, Source, Wanted
 
 
 def digits() -> Source:
@@ -16,8 +16,8 @@ def digits() -> Source:
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
 
-    def read(indexes: Sequence[int], wanted: Wanted) -> Images:
-        return Images(resized(pixels[list(indexes)], wanted.size))
+    def read(_: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
+        return Inputs(resized(pixels[list(indexes)], wanted.size))
 
     return Source(
         name="digits",

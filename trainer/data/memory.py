@@ -36,6 +36,26 @@ def require(count: int, shape: tuple[int, int, int], *, where: str, free: int | 
         )
 
 
+def require_bytes(needed: int, what: str, *, where: str) -> None:
+    """Refuse what would take more than half of the free memory.
+
+    Args:
+        needed: bytes.
+        what: needs them, in words.
+        where: the data set.
+
+    Raises:
+        DataError: it would not fit.
+    """
+    allowed = SHARE * free_bytes()
+    if needed > allowed:
+        raise DataError(
+            f"{what} needs {needed / 1e9:.2f} GB, and {allowed / 1e9:.2f} GB may be used (half of the free memory)",
+            where=where,
+            hint="take a part of it",
+        )
+
+
 def free_bytes() -> int:
     """Free memory in bytes, as the machine and the container's limit (cgroup 2) have it."""
     import psutil

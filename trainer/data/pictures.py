@@ -15,7 +15,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.decoding import BROKEN, Header, UnusableImageError, decode, read_header
 from lemonade_es.trainer.data.names import first_three
-from lemonade_es.trainer.data.source import Images, Wanted
+from lemonade_es.trainer.data.source import Inputs, Wanted
 
 T = TypeVar("T")
 _Failure = tuple[Path, str]
@@ -24,7 +24,7 @@ _CHUNK = 64
 _MOST_THREADS = 32
 
 
-def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Images:
+def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Inputs:
     """Decode image files (Pillow releases the interpreter's lock while it does so).
 
     Without a wanted number of channels, images become grey (1 channel) if all of them are grey, else RGB.
@@ -61,7 +61,7 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Image
         _, failures = _in_threads(fill, files)
     if failures:
         raise _unreadable(failures, len(files), root)
-    return Images(pixels, _notes(headers, channels))
+    return Inputs(pixels, _notes(headers, channels))
 
 
 @contextmanager

@@ -1,49 +1,32 @@
-"""A data set by its name or its folder, ready to be searched on."""
+"""A data set by its name, its folder or its file, ready to be searched on."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lemonade_es.errors import DataError
 from lemonade_es.task import Task
-from lemonade_es.trainer.data.cifar import CIFAR10, CIFAR100, cifar, fetch
+from lemonade_es.trainer.data.catalogue import source_of
 from lemonade_es.trainer.data.dataset import Dataset, assemble
-from lemonade_es.trainer.data.digits import digits
+from lemonade_es.trainer.data.download import Progress
+from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.source import Source, Wanted
-from lemonade_es.trainer.data.split import divide, limited
-from lemonade_es.trainer.data.tree import folders_beside, tree
-from lemonade_es.vocabulary import closest
+from lemonade_es.trainer.data.split import Split, divide, limited
+from lemonade_es.trainer.data.traits import Target
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from lemonade_es.trainer.data.dataset import Labels
 
 DEFAULT_ROOT = Path("data")
 """Where downloaded data sets are looked for, below the current directory."""
 
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 512
-
-_TEXTS = {
-    "digits": "1,797 handwritten digits, 8x8 grey, 10 classes, from scikit-learn",
-    CIFAR10.name: "60,000 photographs, 32x32 RGB, 10 classes; must be downloaded",
-    CIFAR100.name: "60,000 photographs, 32x32 RGB, 100 classes; must be downloaded",
-}
-
-
-def known() -> tuple[str, ...]:
-    """The data sets that have a name."""
-    return tuple(_TEXTS)
-
-
-def describe() -> str:
-    """What a data specification may be, a line each: for ``--help``."""
-    rows = {**_TEXTS, "PATH": "a folder of images: PATH/train/CLASS/*, or PATH/CLASS/*"}
-    width = max(map(len, rows))
-    return "\n".join(f"{name:{width}}  {text}" for name, text in rows.items())
 
 
 def load(
@@ -54,101 +37,109 @@ def load(
     seed: int = 0,
     root: Path | None = None,
     download: bool = False,
+    reading: Reading = Reading(),  # noqa: B008  (frozen)
+    progress: Progress | None = None,
 ) -> Dataset:
-    """Read, split and decode a data set; the images of its test split are counted, not decoded.
+    """Read, split and decode a data set; the inputs of its test split are counted, not decoded.
 
     Args:
-        spec: one of :func:`known`, or the path of a folder of images. A name goes before a folder of the
-            same name: write ``./digits`` for the folder.
-        limit: at most this many training and validation images together, a stratified subset; only these
+        spec: one of :func:`known`, or the path of a folder of images, a file of texts with labels, or a table. A
+            name goes before a folder of the same name: write ``./digits`` for the folder.
+        limit: at most this many training and validation inputs together, a stratified subset; only these
             are decoded.
         resize: side in pixels of the square that every image is resized to (bilinear, antialiased).
         seed: of the splits, the subset and the order.
         root: where downloaded data sets lie (default: :data:`DEFAULT_ROOT`).
         download: whether a data set that is not there may be fetched.
+        reading: what the columns of a file are.
+        progress: told how far a download is.
 
     Raises:
         DataError: the data are missing, broken, do not fit, or are not fit to learn from.
     """
     _refuse_odd_options(spec, limit, resize)
-    source = _source(spec, DEFAULT_ROOT if root is None else root, download=download)
-    split = divide(source, seed)
-    if limit is not None:
-        split = limited(split, limit, source)
-
+    reading.check(spec)
+    where = DEFAULT_ROOT if root is None else root
+    source = source_of(spec, where, reading, download=download, progress=progress)
+    reading.refuse_for(source.kind, spec)
+    if resize is not None and source.kind != "image":
+        raise DataError(
+            f"--resize is for image data, and these are {source.kind} data", where=spec, hint="leave it out"
+        )
+    split = _split(source, seed, limit)
     searched = [*split.train, *split.validation]
-    images = source.read(searched, Wanted(None if resize is None else (resize, resize)))
-    height, width = images.pixels.shape[2:]
-    if min(height, width) < SMALLEST_SIDE:
+    side = source.side if resize is None else resize
+    wanted = Wanted(size=None if side is None else (side, side), length=reading.text_length)
+    inputs = source.read(split.train, searched, wanted)
+    if source.kind == "image" and min(inputs.values.shape[2:]) < SMALLEST_SIDE:
+        height, width = inputs.values.shape[2:]
         raise DataError(
             f"images of {width}x{height} pixels are too small to learn from",
             where=spec,
             hint=f"use --resize N with N from {SMALLEST_SIDE} to {LARGEST_SIDE}",
         )
+    target = _target(source, split)
     return assemble(
         source.name,
-        train=images.pixels[: len(split.train)],
-        train_labels=_labels(source, split.train),
-        validation=images.pixels[len(split.train) :],
-        validation_labels=_labels(source, split.validation),
+        inputs=inputs,
+        split_at=len(split.train),
+        labels=_labels(source, searched, target),
         class_names=source.class_names,
         flip=source.flip,
         test_keys=[source.keys[index] for index in split.test],
-        notes=(*source.notes, *images.notes, *_imbalance(source, split.train)),
+        test_labels=[source.labels[index] for index in split.test],
+        target=target,
+        notes=(*source.notes, *inputs.notes, *_remarks(source, split, target)),
     )
 
 
 def load_test(
-    spec: str, task: Task, *, seed: int = 0, root: Path | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The test split that belongs to ``load(spec, seed=seed)``: for the final training, once.
+    spec: str,
+    task: Task,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    root: Path | None = None,
+    reading: Reading = Reading(),  # noqa: B008  (frozen)
+) -> tuple[NDArray[Any], Labels]:
+    """The test split that belongs to ``load`` with the same arguments: for the final training, once.
 
     Args:
         spec: as given to :func:`load`.
-        task: of the loaded :class:`Dataset`; images are brought to its size and channels.
+        task: of the loaded :class:`Dataset`; inputs are brought to its shape.
+        limit: as given to :func:`load`: what is learned from the training split depends on it.
         seed: as given to :func:`load`.
         root: as given to :func:`load`.
+        reading: as given to :func:`load`.
 
     Returns:
-        Images, uint8 ``(N, C, H, W)``, and labels, int64 ``(N,)``, both read-only.
+        Inputs and labels as :class:`Dataset` has them, both read-only.
 
     Raises:
         DataError: the data are missing or broken, or do not fit in memory.
     """
-    source = _source(spec, DEFAULT_ROOT if root is None else root, download=False)
-    split = divide(source, seed)
-    channels, height, width = task.input_shape
-    pixels = source.read(split.test, Wanted((height, width), channels)).pixels
-    labels = _labels(source, split.test)
-    pixels.setflags(write=False)
+    source = source_of(spec, DEFAULT_ROOT if root is None else root, reading)
+    split = _split(source, seed, limit)
+    if task.kind == "image":
+        channels, height, width = task.input_shape
+        wanted = Wanted((height, width), channels)
+    else:
+        wanted = Wanted(length=task.input_shape[0])
+    values = source.read(split.train, split.test, wanted).values
+    labels = _labels(source, split.test, _target(source, split))
+    values.setflags(write=False)
     labels.setflags(write=False)
-    return pixels, labels
+    return values, labels
 
 
-def _source(spec: str, root: Path, *, download: bool) -> Source:
-    if spec == "digits":
-        return digits()
-    for archive in (CIFAR10, CIFAR100):
-        if spec == archive.name:
-            if download:
-                fetch(archive, root)
-            return cifar(archive, root)
-    if not spec.strip():
-        raise DataError("no data set is named", hint=f"choose {', '.join(known())} or a path")
-    folder = Path(spec).expanduser()
-    if os.path.lexists(folder) or folder.name != spec:
-        return tree(folder)
-    near = closest(spec, [*known(), *folders_beside(folder)])
-    raise DataError(
-        f"{spec!r} is neither a known data set nor a folder here",
-        hint=(f"did you mean {near}? " if near else "")
-        + f"known: {', '.join(known())}, or a path to a folder of images",
-    )
+def _split(source: Source, seed: int, limit: int | None) -> Split:
+    split = divide(source, seed)
+    return split if limit is None else limited(split, limit, source)
 
 
 def _refuse_odd_options(spec: str, limit: int | None, resize: int | None) -> None:
     if limit is not None and limit <= 0:
-        raise DataError(f"a limit of {limit} images is no limit", where=spec, hint="use --limit N with N above 0")
+        raise DataError(f"a limit of {limit} is no limit", where=spec, hint="use --limit N with N above 0")
     if resize is not None and not SMALLEST_SIDE <= resize <= LARGEST_SIDE:
         raise DataError(
             f"images cannot be resized to {resize} pixels",
@@ -157,23 +148,52 @@ def _refuse_odd_options(spec: str, limit: int | None, resize: int | None) -> Non
         )
 
 
-def _labels(source: Source, indexes: Sequence[int]) -> NDArray[np.int64]:
+def _target(source: Source, split: Split) -> Target | None:
+    """The scale of a regression's target, over the training split.
+
+    Raises:
+        DataError: the target is constant where R2 is taken, and so has no variance to explain.
+    """
     import numpy as np
 
-    return np.array([source.labels[index] for index in indexes], dtype=np.int64)
+    if source.targets is None:
+        return None
+    for part, indexes in (("training", split.train), ("validation", split.validation), ("test", split.test)):
+        found = {source.targets[index] for index in indexes}
+        if len(found) < 2:
+            raise DataError(
+                f"{source.target_name!r} is always {next(iter(found), None)} in the {part} split: nothing to predict",
+                where=source.name,
+                hint="give more rows, a larger --limit, or another --target-column",
+            )
+    values = np.array([source.targets[index] for index in split.train])
+    low, high = float(values.min()), float(values.max())
+    return Target(source.target_name, float(values.mean()), float(values.std()), low, high)
 
 
-def _imbalance(source: Source, train: Sequence[int]) -> tuple[str, ...]:
-    """A note, if the largest class has three times the training images of the smallest."""
+def _labels(source: Source, indexes: Sequence[int], target: Target | None) -> Labels:
+    import numpy as np
+
+    if source.targets is None or target is None:
+        return np.array([source.labels[index] for index in indexes], dtype=np.int64)
+    values = np.array([source.targets[index] for index in indexes])
+    scaled: NDArray[np.float32] = ((values - target.mean) / target.std).astype(np.float32)
+    return scaled
+
+
+def _remarks(source: Source, split: Split, target: Target | None) -> tuple[str, ...]:
+    """What accuracy means for a regression; or a note, if a class has three times the training inputs of another."""
+    if target is not None:
+        return (f"regression on {target.name!r}: accuracy is R2, clipped at 0",)
     counts = [0] * len(source.class_names)
-    for index in train:
+    for index in split.train:
         counts[source.labels[index]] += 1
     most, least = max(counts), min(counts)
     if most < 3 * least:
         return ()
     large, small = (source.class_names[counts.index(count)] for count in (most, least))
     note = (
-        f"the classes are imbalanced: {large!r} has {most} training images and {small!r} has {least}; "
-        f"always answering {large!r} would be right for {most / len(train):.1%} of them"
+        f"the classes are imbalanced: {large!r} has {most} training {source.noun}s and {small!r} has {least}; "
+        f"always answering {large!r} would be right for {most / len(split.train):.1%} of them"
     )
     return (note,)

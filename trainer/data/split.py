@@ -1,6 +1,6 @@
-"""Who learns, who judges, who waits: stratified splits that depend on the seed and the images' keys alone.
+"""Who learns, who judges, who waits: stratified splits that depend on the seed and the inputs' keys alone.
 
-An image's place in the order of its class is a digest of the seed and its key. So a split does not change
+An input's place in the order of its class is a digest of the seed and its key. So a split does not change
 with the order of a directory, with the Python or numpy that runs, or with ``PYTHONHASHSEED``.
 """
 
@@ -14,19 +14,13 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Source
 
-TEST_PERCENT = 15
-"""Of all images, where the data bring no test split."""
-
-VALIDATION_PERCENT = 15
-"""Of all images, where the data bring neither a test nor a validation split."""
-
 VALIDATION_PERCENT_OF_TRAIN = 10
-"""Of the training images, where the data bring a test split alone."""
+"""Of the training inputs, where the data bring a test split alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Indexes of images, each part in a seeded random order; no image is in two parts."""
+    """Indexes of inputs, each part in a seeded random order; no input is in two parts."""
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
@@ -34,13 +28,13 @@ class Split:
 
 
 def divide(source: Source, seed: int) -> Split:
-    """Split a source: its own splits are kept, and those that it lacks are taken from its training images.
+    """Split a source: its own splits are kept, and those that it lacks are taken from its training inputs.
 
-    Test images are chosen first and validation images next, class by class, each class's share rounded up
-    or down by less than one image, and at least one image. Training gets the rest.
+    Test inputs are chosen first and validation inputs next, class by class, each class's share rounded up
+    or down by less than one input, and at least one input. Training gets the rest.
 
     Raises:
-        DataError: a class has too few images, or the source's own validation split lacks a class.
+        DataError: a class has too few inputs, or the source's own validation split lacks a class.
     """
     order = _shuffled(source.keys, seed)
     given = {part: [i for i in order if source.parts[i] == part] for part in ("train", "validation", "test")}
@@ -49,11 +43,11 @@ def divide(source: Source, seed: int) -> Split:
 
     pool = _by_class(given["train"], source.labels)
     counts = [len(members) for members in pool.values()]
-    test_counts = [0] * len(pool) if given["test"] else shares(counts, TEST_PERCENT)
+    test_counts = [0] * len(pool) if given["test"] else shares(counts, source.portions.test)
     if given["validation"]:
         validation_counts = [0] * len(pool)
     else:
-        percent = VALIDATION_PERCENT_OF_TRAIN if given["test"] else VALIDATION_PERCENT
+        percent = VALIDATION_PERCENT_OF_TRAIN if given["test"] else source.portions.validation
         validation_counts = shares(counts, percent)
 
     test, validation = set(given["test"]), set(given["validation"])
@@ -68,9 +62,9 @@ def divide(source: Source, seed: int) -> Split:
 
 
 def limited(split: Split, limit: int, source: Source) -> Split:
-    """A split with ``limit`` training and validation images together, in the proportions of ``split``.
+    """A split with ``limit`` training and validation inputs together, in the proportions of ``split``.
 
-    The test split stays whole, no image changes its part, and each class keeps at least one image for
+    The test split stays whole, no input changes its part, and each class keeps at least one input for
     training and one for validation. A limit above what there is takes everything.
 
     Raises:
@@ -82,8 +76,8 @@ def limited(split: Split, limit: int, source: Source) -> Split:
     strata = [members for part in parts for members in _by_class(part, source.labels).values()]
     if limit < len(strata):
         raise DataError(
-            f"a limit of {limit} image(s) is too small: {len(source.class_names)} classes need one training and "
-            "one validation image each",
+            f"a limit of {limit} {source.noun}(s) is too small: {len(source.class_names)} classes need one training "
+            f"and one validation {source.noun} each",
             where=source.name,
             hint=f"use --limit {len(strata)} or more",
         )
@@ -145,10 +139,10 @@ def _refuse_small_classes(source: Source, train: Sequence[int], *, missing: Sequ
     if small:
         what = ", ".join(["training", *missing])
         raise DataError(
-            f"too few images in {len(small)} class(es): {first_three(small)}; "
+            f"too few {source.noun}s in {len(small)} class(es): {first_three(small)}; "
             f"each class needs {needed}, one for each of: {what}",
             where=source.name,
-            hint="add images to these classes, or remove their folders",
+            hint=f"add {source.noun}s to these classes, or remove {_theirs(source)}",
         )
 
 
@@ -159,7 +153,11 @@ def _refuse_missing_classes(source: Source, validation: Sequence[int]) -> None:
     absent = [repr(name) for label, name in enumerate(source.class_names) if label not in present]
     if absent:
         raise DataError(
-            f"the validation split has no image of {len(absent)} class(es): " + first_three(absent),
+            f"the validation split has no {source.noun} of {len(absent)} class(es): " + first_three(absent),
             where=source.name,
-            hint="add one, or remove the validation folder: the split is then taken from the training images",
+            hint=f"add one, or have no validation split: it is then taken from the training {source.noun}s",
         )
+
+
+def _theirs(source: Source) -> str:
+    return "their folders" if source.kind == "image" else "their rows"

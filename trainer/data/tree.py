@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.pictures import read_pictures
-from lemonade_es.trainer.data.source import Images, Part, Source, Wanted
+from lemonade_es.trainer.data.source import Inputs, Part, Source, Wanted
 from lemonade_es.vocabulary import closest
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
@@ -79,7 +79,7 @@ def tree(root: Path) -> Source:
             labels.extend(label_of[name] for _ in images)
             parts.extend([part] * len(images))
 
-    def read(indexes: Sequence[int], wanted: Wanted) -> Images:
+    def read(_: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
         return read_pictures([root / keys[index] for index in indexes], wanted, root=root)
 
     flip = any(len(name) > 1 for name in class_names)

@@ -14,7 +14,7 @@ import pytest
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import load, load_test
-from lemonade_es.trainer.data.cifar import CIFAR10, CIFAR100, Archive, fetch
+from lemonade_es.trainer.data.cifar import CIFAR10, CIFAR100, Batches, fetch_cifar
 
 IMAGES_IN_A_FILE = 40
 
@@ -52,7 +52,7 @@ def pixels_of(labels: list[int]) -> np.ndarray:
     return (np.array(labels)[:, None] + planes).astype(np.uint8)
 
 
-def write(archive: Archive, root: Path, classes: int) -> Path:
+def write(archive: Batches, root: Path, classes: int) -> Path:
     folder = root / archive.folder
     folder.mkdir(parents=True)
     names = [f"class-{label:03}" for label in range(classes)]
@@ -144,7 +144,7 @@ def test_a_damaged_file_is_named_with_its_fault(tmp_path, content, says):
 
 
 @pytest.fixture
-def published(tmp_path) -> Archive:
+def published(tmp_path) -> Batches:
     """An archive that can be downloaded from a file."""
     folder = write(CIFAR10, tmp_path / "origin", 10)
     path = tmp_path / "cifar-10-python.tar.gz"
@@ -157,23 +157,23 @@ def published(tmp_path) -> Archive:
 
 def test_a_download_gives_the_files_and_nothing_else(published, tmp_path):
     root = tmp_path / "data"
-    fetch(published, root)
+    fetch_cifar(published, root)
     assert load("cifar10", root=root).test_count == IMAGES_IN_A_FILE
     assert [path.name for path in root.iterdir()] == [CIFAR10.folder]
     assert {path.name for path in (root / CIFAR10.folder).iterdir()} == set(CIFAR10.files)
 
 
 def test_what_is_there_is_not_downloaded_again(published, tmp_path):
-    fetch(dataclasses.replace(published, url="file:///nowhere"), tmp_path / "origin")
+    fetch_cifar(dataclasses.replace(published, url="file:///nowhere"), tmp_path / "origin")
 
 
 def test_a_download_with_a_wrong_checksum_is_thrown_away(published, tmp_path):
     with pytest.raises(DataError, match=f"has MD5 {published.md5}, and should have 0"):
-        fetch(dataclasses.replace(published, md5="0"), tmp_path / "data")
+        fetch_cifar(dataclasses.replace(published, md5="0"), tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_a_download_that_fails_says_how_to_do_it_by_hand(published, tmp_path):
     with pytest.raises(DataError, match="cannot be fetched") as raised:
-        fetch(dataclasses.replace(published, url=(tmp_path / "nothing").as_uri()), tmp_path / "data")
+        fetch_cifar(dataclasses.replace(published, url=(tmp_path / "nothing").as_uri()), tmp_path / "data")
     assert "unpack it into" in str(raised.value)

@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 
 from lemonade_es.trainer.data.dataset import LEAST_STD, Dataset, assemble
+from lemonade_es.trainer.data.source import Inputs
 
 
 def assembled(train: np.ndarray, *, test_keys: tuple[str, ...] = ("a", "b")) -> Dataset:
+    labels = np.zeros(len(train) + 1, dtype=np.int64)
+    labels[-1] = 1
     return assemble(
         "made-up",
-        train=train,
-        train_labels=np.zeros(len(train), dtype=np.int64),
-        validation=np.zeros_like(train[:1]),
-        validation_labels=np.ones(1, dtype=np.int64),
+        inputs=Inputs(np.concatenate([train, np.zeros_like(train[:1])])),
+        split_at=len(train),
+        labels=labels,
         class_names=("cat", "dog"),
         flip=True,
         test_keys=test_keys,
+        test_labels=[0] * len(test_keys),
     )
 
 
@@ -47,3 +50,7 @@ def test_one_changed_pixel_label_or_test_key_changes_the_fingerprint():
 
 def test_the_test_split_is_counted():
     assert assembled(np.zeros((3, 1, 4, 4), dtype=np.uint8), test_keys=("a", "b", "c")).test_count == 3
+
+
+def test_the_test_split_is_counted_by_class():
+    assert assembled(np.zeros((3, 1, 4, 4), dtype=np.uint8), test_keys=("a", "b", "c")).test_class_counts == (3, 0)

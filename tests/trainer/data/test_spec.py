@@ -99,7 +99,7 @@ def test_a_mistyped_name_is_recognised(spec, meant):
     with pytest.raises(DataError) as raised:
         load(spec)
     assert f"did you mean {meant}?" in str(raised.value)
-    assert "digits, cifar10, cifar100" in str(raised.value)
+    assert "digits, diabetes, cifar10, cifar100" in str(raised.value)
 
 
 def test_a_mistyped_folder_is_recognised(make_tree, monkeypatch):

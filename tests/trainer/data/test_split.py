@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lemonade_es.errors import DataError
-from lemonade_es.trainer.data.source import Images, Part, Source, Wanted
+from lemonade_es.trainer.data.source import Inputs, Part, Source, Wanted
 from lemonade_es.trainer.data.split import Split, divide, limited, portions, shares
 
 CLASS_SIZES = st.lists(st.integers(3, 60), min_size=2, max_size=8)
@@ -34,7 +34,7 @@ def source_of(sizes: list[int], *, validation: list[int] | None = None, test: li
     )
 
 
-def never_read(indexes: object, wanted: Wanted) -> Images:
+def never_read(learned: object, indexes: object, wanted: Wanted) -> Inputs:
     raise AssertionError("a split must not decode anything")
 
 

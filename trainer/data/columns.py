@@ -1,0 +1,123 @@
+"""One column of a table: number, category or of no use; and the features that its cells become."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lemonade_es.trainer.data.traits import Column
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none", "inf", "-inf", "infinity"})
+"""What cells say, in lower case, that hold no value."""
+
+MOST_CATEGORIES = 50
+"""Of a column that have a feature; rarer ones have none."""
+
+_NUMBERS_FROM = 0.9
+"""Share of the values that must be numbers, for a column of numbers with some mistakes."""
+
+_ID_FROM = 20
+"""Rows from which on a column may be taken for an id."""
+
+_ID_NAME = re.compile(
+    r"(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|[a-z]I[dD]$|^unnamed", re.IGNORECASE
+)
+_COMMA = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell holds no value."""
+    return cell.lower() in MISSING
+
+
+def number(cell: str, *, decimal_comma: bool = False) -> float | None:
+    """The finite number in a cell, or ``None``."""
+    if decimal_comma and _COMMA.fullmatch(cell):
+        cell = cell.replace(",", ".")
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> Column:
+    """What a column is, by its training cells in the order of the file.
+
+    Numbers are standardised, and categories get one feature a value. A column is unused if it says nothing: it
+    is constant, or (nearly) every row has a value of its own that is no measurement.
+    """
+    present = [cell for cell in cells if not is_missing(cell)]
+    if not present:
+        return _unused(name, cells, "it has no values")
+    numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
+    if len(numbers) >= _NUMBERS_FROM * len(present) and len(numbers) > 1:
+        return _numeric(name, cells, numbers)
+    return _categorical(name, cells)
+
+
+def encoded(column: Column, cells: Sequence[str], *, decimal_comma: bool = False) -> NDArray[np.float32]:
+    """The features of cells, ``(N, column.features)``; a value that training did not know is like none."""
+    import numpy as np
+
+    if column.kind == "number":
+        assert column.mean is not None and column.std is not None  # noqa: S101, PT018  (numbers have them)
+        found = (number(cell, decimal_comma=decimal_comma) for cell in cells)
+        values = np.array([column.median if value is None else value for value in found], dtype=np.float64)
+        return ((values - column.mean) / column.std).astype(np.float32)[:, None]
+    features = np.zeros((len(cells), column.features), dtype=np.float32)
+    place = {category: at for at, category in enumerate(column.categories)}
+    for row, cell in enumerate(cells):
+        at = place.get("" if is_missing(cell) else cell)
+        if at is not None:
+            features[row, at] = 1
+    return features
+
+
+def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Column:
+    import numpy as np
+
+    values = np.array(numbers)
+    if values.min() == values.max():
+        return _unused(name, cells, f"it is always {numbers[0]:g}")
+    whole = len(numbers) == len(cells) and all(value.is_integer() for value in numbers)
+    if whole and len(numbers) >= _ID_FROM and len(set(numbers)) == len(numbers):
+        spread = int(values.max() - values.min()) + 1
+        counts_rows = bool((np.diff(values) > 0).all()) and spread <= 2 * len(numbers)
+        if counts_rows or _ID_NAME.search(name):
+            return _unused(name, cells, "it numbers the rows")
+    spared = float(np.finfo(np.float32).tiny)
+    return Column(
+        name,
+        "number",
+        1,
+        missing=len(cells) - len(numbers),
+        mean=float(values.mean()),
+        std=max(float(values.std()), spared),
+        median=float(np.median(values)),
+    )
+
+
+def _categorical(name: str, cells: Sequence[str]) -> Column:
+    counts = Counter("" if is_missing(cell) else cell for cell in cells)
+    missing = counts.get("", 0)
+    present = len(cells) - missing
+    values = len(counts) - ("" in counts)
+    if len(counts) == 1:
+        return _unused(name, cells, f"it is always {next(iter(counts))!r}")
+    if present >= _ID_FROM and (values == present or values > max(MOST_CATEGORIES, present / 2)):
+        return _unused(name, cells, f"it has {values} different values in {present} rows: an id, a date or free text")
+    ranked = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
+    rest = len(counts) - len(ranked)
+    return Column(name, "category", len(ranked), missing, categories=tuple(ranked), rest=rest)
+
+
+def _unused(name: str, cells: Sequence[str], why: str) -> Column:
+    return Column(name, "unused", 0, sum(map(is_missing, cells)), why=why)

@@ -1,0 +1,246 @@
+"""A file of delimited values (CSV, TSV, semicolons): its header and its rows, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data import memory
+from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.source import Part
+from lemonade_es.vocabulary import closest
+
+EXTENSIONS = (".csv", ".tsv")
+"""Of files that are taken for delimited values, in lower case."""
+
+LONGEST_FIELD = 1_000_000
+"""In characters; a longer one is a quote that was never closed."""
+
+_DELIMITERS = ",;\t|"
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_BYTES_IN_MEMORY = 8
+"""Of a byte in the file, once its fields are texts of their own."""
+
+_PARTS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Header and rows.
+
+    Attributes:
+        where: the file, for messages.
+        header: the names of the columns, no two alike.
+        rows: as many fields each as the header has, without white space at their ends.
+        lines: the line of the file that each row begins in, from 1.
+        notes: what a user should know about the file.
+        decimal_comma: whether numbers may be written ``3,14``.
+    """
+
+    where: str
+    header: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+
+    def index(self, name: str, option: str) -> int:
+        """The place of a column.
+
+        Raises:
+            DataError: there is none of this name; ``option`` is how the user named it.
+        """
+        if name in self.header:
+            return self.header.index(name)
+        near = closest(name, self.header)
+        raise DataError(
+            f"there is no column {name!r} for {option}",
+            where=self.where,
+            hint=f"did you mean {near!r}?" if near else f"the columns are {', '.join(map(repr, self.header))}",
+        )
+
+    def column(self, index: int) -> list[str]:
+        """The cells of a column."""
+        return [row[index] for row in self.rows]
+
+    def only(self, kept: Sequence[int]) -> Sheet:
+        """The same file with some of its rows, by their indexes."""
+        rows, lines = [self.rows[index] for index in kept], [self.lines[index] for index in kept]
+        return Sheet(self.where, self.header, rows, lines, self.notes, self.decimal_comma)
+
+
+def is_delimited(path: Path) -> bool:
+    """Whether a path names a file of delimited values."""
+    return path.suffix.lower() in EXTENSIONS
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a file; text that is not UTF-8 is read as Western European, with a note.
+
+    Raises:
+        DataError: it is missing, empty, too large, no text, has no header, or rows of another length.
+    """
+    text, notes = _text(path)
+    delimiter = _delimiter(text)
+    if delimiter != "," and path.suffix.lower() != ".tsv":
+        notes = (*notes, f"fields are separated by {_NAMES[delimiter]}")
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    for line, fields in _parsed(path, text, delimiter):
+        rows.append([field.strip() for field in fields])
+        lines.append(line)
+    if not rows:
+        raise DataError("the file is empty", where=str(path), hint="it needs a header and rows")
+    header = _header(path, rows.pop(0))
+    del lines[0]
+    _demand_even(path, header, rows, lines, delimiter)
+    if not rows:
+        raise DataError("there is a header and no row", where=str(path))
+    return Sheet(str(path), header, rows, lines, notes, decimal_comma=delimiter == ";")
+
+
+def split_column(sheet: Sheet) -> tuple[int, list[Part]] | None:
+    """The place of the column that says which split each row is in, and what it says; ``None`` without one.
+
+    It is called ``split`` (in any case) and holds ``train``, ``val`` or ``test`` and the like; a column of that
+    name with no such value in it is a column like any other.
+
+    Raises:
+        DataError: some of its values are splits and others are not, or no row is for training.
+    """
+    index = next((at for at, name in enumerate(sheet.header) if name.lower() == "split"), None)
+    if index is None:
+        return None
+    said = [cell.lower() for cell in sheet.column(index)]
+    if not set(said) & set(_PARTS):
+        return None
+    odd = [f"{said[row]!r} in line {sheet.lines[row]}" for row in range(len(said)) if said[row] not in _PARTS]
+    if odd:
+        raise DataError(
+            f"the column {sheet.header[index]!r} names {len(odd)} split(s) that do not exist: {first_three(odd)}",
+            where=sheet.where,
+            hint="write train, val or test, or rename the column",
+        )
+    parts = [_PARTS[cell] for cell in said]
+    if "train" not in parts:
+        raise DataError(f"no row of the column {sheet.header[index]!r} says train", where=sheet.where)
+    return index, parts
+
+
+def _text(path: Path) -> tuple[str, tuple[str, ...]]:
+    try:
+        size = path.stat().st_size
+        memory.require_bytes(size * _BYTES_IN_MEMORY, f"a file of {size / 1e6:.0f} MB", where=str(path))
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("there is no such file", where=str(path), hint=_neighbour(path)) from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    notes: tuple[str, ...] = ()
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        odd = data[error.start]
+        text = data.decode("cp1252", errors="replace")
+        notes = (f"not UTF-8 (byte 0x{odd:02X} in line {line}): read as Western European (Windows-1252)",)
+    if "\0" in text:
+        raise DataError(
+            "the file holds NUL characters: it is no text, or in an encoding without a byte-order mark",
+            where=str(path),
+            hint="save it as UTF-8",
+        )
+    return text, notes
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        beside = [entry.name for entry in os.scandir(path.absolute().parent) if is_delimited(Path(entry.name))]
+    except OSError:
+        beside = []
+    near = closest(path.name, beside)
+    return f"did you mean {path.parent / near}?" if near else "check the path"
+
+
+def _delimiter(text: str) -> str:
+    """What separates the fields of the first line; a comma where nothing does."""
+    first = next((line for line in text.split("\n", 50) if line.strip()), "")
+    unquoted = "".join(first.split('"')[::2])
+    return max(_DELIMITERS, key=lambda mark: (unquoted.count(mark), -_DELIMITERS.index(mark)))
+
+
+def _parsed(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The line and the fields of each record; blank lines are left out."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    before = csv.field_size_limit(LONGEST_FIELD)
+    line = 1
+    try:
+        for fields in reader:
+            if any(fields):
+                yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        reason, hint = (
+            str(error),
+            "quote fields that hold the delimiter, a quote or a line break, and double quotes in them",
+        )
+        if "field limit" in reason:
+            reason = f"a field of more than {LONGEST_FIELD:,} characters"
+            hint = "close the quote that was opened there"
+        elif "unexpected end" in reason:
+            reason, hint = "a quote is opened and never closed", "close it"
+        raise DataError(
+            f"the record that begins in line {line} cannot be read: {reason}", where=str(path), hint=hint
+        ) from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def _header(path: Path, fields: Sequence[str]) -> tuple[str, ...]:
+    if all(_is_number(field) for field in fields):
+        raise DataError(
+            f"the first line has numbers ({first_three(fields)}) where the names of the columns should be",
+            where=f"{path}:1",
+            hint="add a header line",
+        )
+    names = tuple(name or f"column {number}" for number, name in enumerate(fields, start=1))
+    twice = [repr(name) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"columns have the same name: {first_three(twice)}", where=f"{path}:1", hint="rename them")
+    return names
+
+
+def _demand_even(
+    path: Path, header: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[int], delimiter: str
+) -> None:
+    uneven = [f"line {line} has {len(row)}" for line, row in zip(lines, rows, strict=True) if len(row) != len(header)]
+    if uneven:
+        raise DataError(
+            f"{len(uneven)} of {len(rows)} rows have another number of fields than the header's {len(header)}: "
+            + first_three(uneven),
+            where=str(path),
+            hint=f"quote fields that hold {_NAMES[delimiter]} or line breaks, or remove these rows",
+        )
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True

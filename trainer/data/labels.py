@@ -1,0 +1,66 @@
+"""Labels that are written out, one for each row: what they are, and what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.source import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes of some rows: their names, and the label of each row."""
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+
+
+def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, where: str) -> Classes:
+    """The classes that a column names; in the order of numbers if all are numbers, else of the alphabet.
+
+    Args:
+        values: one for each row, none of them empty.
+        parts: the split of each row.
+        column: the column's name.
+        where: the data set.
+
+    Raises:
+        DataError: there are fewer than two classes, or a split has one without training rows.
+    """
+    trained = {value for value, part in zip(values, parts, strict=True) if part == "train"}
+    if len(trained) < 2:
+        found = f"only {next(iter(trained))!r}" if trained else "nothing"
+        raise DataError(
+            f"the column {column!r} holds {found} in the training rows",
+            where=where,
+            hint="a classifier needs two classes or more; name another column",
+        )
+    for split in ("validation", "test"):
+        unknown = {value for value, part in zip(values, parts, strict=True) if part == split} - trained
+        if unknown:
+            named = first_three([repr(value) for value in sorted(unknown)])
+            raise DataError(
+                f"the {split} split has {len(unknown)} class(es) without training rows: {named}",
+                where=where,
+                hint="add training rows of these classes, or remove theirs",
+            )
+    names = _ordered(trained)
+    label_of = {name: label for label, name in enumerate(names)}
+    return Classes(names, tuple(label_of[value] for value in values))
+
+
+def left_out(what: str, lines: Sequence[int]) -> tuple[str, ...]:
+    """A note on rows that are left out, if there are any."""
+    if not lines:
+        return ()
+    return (f"{len(lines)} row(s) {what} were left out: {first_three([f'line {line}' for line in lines])}",)
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(names, key=lambda name: (float(name), name)))
+    except ValueError:
+        return tuple(sorted(names))

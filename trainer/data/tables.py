@@ -1,0 +1,182 @@
+"""Tables of numbers and categories with a column to predict: a class, or a number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from lemonade_es.errors import DataError
+from lemonade_es.task import Objective
+from lemonade_es.trainer.data import memory
+from lemonade_es.trainer.data.columns import encoded, fitted, is_missing, number
+from lemonade_es.trainer.data.delimited import Sheet, split_column
+from lemonade_es.trainer.data.labels import classes_of, left_out
+from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.source import Inputs, Part, Read, Source, Wanted
+from lemonade_es.trainer.data.traits import Column, TableTraits
+
+MOST_CLASSES_OF_NUMBERS = 20
+"""A target of whole numbers with more different values is a quantity."""
+
+LEAST_ROWS = 10
+
+_FLOAT_BYTES = 4
+
+
+def table(sheet: Sheet, target: str, name: str, objective: Objective | None = None) -> Source:
+    """A table; a column ``split`` with ``train``, ``val`` and ``test`` in it is respected.
+
+    Args:
+        sheet: header and rows.
+        target: the column to predict.
+        name: of the data set.
+        objective: ``None`` decides by the target: numbers that are not whole, or more than 20 different whole
+            ones, are predicted, all else is classified.
+
+    Raises:
+        DataError: there is no such column, its values do not fit the objective, or nothing can be learned.
+    """
+    target_at = sheet.index(target, "--target-column")
+    gaps = [row for row, fields in enumerate(sheet.rows) if is_missing(fields[target_at])]
+    lines = [sheet.lines[row] for row in gaps]
+    if gaps:
+        without = set(gaps)
+        sheet = sheet.only([row for row in range(len(sheet.rows)) if row not in without])
+    if len(sheet.rows) < LEAST_ROWS:
+        raise DataError(
+            f"{len(sheet.rows)} row(s) with a value in {target!r} are too few to learn from",
+            where=sheet.where,
+            hint=f"give {LEAST_ROWS} or more",
+        )
+    split = split_column(sheet)
+    parts: list[Part] = split[1] if split is not None else ["train"] * len(sheet.rows)
+    used = [at for at in range(len(sheet.header)) if at not in {target_at, *(() if split is None else (split[0],))}]
+    if not used:
+        raise DataError(f"there is no column beside {target!r} to predict it from", where=sheet.where)
+    values = sheet.column(target_at)
+    numbers = [number(value, decimal_comma=sheet.decimal_comma) for value in values]
+    decided = objective or _objective(numbers)
+    notes = (
+        *sheet.notes,
+        *left_out(f"without a value in {target!r}", lines),
+        *(() if objective or None in numbers else (_decision(target, decided),)),
+        *_repetitions(sheet.rows),
+    )
+    keys = [str(line) for line in sheet.lines]
+    read = _reader(sheet, used, name)
+    if decided == "classification":
+        classes = classes_of(values, parts, target, where=sheet.where)
+        return Source(name, classes.names, classes.labels, keys, parts, False, read, notes, kind="table")
+    return Source(
+        name=name,
+        class_names=(),
+        labels=[0] * len(values),
+        keys=keys,
+        parts=parts,
+        flip=False,
+        read=read,
+        notes=notes,
+        kind="table",
+        targets=_demand_numbers(sheet, target, values, numbers),
+        target_name=target,
+    )
+
+
+def _objective(numbers: Sequence[float | None]) -> Objective:
+    known = [value for value in numbers if value is not None]
+    if len(known) < len(numbers):
+        return "classification"
+    several = len(set(known)) > MOST_CLASSES_OF_NUMBERS
+    return "regression" if several or not all(value.is_integer() for value in known) else "classification"
+
+
+def _decision(target: str, decided: Objective) -> str:
+    what, other = ("a number", "classification") if decided == "regression" else ("classes", "regression")
+    return f"{target!r} is taken for {what}; `--task {other}` would take it otherwise"
+
+
+def _demand_numbers(
+    sheet: Sheet, target: str, values: Sequence[str], numbers: Sequence[float | None]
+) -> tuple[float, ...]:
+    odd = [f"{values[row]!r} in line {sheet.lines[row]}" for row, value in enumerate(numbers) if value is None]
+    if odd:
+        raise DataError(
+            f"{len(odd)} value(s) of {target!r} are no numbers: {first_three(odd)}",
+            where=sheet.where,
+            hint="mend them, leave them empty, or choose --task classification",
+        )
+    return tuple(value for value in numbers if value is not None)
+
+
+def _repetitions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    repeated = len(rows) - len(Counter(tuple(row) for row in rows))
+    if not repeated:
+        return ()
+    return (f"{repeated} row(s) repeat another one; they were kept, and may be in training and validation at once",)
+
+
+def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
+    comma = sheet.decimal_comma
+
+    def read(learned: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
+        import numpy as np
+
+        del wanted  # a table has one form
+        in_order = sorted(learned)
+        columns = tuple(
+            fitted(sheet.header[at], [sheet.rows[row][at] for row in in_order], decimal_comma=comma) for at in used
+        )
+        width = sum(column.features for column in columns)
+        if width == 0:
+            raise DataError(
+                f"no column can be learned from: {_listed(columns)}", where=sheet.where, hint="give other columns"
+            )
+        needed = len(indexes) * width * _FLOAT_BYTES
+        memory.require_bytes(2 * needed, f"a table of {len(indexes)} rows and {width} features", where=name)
+        parts = [
+            encoded(column, [sheet.rows[row][at] for row in indexes], decimal_comma=comma)
+            for at, column in zip(used, columns, strict=True)
+            if column.features
+        ]
+        values = np.ascontiguousarray(np.concatenate(parts, axis=1))
+        mistakes = _mistakes(sheet, used, columns)
+        return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns))
+
+    return read
+
+
+def _notes(columns: Sequence[Column]) -> tuple[str, ...]:
+    notes = []
+    unused = [column for column in columns if column.kind == "unused"]
+    if unused:
+        notes.append(f"{len(unused)} column(s) are not used: {_listed(unused)}")
+    gaps = [column for column in columns if column.missing and column.kind != "unused"]
+    if gaps:
+        cells = sum(column.missing for column in gaps)
+        named = first_three([f"{column.name!r} ({column.missing})" for column in gaps])
+        notes.append(
+            f"{cells} training cell(s) have no value, in {named}: "
+            "numbers take the median of their column, and a missing category is one of its own"
+        )
+    many = [f"{column.name!r}" for column in columns if column.kind == "category" and column.rest]
+    if many:
+        notes.append(f"of {first_three(many)} only the most frequent values have a feature")
+    return tuple(notes)
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    return first_three([f"{column.name!r} ({column.why})" for column in columns])
+
+
+def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
+    """A note on cells of columns of numbers that are neither missing nor numbers."""
+    odd = [
+        f"{fields[at]!r} in line {sheet.lines[row]}"
+        for at, column in zip(used, columns, strict=True)
+        if column.kind == "number"
+        for row, fields in enumerate(sheet.rows)
+        if not is_missing(fields[at]) and number(fields[at], decimal_comma=sheet.decimal_comma) is None
+    ]
+    return (
+        (f"{len(odd)} cell(s) in columns of numbers are none, and count as missing: {first_three(odd)}",) if odd else ()
+    )
