@@ -14,10 +14,23 @@ import click
 from rich.console import Console
 
 from lemonade_es import __version__
-from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, INTERRUPTED, Assignments, json_option, out_option
+from lemonade_es.commands.data import data
+from lemonade_es.commands.measure import measure
+from lemonade_es.commands.options import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Assignments,
+    json_option,
+    measure_with_options,
+    out_option,
+    reading_options,
+)
 from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.runs import runs
+from lemonade_es.commands.validate import validate
 from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.vocabulary import PRESETS
 
@@ -60,25 +73,28 @@ def main() -> None:
     """
 
 
-for command in (prompt, rulebook, runs):
+for command in (data, measure, prompt, rulebook, runs, validate):
     main.add_command(command)
 
 
 @main.command(short_help="Search for a network.")
 @click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--data", metavar="SPEC", help="Data set name or a folder of images [default: digits].")
+@click.option("--data", metavar="SPEC", help="Data set name, folder of images, or CSV file [default: digits].")
+@reading_options
 @click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: data].")
 @click.option("--download", is_flag=True, default=None, help="Fetch a data set that is not there.")
 @click.option("--rulebook", metavar="NAME|FILE", help="Shipped name or YAML file [default: lemonade].")
 @click.option("--watch-rulebook", is_flag=True, default=None, help="Take over the file's changes while it runs.")
 @click.option("--llm", metavar="SPEC", help="Who edits: builtin, PROVIDER:MODEL, ... [default: builtin].")
 @click.option("--llm-base-url", metavar="URL", help="Another server: Ollama, vLLM, llama.cpp, a gateway.")
+@click.option("--llm-max-tokens", type=int, metavar="N", help="An LLM's answer may have no more [default: its bound].")
+@click.option("--llm-context", type=int, metavar="N", help="Tokens of prompt and answer, for local: models.")
 @click.option("--fallback", metavar="SPEC", help="Who answers once where --llm cannot, or not to any use.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
 @click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
-@click.option("--limit", type=int, metavar="IMAGES", help="Use a seeded, stratified subset.")
+@click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
 @click.option("--target", type=Assignments(), multiple=True, help="Stop when the best network reaches it.")
 @click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
@@ -93,10 +109,17 @@ for command in (prompt, rulebook, runs):
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train [default: auto].")
 @click.option("--resume", metavar="RUN", help="Take up a run: its id, the beginning of it, or `latest`.")
 @click.option(
+    "--isolation",
+    type=click.Choice(["auto", "strong", "medium", "container", "none"]),
+    help="How generated code is locked in; what cannot be had is refused [default: auto, the best that holds].",
+)
+@click.option("--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim].")
+@click.option(
     "--unsafe-no-isolation",
     is_flag=True,
     help="Run generated code where it cannot be isolated. It can then do all that you can.",
 )
+@measure_with_options
 @out_option
 @json_option("Print the result as one JSON object and nothing else.")
 def run(

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import improvement, inference
+from benchmarks import improvement, inference, isolation, train_throughput
 from benchmarks.page import write_page
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "inference": inference.measure,
     "improvement": improvement.measure,
+    "isolation": isolation.measure,
+    "train_throughput": train_throughput.measure,
 }
 
 

@@ -48,6 +48,45 @@ def out_option(command: Command) -> Command:
     )(command)
 
 
+def measure_with_options(command: Command) -> Command:
+    """``--measure-with`` and what goes with it, and the assumption about the grid."""
+    command = click.option(
+        "--grid-gco2e-per-kwh",
+        type=click.FloatRange(min=0),
+        metavar="GRAMS",
+        help="What a kWh is taken for in CO2e [default: 436, the world in 2022 (Ember)].",
+    )(command)
+    command = click.option(
+        "--measure-seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        help="How long --measure-with may take for a network [default: 120].",
+    )(command)
+    return click.option(
+        "--measure-with",
+        metavar="COMMAND",
+        help="Measure on your device: gets {model} (ONNX) and {input_shape}, prints JSON.",
+    )(command)
+
+
+def reading_options(command: Command) -> Command:
+    """What is said about the columns of a CSV file."""
+    for option in (
+        click.option(
+            "--text-length", type=int, metavar="TOKENS", help="Cut or pad texts to it [default: by the data]."
+        ),
+        click.option(
+            "--task",
+            type=click.Choice(["classification", "regression"]),
+            help="What a table's target is [default: by its values].",
+        ),
+        click.option("--target-column", metavar="COLUMN", help="Of a CSV table: what to predict from the others."),
+        click.option("--label-column", metavar="COLUMN", help="Of a CSV file of texts: the column of the labels."),
+        click.option("--text-column", metavar="COLUMN", help="Of a CSV file of texts: the column of the texts."),
+    ):
+        command = option(command)
+    return command
+
+
 def json_option(text: str) -> Callable[[Command], Command]:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help=text)

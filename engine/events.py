@@ -6,9 +6,10 @@ The events of one iteration, in their order::
     RulebookKept       it was not, and why                            not for the first network)
     Advised            facts, fired rules, conflicts, instructions   (not for the first network)
     Requested          the edit request
-    Unanswered         the executor could not be asked                          (these four
-    Replied            its raw answer, stored before it is read                  for each
-    Refused            a typed reason, which goes back to the executor           attempt)
+    Asked              what is sent, stored before it is                         (these five
+    Unanswered         the executor could not be asked                            for each
+    Replied            its raw answer, stored before it is read                   attempt)
+    Refused            a typed reason, which goes back to the executor
     Accepted           the source passed the ladder
     Measured           what training gave
     IterationEnded     CM, whether it is the best so far, where the time went
@@ -28,6 +29,7 @@ from lemonade_es.llm.executor import Reply, Try
 from lemonade_es.llm.patch import Applied, Predicted, Skipped
 from lemonade_es.rules.rulebook import Source
 from lemonade_es.task import Task
+from lemonade_es.trainer.isolation.proof import Canary
 from lemonade_es.trainer.measurement import CheckReport, Measurement
 from lemonade_es.trainer.recipe import Recipe
 
@@ -50,7 +52,8 @@ class RunStarted:
     """All that determines the run: the options as resolved, the rulebook's text, the data's fingerprint.
 
     ``rulebook_file`` is the name that places in the rulebook are given with; ``rulebook_bases`` are the files that
-    it extends, the nearest first.
+    it extends, the nearest first. ``isolation_reason`` is what the level rests on, and why no better one is in force;
+    ``canaries`` are the forbidden things that a locked process tried there before the first candidate, in vain.
     """
 
     spec: RunSpec
@@ -66,6 +69,8 @@ class RunStarted:
     energy: str
     versions: Mapping[str, str]
     rulebook_bases: tuple[Source, ...] = ()
+    isolation_reason: str = ""
+    canaries: tuple[Canary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,16 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The text that an executor is about to be sent; once for an attempt, also if it is asked again."""
+
+    iteration: int
+    attempt: int
+    executor: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unanswered:
     """An executor could not be asked, after all tries.
 
@@ -122,6 +137,7 @@ class Unanswered:
         executor: who was asked.
         message: why there is no answer.
         tries: what became of each try, as far as it is known.
+        interrupted: whether it was the user who stopped the call: then it is no call yet, and is made again.
     """
 
     iteration: int
@@ -129,11 +145,12 @@ class Unanswered:
     executor: str
     message: str
     tries: tuple[Try, ...] = ()
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """An executor's answer, before anything is made of it."""
+    """An executor's answer, before anything is made of it; its prompt only if it is not that of :class:`Asked`."""
 
     iteration: int
     attempt: int
@@ -252,9 +269,12 @@ class RunInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A process took the run up again, perhaps with a later end."""
+    """A process took the run up again, perhaps with a later end, and at a level of isolation of its own."""
 
     extended: Mapping[str, Any] = field(default_factory=dict)
+    isolation: str = ""
+    isolation_reason: str = ""
+    canaries: tuple[Canary, ...] = ()
 
 
 Event = (
@@ -263,6 +283,7 @@ Event = (
     | RulebookKept
     | Advised
     | Requested
+    | Asked
     | Unanswered
     | Replied
     | Refused

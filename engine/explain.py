@@ -19,9 +19,11 @@ from lemonade_es.engine.events import (
     Refused,
     Replied,
     Requested,
+    Unanswered,
 )
 from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.sent import replies
 from lemonade_es.errors import StoreError
 
 
@@ -34,6 +36,7 @@ class Explanation:
         advised: facts, firings in their order, conclusions, contributions, conflicts; ``None`` for a first
             network, about which there are no facts yet.
         request: the edit request as sent.
+        unanswered: calls that brought no answer, each with its tries.
         replied: the answers, one an attempt.
         refused: the refused attempts with their typed reasons.
         accepted: what the patch said and what the census shows; ``None`` if every attempt was refused.
@@ -46,6 +49,7 @@ class Explanation:
     iteration: int
     advised: Advised | None = None
     request: Mapping[str, Any] = field(default_factory=dict)
+    unanswered: tuple[Unanswered, ...] = ()
     replied: tuple[Replied, ...] = ()
     refused: tuple[Refused, ...] = ()
     accepted: Accepted | None = None
@@ -79,6 +83,7 @@ class Explanation:
         else:
             data.update(_NO_ADVICE)
         data["request"] = dict(self.request)
+        data["unanswered"] = [_plain(lost) for lost in self.unanswered]
         data["replies"] = [_plain(replied) for replied in self.replied]
         data["refused"] = [_plain(refused) for refused in self.refused]
         data["patch"] = None if self.accepted is None else _patch(self.accepted)
@@ -131,13 +136,15 @@ def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation
         slot = _SLOTS.get(type(entry.event))
         if iteration is None or slot is None:
             continue
-        found = gathered.setdefault(iteration, {"replied": (), "refused": ()})
-        if slot in ("replied", "refused"):
+        found = gathered.setdefault(iteration, dict.fromkeys(_EACH, ()))
+        if slot in _EACH:
             found[slot] = (*found[slot], entry.event)
         elif slot == "request":
             found[slot] = entry.event.request  # type: ignore[union-attr]
         else:
             found[slot] = entry.event
+    for replied in replies(entry.event for entry in entries):
+        gathered[replied.iteration]["replied"] += (replied,)
     return tuple(_with_sources(number, found, artifacts) for number, found in sorted(gathered.items()))
 
 
@@ -158,12 +165,16 @@ def one(explanations: Sequence[Explanation], iteration: int, run: str) -> Explan
 _SLOTS: Mapping[type[Any], str] = {
     Advised: "advised",
     Requested: "request",
-    Replied: "replied",
+    Unanswered: "unanswered",
     Refused: "refused",
     Accepted: "accepted",
     Measured: "measured",
     IterationEnded: "ended",
 }
+
+
+_EACH = ("unanswered", "replied", "refused")
+"""What an iteration may have several of."""
 
 
 def _with_sources(iteration: int, found: Mapping[str, Any], artifacts: Artifacts) -> Explanation:

@@ -33,6 +33,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLA
 
 from lemonade_es.engine.events import Event, RunStarted
 from lemonade_es.errors import StoreError
+from lemonade_es.llm.address import shown
 
 DATABASE = "lemonade.db"
 
@@ -255,5 +256,4 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _without_password(url: str | URL) -> str:
     if isinstance(url, URL):
         return url.database or ""
-    head, at, tail = url.rpartition("@")
-    return f"{head.split('://')[0]}://***@{tail}" if at else url.removeprefix("sqlite:///")
+    return shown(url).removeprefix("sqlite:///")

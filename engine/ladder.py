@@ -18,10 +18,12 @@ from typing import Literal, Protocol
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.bill import Answer
 from lemonade_es.engine.compliance import NOT_FOLLOWED, complaint, ignored, judge
-from lemonade_es.engine.events import Accepted, Refused, Replied, Unanswered
+from lemonade_es.engine.events import Accepted, Asked, Refused, Replied, Unanswered
+from lemonade_es.engine.sent import with_prompt
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import ExecutorError, ReplyError
-from lemonade_es.llm.executor import Executor, Reply
+from lemonade_es.llm.executor import Executor, Remembering, Reply, Textual, Try
+from lemonade_es.llm.faults import CallInterrupted
 from lemonade_es.llm.patch import apply_patch
 from lemonade_es.llm.reply import PatchRead, read_reply
 from lemonade_es.llm.request import EditRequest, Feedback
@@ -55,6 +57,11 @@ class _Call:
     attempt: int
     feedback: tuple[Feedback, ...] = ()
     strict: bool = False
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Iteration and attempt."""
+        return self.request.iteration, self.attempt
 
 
 class Ladder:
@@ -91,6 +98,7 @@ class Ladder:
         self._repairs = repairs
         self._answered = answered
         self._watch = watch
+        self._asked: dict[tuple[int, int], Asked] = {}  # by iteration and attempt
 
     def climb(self, request: EditRequest, known: Mapping[str, int]) -> Candidate | Refused:
         """The first candidate that passes, or the last refusal.
@@ -153,24 +161,39 @@ class Ladder:
         recorded = self._tape.recall(Refused) or self._tape.recall(Replied)
         if recorded is not None:
             self._answered(recorded, new=False)
+            if isinstance(recorded, Replied) and isinstance(call.executor, Remembering):
+                call.executor.recall(with_prompt(recorded, self._asked.get(call.key)).reply)
             return recorded
+        asked = self._tell(call)
         self._watch(f"asking {call.executor.name}")
         try:
             reply = call.executor.ask(call.request, call.feedback)
         except ReplyError as error:  # there is no reply to store
             answer: Replied | Refused = self._tape.record(_refusal(call, "reply", error))
+        except CallInterrupted as stop:
+            self._lost(call, "the user stopped the call", stop.tries, interrupted=True)
+            raise
         except ExecutorError as error:
-            tries = getattr(error, "tries", ())
-            name = call.executor.name
-            lost = Unanswered(call.request.iteration, call.attempt, name, str(error), tries)
-            self._answered(self._tape.record(lost), new=True)
+            self._lost(call, str(error), getattr(error, "tries", ()))
             if replaceable:
                 return None
             raise
         else:
-            answer = self._tape.record(Replied(call.request.iteration, call.attempt, reply))
+            known = asked is not None and reply.prompt == asked.prompt
+            answer = self._tape.record(Replied(*call.key, replace(reply, prompt=None) if known else reply))
         self._answered(answer, new=True)
         return answer
+
+    def _tell(self, call: _Call) -> Asked | None:
+        """Record what is about to be sent, once for an attempt; ``None`` for executors that send no text."""
+        if call.key not in self._asked and isinstance(call.executor, Textual):
+            prompt = call.executor.text(call.request, call.feedback)
+            self._asked[call.key] = self._tape.record(Asked(*call.key, call.executor.name, prompt))
+        return self._asked.get(call.key)
+
+    def _lost(self, call: _Call, message: str, tries: tuple[Try, ...], *, interrupted: bool = False) -> None:
+        lost = Unanswered(*call.key, call.executor.name, message, tries, interrupted)
+        self._answered(self._tape.record(lost), new=True)
 
     def _was_unanswered(self, call: _Call) -> bool:
         """Whether the call was made and not answered, by the tape.
@@ -178,9 +201,12 @@ class Ladder:
         Where the fallback could not be asked either, the search stopped, and a resume began the call again.
         """
         last: Unanswered | None = None
-        while (event := self._tape.recall(Unanswered)) is not None:
+        while (event := self._tape.recall(Asked) or self._tape.recall(Unanswered)) is not None:
+            if isinstance(event, Asked):
+                self._asked[event.iteration, event.attempt] = event
+                continue
             self._answered(event, new=False)
-            last = event
+            last = last if event.interrupted else event
         return last is not None and last.attempt == call.attempt
 
     def _verdict(self, call: _Call, reply: Reply, known: Mapping[str, int]) -> Accepted | Refused:

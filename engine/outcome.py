@@ -26,13 +26,21 @@ def outcome(result: RunResult) -> dict[str, Any]:
         "valid": valid,
         "failed": len(state.ended) - valid,
         "best": _best(result),
+        "accuracy": result.started.data.task.accuracy,
         "instructions_per_iteration": state.instructions,
         "seconds": _seconds(result),
-        "energy_kwh_pue": state.energy,
+        "energy_kwh_pue": state.spent.kwh_pue,
+        "energy": state.spent.to_json(result.started.spec.grid_gco2e_per_kwh),
+        "device": _device(result),
         "llm_cost_usd": state.cost,
         "llm": state.bill.to_json(),
         "isolation": result.started.isolation,
     }
+
+
+def _device(result: RunResult) -> Mapping[str, Any] | None:
+    command, tally = result.started.spec.measure_with, result.state.device
+    return None if command is None else {"command": command, "asked": tally.asked, "failed": tally.failed}
 
 
 def _best(result: RunResult) -> Mapping[str, Any] | None:

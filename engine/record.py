@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.events import Event, Replied, RulebookChanged, RunEnded, RunResumed, RunStarted
+from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.search import Search
+from lemonade_es.engine.sent import replies
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.state import SearchState
 from lemonade_es.engine.tape import Tape, TapeEnd
@@ -78,7 +79,7 @@ def recorded_result(
 
 def recorded_replies(entries: tuple[Entry, ...]) -> tuple[Reply, ...]:
     """All that the run's executors answered, oldest first."""
-    return tuple(entry.event.reply for entry in entries if isinstance(entry.event, Replied))
+    return tuple(replied.reply for replied in replies(entry.event for entry in entries))
 
 
 def rulebook_at(entries: tuple[Entry, ...], iteration: int) -> Rulebook:

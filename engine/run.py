@@ -33,7 +33,9 @@ from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load as load_data
+from lemonade_es.trainer.device.command import device_command
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Limits, Workshop
 from lemonade_es.vocabulary import settings as resolve_settings
@@ -43,6 +45,9 @@ _PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "openai"
 
 class RunWatcher(Watcher, Protocol):
     """A watcher that is also told what is searched."""
+
+    def fetching(self, done: int, total: int | None) -> None:
+        """So many bytes of the data set have been downloaded; ``total`` is ``None`` if it is not known."""
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Everything is checked; the search begins or goes on, with the options in force now."""
@@ -61,11 +66,11 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     settings = resolve_settings(spec.preset, spec.set, rulebook.defaults)
     spec = _named(spec, folder)
     staff = _staff(spec, folder)
-    dataset = _dataset(spec)
+    dataset = _dataset(spec, watcher)
     recipe = _recipe(spec, dataset)
     with _workshop(spec, dataset, recipe, staff, unsafe=unsafe_no_isolation) as workshop:
         begun = RunStarted(
-            spec=spec,
+            spec=spec.public(),
             settings=settings,
             recipe=recipe,
             rulebook=rulebook.sources[0].text,
@@ -78,12 +83,14 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             energy=workshop.meter.describe(),
             versions=_versions(),
             rulebook_bases=rulebook.sources[1:],
+            isolation_reason=workshop.isolation_reason,
+            canaries=workshop.canaries,
         )
         with closing(folder.journal(create=True)) as journal:
             run = new_run_id()
             with folder.held(run):
                 first = journal.append(run, 0, begun)
-                session = _Session(folder, journal, run, begun, spec, rulebook, staff, workshop, watcher)
+                session = _Session(folder, journal, run, begun, begun.spec, rulebook, staff, workshop, watcher)
                 return session.search((first,), time.monotonic() - clock)
 
 
@@ -115,12 +122,12 @@ def resume_run(
             begun = started(entries)
             before = current_spec(entries)
             spec = extend(before, options)
-            if is_over(entries) and spec == before:
-                watcher.begin(run, begun, spec)
+            if is_over(entries) and spec.public() == before:
+                watcher.begin(run, begun, before)
                 return recorded_result(run, entries, folder, watcher.event)
             rulebook = rulebook_at(entries, 0)
             staff = _staff(spec, folder)
-            dataset = _dataset(spec)
+            dataset = _dataset(spec, watcher)
             if dataset.fingerprint != begun.data.fingerprint:
                 raise DataError(
                     "the data set is not the one that the run was started with",
@@ -128,8 +135,21 @@ def resume_run(
                     hint="restore it, or start a new run",
                 )
             with _workshop(spec, dataset, begun.recipe, staff, unsafe=unsafe_no_isolation) as workshop:
-                mark = RunResumed({key: value for key, value in options.items() if value not in (None, {})})
+                spec = spec.public()
+                changed = {key: getattr(spec, key) for key, value in options.items() if value not in (None, {})}
+                mark = RunResumed(
+                    changed,
+                    isolation=workshop.isolation,
+                    isolation_reason=workshop.isolation_reason,
+                    canaries=workshop.canaries,
+                )
                 entries = (*entries, journal.append(run, len(entries), mark))
+                begun = replace(
+                    begun,
+                    isolation=mark.isolation,
+                    isolation_reason=mark.isolation_reason,
+                    canaries=mark.canaries,
+                )
                 session = _Session(folder, journal, run, begun, spec, rulebook, staff, workshop, watcher)
                 return session.search(entries, time.monotonic() - clock)
 
@@ -197,7 +217,7 @@ class _Session:
         return RulebookWatch(self.spec.rulebook, in_force.digest)
 
 
-def _dataset(spec: RunSpec) -> Dataset:
+def _dataset(spec: RunSpec, watcher: RunWatcher) -> Dataset:
     return load_data(
         spec.data,
         limit=spec.limit,
@@ -205,6 +225,8 @@ def _dataset(spec: RunSpec) -> Dataset:
         seed=spec.seed,
         root=Path(spec.data_root),
         download=spec.download,
+        reading=Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length),
+        progress=watcher.fetching,
     )
 
 
@@ -236,7 +258,14 @@ def _staff(spec: RunSpec, folder: RunFolder) -> _Staff:
 
 
 def _executor(spec: RunSpec, name: str, base_url: str | None, recorded: registry.Recorded) -> Executor:
-    executor = registry.executor(name, base_url=base_url, prices=spec.prices or None, recorded=recorded)
+    executor = registry.executor(
+        name,
+        base_url=base_url,
+        prices=spec.prices or None,
+        max_tokens=spec.llm_max_tokens,
+        context=spec.llm_context,
+        recorded=recorded,
+    )
     if spec.max_llm_cost is not None and not executor.priced:
         raise ConfigError(
             f"the price of {name} is not known, so a budget cannot be kept",
@@ -259,6 +288,9 @@ def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, staff: _Staff, *,
         limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
         foreign=staff.foreign,
         unsafe_no_isolation=unsafe,
+        isolation=spec.isolation,
+        container_image=spec.container_image,
+        command=None if spec.measure_with is None else device_command(spec.measure_with, spec.measure_seconds),
     )
 
 

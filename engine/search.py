@@ -145,11 +145,11 @@ class Search:
         if self.iteration >= spec.iterations:
             done = "1 iteration is" if spec.iterations == 1 else f"{spec.iterations} iterations are"
             return RunEnded("finished", f"{done} done", None)
-        if spec.max_energy is not None and state.unmetered:
+        if spec.max_energy is not None and state.spent.unmetered:
             return RunEnded("stopped", "energy could not be measured, so its budget cannot be kept", None)
         budgets = (
             ("time", "s", spec.max_seconds, state.seconds.total),
-            ("energy", "kWh-PUE", spec.max_energy, state.energy),
+            ("energy", "kWh-PUE", spec.max_energy, state.spent.kwh_pue),
             ("LLM", "USD", spec.max_llm_cost if self.iteration else None, state.cost),
             ("LLM", "call" if spec.max_llm_calls == 1 else "calls", spec.max_llm_calls, state.bill.calls),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,11 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.llm.address import shown
+from lemonade_es.task import Objective
+from lemonade_es.trainer.device.command import SECONDS
+from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
+from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.vocabulary import METRICS, closest
 
 LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
@@ -29,6 +34,8 @@ EXTENDABLE = frozenset(
         "llm_base_url",
         "data_root",
         "watch_rulebook",
+        "isolation",
+        "container_image",
     }
 )
 """What a resume may change: when the run ends and where things lie, never what it computes."""
@@ -39,13 +46,20 @@ class RunSpec:
     """The options of ``lemonade-es run``; a configuration file has the same names.
 
     Attributes:
-        data: data set name, or a folder of images.
+        data: data set name, a folder of images, or a CSV file.
+        text_column: of a CSV file of texts, the column of the texts.
+        label_column: of a CSV file of texts, the column of their labels.
+        target_column: of a CSV file, the column to predict from the others, as a table.
+        task: what a table's target is; ``None`` decides by its values.
+        text_length: tokens that each text is cut or padded to.
         data_root: where downloaded data sets lie.
         download: whether a data set that is not there may be fetched.
         rulebook: shipped name or file.
         watch_rulebook: whether a changed rulebook file is taken over at the next iteration.
         llm: who carries the instructions out: ``builtin``, ``openai:MODEL``, ...
-        llm_base_url: of an OpenAI-compatible server.
+        llm_base_url: of an OpenAI-compatible server; credentials in it are used and not kept.
+        llm_max_tokens: of an LLM's answer.
+        llm_context: tokens of prompt and answer together, for a model that runs here.
         fallback: who answers once where ``llm`` cannot be asked, or all its replies to a request were refused.
         preset: weights of CM and the priorities that go with them (Table 7's settings).
         set: thresholds, priorities and weights over the preset's.
@@ -60,22 +74,34 @@ class RunSpec:
         repairs: how often a refused reply goes back to the executor before a fresh sample is asked for.
         epochs: of each candidate's training, over the recipe's.
         recipe: fields of the training recipe to change.
-        limit: at most so many images, a stratified subset.
+        limit: at most so many inputs, a stratified subset.
         resize: side of the square that images are scaled to.
         max_parameters: no candidate may have more.
         max_macs: no candidate may need more multiply-accumulates for one input.
         candidate_seconds: a candidate that trains longer is a recorded failure.
         seed: of everything.
         device: ``auto``, ``cpu`` or ``cuda``.
+        isolation: the level that generated code runs at; ``auto`` takes the best that the machine proves.
+        container_image: for the level ``container``, instead of its default image.
+        measure_with: a command that measures each candidate on a device of the user's.
+        measure_seconds: how long that command may take for a candidate.
+        grid_gco2e_per_kwh: grams of CO2e that a kWh of the grid is taken for; nothing is decided by it.
     """
 
     data: str = "digits"
+    text_column: str | None = None
+    label_column: str | None = None
+    target_column: str | None = None
+    task: Objective | None = None
+    text_length: int | None = None
     data_root: str = "data"
     download: bool = False
     rulebook: str = "lemonade"
     watch_rulebook: bool = False
     llm: str = "builtin"
     llm_base_url: str | None = None
+    llm_max_tokens: int | None = None
+    llm_context: int | None = None
     fallback: str | None = None
     preset: str = "accuracy"
     set: Mapping[str, float] = field(default_factory=dict)
@@ -97,14 +123,33 @@ class RunSpec:
     candidate_seconds: float = 3600.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    isolation: Wish = "auto"
+    container_image: str | None = None
+    measure_with: str | None = None
+    measure_seconds: float = SECONDS
+    grid_gco2e_per_kwh: float = GRID_GCO2E_PER_KWH
 
     __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def public(self) -> RunSpec:
+        """The options as they may be kept and shown: without credentials."""
+        return self if self.llm_base_url is None else replace(self, llm_base_url=shown(self.llm_base_url))
 
 
 _ADAPTER: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 _FIELDS = tuple(item.name for item in fields(RunSpec))
-_AT_LEAST_ONE = ("iterations", "epochs", "limit", "resize", "max_parameters", "max_macs", "max_llm_calls")
-_POSITIVE = ("max_seconds", "max_energy", "candidate_seconds")
+_AT_LEAST_ONE = (
+    "iterations",
+    "epochs",
+    "limit",
+    "resize",
+    "max_parameters",
+    "max_macs",
+    "max_llm_calls",
+    "llm_max_tokens",
+    "llm_context",
+)
+_POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -200,9 +245,8 @@ def _validated(data: dict[str, Any], place: Callable[[str], str]) -> RunSpec:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "configuration"
-        raise ConfigError(
-            f"{first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}", where=place(name)
-        ) from None
+        given = f"{first['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
+        raise ConfigError(f"{given}{first['msg'][0].lower()}{first['msg'][1:]}", where=place(name)) from None
     for name in _AT_LEAST_ONE:
         value = getattr(spec, name)
         if value is not None and value < 1:
@@ -213,6 +257,10 @@ def _validated(data: dict[str, Any], place: Callable[[str], str]) -> RunSpec:
             raise ConfigError(f"{value:g} is no budget", where=place(name), hint="give a number above 0")
     if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
         raise ConfigError(f"{spec.max_llm_cost:g} is no budget", where=place("max_llm_cost"))
+    if not (math.isfinite(spec.grid_gco2e_per_kwh) and spec.grid_gco2e_per_kwh >= 0):
+        raise ConfigError(
+            f"{spec.grid_gco2e_per_kwh:g} g of CO2e for a kWh are no emission", where=place("grid_gco2e_per_kwh")
+        )
     if not 0 <= spec.repairs <= 10:
         raise ConfigError(f"{spec.repairs} is out of range", where=place("repairs"), hint="give 0 to 10")
     if not 0 <= spec.seed < 2**63:

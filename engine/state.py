@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Seconds
+from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.llm.request import Attempt
 from lemonade_es.trainer.measurement import Measurement
 
@@ -44,8 +45,8 @@ class SearchState:
         history: what requests tell of earlier iterations.
         instructions: for each iteration, the weights after conflict resolution.
         ended: the outcomes, one an iteration.
-        energy: kWh-PUE spent on training and evaluation so far.
-        unmetered: whether there was a network whose energy could not be told.
+        spent: energy of training and evaluation so far.
+        device: how measuring on the user's device went.
         bill: what the executors' calls came to so far.
         llm_seconds: waited for the executor in the iteration under way.
     """
@@ -58,8 +59,8 @@ class SearchState:
     history: list[Attempt] = field(default_factory=list)
     instructions: list[dict[str, float]] = field(default_factory=list)
     ended: list[IterationEnded] = field(default_factory=list)
-    energy: float = 0.0
-    unmetered: bool = False
+    spent: EnergyTally = field(default_factory=EnergyTally)
+    device: DeviceTally = field(default_factory=DeviceTally)
     bill: Bill = field(default_factory=Bill)
     llm_seconds: float = 0.0
 
@@ -91,9 +92,8 @@ class SearchState:
         if network.accepted.check.architecture is not None:
             self.architectures[network.accepted.check.architecture] = network.iteration
         self.failures_in_a_row = self.failures_in_a_row + 1 if network.failed else 0
-        spent = (network.metrics.get("T_E"), network.metrics.get("V_E"))
-        self.energy += sum(part for part in spent if part is not None)
-        self.unmetered = self.unmetered or (None in spent and not network.failed)
+        self.spent.heard(network.measurement)
+        self.device.heard(network.measurement)
 
     def end(self, ended: IterationEnded, advised: Advised | None, network: Network | None) -> None:
         """Close an iteration."""

@@ -18,8 +18,10 @@ from lemonade_es.engine.reasons.why import why as ask_why
 from lemonade_es.engine.reasons.whynot import why_not as ask_why_not
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.whatif import recorded_decision
+from lemonade_es.llm.executor import Try
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.task import ACCURACY
 from lemonade_es.vocabulary import CENSUS, METRICS
 
 
@@ -92,6 +94,8 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
     else:
         yield f"Iteration {explanation.iteration}: an edit of the network of iteration {advised.base}"
         yield from facts_lines(advised.inference.facts)
+        if explanation.request.get("task", {}).get("objective") == "regression":
+            yield f"  accuracy  {ACCURACY['regression']}"
         yield from fired_lines(advised.inference)
         yield from conflict_lines(advised.resolution.decisions)
         yield ""
@@ -200,6 +204,9 @@ def _attempts(explanation: Explanation) -> Iterator[str]:
     yield ""
     yield "Executor"
     refused = {item.attempt: item for item in explanation.refused}
+    for lost in explanation.unanswered:
+        yield f"  attempt {lost.attempt}: {lost.executor} gave no answer: {lost.message}"
+        yield from _tries(lost.tries)
     for replied in explanation.replied:
         reply = replied.reply
         line = f"  attempt {replied.attempt}: {reply.executor} answered in {duration(reply.seconds)}"
@@ -208,10 +215,17 @@ def _attempts(explanation: Explanation) -> Iterator[str]:
             at = f" (line {refusal.line})" if refusal.line is not None else ""
             line += f"; refused: {refusal.code}{at}: {refusal.message}"
         yield line
+        yield from _tries(reply.tries)
         for note in reply.notes:
             yield f"     note: {note}"
     for attempt in sorted(set(refused) - {replied.attempt for replied in explanation.replied}):
         yield f"  attempt {attempt}: no usable answer: {refused[attempt].code}: {refused[attempt].message}"
+
+
+def _tries(tries: Sequence[Try]) -> Iterator[str]:
+    for number, item in enumerate(tries, 1):
+        pause = f", then {duration(item.waited)} of waiting" if item.waited else ""
+        yield f"     try {number}: {item.code} after {duration(item.seconds)}{pause}: {item.message}"
 
 
 def _patch(explanation: Explanation, accepted: Accepted) -> Iterator[str]:

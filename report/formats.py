@@ -9,7 +9,7 @@ from lemonade_es.vocabulary import TERMS
 UNKNOWN = "-"
 _SHARES = frozenset({"T_Acc", "V_Acc", "TT_Acc", "TV_Acc", "OT", "UT"})
 _COUNTS = frozenset({"P", "M", "TP", "TM"})
-_WHOLE = frozenset({"F", "TF", "R", "TR", "W", "TW", "plateau"})
+_WHOLE = frozenset({"F", "B", "TF", "R", "TR", "W", "TW", "plateau"})
 
 
 def value(name: str, number: float | None, *, unit: bool = False) -> str:

@@ -15,6 +15,7 @@ from lemonade_es.engine.events import (
     Advised,
     Event,
     IterationEnded,
+    Measured,
     Refused,
     Replied,
     RulebookChanged,
@@ -23,6 +24,8 @@ from lemonade_es.engine.events import (
     Unanswered,
 )
 from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.tally import DeviceTally
+from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.trainer.measurement import Epoch
@@ -50,6 +53,9 @@ class SilentView:
     ) -> None:
         """Nothing to take down."""
 
+    def fetching(self, done: int, total: int | None) -> None:
+        """Nothing is shown."""
+
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Nothing is shown."""
 
@@ -68,12 +74,19 @@ class PlainView(SilentView):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._fetched = DownloadTeller(self._say)
         self._weights: dict[str, float] = {}
         self._bill = Bill()
+        self._device = DeviceTally()
+
+    def fetching(self, done: int, total: int | None) -> None:
+        """Say how far a download is, now and then."""
+        self._fetched(done, total)
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Say what is searched, and by whom."""
         self._say(_headline(run, started))
+        self._say(_isolation(started))
         for note in started.data.notes:
             self._say(f"note: {note}")
 
@@ -87,6 +100,11 @@ class PlainView(SilentView):
             self._say(f"iteration {event.iteration}: no answer: {event.message}")
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
+        elif isinstance(event, Measured):
+            if event.measurement.device is not None and (failure := event.measurement.device.failure) is not None:
+                self._say(f"iteration {event.iteration}: not measured on the device: {failure.message}")
+            if (warning := self._device.heard(event.measurement)) is not None:
+                self._say(f"warning: {warning}")
         elif isinstance(event, RulebookChanged | RulebookKept):
             self._say(f"iteration {event.iteration}: {_rulebook(event)}")
         elif isinstance(event, IterationEnded):
@@ -114,6 +132,7 @@ class LiveView(SilentView):
         self._iterations = 0
         self._iteration = 0
         self._state = "starting"
+        self._fetched: str | None = None
         self._epoch = 0
         self._loss: float | None = None
         self._advised: Advised | None = None
@@ -123,6 +142,8 @@ class LiveView(SilentView):
         self._instructions: list[dict[str, float]] = []
         self._best: IterationEnded | None = None
         self._bill = Bill()
+        self._device = DeviceTally()
+        self._warning: str | None = None
         # last: it draws at once
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
@@ -136,6 +157,10 @@ class LiveView(SilentView):
     ) -> None:
         """Give the terminal back."""
         self._live.stop()
+
+    def fetching(self, done: int, total: int | None) -> None:
+        """A download goes on."""
+        self._fetched = downloaded(done, total)
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """The search begins or goes on."""
@@ -151,6 +176,9 @@ class LiveView(SilentView):
             self._problem = f"no answer: {event.message}"
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
+        elif isinstance(event, Measured):
+            warning = self._device.heard(event.measurement)
+            self._warning = (self._warning or warning) if self._device.in_a_row else None
         elif isinstance(event, RulebookChanged | RulebookKept):
             self._rulebook = _rulebook(event)
         elif isinstance(event, Accepted):
@@ -172,7 +200,7 @@ class LiveView(SilentView):
 
     def _draw(self) -> Group | Text:
         if self._started is None:
-            return Text("reading the data and starting the trainer …", "dim")
+            return Text(self._fetched or "reading the data and starting the trainer …", "dim")
         parts: list[Text | Table] = [Text(_headline(self._run, self._started), "dim")]
         parts.append(self._status())
         if self._rulebook is not None:
@@ -181,6 +209,8 @@ class LiveView(SilentView):
             parts.append(self._rules(self._advised))
         if self._problem is not None:
             parts.append(Text(self._problem, "yellow"))
+        if self._warning is not None:
+            parts.append(Text(f"warning: {self._warning}", "bold yellow"))
         if self._ended:
             parts.append(self._measures(self._ended[-1]))
             best = self._best.iteration if self._best is not None else None
@@ -241,9 +271,18 @@ def _headline(run: str, started: RunStarted) -> str:
     shape = "x".join(str(side) for side in data.task.input_shape)
     return (
         f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of {shape}, "
-        f"{data.task.classes} classes), rulebook {started.rulebook_file}, {started.executor}, "
+        f"{data.task.answer}), rulebook {started.rulebook_file}, {started.executor}, "
         f"{started.device}, isolation {started.isolation}"
     )
+
+
+def _isolation(started: RunStarted) -> str:
+    """What the level rests on, and what its canaries said."""
+    rests = f"isolation {started.isolation}: {started.isolation_reason}"
+    if not started.canaries:
+        return rests
+    seconds = sum(canary.seconds for canary in started.canaries)
+    return f"{rests}; all {len(started.canaries)} canaries were held back in {seconds:.2g} s"
 
 
 def _paid(bill: Bill) -> str:

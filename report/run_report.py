@@ -12,10 +12,19 @@ from rich.text import Text
 
 from lemonade_es.engine.account import Account, Compliance, accounts
 from lemonade_es.engine.bill import Bill
-from lemonade_es.engine.events import Advised, IterationEnded, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.events import (
+    Advised,
+    IterationEnded,
+    Measured,
+    RunEnded,
+    RunInterrupted,
+    RunResumed,
+    RunStarted,
+)
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.report.tables import iterations_table
 
@@ -36,6 +45,8 @@ class RunReport:
         ended: its iterations.
         instructions: of each iteration, with their weights.
         executors: the account of each.
+        spent: energy of training and evaluation.
+        measured_there: how measuring on the user's device went.
     """
 
     run: str
@@ -49,6 +60,8 @@ class RunReport:
     ended: tuple[IterationEnded, ...]
     instructions: tuple[Mapping[str, float], ...]
     executors: tuple[Account, ...]
+    spent: EnergyTally
+    measured_there: DeviceTally
 
     @property
     def best(self) -> IterationEnded | None:
@@ -74,10 +87,15 @@ class RunReport:
             "interrupted": self.interrupted,
             "spec": asdict(self.spec),
             "data": asdict(begun.data),
+            "accuracy": begun.data.task.accuracy,
             "rulebook": {"file": begun.rulebook_file, "digest": begun.rulebook_digest},
             "isolation": begun.isolation,
+            "isolation_reason": begun.isolation_reason,
+            "canaries": [asdict(canary) for canary in begun.canaries],
             "device": begun.device,
             "energy": begun.energy,
+            "energy_spent": self.spent.to_json(self.spec.grid_gco2e_per_kwh),
+            "measured_on_device": {"asked": self.measured_there.asked, "failed": self.measured_there.failed},
             "versions": dict(begun.versions),
             "best": best.iteration if best is not None else None,
             "iterations": [asdict(item) | {"instructions": dict(given)} for item, given in rows],
@@ -93,6 +111,11 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
     ends = [event for event in events if isinstance(event, RunEnded)]
     advised = {event.iteration: event.resolution.instructions for event in events if isinstance(event, Advised)}
     ended = tuple(event for event in events if isinstance(event, IterationEnded))
+    spent, measured_there = EnergyTally(), DeviceTally()
+    for event in events:
+        if isinstance(event, Measured):
+            spent.heard(event.measurement)
+            measured_there.heard(event.measurement)
     return RunReport(
         run=entries[0].run,
         began=entries[0].at,
@@ -105,6 +128,8 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
         ended=ended,
         instructions=tuple(advised.get(item.iteration, {}) for item in ended),
         executors=accounts(events, spec.repairs),
+        spent=spent,
+        measured_there=measured_there,
     )
 
 
@@ -129,11 +154,17 @@ def _head(report: RunReport) -> Iterator[str]:
     yield f"{status}{_breaks(report)}"
     yield (
         f"data: {data.task.data}, {data.training} training, {data.validation} validation and {data.test} test inputs "
-        f"of {shape}, {data.task.classes} classes"
+        f"of {shape}, {data.task.answer}"
     )
+    if data.task.objective == "regression":
+        yield f"accuracy: {data.task.accuracy}"
     yield f"rulebook: {begun.rulebook_file} (SHA-256 {begun.rulebook_digest[:8]})"
     yield f"options: {', '.join(_options(report.spec)) or 'the defaults'}"
     yield f"on: {begun.device}, isolation {begun.isolation}, energy {begun.energy}"
+    yield f"energy spent: {report.spent.told(report.spec.grid_gco2e_per_kwh)}"
+    there = report.measured_there
+    if there.asked:
+        yield f"measured on a device: {there.asked - there.failed} of {there.asked} networks"
 
 
 def _breaks(report: RunReport) -> str:
@@ -171,7 +202,8 @@ def _account_lines(account: Account) -> Iterator[str]:
         yield f"mended: {_counts(account.mended)}"
     if bill.input_tokens or bill.output_tokens:
         yield (
-            f"tokens: {bill.input_tokens:,} in ({bill.cached_tokens:,} of them cached), {bill.output_tokens:,} out "
+            f"tokens: {bill.input_tokens:,} in ({bill.cached_tokens:,} of them read from the provider's cache, "
+            f"{bill.cache_write_tokens:,} written to it), {bill.output_tokens:,} out "
             f"({bill.reasoning_tokens:,} of them reasoning)"
         )
     yield f"cost: {cost(bill)}, time: {duration(bill.seconds)}"

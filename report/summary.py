@@ -46,9 +46,15 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
             "dim",
         )
     )
+    spec = result.started.spec
+    parts.append(Text(f"energy {state.spent.told(spec.grid_gco2e_per_kwh)}", "dim"))
+    if state.device.failed:
+        parts.append(Text(f"measuring on the device failed for {state.device.failed} of {state.device.asked} networks"))
     if best is None:
         parts.append(Text(f"no valid network yet; see why: {next_command(folder, 'explain', result.run)}"))
         return Group(*parts)
+    if result.started.data.task.objective == "regression":
+        parts.append(Text(f"accuracy is {result.started.data.task.accuracy}", "dim"))
     told = "  ".join(f"{name} {value(name, best.metrics.get(name), unit=True)}" for name in _TOLD)
     parts.append(Text(f"best: iteration {best.iteration}, {told}"))
     for label, path in (("network", result.model), ("weights", result.weights)):

@@ -83,6 +83,7 @@ _METRICS = (
     _metric("P", "trainable parameters", "lower", source=PAPER),
     _metric("S", "model size", "lower", "MB"),
     _metric("L", "median latency at batch size 1", "lower", "ms"),
+    _metric("B", "inputs per second in batches of 128", "higher", "1/s"),
     _metric("W", "power drawn by inference", "lower", "mW"),
     _metric("M", "multiply-accumulates of one input", "lower"),
     _metric("R", "peak memory of the candidate's process", "lower", "MB"),

@@ -30,10 +30,10 @@ def test_a_completion_script_is_printed(shell):
 
 
 def test_the_doctor_names_keys_and_never_shows_them(lemonade):
-    done = lemonade("doctor", "--json", OPENAI_API_KEY="sk-canary-5f1e")
+    done = lemonade("doctor", "--json", OPENAI_API_KEY="sk-8c02-5f1e")
     assert done.code == 0
     assert "OPENAI_API_KEY" in done.json["keys_set"]
-    assert "canary" not in done.out + done.err
+    assert "5f1e" not in done.out + done.err
 
 
 def test_the_doctor_makes_no_folder(lemonade, tmp_path):

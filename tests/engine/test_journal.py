@@ -169,3 +169,12 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     with pytest.raises(StoreError, match="cannot be written"):
         write_file(tmp_path / "taken" / "model.py", b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    "url", ["nosuch://127.0.0.1/db?user=me&password=canary", "nosuch://me:canary@h/db", "me:canary@h", "me:ca/canary@h"]
+)
+def test_no_credentials_of_a_store_url_are_told(url):
+    with pytest.raises(StoreError) as failure:
+        Journal(url)
+    assert "canary" not in str(failure.value)

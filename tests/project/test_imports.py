@@ -17,6 +17,7 @@ CHILD_SIDE = {
     "lemonade_es.trainer.candidate",
     "lemonade_es.trainer.census",
     "lemonade_es.trainer.check",
+    "lemonade_es.trainer.export",
     "lemonade_es.trainer.isolation.bench",
     "lemonade_es.trainer.isolation.zygote",
     "lemonade_es.trainer.layout",
