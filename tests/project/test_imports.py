@@ -14,15 +14,22 @@ HEAVY = ("anthropic", "experta", "google", "openai", "pyJoules", "pynvml", "skle
 # Modules of the isolated child, which the parent names but never imports.
 CHILD_SIDE = {
     "lemonade_es.trainer.augmentation",
+    "lemonade_es.trainer.blame",
     "lemonade_es.trainer.candidate",
     "lemonade_es.trainer.census",
     "lemonade_es.trainer.check",
+    "lemonade_es.trainer.choice",
     "lemonade_es.trainer.export",
+    "lemonade_es.trainer.imports",
     "lemonade_es.trainer.isolation.bench",
     "lemonade_es.trainer.isolation.zygote",
     "lemonade_es.trainer.layout",
+    "lemonade_es.trainer.loss",
+    "lemonade_es.trainer.output",
+    "lemonade_es.trainer.refusal",
     "lemonade_es.trainer.trace",
     "lemonade_es.trainer.training",
+    "lemonade_es.trainer.work",
 }
 
 # Imports each module where HEAVY cannot be found, and notes who asked for it and what else the import did.
