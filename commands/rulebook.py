@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, json_option, out_option
+from lemonade_es.commands.worth import efficacy, tune
 from lemonade_es.errors import ConfigError
 
 
@@ -293,3 +294,7 @@ def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as
     journal = RunFolder(out, store).journal(create=False)
     tested = run_backtest(found, [journal.read(journal.find(name)) for name in dict.fromkeys(runs)])
     click.echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))
+
+
+for command in (efficacy, tune):
+    rulebook.add_command(command)

@@ -1,0 +1,1 @@
+"""What rules were worth in recorded runs, and rulebooks whose weights are learned from that."""

@@ -1,0 +1,122 @@
+"""A rulebook with learned weights, as a text that a person can read: each weight with its evidence."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+from lemonade_es.engine.selftest import selftest
+from lemonade_es.engine.worth.tuning import Learned, Tuning
+from lemonade_es.rules.expression import Expression
+from lemonade_es.rules.load import parse_rulebook, shipped
+from lemonade_es.rules.rulebook import Rule, Rulebook
+
+_PLAIN = re.compile(r"[A-Za-z(][A-Za-z0-9_ ()<>=*/+.-]*")
+_UNCHANGED = 1.0
+_LATER = "rules:"
+
+
+def tuned_rulebook(rulebook: Rulebook, tuning: Tuning) -> str:
+    """The text of a rulebook that extends another one, and overrides the rules whose weights were learned.
+
+    Tests of the extended rulebook that no longer hold with the new weights are left behind by name.
+
+    Args:
+        rulebook: the one that the weights were learned of.
+        tuning: what was learned.
+    """
+    changed = {row.rule: row for row in tuning.rules if row.factor != _UNCHANGED}
+    text = "\n".join(_lines(rulebook, tuning, changed)) + "\n"
+    if not changed:
+        return text
+    found = parse_rulebook(text, f"{rulebook.name}-tuned.yaml", rulebook.sources)
+    broken = [result.name for result in selftest(found) if not result.passed]
+    if not broken:
+        return text
+    left = "\n".join(
+        ["# They promise the old weights.", "drop_tests:", *(f"  - {json.dumps(name)}" for name in broken)]
+    )
+    head, rules = text.split(f"\n{_LATER}\n", 1)
+    return f"{head}\n{left}\n\n{_LATER}\n{rules}"
+
+
+def scaled(weight: Expression, factor: float) -> str:
+    """A weight's expression times a factor; a number that stands in it takes the factor in."""
+    match weight.tree:
+        case ast.Constant(value=int() | float() as value):
+            return _number(value * factor)
+        case ast.BinOp(left=other, op=ast.Mult(), right=ast.Constant(value=int() | float() as value)):
+            return f"{ast.unparse(other)} * {_number(value * factor)}"
+        case ast.BinOp(left=ast.Constant(value=int() | float() as value), op=ast.Mult(), right=other):
+            return f"{ast.unparse(other)} * {_number(value * factor)}"
+        case ast.Name() | ast.Call():
+            return f"{weight.source} * {_number(factor)}"
+        case _:
+            return f"({weight.source}) * {_number(factor)}"
+
+
+def _lines(rulebook: Rulebook, tuning: Tuning, changed: Mapping[str, Learned]) -> Iterator[str]:
+    name, _, suffix = PurePath(rulebook.file).name.rpartition(".")
+    base = name if name in shipped() else f"{name}.{suffix}"
+    steps, runs = _count(tuning.steps, "step"), _count(tuning.runs, "recorded run")
+    yield f"# {rulebook.name}, with weights learned from {steps} of {runs}."
+    yield "#"
+    yield "# A step's gain is the rise of CM from the network edited to the edited one; one standard deviation of"
+    yield f"# the gains is {tuning.spread:.3g}. A rule's effect is what carrying its advice out adds to it, in standard"
+    yield "# deviations: it begins at the weight in the book and moves as far as the steps say. In brackets: where it"
+    yield "# is with 95 %. Rules choose the situations in which they fire, so this is evidence and no proof: try the"
+    yield "# weights on seeds of their own."
+    if tuning.failures:
+        failed = _count(tuning.failures, "step")
+        yield f"# {failed} led to a network that could not be trained, and count as the worst gain."
+    kept = [row for row in tuning.rules if row.rule not in changed]
+    if kept:
+        yield f"# As they were, after {_evidence(kept)}."
+    yield ""
+    yield f"rulebook: {rulebook.name}-tuned"
+    yield "version: 1"
+    yield f"about: {rulebook.name} with weights learned from {steps} of {runs}."
+    yield f"extends: {base}"
+    if changed:
+        yield ""
+        yield _LATER
+    for rule in rulebook.rules:
+        if rule.id in changed:
+            yield from _rule(rule, changed[rule.id])
+
+
+def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
+    assert rule.weight is not None  # noqa: S101  (a rule without a weight advises nothing that could be carried out)
+    steps = _count(learned.steps, "step")
+    yield f"  # {steps}: effect {learned.effect:.2f} [{learned.low:.2f}, {learned.high:.2f}], was {learned.weight:.3g};"
+    yield f"  # weight x {learned.factor:g}, was {rule.weight.source}"
+    yield f"  - id: {rule.id}"
+    yield f"    when: {_scalar(rule.when.source)}"
+    yield f"    weight: {_scalar(scaled(rule.weight, learned.factor))}"
+    yield f"    instruct: [{', '.join(rule.instruct)}]"
+    if rule.conclude is not None:
+        yield f"    conclude: {rule.conclude}"
+    if rule.because:
+        yield f"    because: {json.dumps(rule.because, ensure_ascii=False)}"
+    if rule.salience:
+        yield f"    salience: {rule.salience}"
+    yield ""
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) or text.replace(".", "").isdigit() else json.dumps(text, ensure_ascii=False)
+
+
+def _evidence(rows: list[Learned]) -> str:
+    return ", ".join(f"{_count(row.steps, 'step')} of {row.rule}" for row in rows)
+
+
+def _number(value: float) -> str:
+    return f"{float(f'{value:.3g}'):g}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,161 @@
+"""What each rule is worth: the metric that it is meant to better, against what was measured after its advice.
+
+A rule is meant to better the metric whose priority weighs it (``PV_Acc`` weighs for ``V_Acc``). Without a priority it
+is the first metric of the vocabulary that its condition compares, or reads by a conclusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.worth.step import CM, Step, steps
+from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.vocabulary import METRICS, PRIORITIES
+
+LEAST_STEPS = 3
+"""Of fewer steps no interval is told."""
+
+_DRAWS = 4000
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its uncertainty.
+
+    Attributes:
+        mean: of the gains.
+        low: the lower end of a 95 % bootstrap interval; ``None`` of fewer than :data:`LEAST_STEPS` steps.
+        high: the upper end.
+        steps: how many gains there are.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Efficacy:
+    """What became of one rule's advice.
+
+    Attributes:
+        rule: its id.
+        place: ``file:line:col``.
+        metric: what it is meant to better; ``None`` if that is not known.
+        fired: the steps in which it gave instructions of a positive weight.
+        carried_out: those of them in which at least one of these was carried out.
+        failed: those in which the edited network could then not be trained.
+        gain: of its metric, in the steps in which it was carried out; ``None`` without any.
+        against_others: that gain less the one of all other steps; ``None`` without any on either side.
+        CM: of the combined metric, in the steps in which it was carried out.
+        verdict: ``helps`` or ``harms`` if the interval of ``against_others`` leaves no other sign, else ``open``.
+    """
+
+    rule: str
+    place: str
+    metric: str | None
+    fired: int
+    carried_out: int
+    failed: int
+    gain: Estimate | None
+    against_others: Estimate | None
+    CM: Estimate | None
+
+    @property
+    def verdict(self) -> str:
+        """``helps``, ``harms`` or ``open``; correlation, for rules choose the situations in which they fire."""
+        found = self.against_others
+        if found is None or found.low is None or found.high is None or found.low <= 0 <= found.high:
+            return "open"
+        return "helps" if found.low > 0 else "harms"
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON data."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def efficacy(rulebook: Rulebook, runs: Iterable[Sequence[Entry]]) -> tuple[Efficacy, ...]:
+    """A row for each rule that can give instructions, in the rulebook's order.
+
+    Args:
+        rulebook: whose rules are looked at; rules of the same id in the runs are taken for them.
+        runs: their events.
+    """
+    taken = [step for entries in runs for step in steps(entries)]
+    return tuple(_row(rule, purpose(rule, rulebook), taken) for rule in rulebook.rules if rule.instruct)
+
+
+def purpose(rule: Rule, rulebook: Rulebook) -> str | None:
+    """The metric that a rule is meant to better."""
+    weighing = [] if rule.weight is None else [name for name in rule.weight.names if name in PRIORITIES]
+    for priority in weighing:
+        if priority.removeprefix("P") in METRICS:
+            return priority.removeprefix("P")
+    read = _read(rule, rulebook, set())
+    return next((name for name, term in METRICS.items() if name in read and term.better is not None), None)
+
+
+def _read(rule: Rule, rulebook: Rulebook, seen: set[str]) -> set[str]:
+    """The names in a rule's condition, and in those that draw its conclusions."""
+    names = set(rule.when.names)
+    for other in rulebook.rules:
+        if other.conclude in rule.when.conclusions and other.id not in seen:
+            seen.add(other.id)
+            names |= _read(other, rulebook, seen)
+    return names
+
+
+def _row(rule: Rule, metric: str | None, taken: Sequence[Step]) -> Efficacy:
+    carried = [step for step in taken if step.share(rule.id) > 0]
+    others = [step for step in taken if step.share(rule.id) == 0]
+    gains, rest = ([] if metric is None else _gains(group, metric) for group in (carried, others))
+    return Efficacy(
+        rule=rule.id,
+        place=str(rule.place),
+        metric=metric,
+        fired=sum(any(part.rule == rule.id for part in step.advising) for step in taken),
+        carried_out=len(carried),
+        failed=sum(step.failed for step in carried),
+        gain=_estimate(gains),
+        against_others=_difference(gains, rest),
+        CM=_estimate(_gains(carried, CM)),
+    )
+
+
+def _gains(taken: Iterable[Step], metric: str) -> list[float]:
+    return [gain for step in taken if (gain := step.gain(metric)) is not None]
+
+
+def _estimate(values: Sequence[float]) -> Estimate | None:
+    if not values:
+        return None
+    return _told(float(np.mean(values)), _means(values, 0), len(values))
+
+
+def _difference(values: Sequence[float], others: Sequence[float]) -> Estimate | None:
+    if not values or not others:
+        return None
+    fewest = min(len(values), len(others))
+    return _told(float(np.mean(values) - np.mean(others)), _means(values, 0) - _means(others, 1), fewest)
+
+
+def _told(mean: float, means: np.ndarray[Any, np.dtype[np.float64]], count: int) -> Estimate:
+    if count < LEAST_STEPS:
+        return Estimate(mean, None, None, count)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Estimate(mean, float(low), float(high), count)
+
+
+def _means(values: Sequence[float], group: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The means of resamples; two groups are drawn independently."""
+    generator = np.random.default_rng((_SEED, group))
+    drawn = generator.integers(0, len(values), (_DRAWS, len(values)))
+    means: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(values, dtype=np.float64)[drawn].mean(axis=1)
+    return means

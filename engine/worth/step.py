@@ -1,0 +1,110 @@
+"""One step of a recorded run: the advice that changed a network, and what was measured before and after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded
+from lemonade_es.engine.journal import Entry
+from lemonade_es.vocabulary import METRICS
+
+CM = "CM"
+
+Metrics = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Advising:
+    """A rule's part in a step.
+
+    Attributes:
+        rule: its id.
+        weight: of the instructions that it gave, as it was then.
+        carried_out: the share of them that were sent and that the census shows (``followed`` or ``partly``).
+    """
+
+    rule: str
+    weight: float
+    carried_out: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A decision whose network was trained, or failed in training.
+
+    Attributes:
+        run: the run.
+        iteration: the one that carried the instructions out.
+        advising: the rules that gave instructions of a positive weight, in the order in which they fired.
+        before: the metrics of the network edited, and its ``CM``.
+        after: those of the edited network; ``None`` where they are not known.
+        failed: whether the edited network could not be trained.
+    """
+
+    run: str
+    iteration: int
+    advising: tuple[Advising, ...]
+    before: Metrics
+    after: Metrics
+    failed: bool
+
+    def share(self, rule: str) -> float:
+        """How much of what a rule advised was carried out; 0 if it did not fire."""
+        return next((part.carried_out for part in self.advising if part.rule == rule), 0.0)
+
+    def gain(self, metric: str) -> float | None:
+        """By how much a metric became better; ``None`` if it is not known before and after.
+
+        Shares and ``CM`` are compared by their difference. What has a unit is compared by its ratio, as a natural
+        logarithm: 0.1 is about 10 %.
+        """
+        old, new = self.before.get(metric), self.after.get(metric)
+        if old is None or new is None:
+            return None
+        if metric == CM:
+            return new - old
+        term = METRICS[metric]
+        sign = -1.0 if term.better == "lower" else 1.0
+        if term.high <= 1.0:
+            return sign * (new - old)
+        return sign * math.log(new / old) if old > 0 and new > 0 else None
+
+
+def steps(entries: Sequence[Entry]) -> Iterator[Step]:
+    """The steps of a run, in their order; iterations in which nothing was trained have none."""
+    ended: dict[int, IterationEnded] = {}
+    advised: Advised | None = None
+    accepted: Accepted | None = None
+    for entry in entries:
+        match entry.event:
+            case Advised():
+                advised = entry.event
+            case Accepted():
+                accepted = entry.event
+            case IterationEnded():
+                last = ended[entry.event.iteration] = entry.event
+                number = last.iteration
+                if advised is None or accepted is None or not advised.iteration == accepted.iteration == number:
+                    continue
+                if advised.base in ended:
+                    yield _step(entry.run, advised, accepted, ended[advised.base], last)
+
+
+def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, ended: IterationEnded) -> Step:
+    seen = {verdict.instruction for verdict in accepted.verdicts if verdict.verdict in ("followed", "partly")}
+    done = seen & set(advised.resolution.instructions)
+    advising = [
+        Advising(firing.rule, firing.weight, len(done & set(firing.instruct)) / len(firing.instruct))
+        for firing in advised.inference.fired
+        if firing.weight is not None and firing.weight > 0 and firing.instruct
+    ]
+    return Step(
+        run=run,
+        iteration=ended.iteration,
+        advising=tuple(advising),
+        before={**base.metrics, CM: base.CM},
+        after={**ended.metrics, CM: ended.CM},
+        failed=ended.outcome != "ok",
+    )

@@ -1,0 +1,61 @@
+"""What each rule was worth in recorded runs, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lemonade_es.engine.worth.efficacy import Efficacy, Estimate
+from lemonade_es.report.formats import UNKNOWN
+from lemonade_es.vocabulary import METRICS
+
+_COLOURS = {"helps": "green", "harms": "red", "open": "dim"}
+_READING = """
+gain: of the rule's metric, from the network edited to the edited one, in the steps in which its advice was carried
+out, with a 95 % interval; above 0 is better. Accuracy in points, what has a unit in percent.
+against others: that gain less the gain of all other steps; helps and harms only where its interval leaves no other
+sign. Rules choose the situations in which they fire: this is evidence and no proof.
+"""
+
+
+def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int) -> RenderableType:
+    """One row a rule, in the rulebook's order, and how to read it."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rule", overflow="fold")
+    table.add_column("for", no_wrap=True)
+    for name in ("fired", "done", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("gain", "against others"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    silent = [row.rule for row in rows if not row.fired]
+    for row in rows:
+        if row.fired:
+            table.add_row(
+                Text(row.rule, "bold"),
+                row.metric or UNKNOWN,
+                f"{row.fired:,}",
+                f"{row.carried_out:,}",
+                f"{row.failed:,}" if row.failed else "",
+                _told(row.gain, row.metric),
+                _told(row.against_others, row.metric),
+                Text(row.verdict, _COLOURS[row.verdict]),
+            )
+    head = f"{steps:,} step{'' if steps == 1 else 's'} of {runs:,} run{'' if runs == 1 else 's'}"
+    parts: list[RenderableType] = [Text(head), Text(), table]
+    if silent:
+        parts += [Text(), Text(f"gave no instruction: {', '.join(silent)}")]
+    return Group(*parts, Text(_READING.rstrip(), "dim"))
+
+
+def _told(estimate: Estimate | None, metric: str | None) -> str:
+    if estimate is None or metric is None:
+        return UNKNOWN
+    unit = "" if METRICS[metric].high <= 1.0 else " %"
+    told = f"{100 * estimate.mean:+.1f}{unit}"
+    if estimate.low is None or estimate.high is None:
+        return told
+    return f"{told} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"

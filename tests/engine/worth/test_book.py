@@ -1,0 +1,80 @@
+"""The text of a rulebook with learned weights."""
+
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.engine.selftest import selftest
+from lemonade_es.engine.worth.book import scaled, tuned_rulebook
+from lemonade_es.engine.worth.tuning import Learned, Tuning
+from lemonade_es.rules.expression import parse_expression
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+from lemonade_es.rules.problem import Place
+
+LEMONADE = load_rulebook(find_rulebook("lemonade"))
+
+
+def row(rule, factor, steps=12):
+    return Learned(rule, steps, 0.75, 0.75 * factor, 0.1, 1.9, factor)
+
+
+def tuned(*rows, failures=0):
+    text = tuned_rulebook(LEMONADE, Tuning(rows, 2, 30, failures, 0.08))
+    return text, parse_rulebook(text, "tuned.yaml", LEMONADE.sources)
+
+
+@pytest.mark.parametrize(
+    ("weight", "written"),
+    [
+        ("PV_Acc", "PV_Acc * 2"),
+        ("PV_Acc * 0.75", "PV_Acc * 1.5"),
+        ("0.25 * PV_Acc", "PV_Acc * 0.5"),
+        ("2", "4"),
+        ("PV_Acc + PF", "(PV_Acc + PF) * 2"),
+        ("max(PF, PS)", "max(PF, PS) * 2"),
+        ("PF / 2", "(PF / 2) * 2"),
+    ],
+)
+def test_a_weight_takes_a_factor_in(weight, written):
+    problems = []
+    expression = parse_expression(weight, Place("x.yaml", 1, 1), "number", (), problems)
+    assert problems == []
+    assert scaled(expression, 2.0) == written
+
+
+def test_the_tuned_rulebook_loads_passes_its_tests_and_differs_in_the_learned_weights_alone():
+    text, book = tuned(row("refine", 1.2), row("generalise", 1.0), failures=3)
+    assert book.name == "lemonade-tuned"
+    assert all(result.passed for result in selftest(book))
+    changed = [
+        (old.id, new.weight.source)
+        for old, new in zip(LEMONADE.rules, book.rules, strict=True)
+        if (old.weight and old.weight.source) != (new.weight and new.weight.source)
+    ]
+    assert changed == [("refine", "PV_Acc * 0.9")]
+    for old, new in zip(LEMONADE.rules, book.rules, strict=True):
+        assert (old.id, old.when.source, old.instruct, old.because, old.salience) == (
+            new.id,
+            new.when.source,
+            new.instruct,
+            new.because,
+            new.salience,
+        )
+    assert "12 steps: effect 0.90 [0.10, 1.90], was 0.75" in text
+    assert "3 steps led to a network that could not be trained" in text
+    assert "12 steps of generalise" in text
+
+
+def test_tests_that_promise_the_old_weights_are_left_behind_by_name():
+    text, book = tuned(row("refine", 1.2))
+    kept = {test.name for test in book.tests}
+    dropped = {test.name for test in LEMONADE.tests} - kept
+    assert dropped
+    assert all(f'  - "{name}"' in text for name in dropped)
+    assert kept
+
+
+def test_where_nothing_was_learned_the_rulebook_is_the_old_one():
+    text, book = tuned(row("refine", 1.0))
+    assert "drop_tests" not in text
+    assert [rule.id for rule in book.rules] == [rule.id for rule in LEMONADE.rules]

@@ -1,0 +1,74 @@
+"""Weights learned from runs whose effects are known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from lemonade_es.engine.worth.tuning import LEAST_STEPS, advising_rulebook, tune
+from lemonade_es.errors import ConfigError, StoreError
+
+
+def learned(tuning):
+    return {row.rule: row for row in tuning.rules}
+
+
+def test_a_rule_that_helps_more_than_the_book_says_gains_weight_at_the_cost_of_the_others(make, recorded):
+    rows = learned(tune(make.book, [recorded(deep=0.05, wide=0.0)]))
+    assert set(rows) == {"deeper", "wider"}
+    assert rows["deeper"].factor > 1.5
+    assert rows["wider"].factor < 0.7
+    assert rows["deeper"].low < rows["deeper"].effect < rows["deeper"].high
+    assert rows["deeper"].weight == 0.5
+
+
+def test_a_weight_never_leaves_its_bounds(make, recorded):
+    rows = learned(tune(make.book, [recorded(steps=200, deep=0.05, noise=0.001)], doubt=5))
+    assert (rows["deeper"].factor, rows["wider"].factor) == (3.0, 0.1)
+
+
+def test_with_little_doubt_the_book_stays_as_it_is(make, recorded):
+    rows = learned(tune(make.book, [recorded(deep=0.05)], doubt=1e-3))
+    assert {row.factor for row in rows.values()} == {1.0}
+
+
+def test_more_evidence_moves_a_weight_further_and_makes_it_surer(make, recorded):
+    few, many = (learned(tune(make.book, [recorded(steps=n, deep=0.05)]))["deeper"] for n in (12, 200))
+    assert many.effect > few.effect
+    assert many.high - many.low < few.high - few.low
+
+
+def test_a_network_that_cannot_be_trained_counts_against_the_rules_behind_it(make, recorded):
+    calm = recorded(steps=40)
+    facts = {"V_Acc": 0.5, "F": 80.0, "L": 2.0}
+    failing = []
+    for number in range(2, 42, 2):
+        failing += [
+            make.ended(number - 1, facts, 0.5),
+            make.advised(number, number - 1, facts),
+            make.accepted(number, {"AMK": "followed"}),
+            make.ended(number, {"failed": 1.0}, None, "DIVERGED"),
+        ]
+    found = tune(make.book, [calm, make.entries(*failing, run="s")])
+    assert found.failures == 20
+    assert found.steps == 60
+    assert learned(found)["wider"].effect < learned(tune(make.book, [calm]))["wider"].effect
+
+
+def test_too_few_steps_are_refused(make, recorded):
+    with pytest.raises(StoreError, match="too few to learn from"):
+        tune(make.book, [recorded(steps=LEAST_STEPS - 1)])
+    assert tune(make.book, [recorded(steps=LEAST_STEPS)]).steps == LEAST_STEPS
+
+
+def test_steps_that_all_gain_the_same_are_refused(make, recorded):
+    with pytest.raises(StoreError, match="the same gain"):
+        tune(make.book, [recorded(noise=0.0)])
+
+
+def test_runs_of_two_rulebooks_cannot_be_learned_from_together(make, recorded):
+    one, other = recorded(run="one"), list(recorded(run="other"))
+    other[1] = dataclasses.replace(other[1], event=dataclasses.replace(other[1].event, rulebook="0" * 64))
+    with pytest.raises(ConfigError, match="2 different rulebooks advised"):
+        advising_rulebook([one, other])
