@@ -22,6 +22,8 @@ from lemonade_es.commands.options import (
     FAILED,
     INTERRUPTED,
     Assignments,
+    Goals,
+    column_in,
     json_option,
     measure_with_options,
     out_option,
@@ -80,7 +82,7 @@ for command in (data, measure, prompt, rulebook, runs, validate):
 @main.command(short_help="Search for a network.")
 @click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data", metavar="SPEC", help="Data set name, folder of images, or CSV file [default: digits].")
-@reading_options
+@reading_options("--target-column")
 @click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: data].")
 @click.option("--download", is_flag=True, default=None, help="Fetch a data set that is not there.")
 @click.option("--rulebook", metavar="NAME|FILE", help="Shipped name or YAML file [default: lemonade].")
@@ -96,7 +98,12 @@ for command in (data, measure, prompt, rulebook, runs, validate):
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
-@click.option("--target", type=Assignments(), multiple=True, help="Stop when the best network reaches it.")
+@click.option(
+    "--target",
+    type=Goals(),
+    multiple=True,
+    help="Stop when the best network reaches it; without a value, as --target-column.",
+)
 @click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM calls.")
@@ -126,7 +133,7 @@ def run(
     config: Path | None,
     *,
     set_: Sequence[tuple[str, float]],
-    target: Sequence[tuple[str, float]],
+    target: Sequence[tuple[str, float] | str],
     resume: str | None,
     unsafe_no_isolation: bool,
     out: Path,
@@ -142,6 +149,8 @@ def run(
     lemonade-es run
     lemonade-es run --data photos/ --resize 32 --preset edge --iterations 10
     lemonade-es run --data cifar10 --llm openai:gpt-4o --target V_Acc=0.9
+    lemonade-es run --data imdb.csv --rulebook text
+    lemonade-es run --data houses.csv --target price
     lemonade-es run --resume latest
     """
     from lemonade_es.engine.folder import RunFolder
@@ -151,7 +160,8 @@ def run(
     from lemonade_es.report.live import view
     from lemonade_es.report.summary import next_command, summary
 
-    options = {**options, "set": dict(set_), "target": dict(target)}
+    options["target_column"] = column_in(target, options["target_column"])
+    options |= {"set": dict(set_), "target": dict(goal for goal in target if not isinstance(goal, str))}
     folder = RunFolder(out, store)
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")

@@ -14,7 +14,7 @@ from lemonade_es.commands.options import json_option, reading_options
 
 @click.command(short_help="Show what was found in a data set.")
 @click.argument("spec", metavar="SPEC")
-@reading_options
+@reading_options("--target", "--target-column")
 @click.option("--data-root", metavar="DIR", default="data", show_default=True, help="Where downloaded data sets lie.")
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there; a part that is there is completed.")
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
@@ -51,7 +51,7 @@ def data(
     lemonade-es data cifar10 --download --samples cifar10.png
     lemonade-es data photos/ --resize 32
     lemonade-es data reviews.csv --text-column review --label-column stars
-    lemonade-es data houses.csv --target-column price --json
+    lemonade-es data houses.csv --target price --json
     """
     from lemonade_es.report.contact_sheet import write_contact_sheet
     from lemonade_es.report.data_report import data_page, data_report

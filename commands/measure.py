@@ -10,17 +10,18 @@ from typing import Literal
 import click
 from rich.console import Console
 
-from lemonade_es.commands.options import DONE, FAILED, json_option, measure_with_options
+from lemonade_es.commands.options import DONE, FAILED, json_option, measure_with_options, reading_options
 from lemonade_es.errors import ConfigError
 
 
 @click.command(short_help="Measure a network as it is.")
 @click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--data", metavar="SPEC", default="digits", show_default=True, help="Data set name or a folder.")
+@click.option("--data", metavar="SPEC", default="digits", show_default=True, help="Data set name, folder of images, or CSV file.")
+@reading_options("--target", "--target-column")
 @click.option("--data-root", metavar="DIR", default="data", show_default=True, help="Where downloaded data sets lie.")
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there.")
 @click.option("--weights", type=click.Path(dir_okay=False, path_type=Path), help="Safetensors file of its weights.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="IMAGES", help="Use a seeded, stratified subset.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=click.IntRange(min=1), metavar="PIXELS", help="Scale images to squares of this side.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subset and split.")
 @click.option(
@@ -45,6 +46,11 @@ def measure(
     model: Path | None,
     *,
     data: str,
+    text_column: str | None,
+    label_column: str | None,
+    target_column: str | None,
+    task: Literal["classification", "regression"] | None,
+    text_length: int | None,
     data_root: str,
     download: bool,
     weights: Path | None,
@@ -70,7 +76,8 @@ def measure(
     lemonade-es measure --print-device-script > measure_over_ssh.sh
     """
     from lemonade_es.report.measured import Appraisal, figures, figures_table
-    from lemonade_es.trainer.data.spec import load
+    from lemonade_es.report.downloading import DownloadTeller
+    from lemonade_es.trainer.data import Reading, load
     from lemonade_es.trainer.device.command import SECONDS, device_command
     from lemonade_es.trainer.device.script import ssh_script
     from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
@@ -87,7 +94,16 @@ def measure(
     limits = Limits()
     given = None if weights is None else read_weights(weights, limits.weights_mb * 10**6)
     command = None if measure_with is None else device_command(measure_with, measure_seconds or SECONDS)
-    dataset = load(data, limit=limit, resize=resize, seed=seed, root=Path(data_root), download=download)
+    dataset = load(
+        data,
+        limit=limit,
+        resize=resize,
+        seed=seed,
+        root=Path(data_root),
+        download=download,
+        reading=Reading(text_column, label_column, target_column, task, text_length),
+        progress=DownloadTeller(lambda line: click.echo(line, err=True)),
+    )
     with Workshop(
         dataset,
         search_recipe(dataset.task.kind),
@@ -103,6 +119,7 @@ def measure(
             weights=None if weights is None else str(weights),
             data=dataset.task.data,
             input_shape=dataset.task.input_shape,
+            accuracy=dataset.task.accuracy,
             device=workshop.device,
             isolation=workshop.isolation,
             meter=workshop.meter.describe(),

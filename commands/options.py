@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+
+from lemonade_es.vocabulary import METRICS
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes; ``FAILED``: no valid network was found, or a rulebook's tests failed."""
@@ -28,6 +30,33 @@ class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in
             return name.strip(), float(number)
         except ValueError:
             self.fail(f"{value!r} is not NAME=NUMBER, for example V_Acc=0.95", param, ctx)
+
+
+class Goals(Assignments):
+    """METRIC=VALUE, what a search is to reach; or the name of a column, which holds no equals sign."""
+
+    name = "METRIC=VALUE|COLUMN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A pair for a metric, a ``str`` for a column; or fail with exit code 2."""
+        if isinstance(value, tuple) or "=" in str(value):
+            return super().convert(value, param, ctx)
+        if value in METRICS:
+            self.fail(f"{value} needs a value, for example V_Acc=0.95; a column: --target-column {value}", param, ctx)
+        return value
+
+
+def column_in(targets: Sequence[tuple[str, float] | str], target_column: str | None) -> str | None:
+    """The one column that ``--target COLUMN`` and ``--target-column COLUMN`` name.
+
+    Raises:
+        UsageError: they name several.
+    """
+    named = [target for target in targets if isinstance(target, str)]
+    columns = list(dict.fromkeys([*named, *([] if target_column is None else [target_column])]))
+    if len(columns) > 1:
+        raise click.UsageError(f"one column can be predicted, and {', '.join(map(repr, columns))} were named")
+    return columns[0] if columns else None
 
 
 def out_option(command: Command) -> Command:
@@ -68,23 +97,36 @@ def measure_with_options(command: Command) -> Command:
     )(command)
 
 
-def reading_options(command: Command) -> Command:
-    """What is said about the columns of a CSV file."""
-    for option in (
-        click.option(
-            "--text-length", type=int, metavar="TOKENS", help="Cut or pad texts to it [default: by the data]."
-        ),
-        click.option(
-            "--task",
-            type=click.Choice(["classification", "regression"]),
-            help="What a table's target is [default: by its values].",
-        ),
-        click.option("--target-column", metavar="COLUMN", help="Of a CSV table: what to predict from the others."),
-        click.option("--label-column", metavar="COLUMN", help="Of a CSV file of texts: the column of the labels."),
-        click.option("--text-column", metavar="COLUMN", help="Of a CSV file of texts: the column of the texts."),
-    ):
-        command = option(command)
-    return command
+def reading_options(*target_names: str) -> Callable[[Command], Command]:
+    """What is said about the columns of a CSV file.
+
+    Args:
+        target_names: what the option for the column to predict is called.
+    """
+
+    def with_options(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--text-length", type=int, metavar="TOKENS", help="Cut or pad texts to it [default: by the data]."
+            ),
+            click.option(
+                "--task",
+                type=click.Choice(["classification", "regression"]),
+                help="What a table's target is [default: by its values].",
+            ),
+            click.option(
+                *target_names,
+                "target_column",
+                metavar="COLUMN",
+                help="Of a CSV table: what to predict from the others.",
+            ),
+            click.option("--label-column", metavar="COLUMN", help="Of a CSV file of texts: the column of the labels."),
+            click.option("--text-column", metavar="COLUMN", help="Of a CSV file of texts: the column of the texts."),
+        ):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def json_option(text: str) -> Callable[[Command], Command]:

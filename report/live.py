@@ -28,6 +28,7 @@ from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
 from lemonade_es.report.tables import iterations_table
+from lemonade_es.task import SHORT_R2
 from lemonade_es.trainer.measurement import Epoch
 
 _AGAINST = (
@@ -269,9 +270,10 @@ def view(console: Console, *, quiet: bool) -> SilentView | PlainView | LiveView:
 def _headline(run: str, started: RunStarted) -> str:
     data = started.data
     shape = "x".join(str(side) for side in data.task.input_shape)
+    meaning = f"; accuracy is {SHORT_R2}" if data.task.objective == "regression" else ""
     return (
         f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of {shape}, "
-        f"{data.task.answer}), rulebook {started.rulebook_file}, {started.executor}, "
+        f"{data.task.answer}{meaning}), rulebook {started.rulebook_file}, {started.executor}, "
         f"{started.device}, isolation {started.isolation}"
     )
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.task import ACCURACY
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
 from lemonade_es.trainer.measurement import Energy, Measurement
 from lemonade_es.vocabulary import METRICS
@@ -27,6 +28,7 @@ class Appraisal:
         weights: path of its weights; ``None`` if it is untrained.
         data: the data set's name.
         input_shape: of one input.
+        accuracy: what it means for this task, in words.
         device: ``cpu`` or ``cuda``.
         isolation: the level in force.
         meter: what metered the energy, in words.
@@ -38,6 +40,7 @@ class Appraisal:
     weights: str | None
     data: str
     input_shape: tuple[int, ...]
+    accuracy: str
     device: str
     isolation: str
     meter: str
@@ -54,6 +57,7 @@ def figures(appraisal: Appraisal) -> dict[str, Any]:
         "weights": appraisal.weights,
         "data": appraisal.data,
         "input_shape": list(appraisal.input_shape),
+        "accuracy": appraisal.accuracy,
         "device": appraisal.device,
         "isolation": appraisal.isolation,
         "meter": appraisal.meter,
@@ -82,6 +86,8 @@ def figures_table(appraisal: Appraisal) -> RenderableType:
         failure = measurement.failure
         line = "" if failure.line is None else f", line {failure.line}"
         parts.append(Text(f"{failure.code}{line}: {failure.message}", "bold red"))
+    if appraisal.accuracy != ACCURACY["classification"]:
+        parts.append(Text(f"accuracy is {appraisal.accuracy}"))
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)

@@ -14,6 +14,7 @@ from lemonade_es.engine.journal import Entry, Journal, started
 from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.errors import StoreError
 from lemonade_es.report.formats import UNKNOWN, value
+from lemonade_es.task import Objective
 
 _SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")
 
@@ -70,6 +71,7 @@ class RunLine:
         wanted: how many it is to do.
         CM: of the best network.
         V_Acc: of the best network.
+        objective: ``classification`` or ``regression``, where ``V_Acc`` is R2, clipped at 0.
     """
 
     run: str
@@ -81,6 +83,7 @@ class RunLine:
     wanted: int
     CM: float | None
     V_Acc: float | None
+    objective: Objective = "classification"
 
 
 def run_lines(journal: Journal) -> list[RunLine]:
@@ -111,6 +114,7 @@ def run_line(entries: tuple[Entry, ...]) -> RunLine:
         wanted=spec.iterations,
         CM=best.CM if best is not None else None,
         V_Acc=best.metrics.get("V_Acc") if best is not None else None,
+        objective=begun.data.task.objective,
     )
 
 
@@ -130,7 +134,7 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
             line.executor,
             line.status,
             f"{line.iterations}/{line.wanted}",
-            value("V_Acc", line.V_Acc),
+            f"{'' if line.objective == 'classification' or line.V_Acc is None else 'R2 '}{value('V_Acc', line.V_Acc)}",
             UNKNOWN if line.CM is None else f"{line.CM:.4f}",
         )
     return table

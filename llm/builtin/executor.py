@@ -25,7 +25,7 @@ from lemonade_es.llm.request import EditRequest, Feedback
 
 _NAME = "builtin"
 # Refusals never run into the dozens; the bound only says that a plan is not looked for without end.
-_TRIALS = 8
+_TRIALS = 32
 
 
 class BuiltinExecutor:

@@ -10,6 +10,9 @@ from typing import Literal
 TaskKind = Literal["image", "text", "table"]
 Objective = Literal["classification", "regression"]
 
+SHORT_R2 = "R2, clipped at 0"
+"""What accuracy means for a regression, where there is little room."""
+
 ACCURACY: Mapping[Objective, str] = MappingProxyType(
     {
         "classification": "share of right answers",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lemonade_es.errors import DataError
-from lemonade_es.task import Task
+from lemonade_es.task import SHORT_R2, Task
 from lemonade_es.trainer.data.catalogue import source_of
 from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.download import Progress
@@ -184,7 +184,7 @@ def _labels(source: Source, indexes: Sequence[int], target: Target | None) -> La
 def _remarks(source: Source, split: Split, target: Target | None) -> tuple[str, ...]:
     """What accuracy means for a regression; or a note, if a class has three times the training inputs of another."""
     if target is not None:
-        return (f"regression on {target.name!r}: accuracy is R2, clipped at 0",)
+        return (f"regression on {target.name!r}: accuracy is {SHORT_R2}",)
     counts = [0] * len(source.class_names)
     for index in split.train:
         counts[source.labels[index]] += 1
