@@ -2,26 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import log
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unicodedata import combining, normalize
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.dataset import Dataset
 
-_IN_A_ROW = 10
-_MOST_ROWS = 200
-_LEAST_SIDE = 48
-_MOST_SIDE = 128
-_GAP = 4
-_NAME_WIDTH = 160
-_LONGEST_NAME = 24
-_PAPER, _INK = (255, 255, 255), (0, 0, 0)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_IN_A_ROW, _IN_A_SHORT_ROW = 10, 5
+_MANY = 20
+"""Classes, above which rows are short and stand in several columns."""
+_MOST_CLASSES = 200
+_MOST_COLUMNS = 10
+_LEAST_SIDE, _MOST_SIDE = 48, 128
+_GAP, _MARGIN = 4, 12
+_HEAD = 28
+_NAME_WIDTH = 150
+_PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (110, 110, 110)
+_NAME_SIZE, _SMALL_SIZE = 14, 11
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where the rows of images stand; all in pixels but the counts.
+
+    Attributes:
+        tile: width and height of an image.
+        images: in a row.
+        columns: of rows.
+        rows: in a column.
+    """
+
+    tile: tuple[int, int]
+    images: int
+    columns: int
+    rows: int
+
+    @property
+    def row_size(self) -> tuple[int, int]:
+        """Width and height of a row, its name and gaps included."""
+        return _NAME_WIDTH + self.images * (self.tile[0] + _GAP) + _MARGIN, self.tile[1] + _GAP
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the sheet."""
+        width, height = self.row_size
+        return self.columns * width + _MARGIN, _HEAD + self.rows * height + _MARGIN
+
+    def corner(self, row: int) -> tuple[int, int]:
+        """The upper left corner of a row."""
+        width, height = self.row_size
+        return _MARGIN + row // self.rows * width, _HEAD + row % self.rows * height
 
 
 def write_contact_sheet(dataset: Dataset, path: Path) -> None:
-    """Write a PNG file: a row a class, the first ten training images of it, small ones magnified without smoothing.
+    """Write a PNG file: for each class its name, its label and its first training images, ten or, of many classes, five.
+
+    Small images are magnified without smoothing, large ones are made smaller. Of more than 200 classes the first
+    are shown, and the sheet says so.
 
     Args:
         dataset: of images.
@@ -37,31 +83,62 @@ def write_contact_sheet(dataset: Dataset, path: Path) -> None:
             where=str(path),
             hint="leave it out",
         )
-    _, height, width = dataset.task.input_shape
-    factor = max(1, -(-_LEAST_SIDE // min(height, width)))
-    shrink = min(1.0, _MOST_SIDE / (factor * max(height, width)))
-    tile = (max(1, round(factor * width * shrink)), max(1, round(factor * height * shrink)))
-    names = dataset.class_names[:_MOST_ROWS]
-    size = (_NAME_WIDTH + _IN_A_ROW * (tile[0] + _GAP) + _GAP, len(names) * (tile[1] + _GAP) + _GAP)
-    sheet = Image.new("RGB", size, _PAPER)
+    names = dataset.class_names[:_MOST_CLASSES]
+    grid = _grid(len(names), dataset.task.input_shape)
+    sheet = Image.new("RGB", grid.size, _PAPER)
     pen = ImageDraw.Draw(sheet)
-    way = Image.Resampling.NEAREST if shrink == 1.0 else Image.Resampling.BILINEAR
+    pen.text((_MARGIN, 7), _title(dataset, len(names)), fill=_INK, font=ImageFont.load_default(_NAME_SIZE))
     for row, name in enumerate(names):
-        top = _GAP + row * (tile[1] + _GAP)
-        pen.text((_GAP, top + tile[1] // 2 - 6), _label(name), fill=_INK)
-        chosen = np.flatnonzero(dataset.train_labels == row)[:_IN_A_ROW]
-        for place, index in enumerate(chosen):
-            pixels = dataset.train[index]
-            if len(pixels) not in (1, 3):
-                raise DataError(f"images of {len(pixels)} channels cannot be shown", where=str(path))
-            picture = Image.fromarray(
-                pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
-            )
-            sheet.paste(picture.convert("RGB").resize(tile, way), (_NAME_WIDTH + place * (tile[0] + _GAP), top))
+        left, top = grid.corner(row)
+        found = np.flatnonzero(dataset.train_labels == row)
+        _write_name(pen, (left, top + grid.tile[1] // 2), name, f"label {row}: {len(found):,} for training")
+        for place, index in enumerate(found[: grid.images]):
+            picture = _picture(dataset.train[index], grid.tile)
+            sheet.paste(picture, (left + _NAME_WIDTH + place * (grid.tile[0] + _GAP), top))
     sheet.save(path, format="PNG")
 
 
-def _label(name: str) -> str:
-    """A name in letters that Pillow's own font has."""
-    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
-    return short.encode("latin-1", "replace").decode("latin-1")
+def _grid(classes: int, shape: tuple[int, ...]) -> _Grid:
+    """Tiles of a fair size, and as many columns as make the sheet nearly a square."""
+    _, height, width = shape
+    factor = max(1, -(-_LEAST_SIDE // min(height, width)))
+    shrink = min(1.0, _MOST_SIDE / (factor * max(height, width)))
+    tile = (max(1, round(factor * width * shrink)), max(1, round(factor * height * shrink)))
+    images = _IN_A_ROW if classes <= _MANY else _IN_A_SHORT_ROW
+    most = 1 if classes <= _MANY else _MOST_COLUMNS
+    grids = [_Grid(tile, images, columns, -(-classes // columns)) for columns in range(1, most + 1)]
+    return min(grids, key=lambda grid: abs(log(grid.size[0] / grid.size[1])))
+
+
+def _title(dataset: Dataset, shown: int) -> str:
+    shape = "x".join(map(str, dataset.task.input_shape))
+    left_out = len(dataset.class_names) - shown
+    rest = f"; {left_out} more classes are not shown" if left_out else ""
+    return f"{_plain(dataset.task.data)}: training images of {shape}, {len(dataset.class_names)} classes{rest}"
+
+
+def _write_name(pen: ImageDraw.ImageDraw, middle: tuple[int, int], name: str, below: str) -> None:
+    """The name over its label, cut to the width that there is."""
+    large, small = ImageFont.load_default(_NAME_SIZE), ImageFont.load_default(_SMALL_SIZE)
+    short = _plain(name)
+    room = _NAME_WIDTH - 2 * _GAP
+    while pen.textlength(short, font=large) > room:
+        short = f"{short.removesuffix('...')[:-1]}..."
+    left, centre = middle
+    pen.text((left, centre - 1), short, fill=_INK, font=large, anchor="ls")
+    pen.text((left, centre + 13), below, fill=_FAINT, font=small, anchor="ls")
+
+
+def _picture(pixels: NDArray[np.uint8], tile: tuple[int, int]) -> Image.Image:
+    """Grey or RGB pixels ``(C, H, W)`` as large as a tile."""
+    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    larger = tile[0] >= picture.width
+    way = Image.Resampling.NEAREST if larger else Image.Resampling.BILINEAR
+    return picture.convert("RGB").resize(tile, way)
+
+
+def _plain(name: str) -> str:
+    """A name in letters that Pillow's own font has; the label beside it tells which class is meant."""
+    letters = (letter for letter in normalize("NFKD", name) if not combining(letter))
+    ascii_letters = "".join(letters).encode("ascii", "replace").decode("ascii")
+    return "".join(letter if letter.isprintable() else "?" for letter in ascii_letters)

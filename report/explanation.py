@@ -11,7 +11,7 @@ from lemonade_es.engine.conflicts import Conflict
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.inference import Firing, Inference
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.reasons.answer import absences
 from lemonade_es.engine.reasons.replay import replay_run
 from lemonade_es.engine.reasons.why import why as ask_why
@@ -72,7 +72,8 @@ def answered(
         return json.dumps(data, ensure_ascii=False, allow_nan=False)
     if form == "mermaid":
         return answer_mermaid(answer)
-    return f"Iteration {advised.iteration}: {answer_text(answer)}"
+    meaning = f"\n\naccuracy is {ACCURACY['regression']}" if started(entries).data.task.objective == "regression" else ""
+    return f"Iteration {advised.iteration}: {answer_text(answer)}{meaning}"
 
 
 def replayed(entries: Sequence[Entry], *, form: str) -> tuple[str, bool]:
@@ -85,16 +86,22 @@ def replayed(entries: Sequence[Entry], *, form: str) -> tuple[str, bool]:
     return "\n".join(lines or ["there are no decisions yet"]), same
 
 
+def _is_regression(explanation: Explanation) -> bool:
+    return explanation.request.get("task", {}).get("objective") == "regression"
+
+
 def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
     advised = explanation.advised
     if advised is None:
         yield f"Iteration {explanation.iteration}: a first network"
         yield ""
         yield "There are no facts yet: the executor was asked for a network that fits the task."
+        if _is_regression(explanation):
+            yield f"Accuracy is {ACCURACY['regression']}."
     else:
         yield f"Iteration {explanation.iteration}: an edit of the network of iteration {advised.base}"
         yield from facts_lines(advised.inference.facts)
-        if explanation.request.get("task", {}).get("objective") == "regression":
+        if _is_regression(explanation):
             yield f"  accuracy  {ACCURACY['regression']}"
         yield from fired_lines(advised.inference)
         yield from conflict_lines(advised.resolution.decisions)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import IO
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.download import Progress, download
 
-_BROKEN = (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError)
+_NO_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,14 @@ def fetch(archive: Archive, root: Path, progress: Progress | None = None) -> Non
     except DataError as error:
         hint = f"try again, or {archive.by_hand(root)}"
         raise DataError(f"{archive.name}: {error.message}", where=error.where, hint=hint) from error
-    except _BROKEN as error:
+    except _NO_ARCHIVE as error:
+        part.unlink(missing_ok=True)  # going on from it would never mend it
+        raise DataError(
+            f"{archive.name}: what came is not the archive: {error}",
+            where=archive.url,
+            hint=f"try again, or {archive.by_hand(root)}",
+        ) from error
+    except OSError as error:
         kept = "" if not part.exists() else f"{part} keeps what came, and --download goes on from there; or "
         raise DataError(
             f"{archive.name} cannot be fetched into {root}: {error}",

@@ -22,18 +22,18 @@ from lemonade_es.trainer.data.tree import folders_beside, tree
 from lemonade_es.vocabulary import closest
 
 _TEXTS = {
-    "digits": "1,797 handwritten digits, 8x8 grey, 10 classes, from scikit-learn",
-    "diabetes": "442 patients, 10 numbers, a number to predict, from scikit-learn",
+    "digits": "1,797 handwritten digits, 8x8, 10 classes, from scikit-learn",
+    "diabetes": "442 patients, 10 numbers, another to predict, from scikit-learn",
     CIFAR10.name: "60,000 photographs, 32x32, 10 classes; must be downloaded",
     CIFAR100.name: "60,000 photographs, 32x32, 100 classes; must be downloaded",
     "eurosat": "27,000 satellite images, 32x32, 10 classes; must be downloaded",
-    imagenet16.NAME: "157,700 photographs, 16x16, 120 classes; by hand",
+    imagenet16.NAME: "157,700 photographs, 16x16, 120 classes; to be fetched by hand",
     "malaria": "27,558 blood cells, 32x32, 2 classes; must be downloaded",
     "imdb": "50,000 film reviews, 2 classes; must be downloaded",
 }
 _PATHS = {
     "FOLDER": "images: FOLDER/train/CLASS/*, or FOLDER/CLASS/*",
-    "FILE.csv": "texts with labels, or a table with --target-column",
+    "FILE.csv": "texts with labels, or a table with --target",
 }
 
 

@@ -89,8 +89,8 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Colum
         return _unused(name, cells, f"it is always {numbers[0]:g}")
     whole = len(numbers) == len(cells) and all(value.is_integer() for value in numbers)
     if whole and len(numbers) >= _ID_FROM and len(set(numbers)) == len(numbers):
-        spread = int(values.max() - values.min()) + 1
-        counts_rows = bool((np.diff(values) > 0).all()) and spread <= 2 * len(numbers)
+        # from 0 or 1 on: a sorted column of years or sizes begins elsewhere, and says something
+        counts_rows = bool((np.diff(values) > 0).all()) and 0 <= values[0] and values[-1] <= 2 * len(numbers)
         if counts_rows or _ID_NAME.search(name):
             return _unused(name, cells, "it numbers the rows")
     spared = float(np.finfo(np.float32).tiny)

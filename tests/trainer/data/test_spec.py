@@ -83,7 +83,7 @@ def test_the_test_split_has_the_size_that_the_search_had():
 
 @pytest.mark.parametrize("limit", [0, -3])
 def test_a_limit_of_nothing_is_refused(limit):
-    with pytest.raises(DataError, match=f"a limit of {limit} images is no limit"):
+    with pytest.raises(DataError, match=f"a limit of {limit} is no limit"):
         load("digits", limit=limit)
 
 

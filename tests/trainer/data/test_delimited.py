@@ -1,0 +1,138 @@
+"""CSV, TSV and semicolon files as programs really write them, and one line for each that cannot be read."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data import delimited
+from lemonade_es.trainer.data.delimited import read_sheet, split_column
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(content, name="file.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def problem(path):
+    with pytest.raises(DataError) as raised:
+        read_sheet(path)
+    assert str(path) in raised.value.where
+    return str(raised.value)
+
+
+def test_quotes_line_breaks_and_delimiters_inside_of_fields_are_text(written):
+    content = 'text,label\r\n"He said ""no"",\nand left.",neg\r\n\r\n  plain  ,"pos"\r\n'
+    sheet = read_sheet(written(content))
+    assert sheet.header == ("text", "label")
+    assert sheet.rows == [['He said "no",\nand left.', "neg"], ["plain", "pos"]]
+    assert sheet.lines == [2, 5]
+    assert sheet.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "name", "said"), [(";", "a.csv", "semicolons"), ("\t", "a.csv", "tabs"), ("|", "a.csv", "bars")]
+)
+def test_other_delimiters_are_seen_in_the_header_and_told(written, delimiter, name, said):
+    sheet = read_sheet(written(f"a{delimiter}b\n1,5{delimiter}2\n", name))
+    assert sheet.rows == [["1,5", "2"]]
+    assert sheet.notes == (f"fields are separated by {said}",)
+    assert sheet.decimal_comma is (delimiter == ";")
+
+
+def test_tabs_in_a_tsv_file_are_no_surprise(written):
+    sheet = read_sheet(written("text\tlabel\nyes, it is\t1\n", "reviews.TSV"))
+    assert (sheet.rows, sheet.notes) == ([["yes, it is", "1"]], ())
+
+
+def test_a_delimiter_that_is_quoted_in_the_header_does_not_count(written):
+    assert read_sheet(written('"a;b;c",d\n1,2\n')).header == ("a;b;c", "d")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "note"),
+    [
+        ("utf-8", None),
+        ("utf-8-sig", None),
+        ("utf-16", None),
+        ("cp1252", "not UTF-8 (byte 0xFC in line 2): read as Western European (Windows-1252)"),
+    ],
+)
+def test_encodings_are_recognised(written, encoding, note):
+    sheet = read_sheet(written("größe,b\nüber,2\n".replace("größe", "grosse").encode(encoding)))
+    assert sheet.header == ("grosse", "b")
+    assert sheet.rows == [["über", "2"]]
+    assert sheet.notes == (() if note is None else (note,))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "the file is empty"),
+        ("\n\n", "the file is empty"),
+        ("a,b\n", "there is a header and no row"),
+        ("1,2\n3,4\n", "the first line has numbers (1, 2) where the names of the columns should be"),
+        ("a,a,b\n1,2,3\n", "columns have the same name: 'a'"),
+        ("a,b\n1,2\n1,2,3\n\n4\n", "2 of 3 rows have another number of fields than the header's 2: line 3 has 3, line 5"),
+        ('a,b\n1,2\n"never closed,2\n3,4\n', "the record that begins in line 3 cannot be read: a quote is opened"),
+        ('a,b\n"x"y,2\n', "the record that begins in line 2 cannot be read"),
+        ("a,b\n1,2\0\n", "NUL characters"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "NUL characters"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_with_its_place(written, content, says):
+    assert says in problem(written(content))
+
+
+def test_a_column_without_a_name_gets_its_number(written):
+    assert read_sheet(written("a,,b\n1,2,3\n")).header == ("a", "column 2", "b")
+
+
+def test_a_field_as_long_as_a_book_is_a_quote_that_was_not_closed(written, monkeypatch):
+    monkeypatch.setattr(delimited, "LONGEST_FIELD", 100)
+    before = csv.field_size_limit()
+    assert "a field of more than 100 characters" in problem(written('a,b\n"' + 200 * "x" + '",1\n'))
+    assert csv.field_size_limit() == before
+
+
+def test_a_missing_file_names_a_similar_one(written, tmp_path):
+    written("a,b\n1,2\n", "reviews.csv")
+    assert f"did you mean {tmp_path / 'reviews.csv'}?" in problem(tmp_path / "review.csv")
+
+
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(written, monkeypatch):
+    monkeypatch.setattr("lemonade_es.trainer.data.memory.free_bytes", lambda: 100)
+    assert "half of the free memory" in problem(written("a,b\n" + 50 * "1,2\n"))
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest(written):
+    sheet = read_sheet(written("review,sentiment\nfine,1\n"))
+    with pytest.raises(DataError, match="there is no column 'reviw' for the texts") as raised:
+        sheet.index("reviw", "the texts")
+    assert raised.value.hint == "did you mean 'review'?"
+
+
+def test_a_split_column_puts_each_row_into_its_split(written):
+    sheet = read_sheet(written("x,Split\n1,train\n2,VAL\n3,test\n4,training\n5,dev\n"))
+    assert split_column(sheet) == (1, ["train", "validation", "test", "train", "validation"])
+
+
+def test_a_split_column_with_other_values_is_a_column_like_any_other(written):
+    assert split_column(read_sheet(written("x,split\n1,left\n2,right\n"))) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [("1,train\n2,tset\n", "names 1 split(s) that do not exist: 'tset' in line 3"), ("1,test\n", "says train")],
+)
+def test_a_split_column_with_a_mistake_is_refused(written, rows, says):
+    with pytest.raises(DataError, match="split") as raised:
+        split_column(read_sheet(written(f"x,split\n{rows}")))
+    assert says in str(raised.value)

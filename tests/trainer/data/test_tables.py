@@ -1,0 +1,218 @@
+"""Tables: what becomes of each column, and targets that are classes or numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data import Reading, load, load_test
+from lemonade_es.trainer.data.columns import encoded, fitted, number
+
+
+@pytest.fixture
+def houses(tmp_path):
+    """60 houses: an id, an area with a gap, a district, a constant, a comment, and a price that follows from them."""
+
+    def write(*, name="houses.csv", rows=60, area=lambda n: str(50 + n), price=lambda n: f"{2 * n + 0.5}"):
+        lines = ["id,area,district,country,comment,price"]
+        lines += [
+            f"h{n:03},{area(n)},{('north', 'south', 'east')[n % 3]},DE,written by hand no {n},{price(n)}"
+            for n in range(rows)
+        ]
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+
+    return write
+
+
+def price(**fields):
+    return Reading(target_column="price", **fields)
+
+
+def test_numbers_are_standardised_and_categories_become_features(houses):
+    data = load(houses(), reading=price())
+    kinds = {column.name: (column.kind, column.features) for column in data.table.columns}
+    assert kinds == {
+        "id": ("unused", 0),
+        "area": ("number", 1),
+        "district": ("category", 3),
+        "country": ("unused", 0),
+        "comment": ("unused", 0),
+    }
+    assert data.task.kind == "table"
+    assert data.task.input_shape == (4,)
+    assert data.train.dtype == np.float32
+    assert data.train[:, 0].mean() == pytest.approx(0, abs=1e-5)
+    assert data.train[:, 0].std() == pytest.approx(1, abs=1e-5)
+    assert set(data.train[:, 1:].sum(axis=1)) == {1.0}
+    assert any(note.startswith("3 column(s) are not used: 'id' (it has 42 different values") for note in data.notes)
+
+
+def test_a_target_of_numbers_is_a_regression_and_accuracy_is_said_to_be_r2(houses):
+    data = load(houses(), reading=price())
+    assert (data.task.objective, data.task.classes) == ("regression", 1)
+    assert data.class_names == ()
+    assert data.train_labels.dtype == np.float32
+    assert data.train_labels.mean() == pytest.approx(0, abs=1e-5)
+    assert data.train_labels.std() == pytest.approx(1, abs=1e-5)
+    assert "R2" in data.task.accuracy
+    assert "clipped at 0" in data.task.accuracy
+    assert "regression on 'price': accuracy is R2, clipped at 0" in data.notes
+    assert "'price' is taken for a number; `--task classification` would take it otherwise" in data.notes
+
+
+def test_targets_are_scaled_by_the_training_split_alone_and_come_back(houses):
+    data = load(houses(), reading=price())
+    _, tested = load_test(houses(), data.task, reading=price())
+    everything = np.concatenate([data.train_labels, data.validation_labels, tested])
+    prices = sorted(np.round(everything * data.target.std + data.target.mean, 3).tolist())
+    assert prices == pytest.approx([2 * n + 0.5 for n in range(60)], abs=1e-2)
+    assert data.target.name == "price"
+
+
+def test_features_of_the_test_split_are_made_by_what_training_taught(houses):
+    data = load(houses(), reading=price())
+    values, labels = load_test(houses(), data.task, reading=price())
+    assert values.shape == (len(labels), 4)
+    area = data.table.columns[1]
+    areas = values[:, 0] * area.std + area.mean
+    prices = labels * data.target.std + data.target.mean
+    assert np.allclose(2 * (areas - 50) + 0.5, prices, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("target", "objective", "classes"),
+    [
+        (lambda n: ("cheap", "dear")[n % 2], "classification", ("cheap", "dear")),
+        (lambda n: str(n % 3), "classification", ("0", "1", "2")),
+        (lambda n: str(n), "regression", ()),
+        (lambda n: str(n % 3 + 0.5), "regression", ()),
+    ],
+)
+def test_the_values_of_the_target_decide_what_it_is(houses, target, objective, classes):
+    data = load(houses(price=target), reading=price())
+    assert data.task.objective == objective
+    assert data.class_names == classes
+
+
+def test_the_user_decides_what_the_target_is(houses):
+    path = houses(price=lambda n: str(n % 3))
+    data = load(path, reading=price(objective="regression"))
+    assert data.task.objective == "regression"
+    assert not any("is taken for" in note for note in data.notes)
+    with pytest.raises(DataError, match=r"60 value\(s\) of 'district' are no numbers: 'north' in line 2"):
+        load(path, reading=Reading(target_column="district", objective="regression"))
+
+
+def test_gaps_take_the_median_and_are_told(houses):
+    path = houses(area=lambda n: "" if n % 10 == 0 else "n/a" if n % 10 == 1 else str(50 + n))
+    data = load(path, reading=price())
+    area = data.table.columns[1]
+    assert area.missing > 0
+    assert (area.median - area.mean) / area.std in data.train[:, 0]
+    assert any(f"{area.missing} training cell(s) have no value, in 'area'" in note for note in data.notes)
+
+
+def test_a_word_among_numbers_is_named_with_its_line(houses):
+    path = houses(area=lambda n: "large" if n == 7 else str(50 + n))
+    assert any("1 cell(s) in columns of numbers are none" in note and "'large' in line 9" in note
+               for note in load(path, reading=price()).notes)
+
+
+def test_rows_without_a_target_are_left_out_and_told(houses):
+    data = load(houses(price=lambda n: "" if n == 3 else str(n)), reading=price())
+    assert len(data.train) + len(data.validation) + data.test_count == 59
+    assert "1 row(s) without a value in 'price' were left out: line 5" in data.notes
+
+
+def test_decimal_commas_are_numbers_where_semicolons_separate(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x;y\n" + "".join(f"{n},25;{n},5\n" for n in range(40)))
+    data = load(str(path), reading=Reading(target_column="y"))
+    assert data.task.objective == "regression"
+    assert data.target.low % 1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("build", "reading", "says"),
+    [
+        ({"rows": 8}, price(), "8 row(s) with a value in 'price' are too few to learn from"),
+        ({}, Reading(target_column="prize"), "there is no column 'prize' for --target-column"),
+        ({"price": lambda n: "1.5"}, price(), "'price' is always 1.5 in the training split: nothing to predict"),
+        ({"price": lambda n: "same"}, price(), "the column 'price' holds only 'same'"),
+        ({}, price(text_length=8), "--text-length is for text data, and these are table data"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_is_refused(houses, build, reading, says):
+    with pytest.raises(DataError) as raised:
+        load(houses(**build), reading=reading)
+    assert says in str(raised.value)
+
+
+def test_a_table_without_a_useful_column_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "".join(f"same,{n / 2}\n" for n in range(30)))
+    with pytest.raises(DataError, match=r"no column can be learned from: 'a' \(it is always 'same'\)"):
+        load(str(path), reading=Reading(target_column="b"))
+
+
+def test_images_take_no_options_of_tables():
+    with pytest.raises(DataError, match="--target-column is for table data, and these are image data"):
+        load("digits", reading=Reading(target_column="x"))
+
+
+def test_diabetes_is_the_embedded_regression():
+    data = load("diabetes")
+    assert (len(data.train), len(data.validation), data.test_count) == (310, 66, 66)
+    assert data.task.input_shape == (10,)
+    assert data.task.objective == "regression"
+    assert (data.target.name, data.target.high) == ("progression", 346)
+    # least squares explain about half of it, as is well known
+    weights, *_ = np.linalg.lstsq(np.c_[data.train, np.ones(310)], data.train_labels, rcond=None)
+    residual = data.validation_labels - np.c_[data.validation, np.ones(66)] @ weights
+    assert 0.3 < 1 - residual.var() / data.validation_labels.var() < 0.7
+
+
+def test_a_limit_takes_a_part_of_the_rows():
+    data = load("diabetes", limit=100)
+    assert len(data.train) + len(data.validation) == 100
+    assert data.test_count == 66
+
+
+@pytest.mark.parametrize("name", ["id", "patient_id", "PassengerId", "index", "Unnamed: 0", "uuid"])
+def test_whole_numbers_by_the_name_of_an_id_are_not_learned(name):
+    values = [str(7 * n % 1009) for n in range(1, 50)]
+    assert fitted(name, values).kind == "unused"
+    assert fitted("income", values).kind == "number"
+
+
+def test_numbers_that_count_the_rows_are_not_learned():
+    column = fitted("no", [str(n) for n in range(1, 70) if n % 7])  # what is left of the rows for training
+    assert (column.kind, column.why) == ("unused", "it numbers the rows")
+
+
+def test_a_sorted_column_of_years_is_learned():
+    assert fitted("year", [str(1900 + n) for n in range(50)]).kind == "number"
+
+
+def test_a_category_that_training_did_not_know_has_no_feature():
+    column = fitted("colour", ["red", "blue", "red", ""] * 10)
+    assert column.categories == ("red", "", "blue")
+    assert encoded(column, ["blue", "green", "?", "red"]).tolist() == [[0, 0, 1], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=2, max_size=50))
+def test_features_of_numbers_are_always_finite(values):
+    cells = [repr(value) for value in values]
+    column = fitted("x", cells)
+    if column.features:
+        assert np.isfinite(encoded(column, [*cells, "", "nan", "1e400"])).all()
+
+
+@pytest.mark.parametrize(("cell", "value"), [("1e-3", 1e-3), ("inf", None), ("1,5", None), ("x", None), (" 2", 2.0)])
+def test_what_a_number_is(cell, value):
+    assert number(cell) == value
