@@ -38,7 +38,7 @@ class Reading:
             "--text-column": (self.text_column, "text"),
             "--label-column": (self.label_column, "text"),
             "--text-length": (self.text_length, "text"),
-            "--target-column": (self.target_column, "table"),
+            "--target COLUMN": (self.target_column, "table"),
             "--task": (self.objective, "table"),
         }
         for option, (value, fits) in given.items():
@@ -64,5 +64,5 @@ class Reading:
             raise DataError(
                 "the file cannot be one of texts and a table at once",
                 where=where,
-                hint="give --text-column with --label-column, or --target-column",
+                hint="give --text-column with --label-column, or --target",
             )

@@ -164,7 +164,7 @@ def _target(source: Source, split: Split) -> Target | None:
             raise DataError(
                 f"{source.target_name!r} is always {next(iter(found), None)} in the {part} split: nothing to predict",
                 where=source.name,
-                hint="give more rows, a larger --limit, or another --target-column",
+                hint="give more rows, a larger --limit, or another --target",
             )
     values = np.array([source.targets[index] for index in split.train])
     low, high = float(values.min()), float(values.max())

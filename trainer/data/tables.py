@@ -36,7 +36,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
     Raises:
         DataError: there is no such column, its values do not fit the objective, or nothing can be learned.
     """
-    target_at = sheet.index(target, "--target-column")
+    target_at = sheet.index(target, "--target")
     gaps = [row for row, fields in enumerate(sheet.rows) if is_missing(fields[target_at])]
     lines = [sheet.lines[row] for row in gaps]
     if gaps:

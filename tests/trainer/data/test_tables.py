@@ -141,7 +141,7 @@ def test_decimal_commas_are_numbers_where_semicolons_separate(tmp_path):
     ("build", "reading", "says"),
     [
         ({"rows": 8}, price(), "8 row(s) with a value in 'price' are too few to learn from"),
-        ({}, Reading(target_column="prize"), "there is no column 'prize' for --target-column"),
+        ({}, Reading(target_column="prize"), "there is no column 'prize' for --target"),
         ({"price": lambda n: "1.5"}, price(), "'price' is always 1.5 in the training split: nothing to predict"),
         ({"price": lambda n: "same"}, price(), "the column 'price' holds only 'same'"),
         ({}, price(text_length=8), "--text-length is for text data, and these are table data"),
@@ -161,7 +161,7 @@ def test_a_table_without_a_useful_column_is_refused(tmp_path):
 
 
 def test_images_take_no_options_of_tables():
-    with pytest.raises(DataError, match="--target-column is for table data, and these are image data"):
+    with pytest.raises(DataError, match="--target COLUMN is for table data, and these are image data"):
         load("digits", reading=Reading(target_column="x"))
 
 
