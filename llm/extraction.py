@@ -14,7 +14,7 @@ from lemonade_es.llm.decoding import decode_object, decode_string
 _THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
 _FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[\w+-]*)(?P<more>[^`]*)")
-_OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:["}]|//|/\*)')
+_OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*)')
 _FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{1,20})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})
 _KEYS = _PATCH_KEYS | {"applied", "skipped", "predicted"}
@@ -57,7 +57,7 @@ class _Found:
     def look(self, text: str) -> bool:
         """Take the JSON objects in ``text``; whether there are any.
 
-        A brace that does not begin an object (``{x}`` in prose) is passed over, and so is a malformed object
+        A brace that does not begin an object (``{x}`` and ``{}`` in prose) is passed over, and so is a malformed object
         that does not begin like a patch (``{"conv": Conv2d(1, 8)}``). A malformed patch is an error and never
         searched for smaller objects, which might be quoted or cut off parts of it.
         """
@@ -77,7 +77,7 @@ class _Found:
                 self.malformed.append(error)
                 self.prose, at = True, start.start() + 1
                 continue
-            if data:  # an empty object says nothing, and {} is common in prose about code
+            if data:  # one of nothing but comments says nothing
                 self.objects.append(data)
                 self.mended += notes
         self.prose = self.prose or bool(text[at:].strip())

@@ -269,12 +269,12 @@ def test_a_reply_that_did_not_end_by_itself_is_refused_even_if_it_holds_a_patch(
 )
 def test_a_hostile_reply_of_a_megabyte_is_refused_soon(unit: str) -> None:
     text = unit * (MAX_REPLY_CHARACTERS // len(unit))
-    start = time.monotonic()
+    start = time.process_time()
 
     with pytest.raises(ReplyError):
         read_patch(text)
 
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 3
 
 
 def test_a_complete_reply_is_read() -> None:

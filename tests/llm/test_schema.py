@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,15 @@ def test_a_request_with_problems_reports_each_with_its_pointer() -> None:
     assert "/task/classes breaks minimum 1" in str(error.value)
     assert "/instructions/0/weight breaks exclusiveMinimum 0" in str(error.value)
     assert '/ has unknown "extra"' in str(error.value)
+
+
+@pytest.mark.parametrize(("objective", "classes"), [("regression", 1), ("classification", 2)])
+def test_one_output_is_for_regression_and_several_are_for_classification(objective: Any, classes: int) -> None:
+    task = Task("table", "c", (5,), classes, objective=objective)
+    schema.check_request(EditRequest(task, 1).to_json())
+
+    with pytest.raises(ExecutorError, match="/task/classes"):
+        schema.check_request(EditRequest(replace(task, classes=3 - classes), 1).to_json())
 
 
 def test_a_request_with_a_number_that_json_cannot_express_is_refused() -> None:
