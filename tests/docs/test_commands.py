@@ -12,7 +12,7 @@ import pytest
 from lemonade_es.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-LINE = re.compile(r"^\s*(?:\$ )?(lemonade-es (?:run|data|explain|runs|rulebook|measure|doctor|completion)\b.*)$", re.M)
+LINE = re.compile(rf"^\s*(?:\$ )?(lemonade-es (?:{'|'.join(main.commands)})\b.*)$", re.M)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINES = [
     (path.name, line)

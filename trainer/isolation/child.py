@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lemonade_es.errors import IsolationError
+from lemonade_es.trainer.isolation.appetite import Excess
 from lemonade_es.trainer.isolation.protocol import (
     Channel,
     ChannelClosedError,
@@ -40,7 +41,7 @@ class Exit:
         status: the exit code, or the negative number of the signal; ``None`` if nobody is left to tell.
         peak_bytes: largest resident memory, Python and torch included.
         cpu_seconds: processor time of all its threads.
-        over_memory: whether it was ended for taking more memory than it may.
+        excess: of what it took more than it may, and was ended for; ``None`` if that was not why.
         over_time: whether it took all the processor time that it may.
         killed: whether it went on until it was ended.
     """
@@ -48,7 +49,7 @@ class Exit:
     status: int | None
     peak_bytes: int | None = None
     cpu_seconds: float | None = None
-    over_memory: bool = False
+    excess: Excess | None = None
     over_time: bool = False
     killed: bool = False
 
@@ -200,8 +201,10 @@ def _obituary(ended: Exit) -> Failure:
     status = ended.status
     if ended.killed:
         return broken("nothing more, closed its channel and went on running").failure
-    if ended.over_memory:
+    if ended.excess == "memory":
         code, why = "OUT_OF_MEMORY", "the process took more memory than it may and was ended"
+    elif ended.excess == "threads":
+        code, why = "TOO_MANY_THREADS", "the process started hundreds of threads and was ended: a network starts none"
     elif status is None:
         code, why = "CRASHED", "the isolated process ended, and the candidate's with it"
     elif status == -signal.SIGXCPU or (status == -signal.SIGKILL and ended.over_time):

@@ -175,7 +175,7 @@ class Nursery:
             status=said["status"],
             peak_bytes=said["peak_bytes"],
             cpu_seconds=said["cpu_seconds"],
-            over_memory=said["over_memory"],
+            excess=said["excess"],
             over_time=said["over_time"],
             killed=killed,
         )

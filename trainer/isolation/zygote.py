@@ -27,6 +27,7 @@ from pydantic import TypeAdapter
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.isolation import canary
+from lemonade_es.trainer.isolation.appetite import Excess, appetite
 from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, warm_up
 from lemonade_es.trainer.isolation.lock import Policy, lock, shared_ruleset
 from lemonade_es.trainer.isolation.protocol import MESSAGE_LIMIT, Channel, decode, encode
@@ -34,7 +35,10 @@ from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.training import TrainingData
 
 _POLICY = TypeAdapter(Policy)
-_WATCH_SECONDS = 0.2
+_WATCH_SECONDS = 0.05
+_SPARE_THREADS = 256
+"""Threads that a child may start beyond four for each that it trains with: the kernel limits them for users alone."""
+
 _MOST_ARRAYS = 16
 _CHANNEL, _RULES, _BEYOND = 3, 4, 10
 
@@ -48,14 +52,16 @@ class _Child:
         descriptor: refers to its process.
         cpu_limit: seconds of processor time that it may take.
         resident_limit: bytes of resident memory that it may have; ``None`` where its lock limits memory.
-        over_memory: whether it was ended for having more.
+        thread_limit: how many threads it may have.
+        excess: of what it had more, and was ended for.
     """
 
     job: int
     descriptor: int
     cpu_limit: int
     resident_limit: int | None
-    over_memory: bool = False
+    thread_limit: int
+    excess: Excess | None = None
 
 
 class Zygote:
@@ -79,14 +85,13 @@ class Zygote:
         self._control.send(encode({"ready": True}))
         self._selector.register(self._control, selectors.EVENT_READ)
         while True:
-            watched = any(child.resident_limit is not None for child in self._children.values())
-            for key, _ in self._selector.select(_WATCH_SECONDS if watched else None):
+            for key, _ in self._selector.select(_WATCH_SECONDS if self._children else None):
                 if key.data is not None:
                     self._reap(key.data)
                 elif not self._obey():
                     self._end_all()
                     return
-            self._watch_memory()
+            self._watch()
 
     def _obey(self) -> bool:
         """One message of the parent; false when it has gone."""
@@ -118,7 +123,13 @@ class Zygote:
         os.close(descriptor)
         with contextlib.suppress(OSError):  # the child does the same: whoever comes first
             os.setpgid(pid, pid)
-        child = _Child(job, os.pidfd_open(pid), policy.cpu_seconds, message["resident_limit"])
+        child = _Child(
+            job=job,
+            descriptor=os.pidfd_open(pid),
+            cpu_limit=policy.cpu_seconds,
+            resident_limit=message["resident_limit"],
+            thread_limit=_SPARE_THREADS + 4 * message["threads"],
+        )
         self._children[pid] = child
         self._selector.register(child.descriptor, selectors.EVENT_READ, pid)
         # a number in here may be another process out there; a descriptor is not
@@ -141,17 +152,22 @@ class Zygote:
             "status": os.waitstatus_to_exitcode(status),
             "peak_bytes": used.ru_maxrss * 1024,
             "cpu_seconds": used.ru_utime + used.ru_stime,
-            "over_memory": child.over_memory,
+            "excess": child.excess,
             "over_time": used.ru_utime + used.ru_stime >= child.cpu_limit,
         }
         with contextlib.suppress(OSError):  # a parent that has gone is noticed at the socket
             self._control.send(encode(said))
 
-    def _watch_memory(self) -> None:
+    def _watch(self) -> None:
         for pid, child in self._children.items():
-            if child.resident_limit is not None and _resident(pid) > child.resident_limit:
-                child.over_memory = True
-                _kill(pid)
+            taken = appetite(pid)
+            if taken.threads > child.thread_limit:
+                child.excess = "threads"
+            elif child.resident_limit is not None and taken.resident > child.resident_limit:
+                child.excess = "memory"
+            else:
+                continue
+            _kill(pid)
 
     def _end_all(self) -> None:
         for pid in self._children:
@@ -255,13 +271,6 @@ def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)
-
-
-def _resident(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
-    except OSError:
-        return 0
 
 
 def _control(where: str) -> socket.socket:

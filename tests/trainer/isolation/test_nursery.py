@@ -72,6 +72,39 @@ def test_resident_memory_is_watched_where_address_space_cannot_be_limited(nurser
         assert caught.value.failure.code == "OUT_OF_MEMORY"
 
 
+BOMB = """
+threading, time = map(__import__, "threading time".split())
+for _ in range(20_000):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+"""
+
+
+def test_a_child_that_starts_threads_without_end_is_ended(nursery: Nursery, good: str) -> None:
+    with nursery.child(Job(Policy(confine=True, memory_bytes=None, cpu_seconds=60), "cpu", threads=1)) as child:
+        with pytest.raises(CandidateFailed) as caught:
+            child.call("build", source=BOMB + good, seed=0, macs=0, deadline=time.monotonic() + 60)
+        assert caught.value.failure.code == "TOO_MANY_THREADS"
+
+
+FORSAKEN = """
+import torch
+threading, ctypes, os = map(__import__, "threading ctypes os".split())
+def go_on():
+    kept = torch.ones(200_000_000)
+    while True: pass
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+
+
+def test_memory_is_watched_when_the_first_thread_has_left(nursery: Nursery, good: str) -> None:
+    policy = Policy(confine=True, memory_bytes=None, cpu_seconds=60)
+    with nursery.child(Job(policy, "cpu", threads=1, resident_limit=10**9 // 2)) as child:
+        with pytest.raises(CandidateFailed) as caught:
+            child.call("build", source=FORSAKEN + good, seed=0, macs=0, deadline=time.monotonic() + 20)
+        assert caught.value.failure.code == "OUT_OF_MEMORY"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("action", ["pass", "signal.signal(signal.SIGXCPU, signal.SIG_IGN)"])
 def test_processor_time_that_is_used_up_is_no_lack_of_memory(nursery: Nursery, good: str, action: str) -> None:
