@@ -106,7 +106,7 @@ def parse(source: str) -> ast.Module:
             compile(tree, FILE_NAME, "exec", dont_inherit=True)  # finds what parsing does not: return outside of def
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        said = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply to be read"
         message = f"The source is not valid Python: {said}{quoted(line, source)}. Return the whole file again."
         raise Refusal("SYNTAX_ERROR", message, line) from None
     return imports.screened(tree, source)

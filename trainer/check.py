@@ -59,8 +59,9 @@ _CERTAIN_ON_META = frozenset(
 _UNBOUNDED = frozenset({"log", "log2", "log10", "sqrt", "rsqrt", "norm", "pow", "exp", "reciprocal", "acos", "asin"})
 _CUTS = frozenset({"detach", "data", "item", "no_grad", "argmax", "sign", "round", "numpy", "tolist", "inference_mode"})
 _IN_PLACE_NOTE = "forward changes its input in place."
-_ROWS = (2, 3)  # two sizes show a batch size that is written into the network
-_REAL_ROWS = (4, 3)  # two steps show tensors that are kept from one to the next
+_ROWS = 2
+# two sizes more show a batch size that is written into the network; two steps show tensors kept from one to the next
+_REAL_ROWS = (4, 3)
 
 
 def check(
@@ -154,7 +155,8 @@ class _Ladder:
             model = self._made()
             self._count(model)
             at_first = dict(model.named_parameters())
-            self._demand_logits(model, model(self._batch(model, _ROWS[1])), _ROWS[1])
+            seen, output = trace(model, self._batch(model, _ROWS))
+            self._demand_logits(model, output, _ROWS)
             late = [name for name, tensor in model.named_parameters() if tensor is not at_first.get(name)]
             if not self._count(model):
                 raise Refusal(
@@ -163,8 +165,9 @@ class _Ladder:
                     "nn.ModuleList: those in a plain list or dict do not count.",
                     blame.returned(model, self.source),
                 )
-            seen, output = trace(model, self._batch(model, _ROWS[0]))
-            self._demand_logits(model, output, _ROWS[0])
+            if late:  # what is made in the first pass is seen as a part of the network in the second
+                seen, output = trace(model, self._batch(model, _ROWS))
+                self._demand_logits(model, output, _ROWS)
         self.found.update(
             macs=seen.macs,
             activation_mb=round(seen.saved_bytes / seen.rows * self.recipe.batch_size / 1e6, 3),

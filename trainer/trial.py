@@ -29,6 +29,7 @@ from lemonade_es.trainer.measurement import (
     Trained,
 )
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
+from lemonade_es.trainer.scrutiny import ALONE, inconsistency, secret_order
 from lemonade_es.trainer.weights import Weights
 
 OnEpoch = Callable[[int, Epoch], None]
@@ -201,28 +202,44 @@ class Trial:
 
     def _evaluate(self) -> None:
         """The validation set, as often as the meter needs to tell its energy."""
+        labels = self.dataset.validation_labels
+        order = secret_order(labels)
+        sample = order[:ALONE]
+        alone = score(self._asked(sample, batch=1), labels[sample])
         rounds = 0
         started = time.monotonic()
         with self._metered("validation", "V_E", lambda: rounds):
             while rounds == 0 or time.monotonic() - started < self.meter.least_seconds:
-                scored = self._scored("validation", self.dataset.validation_labels)
+                outputs = self._asked(order)
                 rounds += 1
+        scored = score(outputs, labels[order])
+        self._nonfinite |= scored.nonfinite_rows > 0
+        together = score(outputs[: len(sample)], labels[sample])
+        if (why := inconsistency(alone, together, scored, len(sample))) is not None:
+            raise CandidateFailed(Failure("INCONSISTENT", why))
         self._metrics["V_Acc"] = scored.accuracy
         self._metrics["class_gap"] = scored.class_gap
         if scored.class_gap is None:
             self._absent["class_gap"] = NO_CLASS_GAP
 
     def _scored(self, split: str, labels: NDArray[np.int64] | NDArray[np.float32]) -> Score:
-        shape = (len(labels), self.dataset.task.classes)
+        found = score(self._outputs(len(labels), split=split), labels)
+        self._nonfinite |= found.nonfinite_rows > 0
+        return found
+
+    def _asked(self, rows: NDArray[np.int64], **how: object) -> NDArray[np.float32]:
+        """The outputs for validation inputs, in the order of ``rows``."""
+        return self._outputs(len(rows), split="validation", rows=rows.tolist(), **how)
+
+    def _outputs(self, count: int, **which: object) -> NDArray[np.float32]:
+        shape = (count, self.dataset.task.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
-        reply = self._call("predict", split=split, tensor_limit=limit)
+        reply = self._call("predict", tensor_limit=limit, **which)
         try:
             spec = expect(reply.tensors, "logits", "F32", shape)
         except ProtocolError as error:
             raise broken(str(error)) from None
-        found = score(np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape), labels)
-        self._nonfinite |= found.nonfinite_rows > 0
-        return found
+        return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
 
     def _time(self) -> None:
         self._call("warm", count=WARM_UPS)

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from lemonade_es.task import Task
 from lemonade_es.trainer import candidate, check, export, training
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
-from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.measurement import Budget, Epoch
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.trace import trace
 
 Reply = tuple[Mapping[str, object], bytes]
@@ -157,7 +157,16 @@ class Bench:
     def _predict(self, command: Mapping[str, Any]) -> Reply:
         data = self._supplies.data
         inputs = data.inputs if command["split"] == "train" else self._supplies.validation
-        logits = training.predict(self._model, inputs, data.mean, data.std, device=self._supplies.device)
+        if (rows := command.get("rows")) is not None:
+            inputs = inputs[torch.tensor(rows)]
+        logits = training.predict(
+            self._model,
+            inputs,
+            data.mean,
+            data.std,
+            device=self._supplies.device,
+            batch_size=command.get("batch", training.PREDICTED_AT_ONCE),
+        )
         return {}, safetensors.torch.save({"logits": logits.contiguous()})
 
     def _warm(self, command: Mapping[str, Any]) -> Reply:
@@ -167,13 +176,11 @@ class Bench:
             return self._pass({"which": "batch", "count": command["count"]})
         torch.set_num_threads(1)
         device = self._supplies.device
-        row = candidate.example(self._supplies.task, 1).to(device)
-        if row.dim() == 4:
-            row = row.contiguous(memory_format=settled(self._model))
+        single = Stimulus(self._supplies.task, self._model, 1, device)
         reference = _reference().to(device).eval()
         picture = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(_REFERENCE_SEED)).to(device)
         self._passes = {
-            "candidate": lambda: self._model(row),
+            "candidate": lambda: self._model(single.batch()),
             "reference": lambda: reference(picture),
         }
         for which in self._passes:
@@ -184,10 +191,8 @@ class Bench:
         """A batch to time, on all threads that a training would have."""
         supplies = self._supplies
         torch.set_num_threads(training.threads_for(self._macs, rows, supplies.threads))
-        batch = candidate.example(supplies.task, rows).to(supplies.device)
-        if batch.dim() == 4:
-            batch = batch.contiguous(memory_format=settled(self._model))
-        return lambda: self._model(batch)
+        crowd = Stimulus(supplies.task, self._model, rows, supplies.device)
+        return lambda: self._model(crowd.batch())
 
     def _pass(self, command: Mapping[str, Any]) -> Reply:
         once = self._passes[command["which"]]

@@ -97,7 +97,7 @@ class Net(Blind):
     ),
     Attack(
         "labels by frame or gc",
-        "validation inputs while it trains",
+        "labels while it trains",
         "",
         works,
         site="train",
@@ -107,6 +107,8 @@ class Net(Blind):
 def all_in(value, depth=0):
     if isinstance(value, torch.Tensor):
         yield value
+    elif isinstance(value, dict):
+        yield from (part for part in value.values() if isinstance(part, torch.Tensor))
     elif depth < 3:
         names = getattr(value, "__slots__", ()) or getattr(value, "__dict__", {})
         for name in names if isinstance(names, (tuple, dict)) else ():
@@ -120,7 +122,7 @@ class Net(Blind):
             while step is not None:
                 for value in list(step.f_locals.values()):
                     for part in all_in(value):
-                        if part.dtype == torch.uint8 and len(part) == 40:
+                        if part.dtype == torch.int64 and part.shape == (40,):
                             raise RuntimeError("worked: saw them")
                 step = step.f_back
         return self.guess(x)
@@ -308,13 +310,15 @@ class Net(Blind):
             except (OSError, RuntimeError, ValueError, AttributeError):
                 pass
         folder, shared = @OUT@ + "/trace", "/dev/shm/" + @MARKER@
+        # a check runs the source more than once: traces of its own are none
+        mine = str(os.getpid())
         builtins = __import__("builtins")
         libc.shmget.restype = ctypes.c_int
         trace("folder", lambda: os.path.isdir(folder), lambda: os.mkdir(folder))
         trace("shared memory", lambda: os.path.exists(shared), lambda: os.mkdir(shared) or os.rmdir(shared))
-        trace("module", lambda: hasattr(torch, @MARKER@), lambda: setattr(torch, @MARKER@, 1))
-        trace("builtin", lambda: hasattr(builtins, @MARKER@), lambda: setattr(builtins, @MARKER@, 1))
-        trace("environment", lambda: @MARKER@ in os.environ, lambda: os.environ.update({@MARKER@: "1"}))
+        trace("module", lambda: getattr(torch, @MARKER@, mine) != mine, lambda: setattr(torch, @MARKER@, mine))
+        trace("builtin", lambda: getattr(builtins, @MARKER@, mine) != mine, lambda: setattr(builtins, @MARKER@, mine))
+        trace("environment", lambda: os.getenv(@MARKER@, mine) != mine, lambda: os.environ.update({@MARKER@: mine}))
         key = int(@MARKER@[2:8], 16) & 0x7FFFFFFF
         def look():
             number = libc.shmget(key, 4096, 0)

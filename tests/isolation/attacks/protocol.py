@@ -121,7 +121,8 @@ ATTACKS = (
         "",
         _passes,
         control="own",
-        source="import \uff4f\uff53\n" + GOOD,
+        # Python reads these letters as "os"
+        source="import \uff4f\uff53\n\uff4f\uff53.getcwd()\n" + GOOD,
     ),
     Attack(
         "path traversal in a patch",
