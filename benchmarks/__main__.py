@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import improvement, inference, isolation, train_throughput
+from benchmarks import dynamics, improvement, inference, isolation, train_throughput
 from benchmarks.page import write_page
 from benchmarks.result import Result
 
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "inference": inference.measure,
     "improvement": improvement.measure,
     "isolation": isolation.measure,
+    "dynamics": dynamics.measure,
     "train_throughput": train_throughput.measure,
 }
 

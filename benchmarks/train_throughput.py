@@ -33,7 +33,7 @@ ABOUT = (
 )
 COUNTS = {"small": 12_800, "medium": 6_400, "large": 3_840}
 """Images in an epoch."""
-_MEAN, _STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 class Worker:
@@ -114,7 +114,7 @@ def _divide(one: float, other: float) -> float:
     return one / other
 
 
-def _images(count: int) -> Any:
+def pictures(count: int) -> Any:
     """Smooth random pictures and labels."""
     import torch
     from torch.nn.functional import interpolate
@@ -133,13 +133,13 @@ def _ours(network: str, count: int, threads: int) -> float:
     from lemonade_es.trainer.recipe import Recipe
 
     recipe = Recipe(epochs=2)
-    inputs, labels = _images(count)
+    inputs, labels = pictures(count)
     torch.manual_seed(0)
     model = candidate.build(NETWORKS[network].source, TASK)
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(threads or training.threads_for(NETWORKS[network].macs, recipe.batch_size, cores))
     seconds: list[float] = []
-    data = training.TrainingData(inputs, labels, _MEAN, _STD, flip=True)
+    data = training.TrainingData(inputs, labels, MEAN, STD, flip=True)
     training.train(model, data, recipe, seed=0, device="cpu", on_epoch=lambda _, epoch: seconds.append(epoch.seconds))
     return count / seconds[-1]
 
@@ -152,7 +152,7 @@ def _plain(network: str, count: int, threads: int) -> float:
     from lemonade_es.trainer import candidate
 
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-    inputs, labels = _images(count)
+    inputs, labels = pictures(count)
     torch.manual_seed(0)
     model = candidate.construct(NETWORKS[network].source, TASK)
     loader = _loader(inputs, labels)
@@ -182,7 +182,7 @@ def _loader(inputs: Any, labels: Any) -> Any:
             transforms.RandomHorizontalFlip(),
             transforms.RandomCrop(32, padding=4),
             transforms.ToTensor(),
-            transforms.Normalize(_MEAN, _STD),
+            transforms.Normalize(MEAN, STD),
         ]
     )
     pictures = inputs.permute(0, 2, 3, 1).contiguous().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.spec import RunSpec
@@ -10,7 +10,7 @@ from lemonade_es.engine.state import Network
 from lemonade_es.llm.request import Attempt, Constraints, EditRequest, Instruction, ReplyLimits
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.task import Task
-from lemonade_es.vocabulary import METRICS
+from lemonade_es.vocabulary import DYNAMICS, METRICS
 
 HISTORY = 12
 """How many earlier iterations an edit request tells of."""
@@ -32,17 +32,28 @@ _COUNTS_BY = {
 }
 """Metrics that differ from one measuring to the next, and the settings by which they count."""
 
+_DYNAMICS = frozenset(DYNAMICS) - {"class_gap"}  # which is an outcome, too
 
-def told_metrics(spec: RunSpec, settings: Mapping[str, float | None]) -> tuple[str, ...]:
+
+def told_metrics(
+    spec: RunSpec, settings: Mapping[str, float | None], matched: Set[str] = frozenset()
+) -> tuple[str, ...]:
     """The metrics that a request tells: all that are exact, and those of time and energy only if they count.
 
     So the same seed and the same replies give the same requests, byte for byte, unless the user asked for
-    speed or energy; then the measured values are part of the question.
+    speed or energy; then the measured values are part of the question. How the training went is told where a rule
+    made something of it.
+
+    Args:
+        spec: the options.
+        settings: thresholds, priorities and weights in force.
+        matched: the facts that fired rules have matched.
     """
     return tuple(
         name
         for name in METRICS
-        if name not in _COUNTS_BY or name in spec.target or any(settings.get(setting) for setting in _COUNTS_BY[name])
+        if (name not in _COUNTS_BY or name in spec.target or any(settings.get(setting) for setting in _COUNTS_BY[name]))
+        and (name not in _DYNAMICS or name in matched)
     )
 
 
@@ -56,9 +67,10 @@ def build_request(
     instructions: tuple[Instruction, ...],
     history: Sequence[Attempt],
     seed: int,
+    matched: Set[str] = frozenset(),
 ) -> EditRequest:
     """The request of an iteration; without a base it asks for a first network (generate_Initial)."""
-    told = told_metrics(spec, settings)
+    told = told_metrics(spec, settings, matched)
     long = base is not None and base.source.count("\n") > LONG_SOURCE
     return EditRequest(
         task=task,
@@ -83,6 +95,11 @@ def build_request(
         limits=ReplyLimits(prefer="edits" if long else "whole_file"),
         seed=seed,
     )
+
+
+def matched_facts(advised: Advised | None) -> Set[str]:
+    """The facts that the rules which fired have matched."""
+    return set() if advised is None else {name for firing in advised.inference.fired for name in firing.values}
 
 
 def instructions_of(advised: Advised | None, rulebook: Rulebook) -> tuple[Instruction, ...]:

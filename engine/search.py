@@ -25,7 +25,7 @@ from lemonade_es.engine.events import (
 )
 from lemonade_es.engine.ladder import Candidate, Ladder
 from lemonade_es.engine.metric import combined_metric, normalised, reached
-from lemonade_es.engine.requests import build_request, instructions_of
+from lemonade_es.engine.requests import build_request, instructions_of, matched_facts
 from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
@@ -212,6 +212,7 @@ class Search:
             instructions=instructions_of(advised, self._advisor.rulebook),
             history=self.state.history,
             seed=_seed(self._spec.seed, "request", self.iteration),
+            matched=matched_facts(advised),
         )
         data = request.to_json()
         check_request(data)

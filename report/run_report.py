@@ -26,7 +26,8 @@ from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.report.formats import UNKNOWN, duration, value
-from lemonade_es.report.tables import iterations_table
+from lemonade_es.report.tables import dynamics_table, iterations_table
+from lemonade_es.vocabulary import DYNAMICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ def report_page(report: RunReport) -> RenderableType:
     if report.ended:
         leader = report.best.iteration if report.best is not None else None
         parts += [Text(), iterations_table(report.ended, report.instructions, best=leader)]
+        if any(item.metrics.get(name) is not None for item in report.ended for name in DYNAMICS):
+            parts += [Text(), Text("how the training went", "bold"), dynamics_table(report.ended)]
     for account in report.executors:
         parts += [Text(), Text(account.executor, "bold"), *(Text(f"  {line}") for line in _account_lines(account))]
         parts += _tables(account)

@@ -15,6 +15,7 @@ from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.errors import StoreError
 from lemonade_es.report.formats import UNKNOWN, value
 from lemonade_es.task import Objective
+from lemonade_es.vocabulary import DYNAMICS
 
 _SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")
 
@@ -53,6 +54,16 @@ def iterations_table(
             Text("best", "bold green") if leads else Text("" if item.outcome == "ok" else item.outcome, "red"),
             style="bold" if leads else None,
         )
+    return table
+
+
+def dynamics_table(ended: Sequence[IterationEnded]) -> Table:
+    """One row an iteration: how its training went."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", *DYNAMICS):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in ended:
+        table.add_row(str(item.iteration), *(value(name, item.metrics.get(name)) for name in DYNAMICS))
     return table
 
 

@@ -176,10 +176,17 @@ class DeviceOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training set: mean loss and seconds."""
+    """One pass over the training set.
+
+    Attributes:
+        loss: the mean over its steps.
+        seconds: of wall-clock time.
+        V_Acc: accuracy after it on a sample of the validation inputs; ``None`` where nobody looked.
+    """
 
     loss: float
     seconds: float
+    V_Acc: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

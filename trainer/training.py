@@ -55,7 +55,7 @@ class TrainingData:
     objective: Objective = "classification"
 
 
-class _Normalisation:
+class Normalisation:
     """uint8 images to normalised float32 in the network's memory order; tokens to int64, table rows to float32."""
 
     def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
@@ -66,6 +66,7 @@ class _Normalisation:
         self._shift = -centre / spread
 
     def __call__(self, batch: Tensor) -> Tensor:
+        """What the network takes for a batch of the data set."""
         if batch.dim() == 2:
             # a copy: a network that changes its input must not change the data set
             return batch.to(torch.float32 if batch.is_floating_point() else torch.int64, copy=True)
@@ -81,6 +82,7 @@ def train(
     seed: int,
     device: str | torch.device,
     on_epoch: Callable[[int, Epoch], None],
+    on_gradients: Callable[[nn.Module], None] | None = None,
 ) -> None:
     """Train a network in place. On a CPU the same seed, network and thread count give the same weights.
 
@@ -94,6 +96,7 @@ def train(
         seed: for order, augmentation and dropout.
         device: where to train.
         on_epoch: called after each epoch with its number, from 0, and its mean loss and seconds.
+        on_gradients: called in the first step of each epoch, when the network has its gradients and its old weights.
 
     Raises:
         Diverged: the loss or the weights are no longer finite.
@@ -103,7 +106,7 @@ def train(
     generator = torch.Generator(device).manual_seed(seed)
     number = torch.float32 if data.objective == "regression" else torch.int64
     inputs, labels = data.inputs.to(device), data.labels.to(device, number)
-    normalise = _Normalisation(model, data.mean, data.std, device)
+    normalise = Normalisation(model, data.mean, data.std, device)
     augment = None
     if inputs.dim() == 4:
         augment = Augmentation(recipe, *inputs.shape[2:], flip=data.flip, device=device)
@@ -126,6 +129,8 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             mean = loss(model(normalise(batch)), labels[chosen], data.objective)
             torch.autograd.backward(mean)
+            if start == 0 and on_gradients is not None:
+                on_gradients(model)
             optimizer.step()
             total += mean.detach() * (end - start)
             step += 1
@@ -176,9 +181,10 @@ def predict(
         Refusal: the network does not return one row of numbers for each input.
     """
     device = torch.device(device)
-    normalise = _Normalisation(model, mean, std, device)
+    normalise = Normalisation(model, mean, std, device)
     logits = []
-    with torch.inference_mode():
+    # not inference mode: what a network keeps for later, a mask or a table, could not be trained with any more
+    with torch.no_grad():
         for batch in torch.split(inputs, batch_size):
             output = model(normalise(batch.to(device)))
             if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(batch):

@@ -6,13 +6,22 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.dynamics import (
+    Checkpoints,
+    Reading,
+    best_epoch,
+    checkpoints,
+    loss_noise,
+    loss_slope,
+    share_noise,
+)
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
@@ -35,8 +44,11 @@ from lemonade_es.trainer.weights import Weights
 OnEpoch = Callable[[int, Epoch], None]
 OnProgress = Callable[[Mapping[str, Any]], None]
 
-_MEASURED = ("T_Acc", "V_Acc", "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R", "class_gap")
-_OF_TRAINING = ("T_Acc", "V_Acc", "class_gap")
+_OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
+_ACTIVE = ("dead_units", "dead_layers")
+_OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *_ACTIVE)
+_MEASURED = ("T_Acc", "V_Acc", "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R", "class_gap", *_OF_COURSE, *_ACTIVE)
+_NO_WEIGHTS = "it has no weight tensor of two dimensions that is trained"
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _POWER_SECONDS = 0.25
 _TENSOR_FILE_OVERHEAD = 4096
@@ -118,7 +130,7 @@ class Trial:
                 if weights is not None:
                     weights.demand_fit(self._manifest())
                 self._call("load", tensors=b"" if weights is None else weights.content)
-                self._absent["T_E"] = "it was not trained here"
+                self._absent |= dict.fromkeys(("T_E", *_OF_COURSE), "it was not trained here")
                 self._measure(trained=weights is not None)
             except CandidateFailed as failed:
                 self._failure = failed.failure
@@ -152,13 +164,61 @@ class Trial:
             if on_epoch is not None:
                 on_epoch(index, epoch)
 
+        looks = self._looks
         try:
             with self._metered("training", "T_E"):
-                self._call("train", seed=seed, on_progress=progress)
+                self._call("train", seed=seed, checkpoints=looks.epochs, rows=looks.rows, on_progress=progress)
+        except CandidateFailed as failed:
+            if failed.failure.code == "DIVERGED":  # what the gradients were before may say why
+                with contextlib.suppress(CandidateFailed):
+                    self._watched()
+            raise
         finally:
             self._training_seconds = time.perf_counter() - started
         if len(self._curve) != self.epochs:
             raise broken(f"{len(self._curve)} epochs of {self.epochs}")
+
+    @property
+    def _looks(self) -> Checkpoints:
+        return checkpoints(self.epochs, len(self.dataset.train_labels), len(self.dataset.validation_labels))
+
+    def _watched(self) -> None:
+        """What the child saw of the gradients."""
+        told = self._call("gradients").message
+        for name, key in (("grad_low", "low"), ("grad_high", "high")):
+            match told.get(key):
+                case None:
+                    self._absent[name] = _NO_WEIGHTS
+                case int(share) | float(share) if 0 <= share <= 1:
+                    self._metrics[name] = float(share)
+                case _:
+                    raise broken("a wrong share of gradients")
+
+    def _look_back(self) -> None:
+        """The course of gradients, loss and validation accuracy."""
+        self._watched()
+        looks = self._looks
+        losses = [epoch.loss for epoch in self._curve]
+        self._take("loss_slope", loss_slope(losses))
+        self._take("loss_noise", loss_noise(losses))
+        labels = self.dataset.validation_labels[list(looks.rows)]
+        accuracies = []
+        if looks.epochs:
+            for index, outputs in zip(looks.epochs, self._course(len(looks.epochs), len(looks.rows)), strict=True):
+                accuracies.append(score(outputs, labels).accuracy)
+                self._curve[index] = replace(self._curve[index], V_Acc=accuracies[-1])
+        noise = share_noise(accuracies, len(labels)) if self.dataset.task.objective == "classification" else 0.0
+        self._take("best_epoch", best_epoch(looks.epochs, accuracies, self.epochs, noise=noise))
+
+    def _course(self, count: int, rows: int) -> NDArray[np.float32]:
+        """The outputs at the checkpoints."""
+        classes = self.dataset.task.classes
+        return self._outputs(count * rows, "course").reshape(count, rows, classes)
+
+    def _take(self, name: str, reading: Reading) -> None:
+        self._metrics[name] = reading.value
+        if reading.value is None:
+            self._absent[name] = reading.reason
 
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
@@ -167,6 +227,8 @@ class Trial:
             if trained:
                 self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
             self._evaluate()
+            if self._curve:
+                self._look_back()
             if not trained:
                 self._metrics.update(dict.fromkeys(_OF_TRAINING))
                 self._absent.update(dict.fromkeys(_OF_TRAINING, _UNTRAINED))
@@ -174,6 +236,8 @@ class Trial:
                 raise CandidateFailed(
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
                 )
+            else:
+                self._count_active()
             if self.export:
                 self._export()
             else:
@@ -231,15 +295,26 @@ class Trial:
         """The outputs for validation inputs, in the order of ``rows``."""
         return self._outputs(len(rows), split="validation", rows=rows.tolist(), **how)
 
-    def _outputs(self, count: int, **which: object) -> NDArray[np.float32]:
+    def _outputs(self, count: int, command: str = "predict", **which: object) -> NDArray[np.float32]:
         shape = (count, self.dataset.task.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
-        reply = self._call("predict", tensor_limit=limit, **which)
+        reply = self._call(command, tensor_limit=limit, **which)
         try:
             spec = expect(reply.tensors, "logits", "F32", shape)
         except ProtocolError as error:
             raise broken(str(error)) from None
         return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
+
+    def _count_active(self) -> None:
+        """Rectified units that are never active on a batch of validation inputs."""
+        match self._call("activity", rows=self._looks.batch).message:
+            case {"units": 0}:
+                self._absent |= dict.fromkeys(_ACTIVE, "it has no rectified units")
+            case {"units": int(units), "dead_units": int(dead), "dead_layers": int(layers)} if 0 <= dead <= units > 0:
+                self._metrics["dead_units"] = dead / units
+                self._metrics["dead_layers"] = float(max(0, layers))
+            case _:
+                raise broken("a wrong number of units")
 
     def _time(self) -> None:
         self._call("warm", count=WARM_UPS)

@@ -97,9 +97,10 @@ _METRICS = (
         high=1.0,
     ),
     _metric("loss_noise", "spread of the detrended training losses of the epochs", "lower"),
-    _metric("grad_low", "share of parameter tensors with a gradient-to-weight norm below 1e-6", "lower", high=1.0),
-    _metric("grad_high", "share of parameter tensors with a gradient-to-weight norm above 1", "lower", high=1.0),
+    _metric("grad_low", "share of weight tensors with a gradient-to-weight norm below 1e-6", "lower", high=1.0),
+    _metric("grad_high", "share of weight tensors with a gradient-to-weight norm above 1", "lower", high=1.0),
     _metric("dead_units", "share of rectified units never active on a validation batch", "lower", high=1.0),
+    _metric("dead_layers", "rectified layers with more than 90 % of dead units", "lower"),
     _metric("best_epoch", "where validation accuracy peaked: 0 at the first epoch, 1 at the last", None, high=1.0),
     _metric("class_gap", "best minus worst recall of a class on the validation set", "lower", high=1.0),
     _metric("plateau", "iterations since the combined metric last rose", "lower"),
@@ -152,6 +153,9 @@ PRIORITIES = _by_name(_PRIORITIES)
 WEIGHTS = _by_name(_WEIGHTS)
 TERMS = _by_name((*_METRICS, *_THRESHOLDS, *_PRIORITIES, *_WEIGHTS))
 """Every term of the vocabulary by its name."""
+
+DYNAMICS = ("loss_slope", "loss_noise", "grad_low", "grad_high", "dead_units", "dead_layers", "best_epoch", "class_gap")
+"""The metrics that say how a training went, rather than what came of it."""
 
 SETTABLE = _by_name((*_THRESHOLDS, *_PRIORITIES, *_WEIGHTS))
 """What a user may give with ``--set``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from lemonade_es.trainer.measurement import Budget, Epoch
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.trace import trace
+from lemonade_es.trainer.watch import Watch
 
 Reply = tuple[Mapping[str, object], bytes]
 
@@ -70,11 +71,15 @@ class Bench:
         self._model: nn.Module = nn.Identity()
         self._passes: dict[str, Callable[[], object]] = {}
         self._given = b""
+        self._watch = self._watching()
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
             "check": self._check,
             "build": self._build,
             "load": self._load,
             "train": self._train,
+            "gradients": self._tell_gradients,
+            "course": self._tell_course,
+            "activity": self._activity,
             "predict": self._predict,
             "warm": self._warm,
             "pass": self._pass,
@@ -140,19 +145,37 @@ class Bench:
     def _train(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
         torch.set_num_threads(training.threads_for(self._macs, supplies.recipe.batch_size, supplies.threads))
+        self._watch = self._watching(command.get("checkpoints", ()), command.get("rows", ()))
         training.train(
             self._model,
             supplies.data,
             supplies.recipe,
             seed=command["seed"],
             device=supplies.device,
-            on_epoch=self._tell_epoch,
+            on_epoch=self._epoch_ended,
+            on_gradients=self._watch.gradients.look,
         )
         training.prepare(self._model, supplies.device)
         return {}, b""
 
-    def _tell_epoch(self, index: int, epoch: Epoch) -> None:
+    def _watching(self, epochs: Iterable[int] = (), rows: Sequence[int] = ()) -> Watch:
+        supplies = self._supplies
+        mean, std = supplies.data.mean, supplies.data.std
+        return Watch(self._model, supplies.validation, mean, std, supplies.device, frozenset(epochs), rows)
+
+    def _epoch_ended(self, index: int, epoch: Epoch) -> None:
+        self._watch.epoch_ended(index)
         self._say({"epoch": {"index": index, "loss": epoch.loss}})
+
+    def _tell_gradients(self, _: Mapping[str, Any]) -> Reply:
+        return {"low": self._watch.gradients.low, "high": self._watch.gradients.high}, b""
+
+    def _tell_course(self, _: Mapping[str, Any]) -> Reply:
+        """The logits at all checkpoints, one after the other."""
+        return {}, safetensors.torch.save({"logits": self._watch.outputs()})
+
+    def _activity(self, command: Mapping[str, Any]) -> Reply:
+        return asdict(self._watching().activity(command["rows"])), b""
 
     def _predict(self, command: Mapping[str, Any]) -> Reply:
         data = self._supplies.data
