@@ -20,8 +20,8 @@ ABOUT = (
     "What watching costs: the same training with and without a look at the gradients in each epoch, answers to "
     "validation inputs at checkpoints, and the count of dead units, in pairs of changing order, one thread. "
     "`digits` is a first network's training on 8x8 images; the others are two of the reference networks on images of "
-    "CIFAR-10's shape. The ratio is the median over the pairs, its interval a bootstrap; *in it* is the share of the watched "
-    "training's time that passed inside of what watches."
+    "CIFAR-10's shape. The ratio is the median over the pairs, its interval a bootstrap; *in it* is the share of the "
+    "watched training's time that passed inside of what watches."
 )
 FIRST = """
 from torch import nn

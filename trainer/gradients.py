@@ -52,4 +52,4 @@ class GradientWatch:
 
 
 def _norm(tensor: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(tensor.detach(), dtype=torch.float32)
+    return tensor.detach().float().norm()

@@ -310,9 +310,11 @@ class Trial:
         match self._call("activity", rows=self._looks.batch).message:
             case {"units": 0}:
                 self._absent |= dict.fromkeys(_ACTIVE, "it has no rectified units")
-            case {"units": int(units), "dead_units": int(dead), "dead_layers": int(layers)} if 0 <= dead <= units > 0:
+            case {"units": int(units), "dead_units": int(dead), "layers": int(layers), "dead_layers": int(ended)} if (
+                0 <= dead <= units > 0 and 0 <= ended <= layers
+            ):
                 self._metrics["dead_units"] = dead / units
-                self._metrics["dead_layers"] = float(max(0, layers))
+                self._metrics["dead_layers"] = float(ended)
             case _:
                 raise broken("a wrong number of units")
 

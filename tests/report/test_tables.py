@@ -4,7 +4,7 @@ import sqlite3
 
 from lemonade_es.engine.events import IterationEnded, Seconds
 from lemonade_es.engine.journal import DATABASE, Journal
-from lemonade_es.report.tables import run_lines
+from lemonade_es.report.tables import dynamics_table, run_lines
 
 
 def test_a_damaged_run_is_listed_and_hides_no_other(tmp_path):
@@ -15,3 +15,13 @@ def test_a_damaged_run_is_listed_and_hides_no_other(tmp_path):
     database.close()
     assert [(line.run, line.status) for line in run_lines(journal)] == [("2026-a", "unreadable")]
     journal.close()
+
+
+def test_how_each_training_went_has_a_row_with_a_dash_for_what_is_unknown():
+    ended = [IterationEnded(2, "ok", {"dead_units": 0.25, "loss_slope": -0.5}, 1.0, True, Seconds())]
+    table = dynamics_table(ended)
+    cells = {str(column.header): list(column.cells) for column in table.columns}
+    assert cells[""] == ["2"]
+    assert cells["dead_units"] == ["0.25"]
+    assert cells["loss_slope"] == ["-0.5"]
+    assert cells["best_epoch"] == ["-"]

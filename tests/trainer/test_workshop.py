@@ -68,6 +68,18 @@ def test_a_good_candidate_is_trained_scored_timed_and_metered(workshop: Workshop
     assert metrics["S"] == len(trained.weights) / 1e6
 
 
+def test_gradients_before_a_divergence_are_told(workshop: Workshop, good: str) -> None:
+    explosive = good.replace(
+        "    def forward", "        for p in self.parameters():\n            p.data.mul_(1e4)\n\n    def forward"
+    )
+    measurement = workshop.train(explosive, seed=1).measurement
+    assert measurement.failure is not None
+    assert measurement.failure.code == "DIVERGED"
+    assert measurement.metrics["grad_high"] == 1.0
+    assert measurement.metrics["dead_units"] is None
+    assert measurement.absent["best_epoch"] == f"DIVERGED: {measurement.failure.message}"
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(workshop: Workshop, good: str) -> None:
     first, again, other = (workshop.train(good, seed=seed).weights for seed in (5, 5, 6))
     assert first == again
