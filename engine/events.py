@@ -12,6 +12,9 @@ The events of one iteration, in their order::
     Refused            a typed reason, which goes back to the executor
     Accepted           the source passed the ladder
     Measured           what training gave
+    Pruned             why the training was stopped early             (only with `--prune`)
+    Repeated           what training with another seed gave           (only with `--repeats`: for each one more,
+    NoiseEstimated     how far CM differs between seeds                and once in a run)
     IterationEnded     CM, whether it is the best so far, where the time went
 """
 
@@ -219,6 +222,38 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """What training the candidate again, with another seed, gave.
+
+    Attributes:
+        number: of the training; the first one, which is :class:`Measured`, is 1.
+        seed: for weights, order and augmentation.
+        measurement: what was measured; its weights are not kept.
+    """
+
+    iteration: int
+    number: int
+    seed: int
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseEstimated:
+    """How far CM differs between trainings of one network: known well enough from here on, and fixed.
+
+    Attributes:
+        floor: the noise floor: the standard deviation of CM between seeds, pooled within the networks.
+        degrees: its degrees of freedom.
+        networks: the iterations of the networks whose repeats tell it.
+    """
+
+    iteration: int
+    floor: float
+    degrees: int
+    networks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Seconds:
     """Where wall-clock time went; ``overhead`` is everything but training, measuring and the LLM."""
 
@@ -234,12 +269,15 @@ class IterationEnded:
     """The outcome of an iteration.
 
     Attributes:
-        outcome: ``ok``, or the typed reason why there is no complete measurement.
-        metrics: measured and derived metrics; empty if nothing was trained.
+        outcome: ``ok``, ``pruned``, or the typed reason why there is no complete measurement.
+        metrics: measured and derived metrics, means over the trainings; empty if nothing was trained.
         CM: the combined metric, Eq. 1; ``None`` if the candidate cannot be ranked.
         is_best: whether it leads from here on.
-        note: why a candidate with a CM was not ranked, if so.
+        note: why a candidate was not ranked, or what a tie was decided by, if so.
         seconds: where the time went.
+        trainings: how often it was trained and measured.
+        spread: the standard deviation over the trainings, for ``CM`` and each metric that differs between them.
+        tie: the iteration of the leader that CM does not tell it from, if so.
     """
 
     iteration: int
@@ -249,6 +287,9 @@ class IterationEnded:
     is_best: bool
     seconds: Seconds
     note: str | None = None
+    trainings: int = 1
+    spread: Mapping[str, float] = field(default_factory=dict)
+    tie: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +330,8 @@ Event = (
     | Refused
     | Accepted
     | Measured
+    | Repeated
+    | NoiseEstimated
     | IterationEnded
     | RunEnded
     | RunInterrupted

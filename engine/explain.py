@@ -16,7 +16,9 @@ from lemonade_es.engine.events import (
     Advised,
     IterationEnded,
     Measured,
+    NoiseEstimated,
     Refused,
+    Repeated,
     Replied,
     Requested,
     Unanswered,
@@ -41,6 +43,8 @@ class Explanation:
         refused: the refused attempts with their typed reasons.
         accepted: what the patch said and what the census shows; ``None`` if every attempt was refused.
         measured: what training gave.
+        repeated: what training with other seeds gave.
+        noise: the noise floor, if it stood from this iteration on.
         ended: the outcome.
         source_before: the source that was edited.
         source_after: the source that was trained.
@@ -54,6 +58,8 @@ class Explanation:
     refused: tuple[Refused, ...] = ()
     accepted: Accepted | None = None
     measured: Measured | None = None
+    repeated: tuple[Repeated, ...] = ()
+    noise: NoiseEstimated | None = None
     ended: IterationEnded | None = None
     source_before: str | None = None
     source_after: str | None = None
@@ -89,6 +95,8 @@ class Explanation:
         data["patch"] = None if self.accepted is None else _patch(self.accepted)
         data["changed"] = None if self.accepted is None else self._changed(self.accepted)
         data["measured"] = None if self.measured is None else _plain(self.measured.measurement)
+        data["repeated"] = [_plain(again) for again in self.repeated]
+        data["noise"] = None if self.noise is None else _plain(self.noise)
         data["outcome"] = None if self.ended is None else _plain(self.ended)
         return data
 
@@ -169,11 +177,13 @@ _SLOTS: Mapping[type[Any], str] = {
     Refused: "refused",
     Accepted: "accepted",
     Measured: "measured",
+    Repeated: "repeated",
+    NoiseEstimated: "noise",
     IterationEnded: "ended",
 }
 
 
-_EACH = ("unanswered", "replied", "refused")
+_EACH = ("unanswered", "replied", "refused", "repeated")
 """What an iteration may have several of."""
 
 

@@ -26,6 +26,7 @@ def outcome(result: RunResult) -> dict[str, Any]:
         "valid": valid,
         "failed": len(state.ended) - valid,
         "best": _best(result),
+        "noise": None if state.estimated is None else asdict(state.estimated),
         "accuracy": result.started.data.task.accuracy,
         "instructions_per_iteration": state.instructions,
         "seconds": _seconds(result),
@@ -51,6 +52,8 @@ def _best(result: RunResult) -> Mapping[str, Any] | None:
         "iteration": best.iteration,
         "CM": best.CM,
         "metrics": dict(best.metrics),
+        "trainings": len(best.all),
+        "spread": dict(best.spread),
         "model": str(result.model.resolve()) if result.model is not None else None,
         "weights": str(result.weights.resolve()) if result.weights is not None else None,
     }

@@ -23,7 +23,8 @@ from lemonade_es.engine.record import (
     recorded_result,
     rulebook_at,
 )
-from lemonade_es.engine.search import Search, Watcher
+from lemonade_es.engine.roles import Watcher
+from lemonade_es.engine.search import Search
 from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from lemonade_es.engine.advisor import Advisor, RulebookWatch
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.events import (
     Advised,
-    Event,
     IterationEnded,
-    Measured,
     Refused,
     Requested,
     RulebookChanged,
@@ -24,11 +20,15 @@ from lemonade_es.engine.events import (
     Seconds,
 )
 from lemonade_es.engine.ladder import Candidate, Ladder
-from lemonade_es.engine.metric import combined_metric, normalised, reached
+from lemonade_es.engine.metric import reached
+from lemonade_es.engine.ranking import ranked
 from lemonade_es.engine.requests import build_request, instructions_of, matched_facts
+from lemonade_es.engine.roles import Trainer, Watcher
+from lemonade_es.engine.seeds import seed_for
 from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
+from lemonade_es.engine.trainings import Trainings
 from lemonade_es.errors import RulebookError
 from lemonade_es.llm.executor import Executor
 from lemonade_es.llm.request import EditRequest
@@ -36,31 +36,8 @@ from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
+from lemonade_es.trainer.measurement import Budget
 from lemonade_es.vocabulary import settings as resolve_settings
-
-
-class Trainer(Protocol):
-    """What the search needs of a workshop."""
-
-    def check(self, source: str, budget: Budget) -> CheckReport:
-        """Steps 3 to 6 of the ladder."""
-
-    def train(self, source: str, report: CheckReport, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
-        """Train and measure a source that passed the check; ``on_epoch`` is told its number from 0."""
-
-
-class Watcher(Protocol):
-    """Is told what the search does, while it does it."""
-
-    def event(self, event: Event) -> None:
-        """An event was recorded, or read back from the journal by a resume."""
-
-    def doing(self, iteration: int, state: str) -> None:
-        """The search turned to something else: ``asking builtin``, ``checking``, ``training``."""
-
-    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
-        """An epoch of the candidate's training ended; ``number`` counts from 1."""
 
 
 class Search:
@@ -106,6 +83,15 @@ class Search:
         self._watcher = watcher
         self._budget = Budget(parameters=spec.max_parameters, macs=spec.max_macs)
         self.state = SearchState()
+        self._trainings = Trainings(
+            spec=spec,
+            settings=settings,
+            trainer=trainer,
+            tape=tape,
+            artifacts=artifacts,
+            watcher=watcher,
+            state=self.state,
+        )
         self._ladder = Ladder(
             executor,
             lambda source: trainer.check(source, self._budget),
@@ -211,7 +197,7 @@ class Search:
             base=base,
             instructions=instructions_of(advised, self._advisor.rulebook),
             history=self.state.history,
-            seed=_seed(self._spec.seed, "request", self.iteration),
+            seed=seed_for(self._spec.seed, "request", self.iteration),
             matched=matched_facts(advised),
         )
         data = request.to_json()
@@ -220,48 +206,30 @@ class Search:
         return request
 
     def _train(self, candidate: Candidate) -> Network:
-        measured = self._tape.recall(Measured)
-        if measured is None:
-            self._doing("training")
-            trained = self._trainer.train(
-                candidate.source,
-                candidate.accepted.check,
-                seed=_seed(self._spec.seed, "training", 0),
-                on_epoch=lambda number, epoch: self._watcher.epoch(self.iteration, number + 1, epoch),
-            )
-            weights = None if trained.weights is None else self._artifacts.put(trained.weights, ".safetensors")
-            measured = self._tape.record(Measured(self.iteration, trained.measurement, weights))
-            self._elsewhere += trained.measurement.training_seconds + trained.measurement.measuring_seconds
-        metrics = dict(measured.measurement.metrics)
-        metrics.update(normalised(metrics, self._settings))
-        failed = measured.measurement.failure is not None
-        network = Network(
-            iteration=self.iteration,
-            source=candidate.source,
-            accepted=candidate.accepted,
-            metrics=metrics,
-            CM=None if failed else combined_metric(metrics, self._settings),
-            measurement=measured.measurement,
-            weights=measured.weights,
-        )
+        self._trainings.seconds = 0.0
+        network = self._trainings.train(self.iteration, candidate)
+        self._elsewhere += self._trainings.seconds
         self.state.trained(network)
         return network
 
     def _judged(self, network: Network | None, refusal: str | None, overhead: float) -> IterationEnded:
-        measurement = network.measurement if network is not None else None
-        training = measurement.training_seconds if measurement is not None else 0.0
-        measuring = measurement.measuring_seconds if measurement is not None else 0.0
+        trainings = network.all if network is not None else ()
+        training = sum((item.training_seconds for item in trainings), 0.0)
+        measuring = sum((item.measuring_seconds for item in trainings), 0.0)
         llm = self.state.llm_seconds
-        leads, note = outranks(network, self.state.best, self._settings)
-        failure = measurement.failure if measurement is not None else None
+        standing = ranked(network, self.state, self._settings)
+        failure = network.measurement.failure if network is not None else None
         return IterationEnded(
             iteration=self.iteration,
             outcome=refusal or (failure.code if failure is not None else "ok"),
             metrics=network.metrics if network is not None else {},
             CM=network.CM if network is not None else None,
-            is_best=leads,
+            is_best=standing.leads,
             seconds=Seconds(training + measuring + llm + overhead, training, measuring, llm, overhead),
-            note=note,
+            note=standing.note,
+            trainings=len(trainings),
+            spread=network.spread if network is not None else {},
+            tie=standing.tie,
         )
 
     def _answered(self, answer: Answer, *, new: bool) -> None:
@@ -271,39 +239,3 @@ class Search:
 
     def _doing(self, state: str) -> None:
         self._watcher.doing(self.iteration, state)
-
-
-def outranks(
-    network: Network | None, best: Network | None, settings: Mapping[str, float | None]
-) -> tuple[bool, str | None]:
-    """Whether a network takes the lead: a higher CM, or the same with fewer parameters.
-
-    Where energy counts, a measured figure is never ranked against an estimated one.
-
-    Returns:
-        The verdict, and why the network was not ranked, if it was not.
-    """
-    if network is None:
-        return False, None
-    if network.CM is None:
-        return False, "it has no CM: a metric with a weight is missing" if not network.failed else None
-    if best is None or best.CM is None:
-        return True, None
-    if settings.get("WE"):
-        mine, theirs = _provenance(network.measurement), _provenance(best.measurement)
-        if mine != theirs:
-            return False, f"its energy is {mine}, that of the best is {theirs}: not comparable"
-    if network.CM != best.CM:
-        return network.CM > best.CM, None
-    return (network.metrics.get("P") or 0.0) < (best.metrics.get("P") or 0.0), None
-
-
-def _provenance(measurement: Measurement) -> str:
-    phases = ("training", "validation")  # those that CM counts
-    return "/".join(sorted({measurement.energy[phase].provenance for phase in phases if phase in measurement.energy}))
-
-
-def _seed(seed: int, purpose: str, number: int) -> int:
-    """A seed for one purpose, below 2**31: independent draws that follow from the run's seed alone."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{number}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1

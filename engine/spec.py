@@ -78,6 +78,7 @@ class RunSpec:
         resize: side of the square that images are scaled to.
         max_parameters: no candidate may have more.
         max_macs: no candidate may need more multiply-accumulates for one input.
+        repeats: trainings of a candidate that may lead, each with another seed.
         candidate_seconds: a candidate that trains longer is a recorded failure.
         seed: of everything.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -120,6 +121,7 @@ class RunSpec:
     resize: int | None = None
     max_parameters: int | None = None
     max_macs: int | None = None
+    repeats: int = 1
     candidate_seconds: float = 3600.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -146,6 +148,7 @@ _AT_LEAST_ONE = (
     "max_parameters",
     "max_macs",
     "max_llm_calls",
+    "repeats",
     "llm_max_tokens",
     "llm_context",
 )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lemonade_es.engine.bill import Answer, Bill
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Seconds
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded, NoiseEstimated, Seconds
+from lemonade_es.engine.noise import Noise
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.llm.request import Attempt
 from lemonade_es.trainer.measurement import Measurement
@@ -16,7 +17,19 @@ _TOLD = ("T_Acc", "V_Acc", "F", "P")  # what a request tells of earlier iteratio
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that was trained, with what was measured on it."""
+    """A network that was trained, with what was measured on it.
+
+    Attributes:
+        iteration: the one that made it.
+        source: its source.
+        accepted: what the ladder said of it.
+        metrics: measured and derived; means, where it was trained more than once.
+        CM: the combined metric of these.
+        measurement: what its first training gave.
+        weights: the artifact with the weights of its first training.
+        repeats: what its other trainings gave.
+        spread: the standard deviation over the trainings, for ``CM`` and each metric that differs between them.
+    """
 
     iteration: int
     source: str
@@ -25,11 +38,23 @@ class Network:
     CM: float | None
     measurement: Measurement
     weights: str | None
+    repeats: tuple[Measurement, ...] = ()
+    spread: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
-        """Whether its training or measuring did not come to its end."""
+        """Whether its first training or measuring did not come to its end."""
         return self.measurement.failure is not None
+
+    @property
+    def all(self) -> tuple[Measurement, ...]:
+        """What each of its trainings gave."""
+        return self.measurement, *self.repeats
+
+    @property
+    def broken(self) -> int:
+        """How many of its repeats did not come to their end."""
+        return sum(item.failure is not None for item in self.repeats)
 
 
 @dataclass(slots=True)
@@ -39,6 +64,7 @@ class SearchState:
     Attributes:
         current: the last network that was trained, whether that went well or not.
         best: the leader by CM.
+        peak: the highest CM of a network that was ranked; a leader by a tie lies below it.
         plateau: iterations since the leader changed.
         failures_in_a_row: networks in a row whose training failed.
         architectures: digests of all accepted networks and the iteration of each.
@@ -47,12 +73,15 @@ class SearchState:
         ended: the outcomes, one an iteration.
         spent: energy of training and evaluation so far.
         device: how measuring on the user's device went.
+        noise: what repeated trainings tell of the noise of CM.
+        estimated: the noise floor, once it stands.
         bill: what the executors' calls came to so far.
         llm_seconds: waited for the executor in the iteration under way.
     """
 
     current: Network | None = None
     best: Network | None = None
+    peak: float | None = None
     plateau: int = 0
     failures_in_a_row: int = 0
     architectures: dict[str, int] = field(default_factory=dict)
@@ -61,6 +90,8 @@ class SearchState:
     ended: list[IterationEnded] = field(default_factory=list)
     spent: EnergyTally = field(default_factory=EnergyTally)
     device: DeviceTally = field(default_factory=DeviceTally)
+    noise: Noise = field(default_factory=Noise)
+    estimated: NoiseEstimated | None = None
     bill: Bill = field(default_factory=Bill)
     llm_seconds: float = 0.0
 
@@ -74,6 +105,11 @@ class SearchState:
         if self.best is not None and (start_from == "best" or given_up):
             return self.best
         return self.current
+
+    @property
+    def floor(self) -> float | None:
+        """Differences of CM below this are noise; ``None`` while that is not known."""
+        return self.estimated.floor if self.estimated is not None else None
 
     @property
     def cost(self) -> float:
@@ -92,8 +128,9 @@ class SearchState:
         if network.accepted.check.architecture is not None:
             self.architectures[network.accepted.check.architecture] = network.iteration
         self.failures_in_a_row = self.failures_in_a_row + 1 if network.failed else 0
-        self.spent.heard(network.measurement)
-        self.device.heard(network.measurement)
+        for measurement in network.all:
+            self.spent.heard(measurement)
+            self.device.heard(measurement)
 
     def end(self, ended: IterationEnded, advised: Advised | None, network: Network | None) -> None:
         """Close an iteration."""
@@ -105,6 +142,8 @@ class SearchState:
             self.best, self.plateau = network, 0
         elif self.best is not None:
             self.plateau += 1
+        if ended.CM is not None and (ended.is_best or ended.tie is not None):
+            self.peak = ended.CM if self.peak is None else max(self.peak, ended.CM)
         self.history.append(
             Attempt(
                 iteration=ended.iteration,

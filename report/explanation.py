@@ -21,6 +21,7 @@ from lemonade_es.engine.whatif import recorded_decision
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.task import ACCURACY
 from lemonade_es.vocabulary import CENSUS, METRICS
 
@@ -259,10 +260,27 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
         yield f"Outcome: {ended.outcome}{f': {failure.message}' if failure is not None else ''}"
     names = [name for name in METRICS if ended.metrics.get(name) is not None]
     yield from _wrapped("Measured: ", [f"{name} = {value(name, ended.metrics[name], unit=True)}" for name in names])
-    cm = UNKNOWN if ended.CM is None else f"{ended.CM:.4f}"
-    yield f"CM = {cm}{', the best so far' if ended.is_best else ''}{f' ({ended.note})' if ended.note else ''}"
+    yield from _trainings(explanation, ended)
+    note = f" ({ended.note})" if ended.note else ""
+    yield f"CM = {combined(ended)}{', the best so far' if ended.is_best else ''}{note}"
+    if explanation.noise is not None:
+        yield noise_told(explanation.noise)
     seconds = ended.seconds
     yield (
         f"Time: {duration(seconds.total)} (training {duration(seconds.training)}, measuring "
         f"{duration(seconds.measuring)}, executor {duration(seconds.llm)}, all else {duration(seconds.overhead)})"
     )
+
+
+def _trainings(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
+    """How often the network was trained, with which seeds, and how far that differs."""
+    if not explanation.repeated:
+        return
+    seeds = ", ".join(str(again.seed) for again in explanation.repeated)
+    yield f"Trained {ended.trainings} times, again with the seeds {seeds}: the measured values are means"
+    for again in explanation.repeated:
+        failure = again.measurement.failure
+        if failure is not None:
+            yield f"  training {again.number} failed: {failure.code}: {failure.message}"
+    told = [f"{name} {value(name, spread)}" for name, spread in ended.spread.items() if name in METRICS]
+    yield from _wrapped("Spread:   ", told)

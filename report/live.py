@@ -16,7 +16,9 @@ from lemonade_es.engine.events import (
     Event,
     IterationEnded,
     Measured,
+    NoiseEstimated,
     Refused,
+    Repeated,
     Replied,
     RulebookChanged,
     RulebookKept,
@@ -27,6 +29,7 @@ from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
+from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.task import SHORT_R2
 from lemonade_es.trainer.measurement import Epoch
@@ -101,11 +104,15 @@ class PlainView(SilentView):
             self._say(f"iteration {event.iteration}: no answer: {event.message}")
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
-        elif isinstance(event, Measured):
+        elif isinstance(event, Measured | Repeated):
+            if isinstance(event, Repeated):
+                self._say(f"iteration {event.iteration}: {_repeated(event)}")
             if event.measurement.device is not None and (failure := event.measurement.device.failure) is not None:
                 self._say(f"iteration {event.iteration}: not measured on the device: {failure.message}")
             if (warning := self._device.heard(event.measurement)) is not None:
                 self._say(f"warning: {warning}")
+        elif isinstance(event, NoiseEstimated):
+            self._say(f"iteration {event.iteration}: {noise_told(event)}")
         elif isinstance(event, RulebookChanged | RulebookKept):
             self._say(f"iteration {event.iteration}: {_rulebook(event)}")
         elif isinstance(event, IterationEnded):
@@ -115,10 +122,10 @@ class PlainView(SilentView):
     def _outcome(self, ended: IterationEnded) -> str:
         done = weighted(self._weights) or ("first network" if ended.iteration == 1 else "no instruction")
         shown = "  ".join(f"{name} {value(name, ended.metrics.get(name))}" for name in ("V_Acc", "T_Acc", "F", "P"))
-        cm = UNKNOWN if ended.CM is None else f"{ended.CM:.4f}"
         head = "" if ended.outcome == "ok" else f"{ended.outcome}  "
         tail = f"  [{done}]  {duration(ended.seconds.total)}{_paid(self._bill)}"
-        return f"{head}{shown}  CM {cm}{'  best' if ended.is_best else ''}{tail}"
+        tie = f"  ({ended.note})" if ended.tie is not None and ended.note else ""
+        return f"{head}{shown}  CM {combined(ended)}{'  best' if ended.is_best else ''}{tie}{tail}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -145,6 +152,7 @@ class LiveView(SilentView):
         self._bill = Bill()
         self._device = DeviceTally()
         self._warning: str | None = None
+        self._noise: NoiseEstimated | None = None
         # last: it draws at once
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
@@ -177,7 +185,10 @@ class LiveView(SilentView):
             self._problem = f"no answer: {event.message}"
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
-        elif isinstance(event, Measured):
+        elif isinstance(event, NoiseEstimated):
+            self._noise = event
+        elif isinstance(event, Measured | Repeated):
+            self._epoch, self._loss = 0, None
             warning = self._device.heard(event.measurement)
             self._warning = (self._warning or warning) if self._device.in_a_row else None
         elif isinstance(event, RulebookChanged | RulebookKept):
@@ -215,7 +226,10 @@ class LiveView(SilentView):
         if self._ended:
             parts.append(self._measures(self._ended[-1]))
             best = self._best.iteration if self._best is not None else None
-            parts.append(iterations_table(self._ended, self._instructions, best=best, last=12))
+            floor = self._noise.floor if self._noise is not None else None
+            parts.append(iterations_table(self._ended, self._instructions, best=best, last=12, floor=floor))
+        if self._noise is not None:
+            parts.append(Text(noise_told(self._noise), "dim"))
         return Group(*parts)
 
     def _status(self) -> Text:
@@ -290,6 +304,13 @@ def _isolation(started: RunStarted) -> str:
 def _paid(bill: Bill) -> str:
     """What the calls have cost so far, if they cost anything."""
     return f"  {bill.known_usd:.4f} USD" if bill.known_usd else ""
+
+
+def _repeated(event: Repeated) -> str:
+    measurement = event.measurement
+    if measurement.failure is not None:
+        return f"training {event.number}, with another seed, failed: {measurement.failure.message}"
+    return f"trained again with another seed ({event.number}): V_Acc {value('V_Acc', measurement.metrics.get('V_Acc'))}"
 
 
 def _rulebook(event: RulebookChanged | RulebookKept) -> str:

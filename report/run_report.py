@@ -16,6 +16,8 @@ from lemonade_es.engine.events import (
     Advised,
     IterationEnded,
     Measured,
+    NoiseEstimated,
+    Repeated,
     RunEnded,
     RunInterrupted,
     RunResumed,
@@ -26,6 +28,7 @@ from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.noise import noise_told
 from lemonade_es.report.tables import dynamics_table, iterations_table
 from lemonade_es.vocabulary import DYNAMICS
 
@@ -48,6 +51,7 @@ class RunReport:
         executors: the account of each.
         spent: energy of training and evaluation.
         measured_there: how measuring on the user's device went.
+        noise: the noise floor, once it stood.
     """
 
     run: str
@@ -63,6 +67,7 @@ class RunReport:
     executors: tuple[Account, ...]
     spent: EnergyTally
     measured_there: DeviceTally
+    noise: NoiseEstimated | None = None
 
     @property
     def best(self) -> IterationEnded | None:
@@ -97,6 +102,7 @@ class RunReport:
             "energy": begun.energy,
             "energy_spent": self.spent.to_json(self.spec.grid_gco2e_per_kwh),
             "measured_on_device": {"asked": self.measured_there.asked, "failed": self.measured_there.failed},
+            "noise": None if self.noise is None else asdict(self.noise),
             "versions": dict(begun.versions),
             "best": best.iteration if best is not None else None,
             "iterations": [asdict(item) | {"instructions": dict(given)} for item, given in rows],
@@ -114,7 +120,7 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
     ended = tuple(event for event in events if isinstance(event, IterationEnded))
     spent, measured_there = EnergyTally(), DeviceTally()
     for event in events:
-        if isinstance(event, Measured):
+        if isinstance(event, Measured | Repeated):
             spent.heard(event.measurement)
             measured_there.heard(event.measurement)
     return RunReport(
@@ -131,6 +137,7 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
         executors=accounts(events, spec.repairs),
         spent=spent,
         measured_there=measured_there,
+        noise=next((event for event in events if isinstance(event, NoiseEstimated)), None),
     )
 
 
@@ -139,7 +146,8 @@ def report_page(report: RunReport) -> RenderableType:
     parts: list[RenderableType] = [Text(line) for line in _head(report)]
     if report.ended:
         leader = report.best.iteration if report.best is not None else None
-        parts += [Text(), iterations_table(report.ended, report.instructions, best=leader)]
+        floor = report.noise.floor if report.noise is not None else None
+        parts += [Text(), iterations_table(report.ended, report.instructions, best=leader, floor=floor)]
         if any(item.metrics.get(name) is not None for item in report.ended for name in DYNAMICS):
             parts += [Text(), Text("how the training went", "bold"), dynamics_table(report.ended)]
     for account in report.executors:
@@ -165,6 +173,8 @@ def _head(report: RunReport) -> Iterator[str]:
     yield f"options: {', '.join(_options(report.spec)) or 'the defaults'}"
     yield f"on: {begun.device}, isolation {begun.isolation}, energy {begun.energy}"
     yield f"energy spent: {report.spent.told(report.spec.grid_gco2e_per_kwh)}"
+    if report.noise is not None:
+        yield noise_told(report.noise)
     there = report.measured_there
     if there.asked:
         yield f"measured on a device: {there.asked - there.failed} of {there.asked} networks"

@@ -11,6 +11,7 @@ from rich.text import Text
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.record import RunResult
 from lemonade_es.report.formats import duration, value
+from lemonade_es.report.noise import noise_told, still_unknown
 from lemonade_es.report.tables import iterations_table
 
 _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
@@ -34,7 +35,7 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     parts: list[RenderableType] = []
     if state.ended:
         leader = best.iteration if best is not None else None
-        parts += [iterations_table(state.ended, state.instructions, best=leader), Text()]
+        parts += [iterations_table(state.ended, state.instructions, best=leader, floor=state.floor), Text()]
     if result.end is not None:
         parts.append(Text(f"{result.end.status}: {result.end.reason}", "bold"))
     seconds = state.seconds
@@ -48,6 +49,8 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     )
     spec = result.started.spec
     parts.append(Text(f"energy {state.spent.told(spec.grid_gco2e_per_kwh)}", "dim"))
+    if spec.repeats > 1:
+        parts.append(Text(noise_told(state.estimated) if state.estimated else still_unknown(state.noise), "dim"))
     if state.device.failed:
         parts.append(Text(f"measuring on the device failed for {state.device.failed} of {state.device.asked} networks"))
     if best is None:
@@ -56,7 +59,8 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     if result.started.data.task.objective == "regression":
         parts.append(Text(f"accuracy is {result.started.data.task.accuracy}", "dim"))
     told = "  ".join(f"{name} {value(name, best.metrics.get(name), unit=True)}" for name in _TOLD)
-    parts.append(Text(f"best: iteration {best.iteration}, {told}"))
+    times = f" (means over {len(best.all)} trainings)" if best.repeats else ""
+    parts.append(Text(f"best: iteration {best.iteration}, {told}{times}"))
     for label, path in (("network", result.model), ("weights", result.weights)):
         if path is not None:
             parts.append(Text(f"{label}: {path}", overflow="fold"))

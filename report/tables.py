@@ -14,9 +14,11 @@ from lemonade_es.engine.journal import Entry, Journal, started
 from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.errors import StoreError
 from lemonade_es.report.formats import UNKNOWN, value
+from lemonade_es.report.noise import combined, standing
 from lemonade_es.task import Objective
 from lemonade_es.vocabulary import DYNAMICS
 
+_STYLES = {"best": "bold green", "tie": "dim"}
 _SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")
 
 
@@ -26,14 +28,16 @@ def iterations_table(
     *,
     best: int | None,
     last: int | None = None,
+    floor: float | None = None,
 ) -> Table:
-    """One row an iteration: instructions carried out, metrics, CM; the best one marked.
+    """One row an iteration: instructions carried out, metrics, CM; the best one marked, and those it ties with.
 
     Args:
         ended: the outcomes.
         instructions: the weights of each iteration, as long as ``ended``.
         best: the iteration that leads.
         last: show only so many rows.
+        floor: the noise floor of CM, where it is known.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", justify="right")
@@ -43,15 +47,17 @@ def iterations_table(
     table.add_column("CM", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     rows = list(zip(ended, instructions, strict=True))
+    leader = next((item for item in ended if item.iteration == best), None)
     for item, given in rows[-last:] if last is not None else rows:
-        leads = item.iteration == best
+        leads = item is leader
+        told = standing(item, leader, floor)
         cells = [value(name, item.metrics.get(name)) for name in _SHOWN]
         table.add_row(
             str(item.iteration),
             " ".join(given) or ("first network" if item.iteration == 1 else UNKNOWN),
             *cells,
-            UNKNOWN if item.CM is None else f"{item.CM:.4f}",
-            Text("best", "bold green") if leads else Text("" if item.outcome == "ok" else item.outcome, "red"),
+            combined(item),
+            Text(told, _STYLES.get(told, "red")),
             style="bold" if leads else None,
         )
     return table

@@ -11,7 +11,7 @@ from lemonade_es.engine.account import accounts
 from lemonade_es.engine.events import Accepted, Asked, IterationEnded, Refused, Replied, Unanswered
 from lemonade_es.engine.explain import explain
 from lemonade_es.engine.record import recorded_replies
-from lemonade_es.engine.search import _seed
+from lemonade_es.engine.seeds import seed_for
 from lemonade_es.engine.sent import prompt_sent
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import CallFaultError, ExecutorError, StoreError
@@ -23,7 +23,7 @@ from lemonade_es.llm.providers.replay import ReplayExecutor
 
 SKIPPED = ("ACL", "ADL", "AMK", "AMN", "ASC", "AWI", "RD")
 BAD, ITERATIONS = "no json", 2
-FRESH = {_seed(0, "request", iteration) + 1: iteration for iteration in range(1, ITERATIONS + 1)}
+FRESH = {seed_for(0, "request", iteration) + 1: iteration for iteration in range(1, ITERATIONS + 1)}
 """The iterations by the seed of their fresh samples."""
 FULL = CallFaultError("overloaded", "full", where="chat:m", hint="resume later")
 

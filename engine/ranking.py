@@ -1,0 +1,96 @@
+"""Which of two networks leads: by CM, and where that does not tell them apart, by size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lemonade_es.engine.state import Network, SearchState
+from lemonade_es.trainer.measurement import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A network beside the leader.
+
+    Attributes:
+        leads: whether it takes the lead.
+        tie: the iteration of the leader that CM does not tell it from, if so.
+        note: why it was not ranked, or what a tie was decided by.
+    """
+
+    leads: bool
+    tie: int | None = None
+    note: str | None = None
+
+
+def ranked(network: Network | None, state: SearchState, settings: Mapping[str, float | None]) -> Standing:
+    """Where a network stands: it leads with a higher CM, or with fewer parameters where CM does not tell.
+
+    CM does not tell two networks apart if they differ by less than the noise floor, where that is known. So that
+    a row of ties does not lead downwards, a tie is won only by a network that also ties with the highest CM so far.
+    Where energy counts, a measured figure is never ranked against an estimated one.
+    """
+    best = state.best
+    if network is None or network.CM is None or network.broken:
+        return Standing(False, note=_unranked(network))
+    if best is None or best.CM is None:
+        return Standing(True)
+    if (unlike := incomparable(network, best, settings)) is not None:
+        return Standing(False, note=unlike)
+    if not _tied(network.CM, best.CM, state.floor):
+        return Standing(network.CM > best.CM)
+    smaller = (network.metrics.get("P") or 0.0) < (best.metrics.get("P") or 0.0)
+    peak = best.CM if state.peak is None else state.peak
+    near = peak <= network.CM or _tied(network.CM, peak, state.floor)
+    return Standing(smaller and near, best.iteration, _decided(network.CM - best.CM, best, state, smaller, near))
+
+
+def challenges(network: Network, state: SearchState, settings: Mapping[str, float | None]) -> bool:
+    """Whether a network, trained once, may lead: its CM is above the leader's, or less than a noise floor below.
+
+    While the noise floor is not known, every network with a CM is: its trainings tell the noise.
+    """
+    if network.CM is None:
+        return False
+    best = state.best
+    if state.floor is None or best is None or best.CM is None:
+        return True
+    above = network.CM > best.CM or _tied(network.CM, best.CM, state.floor)
+    return above and incomparable(network, best, settings) is None
+
+
+def incomparable(network: Network, best: Network, settings: Mapping[str, float | None]) -> str | None:
+    """Why two networks must not be ranked against each other, if so."""
+    if not settings.get("WE"):
+        return None
+    mine, theirs = _provenance(network.measurement), _provenance(best.measurement)
+    return None if mine == theirs else f"its energy is {mine}, that of the best is {theirs}: not comparable"
+
+
+def _unranked(network: Network | None) -> str | None:
+    if network is None or network.failed:
+        return None
+    if network.broken:
+        return f"{network.broken} of its {len(network.all)} trainings failed"
+    return "it has no CM: a metric with a weight is missing"
+
+
+def _tied(one: float, other: float, floor: float | None) -> bool:
+    return one == other or (floor is not None and abs(one - other) < floor)
+
+
+def _decided(difference: float, best: Network, state: SearchState, smaller: bool, near: bool) -> str | None:
+    if state.floor is None:
+        return None
+    tie = (
+        f"a tie with iteration {best.iteration}: CM differs by {difference:+.4f}, the noise floor is {state.floor:.4f}"
+    )
+    if not smaller:
+        return f"{tie}, and it is not smaller"
+    return f"{tie}, and it is smaller" if near else f"{tie}; it is smaller, but the highest CM so far is not within it"
+
+
+def _provenance(measurement: Measurement) -> str:
+    phases = ("training", "validation")  # those that CM counts
+    return "/".join(sorted({measurement.energy[phase].provenance for phase in phases if phase in measurement.energy}))

@@ -1,0 +1,132 @@
+"""The trainings of a candidate: one, or with ``--repeats`` several with other seeds for one that may lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.events import Measured, NoiseEstimated, Repeated
+from lemonade_es.engine.ladder import Candidate
+from lemonade_es.engine.metric import combined_metric, normalised
+from lemonade_es.engine.noise import averaged
+from lemonade_es.engine.ranking import challenges
+from lemonade_es.engine.roles import Trainer, Watcher
+from lemonade_es.engine.seeds import seed_for
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.state import Network, SearchState
+from lemonade_es.engine.tape import Tape
+from lemonade_es.trainer.measurement import Epoch, Measurement, Trained
+
+Settings = Mapping[str, float | None]
+
+
+class Trainings:
+    """Trains candidates, as often as the options say, and keeps what came of it; recorded trainings are read back.
+
+    Args:
+        spec: the options.
+        settings: thresholds and weights that CM is taken with.
+        trainer: who trains.
+        tape: the journal.
+        artifacts: where weights go.
+        watcher: is told what is trained.
+        state: what the search knows; the noise floor is put there.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: RunSpec,
+        settings: Settings,
+        trainer: Trainer,
+        tape: Tape,
+        artifacts: Artifacts,
+        watcher: Watcher,
+        state: SearchState,
+    ) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._trainer = trainer
+        self._tape = tape
+        self._artifacts = artifacts
+        self._watcher = watcher
+        self._state = state
+        self.seconds = 0.0
+        """Of the trainings and measurings that were done since this was last set to 0, and not read back."""
+
+    def train(self, iteration: int, candidate: Candidate) -> Network:
+        """Train and measure a candidate, again with other seeds if it may lead."""
+        measured = self._tape.recall(Measured)
+        if measured is None:
+            self._watcher.doing(iteration, "training")
+            trained = self._trained(iteration, candidate, 1)
+            weights = None if trained.weights is None else self._artifacts.put(trained.weights, ".safetensors")
+            measured = self._tape.record(Measured(iteration, trained.measurement, weights))
+        once = self._network(iteration, candidate, measured, ())
+        if self._spec.repeats == 1 or not challenges(once, self._state, self._settings):
+            return once
+        repeats = [self._repeat(iteration, candidate, number) for number in range(2, self._spec.repeats + 1)]
+        network = self._network(iteration, candidate, measured, tuple(repeats))
+        self._hear_noise(network)
+        return network
+
+    def _repeat(self, iteration: int, candidate: Candidate, number: int) -> Measurement:
+        recorded = self._tape.recall(Repeated)
+        if recorded is None:
+            self._watcher.doing(iteration, f"training again with another seed, {number} of {self._spec.repeats}")
+            measurement = self._trained(iteration, candidate, number).measurement
+            recorded = self._tape.record(Repeated(iteration, number, self._seed(number), measurement))
+        return recorded.measurement
+
+    def _trained(self, iteration: int, candidate: Candidate, number: int) -> Trained:
+        trained = self._trainer.train(
+            candidate.source,
+            candidate.accepted.check,
+            seed=self._seed(number),
+            on_epoch=self._teller(iteration),
+        )
+        self.seconds += trained.measurement.training_seconds + trained.measurement.measuring_seconds
+        return trained
+
+    def _teller(self, iteration: int) -> Callable[[int, Epoch], None]:
+        return lambda number, epoch: self._watcher.epoch(iteration, number + 1, epoch)
+
+    def _seed(self, number: int) -> int:
+        """The same for all candidates, so that differences are due to the networks."""
+        return seed_for(self._spec.seed, "training", number - 1)
+
+    def _network(
+        self, iteration: int, candidate: Candidate, measured: Measured, repeats: tuple[Measurement, ...]
+    ) -> Network:
+        first = measured.measurement
+        sound = [first, *(item for item in repeats if item.failure is None)]
+        mean = averaged([self._metrics(item) for item in sound])
+        return Network(
+            iteration=iteration,
+            source=candidate.source,
+            accepted=candidate.accepted,
+            metrics={name: value for name, value in mean.metrics.items() if name != "CM"},
+            CM=mean.metrics["CM"],
+            measurement=first,
+            weights=measured.weights,
+            repeats=repeats,
+            spread=mean.spread,
+        )
+
+    def _metrics(self, measurement: Measurement) -> dict[str, float | None]:
+        """Measured and derived metrics of one training, and its CM."""
+        metrics = dict(measurement.metrics)
+        metrics.update(normalised(metrics, self._settings))
+        metrics["CM"] = None if measurement.failure is not None else combined_metric(metrics, self._settings)
+        return metrics
+
+    def _hear_noise(self, network: Network) -> None:
+        state = self._state
+        values = [value for item in network.all if (value := self._metrics(item)["CM"]) is not None]
+        state.noise.heard(network.iteration, values)
+        if state.estimated is not None or state.noise.floor is None:
+            return
+        noise = state.noise
+        state.estimated = self._tape.recall(NoiseEstimated) or self._tape.record(
+            NoiseEstimated(network.iteration, state.noise.floor, noise.degrees, tuple(noise.networks))
+        )
