@@ -222,6 +222,32 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """The training of the candidate was stopped: it neither failed nor can it become the best.
+
+    Attributes:
+        epoch: how many it had.
+        epochs: how many it would have had.
+        rank: of its summed training loss among those of all networks that came as far.
+        of: how many these are, itself counted.
+        extrapolated: the accuracy that its losses speak of at the last epoch.
+        ceiling: CM under optimistic assumptions.
+        leader: the iteration whose CM is above that.
+        reason: the same in words.
+    """
+
+    iteration: int
+    epoch: int
+    epochs: int
+    rank: int
+    of: int
+    extrapolated: float
+    ceiling: float
+    leader: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Repeated:
     """What training the candidate again, with another seed, gave.
 
@@ -330,6 +356,7 @@ Event = (
     | Refused
     | Accepted
     | Measured
+    | Pruned
     | Repeated
     | NoiseEstimated
     | IterationEnded

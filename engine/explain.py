@@ -17,6 +17,7 @@ from lemonade_es.engine.events import (
     IterationEnded,
     Measured,
     NoiseEstimated,
+    Pruned,
     Refused,
     Repeated,
     Replied,
@@ -43,6 +44,7 @@ class Explanation:
         refused: the refused attempts with their typed reasons.
         accepted: what the patch said and what the census shows; ``None`` if every attempt was refused.
         measured: what training gave.
+        pruned: why its training was stopped, if it was.
         repeated: what training with other seeds gave.
         noise: the noise floor, if it stood from this iteration on.
         ended: the outcome.
@@ -58,6 +60,7 @@ class Explanation:
     refused: tuple[Refused, ...] = ()
     accepted: Accepted | None = None
     measured: Measured | None = None
+    pruned: Pruned | None = None
     repeated: tuple[Repeated, ...] = ()
     noise: NoiseEstimated | None = None
     ended: IterationEnded | None = None
@@ -95,6 +98,7 @@ class Explanation:
         data["patch"] = None if self.accepted is None else _patch(self.accepted)
         data["changed"] = None if self.accepted is None else self._changed(self.accepted)
         data["measured"] = None if self.measured is None else _plain(self.measured.measurement)
+        data["pruned"] = None if self.pruned is None else _plain(self.pruned)
         data["repeated"] = [_plain(again) for again in self.repeated]
         data["noise"] = None if self.noise is None else _plain(self.noise)
         data["outcome"] = None if self.ended is None else _plain(self.ended)
@@ -177,6 +181,7 @@ _SLOTS: Mapping[type[Any], str] = {
     Refused: "refused",
     Accepted: "accepted",
     Measured: "measured",
+    Pruned: "pruned",
     Repeated: "repeated",
     NoiseEstimated: "noise",
     IterationEnded: "ended",

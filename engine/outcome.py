@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from lemonade_es.engine.pruning import saved_seconds
 from lemonade_es.engine.record import RunResult
 
 
@@ -18,13 +19,16 @@ def outcome(result: RunResult) -> dict[str, Any]:
     """
     state = result.state
     valid = sum(1 for ended in state.ended if ended.outcome == "ok")
+    pruned = [network.measurement for network in state.networks if network.pruned is not None]
     return {
         "run": result.run,
         "status": result.end.status if result.end is not None else "stopped",
         "reason": result.end.reason if result.end is not None else "interrupted",
         "iterations": len(state.ended),
         "valid": valid,
-        "failed": len(state.ended) - valid,
+        "failed": len(state.ended) - valid - len(pruned),
+        "pruned": len(pruned),
+        "pruning_saved_seconds": round(sum(saved_seconds(item, result.started.recipe.epochs) for item in pruned), 4),
         "best": _best(result),
         "noise": None if state.estimated is None else asdict(state.estimated),
         "accuracy": result.started.data.task.accuracy,

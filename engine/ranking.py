@@ -71,6 +71,8 @@ def incomparable(network: Network, best: Network, settings: Mapping[str, float |
 def _unranked(network: Network | None) -> str | None:
     if network is None or network.failed:
         return None
+    if network.pruned is not None:
+        return network.pruned.reason
     if network.broken:
         return f"{network.broken} of its {len(network.all)} trainings failed"
     return "it has no CM: a metric with a weight is missing"

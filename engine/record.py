@@ -69,6 +69,7 @@ def recorded_result(
         tape=Tape(None, run, entries, listener),
         artifacts=folder.artifacts,
         watcher=_NOBODY,
+        epochs=begun.recipe.epochs,
     )
     with suppress(TapeEnd):
         search.run()

@@ -198,6 +198,7 @@ class _Session:
             artifacts=artifacts,
             watcher=self.watcher,
             watch=self._watch(entries),
+            epochs=self.begun.recipe.epochs,
         )
         end: RunEnded | None = None
         try:

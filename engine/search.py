@@ -21,6 +21,7 @@ from lemonade_es.engine.events import (
 )
 from lemonade_es.engine.ladder import Candidate, Ladder
 from lemonade_es.engine.metric import reached
+from lemonade_es.engine.pruning import Pruning
 from lemonade_es.engine.ranking import ranked
 from lemonade_es.engine.requests import build_request, instructions_of, matched_facts
 from lemonade_es.engine.roles import Trainer, Watcher
@@ -55,6 +56,7 @@ class Search:
         watcher: is told what happens.
         watch: the rulebook's file, if changes of it are to be taken over.
         fallback: who answers once where the executor cannot, or does not to any use.
+        epochs: of a whole training, by which ``prune`` knows how far one is.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Search:
         watcher: Watcher,
         watch: RulebookWatch | None = None,
         fallback: Executor | None = None,
+        epochs: int = 1,
     ) -> None:
         self._spec = spec
         self._settings = settings
@@ -91,6 +94,7 @@ class Search:
             artifacts=artifacts,
             watcher=watcher,
             state=self.state,
+            pruning=Pruning(epochs, task.objective, settings) if spec.prune else None,
         )
         self._ladder = Ladder(
             executor,
@@ -219,9 +223,10 @@ class Search:
         llm = self.state.llm_seconds
         standing = ranked(network, self.state, self._settings)
         failure = network.measurement.failure if network is not None else None
+        pruned = network is not None and network.pruned is not None
         return IterationEnded(
             iteration=self.iteration,
-            outcome=refusal or (failure.code if failure is not None else "ok"),
+            outcome=refusal or (failure.code if failure is not None else "pruned" if pruned else "ok"),
             metrics=network.metrics if network is not None else {},
             CM=network.CM if network is not None else None,
             is_best=standing.leads,

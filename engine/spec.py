@@ -78,6 +78,7 @@ class RunSpec:
         resize: side of the square that images are scaled to.
         max_parameters: no candidate may have more.
         max_macs: no candidate may need more multiply-accumulates for one input.
+        prune: whether a training that is hopeless is stopped.
         repeats: trainings of a candidate that may lead, each with another seed.
         candidate_seconds: a candidate that trains longer is a recorded failure.
         seed: of everything.
@@ -121,6 +122,7 @@ class RunSpec:
     resize: int | None = None
     max_parameters: int | None = None
     max_macs: int | None = None
+    prune: bool = False
     repeats: int = 1
     candidate_seconds: float = 3600.0
     seed: int = 0

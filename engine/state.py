@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lemonade_es.engine.bill import Answer, Bill
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded, NoiseEstimated, Seconds
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded, NoiseEstimated, Pruned, Seconds
 from lemonade_es.engine.noise import Noise
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.llm.request import Attempt
@@ -29,6 +29,7 @@ class Network:
         weights: the artifact with the weights of its first training.
         repeats: what its other trainings gave.
         spread: the standard deviation over the trainings, for ``CM`` and each metric that differs between them.
+        pruned: why its training was stopped, if it was.
     """
 
     iteration: int
@@ -40,6 +41,7 @@ class Network:
     weights: str | None
     repeats: tuple[Measurement, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
+    pruned: Pruned | None = None
 
     @property
     def failed(self) -> bool:
@@ -62,7 +64,8 @@ class SearchState:
     """Grows by one iteration at a time.
 
     Attributes:
-        current: the last network that was trained, whether that went well or not.
+        current: the last network that was trained, whether that went well or not; a pruned one is none.
+        networks: all that were trained, pruned ones too.
         best: the leader by CM.
         peak: the highest CM of a network that was ranked; a leader by a tie lies below it.
         plateau: iterations since the leader changed.
@@ -80,6 +83,7 @@ class SearchState:
     """
 
     current: Network | None = None
+    networks: list[Network] = field(default_factory=list)
     best: Network | None = None
     peak: float | None = None
     plateau: int = 0
@@ -99,10 +103,12 @@ class SearchState:
         """The network that the next iteration edits.
 
         After every second failed training in a row ``current`` gives way to the best: the rules could not mend
-        it. Between them the failed one is edited again, so that its failure is a fact.
+        it. Between them the failed one is edited again, so that its failure is a fact. After a pruned network the
+        best is edited: too little is known of the pruned one, and what it was made from led below the best.
         """
+        pruned = bool(self.networks) and self.networks[-1].pruned is not None
         given_up = self.failures_in_a_row > 0 and self.failures_in_a_row % 2 == 0
-        if self.best is not None and (start_from == "best" or given_up):
+        if self.best is not None and (start_from == "best" or given_up or pruned):
             return self.best
         return self.current
 
@@ -124,7 +130,9 @@ class SearchState:
 
     def trained(self, network: Network) -> None:
         """Take a trained network in."""
-        self.current = network
+        self.networks.append(network)
+        if network.pruned is None:
+            self.current = network
         if network.accepted.check.architecture is not None:
             self.architectures[network.accepted.check.architecture] = network.iteration
         self.failures_in_a_row = self.failures_in_a_row + 1 if network.failed else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lemonade_es.trainer.energy import grams_co2e
+from lemonade_es.trainer.energy import grams_co2e, kwh_pue
 from lemonade_es.trainer.measurement import Measurement
 
 WARN_AFTER = 3
@@ -31,6 +31,8 @@ class EnergyTally:
     def heard(self, measurement: Measurement) -> None:
         """Takes a measurement in."""
         spent = {phase: measurement.metrics.get(name) for phase, name in _TERMS.items()}
+        if measurement.stopped is not None:
+            spent = {"training": _taken(measurement)}
         self.kwh_pue += sum(part for part in spent.values() if part is not None)
         self.sources |= {measurement.energy[phase].provenance for phase in spent if measurement.energy.get(phase)}
         self.sources.discard("unavailable")
@@ -65,6 +67,12 @@ class EnergyTally:
         source = f" ({self.source})" if self.source else ""
         grams = grams_co2e(self.kwh_pue, grid)
         return f"{least}{self.kwh_pue:.3g} kWh-PUE{source}, {least}{grams:.3g} g CO2e if a kWh is {grid:g} g"
+
+
+def _taken(measurement: Measurement) -> float | None:
+    """What a training took that was stopped: not the metric T_E, which is of a whole one."""
+    energy = measurement.energy.get("training")
+    return None if energy is None or energy.joules is None else kwh_pue(energy.joules)
 
 
 @dataclass(slots=True)

@@ -1,21 +1,23 @@
-"""The trainings of a candidate: one, or with ``--repeats`` several with other seeds for one that may lead."""
+"""The trainings of a candidate: one, which ends early if it is hopeless, or several with other seeds for a leader."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.events import Measured, NoiseEstimated, Repeated
+from lemonade_es.engine.events import Measured, NoiseEstimated, Pruned, Repeated
 from lemonade_es.engine.ladder import Candidate
 from lemonade_es.engine.metric import combined_metric, normalised
 from lemonade_es.engine.noise import averaged
+from lemonade_es.engine.pruning import Pruning
 from lemonade_es.engine.ranking import challenges
 from lemonade_es.engine.roles import Trainer, Watcher
 from lemonade_es.engine.seeds import seed_for
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
-from lemonade_es.trainer.measurement import Epoch, Measurement, Trained
+from lemonade_es.trainer.measurement import Epoch, Measurement, StopTraining, Trained
 
 Settings = Mapping[str, float | None]
 
@@ -31,6 +33,7 @@ class Trainings:
         artifacts: where weights go.
         watcher: is told what is trained.
         state: what the search knows; the noise floor is put there.
+        pruning: which trainings to stop; ``None`` stops none.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Trainings:
         artifacts: Artifacts,
         watcher: Watcher,
         state: SearchState,
+        pruning: Pruning | None = None,
     ) -> None:
         self._spec = spec
         self._settings = settings
@@ -51,6 +55,7 @@ class Trainings:
         self._artifacts = artifacts
         self._watcher = watcher
         self._state = state
+        self._pruning = pruning
         self.seconds = 0.0
         """Of the trainings and measurings that were done since this was last set to 0, and not read back."""
 
@@ -63,12 +68,26 @@ class Trainings:
             weights = None if trained.weights is None else self._artifacts.put(trained.weights, ".safetensors")
             measured = self._tape.record(Measured(iteration, trained.measurement, weights))
         once = self._network(iteration, candidate, measured, ())
+        if measured.measurement.stopped is not None:
+            return replace(once, pruned=self._pruned(iteration, measured.measurement))
         if self._spec.repeats == 1 or not challenges(once, self._state, self._settings):
             return once
         repeats = [self._repeat(iteration, candidate, number) for number in range(2, self._spec.repeats + 1)]
         network = self._network(iteration, candidate, measured, tuple(repeats))
         self._hear_noise(network)
         return network
+
+    def _pruned(self, iteration: int, measurement: Measurement) -> Pruned:
+        """Why the training was stopped: what was decided while it went on follows from its losses once more."""
+        recorded = self._tape.recall(Pruned)
+        if recorded is not None:
+            return recorded
+        verdict = self._verdict(iteration, measurement.epochs)
+        assert verdict is not None  # noqa: S101  (it was stopped for one)
+        return self._tape.record(verdict)
+
+    def _verdict(self, iteration: int, curve: Sequence[Epoch]) -> Pruned | None:
+        return None if self._pruning is None else self._pruning.verdict(iteration, curve, self._state)
 
     def _repeat(self, iteration: int, candidate: Candidate, number: int) -> Measurement:
         recorded = self._tape.recall(Repeated)
@@ -83,13 +102,21 @@ class Trainings:
             candidate.source,
             candidate.accepted.check,
             seed=self._seed(number),
-            on_epoch=self._teller(iteration),
+            on_epoch=self._teller(iteration, prune=number == 1),
         )
         self.seconds += trained.measurement.training_seconds + trained.measurement.measuring_seconds
         return trained
 
-    def _teller(self, iteration: int) -> Callable[[int, Epoch], None]:
-        return lambda number, epoch: self._watcher.epoch(iteration, number + 1, epoch)
+    def _teller(self, iteration: int, *, prune: bool) -> Callable[[int, Epoch], None]:
+        curve: list[Epoch] = []
+
+        def tell(number: int, epoch: Epoch) -> None:
+            self._watcher.epoch(iteration, number + 1, epoch)
+            curve.append(epoch)
+            if prune and self._verdict(iteration, curve) is not None:
+                raise StopTraining
+
+        return tell
 
     def _seed(self, number: int) -> int:
         """The same for all candidates, so that differences are due to the networks."""

@@ -257,11 +257,12 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
     yield ""
     if ended.outcome != "ok":
         failure = explanation.measured.measurement.failure if explanation.measured is not None else None
-        yield f"Outcome: {ended.outcome}{f': {failure.message}' if failure is not None else ''}"
+        reason = failure.message if failure is not None else explanation.pruned.reason if explanation.pruned else ""
+        yield f"Outcome: {ended.outcome}{f': {reason}' if reason else ''}"
     names = [name for name in METRICS if ended.metrics.get(name) is not None]
     yield from _wrapped("Measured: ", [f"{name} = {value(name, ended.metrics[name], unit=True)}" for name in names])
     yield from _trainings(explanation, ended)
-    note = f" ({ended.note})" if ended.note else ""
+    note = f" ({ended.note})" if ended.note and explanation.pruned is None else ""
     yield f"CM = {combined(ended)}{', the best so far' if ended.is_best else ''}{note}"
     if explanation.noise is not None:
         yield noise_told(explanation.noise)

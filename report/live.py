@@ -17,6 +17,7 @@ from lemonade_es.engine.events import (
     IterationEnded,
     Measured,
     NoiseEstimated,
+    Pruned,
     Refused,
     Repeated,
     Replied,
@@ -113,6 +114,8 @@ class PlainView(SilentView):
                 self._say(f"warning: {warning}")
         elif isinstance(event, NoiseEstimated):
             self._say(f"iteration {event.iteration}: {noise_told(event)}")
+        elif isinstance(event, Pruned):
+            self._say(f"iteration {event.iteration}: pruned: {event.reason}")
         elif isinstance(event, RulebookChanged | RulebookKept):
             self._say(f"iteration {event.iteration}: {_rulebook(event)}")
         elif isinstance(event, IterationEnded):
@@ -187,6 +190,8 @@ class LiveView(SilentView):
             self._bill += Bill.of(event)
         elif isinstance(event, NoiseEstimated):
             self._noise = event
+        elif isinstance(event, Pruned):
+            self._problem = f"pruned: {event.reason}"
         elif isinstance(event, Measured | Repeated):
             self._epoch, self._loss = 0, None
             warning = self._device.heard(event.measurement)

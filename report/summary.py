@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.pruning import saved_seconds
 from lemonade_es.engine.record import RunResult
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.noise import noise_told, still_unknown
@@ -51,6 +52,12 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     parts.append(Text(f"energy {state.spent.told(spec.grid_gco2e_per_kwh)}", "dim"))
     if spec.repeats > 1:
         parts.append(Text(noise_told(state.estimated) if state.estimated else still_unknown(state.noise), "dim"))
+    pruned = [network.measurement for network in state.networks if network.pruned is not None]
+    if pruned:
+        saved = sum(saved_seconds(item, result.started.recipe.epochs) for item in pruned)
+        parts.append(
+            Text(f"pruned: {len(pruned)} of {len(state.ended)}, about {duration(saved)} of training saved", "dim")
+        )
     if state.device.failed:
         parts.append(Text(f"measuring on the device failed for {state.device.failed} of {state.device.asked} networks"))
     if best is None:

@@ -18,7 +18,7 @@ from lemonade_es.report.noise import combined, standing
 from lemonade_es.task import Objective
 from lemonade_es.vocabulary import DYNAMICS
 
-_STYLES = {"best": "bold green", "tie": "dim"}
+_STYLES = {"best": "bold green", "tie": "dim", "pruned": "yellow"}
 _SHOWN = ("T_Acc", "V_Acc", "F", "P", "S")
 
 

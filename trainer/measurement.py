@@ -204,6 +204,7 @@ class Measurement:
         measuring_seconds: wall-clock time of evaluating and timing.
         sources: metrics that were not measured on this machine, and where: ``device``.
         device: what came of measuring on the user's device; ``None`` if that was not asked for.
+        stopped: the number of epochs after which the parent ended the training; ``None`` if it did not.
     """
 
     metrics: Mapping[str, float | None]
@@ -216,6 +217,11 @@ class Measurement:
     measuring_seconds: float = 0.0
     sources: Mapping[str, str] = field(default_factory=dict)
     device: DeviceOutcome | None = None
+    stopped: int | None = None
+
+
+class StopTraining(Exception):  # noqa: N818  (a decision, not an error)
+    """Raised by who is told of each epoch, to end a training there; what is known of it by then is its measurement."""
 
 
 @dataclass(frozen=True, slots=True)

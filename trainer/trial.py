@@ -35,6 +35,7 @@ from lemonade_es.trainer.measurement import (
     Failure,
     Latency,
     Measurement,
+    StopTraining,
     Trained,
 )
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
@@ -92,6 +93,7 @@ class Trial:
     _weights: bytes | None = None
     _failure: Failure | None = None
     _nonfinite: bool = False
+    _stopped: int | None = None
     _training_seconds: float = 0.0
     _measuring_seconds: float = 0.0
 
@@ -102,13 +104,15 @@ class Trial:
             source: the candidate.
             report: of its check; ``None`` checks it now.
             seed: for weights, order and augmentation.
-            on_epoch: told of each epoch as it ends, with its number from 0.
+            on_epoch: told of each epoch as it ends, with its number from 0; :class:`StopTraining` ends it there.
         """
         with self.child:
             try:
                 self._prepare(source, report, seed)
                 self._train(seed, on_epoch)
                 self._measure()
+            except StopTraining:  # leaving the block ends the child in the middle of its work
+                self._stopped = len(self._curve)
             except CandidateFailed as failed:
                 self._failure = failed.failure
         return self._record()
@@ -404,6 +408,9 @@ class Trial:
         self._nonfinite |= failure is not None and failure.code == "DIVERGED"
         metrics = {name: self._metrics.get(name) for name in _MEASURED}
         why = f"{failure.code}: {failure.message}" if failure else "the process left no account of itself"
+        if self._stopped is not None:  # memory and energy of a part say nothing of the whole
+            metrics |= dict.fromkeys(("R", "T_E"))
+            why = f"the training was stopped after {self._stopped} of {self.epochs} epochs"
         return Trained(
             Measurement(
                 metrics={**metrics, "failed": float(failure is not None), "nonfinite": float(self._nonfinite)},
@@ -414,6 +421,7 @@ class Trial:
                 epochs=tuple(self._curve),
                 training_seconds=self._training_seconds,
                 measuring_seconds=self._measuring_seconds,
+                stopped=self._stopped,
             ),
             self._weights,
         )

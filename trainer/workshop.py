@@ -228,7 +228,8 @@ class Workshop:
             source: the candidate.
             report: what :meth:`check` said of it; ``None`` checks it first.
             seed: for weights, order and augmentation.
-            on_epoch: told of each epoch as it ends, with its number from 0.
+            on_epoch: told of each epoch as it ends, with its number from 0; where it raises
+                :class:`~lemonade_es.trainer.measurement.StopTraining`, the training ends there.
 
         Raises:
             ConfigError: the device that was wished for does not work.

@@ -95,7 +95,9 @@ class Bench:
     notes: Notes = field(default_factory=Notes)
     run: str = "r"
 
-    def search(self, replies, *, trainer=None, spec=None, executor=None, fallback=None, read_only=False, watch=None):
+    def search(
+        self, replies, *, trainer=None, spec=None, executor=None, fallback=None, read_only=False, watch=None, epochs=1
+    ):
         spec = spec or RunSpec(iterations=len(replies), repairs=0)
         rulebook = load_rulebook(find_rulebook("lemonade"))
         entries = self.journal.read(self.run) if self.journal.count(self.run) else ()
@@ -111,6 +113,7 @@ class Bench:
             artifacts=self.artifacts,
             watcher=self.notes,
             watch=watch,
+            epochs=epochs,
         )
 
     def events(self):

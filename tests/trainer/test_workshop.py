@@ -18,7 +18,7 @@ from lemonade_es.errors import ConfigError
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.isolation.protocol import manifest
-from lemonade_es.trainer.measurement import Budget, Epoch
+from lemonade_es.trainer.measurement import Budget, Epoch, StopTraining
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
 
@@ -244,3 +244,25 @@ def test_the_death_of_the_parent_ends_everything(isolation: str, size: int) -> N
     assert len(family) == size
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
+
+
+def test_a_training_that_is_stopped_leaves_what_is_known_and_no_process(workshop: Workshop, good: str) -> None:
+    def stop(_: int, __: Epoch) -> None:
+        raise StopTraining
+
+    trained = workshop.train(good, seed=1, on_epoch=stop)
+    measurement = trained.measurement
+    assert (measurement.stopped, measurement.failure, trained.weights) == (1, None, None)
+    assert len(measurement.epochs) == 1
+    assert measurement.metrics["P"] == 8 * 28 + 9 * 4
+    assert {name for name, value in measurement.metrics.items() if value is not None} == {
+        "P",
+        "M",
+        "failed",
+        "nonfinite",
+    }
+    assert measurement.absent["V_Acc"] == "the training was stopped after 1 of 2 epochs"
+    assert measurement.energy["training"].joules is not None
+    again = workshop.train(good, seed=1)
+    assert again.measurement.stopped is None
+    assert again.measurement.epochs[0].loss == measurement.epochs[0].loss
