@@ -96,6 +96,7 @@ for command in (data, measure, prompt, rulebook, runs, validate):
 @click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
+@click.option("--zero-cost", is_flag=True, default=None, help="Score untrained networks, as facts for the rules.")
 @click.option("--prune", is_flag=True, default=None, help="Stop trainings that are hopeless.")
 @click.option("--repeats", type=int, metavar="K", help="Train networks that may lead with K seeds [default: 1].")
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")

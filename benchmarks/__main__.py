@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dynamics, improvement, inference, isolation, train_throughput
+from benchmarks import dynamics, improvement, inference, isolation, proxies, train_throughput
 from benchmarks.page import write_page
 from benchmarks.result import Result
 
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "improvement": improvement.measure,
     "isolation": isolation.measure,
     "dynamics": dynamics.measure,
+    "proxies": proxies.measure,
     "train_throughput": train_throughput.measure,
 }
 

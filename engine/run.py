@@ -292,6 +292,7 @@ def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, staff: _Staff, *,
         unsafe_no_isolation=unsafe,
         isolation=spec.isolation,
         container_image=spec.container_image,
+        zero_cost=spec.zero_cost,
         command=None if spec.measure_with is None else device_command(spec.measure_with, spec.measure_seconds),
     )
 

@@ -78,6 +78,7 @@ class RunSpec:
         resize: side of the square that images are scaled to.
         max_parameters: no candidate may have more.
         max_macs: no candidate may need more multiply-accumulates for one input.
+        zero_cost: whether candidates are scored before they are trained.
         prune: whether a training that is hopeless is stopped.
         repeats: trainings of a candidate that may lead, each with another seed.
         candidate_seconds: a candidate that trains longer is a recorded failure.
@@ -122,6 +123,7 @@ class RunSpec:
     resize: int | None = None
     max_parameters: int | None = None
     max_macs: int | None = None
+    zero_cost: bool = False
     prune: bool = False
     repeats: int = 1
     candidate_seconds: float = 3600.0

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+ZERO_COST = ("synflow", "jacob_cov", "grad_norm")
+"""Scores of an untrained network, where they are asked for: metrics by vocabulary name."""
+
 Provenance = Literal["measured", "estimated", "mixed", "unavailable"]
 
 

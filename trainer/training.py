@@ -144,6 +144,19 @@ def train(
         _demand_finite(math.nan, "weights", recipe.epochs - 1)
 
 
+def batch(model: nn.Module, data: TrainingData, rows: Tensor, device: str | torch.device) -> Tensor:
+    """Some training inputs as a network takes them, without augmentation.
+
+    Args:
+        model: the network; its memory order is kept.
+        data: the training set.
+        rows: which of them.
+        device: where the network is.
+    """
+    device = torch.device(device)
+    return _Normalisation(model, data.mean, data.std, device)(data.inputs[rows].to(device))
+
+
 def threads_for(macs: int, batch_size: int, cores: int) -> int:
     """How many threads a training gets: a rule, not a trial, for their number decides the last bits of the weights.
 

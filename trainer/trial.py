@@ -24,10 +24,11 @@ from lemonade_es.trainer.dynamics import (
 )
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
-from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
 from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, TensorSpec, expect, manifest
 from lemonade_es.trainer.latency import BATCH, CAP_SECONDS, WARM_UPS, latency, throughput
 from lemonade_es.trainer.measurement import (
+    ZERO_COST,
     Budget,
     CheckReport,
     Energy,
@@ -70,6 +71,7 @@ class Trial:
         stall_seconds: the longest time without progress.
         weights_limit: the most bytes of weights to take.
         export: make an ONNX file of the network instead of timing it here.
+        zero_cost: score the untrained network as well.
         cap_seconds: after this time the latency is as well known as it is.
         exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
     """
@@ -83,6 +85,7 @@ class Trial:
     stall_seconds: float
     weights_limit: int
     export: bool = False
+    zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
     exported: bytes | Failure | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
@@ -149,7 +152,28 @@ class Trial:
             raise CandidateFailed(
                 Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
             )
+        if self.zero_cost:
+            self._score(source, report, seed)
         self.child.call("build", source=source, seed=seed, macs=report.macs or 0, deadline=self.check_until)
+
+    def _score(self, source: str, report: CheckReport, seed: int) -> None:
+        """Scores of the untrained network; one that has none is sound all the same."""
+        started = time.perf_counter()
+        told: Mapping[str, Any] = {}
+        try:
+            told = self._call("score", source=source, seed=seed, macs=report.macs or 0).message
+        finally:
+            self._measuring_seconds += time.perf_counter() - started
+        match told:
+            case {"known": dict(known), "absent": dict(absent)}:
+                for name in ZERO_COST:
+                    match known.get(name):
+                        case int(value) | float(value):
+                            self._metrics[name] = float(value)
+                        case _:
+                            self._absent[name] = printable(str(absent.get(name, "it was not told")))
+            case _:
+                raise broken("no scores")
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         started = last = time.perf_counter()
@@ -247,7 +271,7 @@ class Trial:
             else:
                 self._time()
         finally:
-            self._measuring_seconds = time.perf_counter() - started
+            self._measuring_seconds += time.perf_counter() - started
 
     def _keep_weights(self) -> None:
         specs = self._manifest()
@@ -406,7 +430,8 @@ class Trial:
             self._metrics["R"] = ended.peak_bytes / 1e6
         failure = self._failure
         self._nonfinite |= failure is not None and failure.code == "DIVERGED"
-        metrics = {name: self._metrics.get(name) for name in _MEASURED}
+        names = (*_MEASURED, *ZERO_COST) if self.zero_cost else _MEASURED
+        metrics = {name: self._metrics.get(name) for name in names}
         why = f"{failure.code}: {failure.message}" if failure else "the process left no account of itself"
         if self._stopped is not None:  # memory and energy of a part say nothing of the whole
             metrics |= dict.fromkeys(("R", "T_E"))

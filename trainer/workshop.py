@@ -88,6 +88,7 @@ class Workshop:
         container_image: for the level ``container``, instead of its default image.
         meter: for energy; ``None`` takes the best that the machine has.
         command: measures speed, power and memory on a device of the user's, in the place of this machine.
+        zero_cost: whether candidates are scored before they are trained.
 
     Raises:
         IsolationError: the level cannot be had here, or foreign sources would run without isolation and that was
@@ -107,6 +108,7 @@ class Workshop:
         container_image: str | None = None,
         meter: EnergyMeter | None = None,
         command: DeviceCommand | None = None,
+        zero_cost: bool = False,
     ) -> None:
         self._dataset = dataset
         self._recipe = recipe
@@ -115,6 +117,7 @@ class Workshop:
         self._meter = meter
         self._idle_known = False
         self._command = command
+        self._zero_cost = zero_cost
         self._device: str | None = None
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._memory = _half_of_the_memory() if limits.memory_mb is None else limits.memory_mb * _MB
@@ -272,6 +275,7 @@ class Workshop:
             stall_seconds=limits.stall_seconds,
             weights_limit=limits.weights_mb * _MB,
             export=self._command is not None,
+            zero_cost=self._zero_cost,
             cap_seconds=cap_seconds,
         )
 

@@ -103,6 +103,9 @@ _METRICS = (
     _metric("dead_layers", "rectified layers with more than 90 % of dead units", "lower"),
     _metric("best_epoch", "where validation accuracy peaked: 0 at the first epoch, 1 at the last", None, high=1.0),
     _metric("class_gap", "best minus worst recall of a class on the validation set", "lower", high=1.0),
+    Term("synflow", "metric", "untrained network: logarithm of its summed synaptic saliencies", low=-math.inf),
+    Term("jacob_cov", "metric", "untrained network: how unlike its maps at different inputs are", low=-math.inf),
+    _metric("grad_norm", "untrained network: summed gradient norms of its parameter tensors", None),
     _metric("plateau", "iterations since the combined metric last rose", "lower"),
 )
 

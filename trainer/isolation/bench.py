@@ -27,6 +27,7 @@ from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.trace import trace
 from lemonade_es.trainer.watch import Watch
+from lemonade_es.trainer.zero_cost import ROWS, scored
 
 Reply = tuple[Mapping[str, object], bytes]
 
@@ -74,6 +75,7 @@ class Bench:
         self._watch = self._watching()
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
             "check": self._check,
+            "score": self._score,
             "build": self._build,
             "load": self._load,
             "train": self._train,
@@ -123,6 +125,16 @@ class Bench:
 
     def _tell_stage(self, stage: str) -> None:
         self._say({"stage": stage})
+
+    def _score(self, command: Mapping[str, Any]) -> Reply:
+        """Scores of the untrained network, on one that is built for that alone: training must not notice."""
+        supplies, data = self._supplies, self._supplies.data
+        self._build(command)
+        model = self._model.to(supplies.device)
+        rows = torch.randperm(len(data.inputs), generator=torch.Generator().manual_seed(command["seed"]))[:ROWS]
+        batch = training.batch(model, data, rows, supplies.device)
+        number = torch.float32 if data.objective == "regression" else torch.int64
+        return asdict(scored(model, batch, data.labels[rows].to(supplies.device, number), supplies.task)), b""
 
     def _build(self, command: Mapping[str, Any]) -> Reply:
         self._source = command["source"]

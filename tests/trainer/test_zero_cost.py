@@ -1,0 +1,105 @@
+"""Scores of untrained networks: known values, reasons where there are none, and trainings that do not notice."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lemonade_es.task import Task
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.measurement import ZERO_COST
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.workshop import Workshop
+from lemonade_es.trainer.zero_cost import scored
+
+TABLE = Task("table", "rows", (3,), 2)
+
+
+def linear(weight, bias=0.0):
+    layer = nn.Linear(3, 2)
+    with torch.no_grad():
+        layer.weight.fill_(weight)
+        layer.bias.fill_(bias)
+    return layer
+
+
+def test_synflow_of_two_linear_layers_is_what_it_is_by_hand():
+    network = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 2, bias=False))
+    with torch.no_grad():
+        network[0].weight.fill_(-2.0)
+        network[1].weight.fill_(0.5)
+    found = scored(network, torch.randn(8, 3), torch.zeros(8, dtype=torch.int64), TABLE)
+    # each layer's saliencies sum to the output's sum: 2 outputs x 4 x 0.5 x 3 x 2
+    assert found.known["synflow"] == pytest.approx(math.log10(2 * (2 * 4 * 0.5 * 3 * 2)))
+
+
+def test_the_gradient_norm_of_one_layer_is_what_it_is_by_hand():
+    network = linear(0.0)
+    inputs = torch.tensor([[1.0, 2.0, 2.0]])
+    found = scored(network, inputs, torch.tensor([0]), TABLE)
+    # softmax gives 1/2 to each, so the gradients are -+1/2 times the input, and -+1/2
+    assert found.known["grad_norm"] == pytest.approx(math.sqrt(2 * 9 / 4) + math.sqrt(2 / 4))
+
+
+def test_inputs_that_a_network_maps_alike_score_lower():
+    torch.manual_seed(0)
+    inputs, labels = torch.randn(16, 3), torch.zeros(16, dtype=torch.int64)
+    flexible = nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 2))
+    rigid = nn.Sequential(nn.Linear(3, 64), nn.Linear(64, 2))
+    assert (
+        scored(flexible, inputs, labels, TABLE).known["jacob_cov"]
+        > scored(rigid, inputs, labels, TABLE).known["jacob_cov"]
+    )
+
+
+def test_a_score_that_cannot_be_had_has_a_reason_and_the_others_are_there():
+    class Rounds(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Embedding(10, 2)
+
+        def forward(self, x):
+            return self.layer(x).sum(1)
+
+    task = Task("text", "words", (5,), 2, 10)
+    found = scored(Rounds(), torch.randint(0, 10, (8, 5)), torch.zeros(8, dtype=torch.int64), task)
+    assert found.absent["jacob_cov"] == "tokens have no gradient"
+    assert set(found.known) == {"synflow", "grad_norm"}
+
+
+def test_a_network_that_raises_has_no_scores_and_raises_nothing():
+    class Sulks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x):
+            raise RuntimeError("no")
+
+    found = scored(Sulks(), torch.randn(4, 3), torch.zeros(4, dtype=torch.int64), TABLE)
+    assert found.known == {}
+    assert set(found.absent) == set(ZERO_COST)
+    assert found.absent["synflow"] == "computing it raised RuntimeError"
+
+
+def test_dead_networks_and_infinite_scores_are_unknown_and_not_0():
+    assert scored(linear(0.0), torch.randn(4, 3), torch.tensor([0, 1, 0, 1]), TABLE).absent["synflow"]
+    huge = scored(linear(1e38), torch.full((4, 3), 1e10), torch.tensor([0, 1, 0, 1]), TABLE)
+    assert huge.absent["grad_norm"] == "it is not finite"
+
+
+@pytest.mark.isolation
+def test_scores_are_metrics_and_training_does_not_notice_them(toy: Dataset, quick_recipe: Recipe, good: str) -> None:
+    measured = []
+    for zero_cost in (False, True):
+        with Workshop(toy, quick_recipe, device="cpu", zero_cost=zero_cost) as workshop:
+            measured.append(workshop.train(good, seed=1).measurement)
+    plain, with_scores = measured
+    assert not set(ZERO_COST) & set(plain.metrics)
+    assert all(math.isfinite(with_scores.metrics[name]) for name in ZERO_COST)
+    losses = [[epoch.loss for epoch in item.epochs] for item in measured]
+    assert losses[0] == losses[1]
+    assert plain.metrics["V_Acc"] == with_scores.metrics["V_Acc"]
