@@ -17,6 +17,7 @@ from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.loss import loss
 from lemonade_es.trainer.measurement import Epoch
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.standing import Standing, restored
 
 PREDICTED_AT_ONCE = 512
 """Inputs in a batch of :func:`predict`."""
@@ -83,7 +84,9 @@ def train(
     device: str | torch.device,
     on_epoch: Callable[[int, Epoch], None],
     on_gradients: Callable[[nn.Module], None] | None = None,
-) -> None:
+    standing: Standing | None = None,
+    until: int | None = None,
+) -> Standing:
     """Train a network in place. On a CPU the same seed, network and thread count give the same weights.
 
     Every epoch sees every sample once, in a new order. A last batch of one sample, which batch
@@ -97,13 +100,16 @@ def train(
         device: where to train.
         on_epoch: called after each epoch with its number, from 0, and its mean loss and seconds.
         on_gradients: called in the first step of each epoch, when the network has its gradients and its old weights.
+        standing: where an earlier call of the same training stopped; ``None`` begins.
+        until: stop when so many epochs are done; ``None`` trains to the end of the recipe.
+
+    Returns:
+        Where the training stands now.
 
     Raises:
         Diverged: the loss or the weights are no longer finite.
     """
     device = torch.device(device)
-    torch.manual_seed(seed)
-    generator = torch.Generator(device).manual_seed(seed)
     number = torch.float32 if data.objective == "regression" else torch.int64
     inputs, labels = data.inputs.to(device), data.labels.to(device, number)
     normalise = Normalisation(model, data.mean, data.std, device)
@@ -111,11 +117,17 @@ def train(
     if inputs.dim() == 4:
         augment = Augmentation(recipe, *inputs.shape[2:], flip=data.flip, device=device)
     model.to(device).train()
-    optimizer = _optimizer(model, recipe)
+    if standing is None:
+        torch.manual_seed(seed)
+        standing = Standing(_optimizer(model, recipe), torch.Generator(device).manual_seed(seed))
+    else:
+        standing.go_on()
+    optimizer, generator = standing.optimizer, standing.generator
     edges = _edges(len(inputs), recipe.batch_size)
     steps = recipe.epochs * len(edges)
-    step = 0
-    for epoch in range(recipe.epochs):
+    step = standing.epochs * len(edges)
+    last = recipe.epochs if until is None else min(until, recipe.epochs)
+    for epoch in range(standing.epochs, last):
         started = time.perf_counter()
         total = torch.zeros((), device=device)
         order = torch.randperm(len(inputs), generator=generator, device=device)
@@ -141,7 +153,22 @@ def train(
         _demand_finite(mean_loss, "loss", epoch)
         on_epoch(epoch, Epoch(mean_loss, time.perf_counter() - started))
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        _demand_finite(math.nan, "weights", recipe.epochs - 1)
+        _demand_finite(math.nan, "weights", last - 1)
+    standing.pause(last)
+    return standing
+
+
+def take_up(model: nn.Module, content: bytes, recipe: Recipe, device: str | torch.device) -> Standing:
+    """Where a training stood when it was saved; the network gets the weights that it had then.
+
+    Args:
+        model: the network, as it was built before.
+        content: of :meth:`Standing.saved`.
+        recipe: the same as before.
+        device: where to train.
+    """
+    model.to(torch.device(device))
+    return restored(content, model, _optimizer(model, recipe))
 
 
 def batch(model: nn.Module, data: TrainingData, rows: Tensor, device: str | torch.device) -> Tensor:
@@ -154,7 +181,7 @@ def batch(model: nn.Module, data: TrainingData, rows: Tensor, device: str | torc
         device: where the network is.
     """
     device = torch.device(device)
-    return _Normalisation(model, data.mean, data.std, device)(data.inputs[rows].to(device))
+    return Normalisation(model, data.mean, data.std, device)(data.inputs[rows].to(device))
 
 
 def threads_for(macs: int, batch_size: int, cores: int) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,7 +16,7 @@ from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import Refusal, build
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.recipe import Recipe, search_recipe
-from lemonade_es.trainer.training import Diverged, TrainingData, predict, prepare, train
+from lemonade_es.trainer.training import Diverged, TrainingData, predict, prepare, take_up, train
 
 MEAN, STD = (0.5,), (0.25,)
 NET = """
@@ -222,3 +224,65 @@ def test_training_and_prediction_run_on_a_gpu():
     logits = predict(prepare(model, "cuda"), data.inputs, MEAN, STD, device="cuda")
     assert logits.device.type == "cpu"
     assert logits.isfinite().all()
+
+
+class Restless(nn.Module):
+    """Draws from every generator there is, keeps a buffer that is not saved, and shares a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2))
+        self.output = nn.Linear(8, 2)
+        self.tied = self.output
+        self.register_buffer("drift", torch.zeros(8), persistent=False)
+
+    def forward(self, x):
+        features = self.body(x).mean((2, 3))
+        if self.training:
+            self.drift.mul_(0.9).add_(features.detach().mean(0))
+            features = features + random.gauss(0, 0.1) + float(np.random.normal(0, 0.1)) + 0.01 * self.drift
+        return self.tied(features)
+
+
+def restless():
+    torch.manual_seed(3)
+    random.seed(3)
+    np.random.seed(3)
+    return Restless().to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("stops", [[4], [1, 2, 3, 4]])
+def test_a_training_that_is_saved_and_taken_up_goes_on_bit_by_bit(optimizer, stops):
+    data, recipe = halves(70), Recipe(epochs=5, batch_size=16, optimizer=optimizer, lr=0.01)
+    epochs = trained(whole := restless(), data, recipe, seed=9)
+    model, standing, told = restless(), None, []
+    for stop in [*stops, 5]:
+        standing = train(
+            model,
+            data,
+            recipe,
+            seed=9,
+            device="cpu",
+            on_epoch=lambda number, epoch: told.append((number, epoch.loss)),
+            standing=standing,
+            until=stop,
+        )
+        content = standing.saved(model)
+        model = restless()  # a new process: other weights, generators anywhere
+        torch.rand(5), random.random(), np.random.random()
+        standing = take_up(model, content, recipe, "cpu")
+    assert told == [(number, epoch.loss) for number, epoch in epochs]
+    assert torch.equal(weights(model), weights(whole))
+    assert torch.equal(model.drift, whole.drift)
+
+
+def test_looking_at_a_network_between_two_epochs_changes_nothing():
+    data, recipe = halves(70), Recipe(epochs=2, batch_size=16)
+    trained(whole := restless(), data, recipe)
+    model = restless()
+    standing = train(model, data, recipe, seed=0, device="cpu", on_epoch=lambda *_: None, until=1)
+    predict(prepare(model, "cpu"), data.inputs, MEAN, STD, device="cpu")
+    torch.rand(3)
+    train(model, data, recipe, seed=0, device="cpu", on_epoch=lambda *_: None, standing=standing)
+    assert torch.equal(weights(model), weights(whole))

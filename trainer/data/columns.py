@@ -90,7 +90,7 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Colum
     whole = len(numbers) == len(cells) and all(value.is_integer() for value in numbers)
     if whole and len(numbers) >= _ID_FROM and len(set(numbers)) == len(numbers):
         # from 0 or 1 on: a sorted column of years or sizes begins elsewhere, and says something
-        counts_rows = bool((np.diff(values) > 0).all()) and 0 <= values[0] and values[-1] <= 2 * len(numbers)
+        counts_rows = bool((np.diff(values) > 0).all()) and values[0] >= 0 and values[-1] <= 2 * len(numbers)
         if counts_rows or _ID_NAME.search(name):
             return _unused(name, cells, "it numbers the rows")
     spared = float(np.finfo(np.float32).tiny)

@@ -24,6 +24,7 @@ from lemonade_es.trainer import candidate, check, export, training
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
 from lemonade_es.trainer.measurement import Budget, Epoch
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.trace import trace
 from lemonade_es.trainer.watch import Watch
@@ -73,6 +74,7 @@ class Bench:
         self._passes: dict[str, Callable[[], object]] = {}
         self._given = b""
         self._watch = self._watching()
+        self._standing: Standing | None = None
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
             "check": self._check,
             "score": self._score,
@@ -82,6 +84,8 @@ class Bench:
             "gradients": self._tell_gradients,
             "course": self._tell_course,
             "activity": self._activity,
+            "resume": self._resume,
+            "standing": self._save_standing,
             "predict": self._predict,
             "warm": self._warm,
             "pass": self._pass,
@@ -158,7 +162,7 @@ class Bench:
         supplies = self._supplies
         torch.set_num_threads(training.threads_for(self._macs, supplies.recipe.batch_size, supplies.threads))
         self._watch = self._watching(command.get("checkpoints", ()), command.get("rows", ()))
-        training.train(
+        self._standing = training.train(
             self._model,
             supplies.data,
             supplies.recipe,
@@ -166,6 +170,8 @@ class Bench:
             device=supplies.device,
             on_epoch=self._epoch_ended,
             on_gradients=self._watch.gradients.look,
+            standing=self._standing,
+            until=command.get("until"),
         )
         training.prepare(self._model, supplies.device)
         return {}, b""
@@ -174,6 +180,16 @@ class Bench:
         supplies = self._supplies
         mean, std = supplies.data.mean, supplies.data.std
         return Watch(self._model, supplies.validation, mean, std, supplies.device, frozenset(epochs), rows)
+
+    def _resume(self, command: Mapping[str, Any]) -> Reply:
+        """Takes up a training that was saved."""
+        supplies = self._supplies
+        self._standing = training.take_up(self._model, self._given, supplies.recipe, supplies.device)
+        self._given = b""
+        return {}, b""
+
+    def _save_standing(self, command: Mapping[str, Any]) -> Reply:
+        return {}, b"" if self._standing is None else self._standing.saved(self._model)
 
     def _epoch_ended(self, index: int, epoch: Epoch) -> None:
         self._watch.epoch_ended(index)
