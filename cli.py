@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lemonade_es import __version__
 from lemonade_es.commands.data import data
+from lemonade_es.commands.finalize import finalize
 from lemonade_es.commands.measure import measure
 from lemonade_es.commands.options import (
     BAD_INPUT,
@@ -22,6 +23,7 @@ from lemonade_es.commands.options import (
     FAILED,
     INTERRUPTED,
     Assignments,
+    Fields,
     Goals,
     column_in,
     json_option,
@@ -75,7 +77,7 @@ def main() -> None:
     """
 
 
-for command in (data, measure, prompt, rulebook, runs, validate):
+for command in (data, finalize, measure, prompt, rulebook, runs, validate):
     main.add_command(command)
 
 
@@ -99,6 +101,7 @@ for command in (data, measure, prompt, rulebook, runs, validate):
 @click.option("--zero-cost", is_flag=True, default=None, help="Score untrained networks, as facts for the rules.")
 @click.option("--prune", is_flag=True, default=None, help="Stop trainings that are hopeless.")
 @click.option("--repeats", type=int, metavar="K", help="Train networks that may lead with K seeds [default: 1].")
+@click.option("--recipe", type=Fields(), multiple=True, help="A field of the training recipe: lr=0.05.")
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
 @click.option(
@@ -137,6 +140,7 @@ def run(
     *,
     set_: Sequence[tuple[str, float]],
     target: Sequence[tuple[str, float] | str],
+    recipe: Sequence[tuple[str, Any]],
     resume: str | None,
     unsafe_no_isolation: bool,
     out: Path,
@@ -164,7 +168,8 @@ def run(
     from lemonade_es.report.summary import next_command, summary
 
     options["target_column"] = column_in(target, options["target_column"])
-    options |= {"set": dict(set_), "target": dict(goal for goal in target if not isinstance(goal, str))}
+    goals = dict(goal for goal in target if not isinstance(goal, str))
+    options |= {"set": dict(set_), "target": goals, "recipe": dict(recipe)}
     folder = RunFolder(out, store)
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")

@@ -75,8 +75,8 @@ def measure(
     lemonade-es measure model.py --data photos/ --resize 32 --json
     lemonade-es measure --print-device-script > measure_over_ssh.sh
     """
-    from lemonade_es.report.measured import Appraisal, figures, figures_table
     from lemonade_es.report.downloading import DownloadTeller
+    from lemonade_es.report.measured import Appraisal, figures, figures_table
     from lemonade_es.trainer.data import Reading, load
     from lemonade_es.trainer.device.command import SECONDS, device_command
     from lemonade_es.trainer.device.script import ssh_script

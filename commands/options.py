@@ -59,6 +59,51 @@ def column_in(targets: Sequence[tuple[str, float] | str], target_column: str | N
     return columns[0] if columns else None
 
 
+class Fields(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """NAME=VALUE of any kind, read as YAML does: ``3``, ``1e-3``, ``true``, ``null``, ``adam``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Split and convert, or fail with exit code 2."""
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        try:
+            found = YAML(typ="safe", pure=True).load(text)
+        except YAMLError:
+            found = {}
+        if not equals or isinstance(found, dict | list):
+            self.fail(f"{value!r} is not NAME=VALUE, for example lr=0.05", param, ctx)
+        return name.strip(), found
+
+
+def isolation_options(command: Command) -> Command:
+    """``--isolation`` and what goes with it."""
+    for option in (
+        click.option(
+            "--unsafe-no-isolation",
+            is_flag=True,
+            help="Run generated code where it cannot be isolated. It can then do all that you can.",
+        ),
+        click.option(
+            "--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim]."
+        ),
+        click.option(
+            "--isolation",
+            type=click.Choice(["auto", "strong", "medium", "container", "none"]),
+            default="auto",
+            show_default=True,
+            help="How the network's code is locked in; what cannot be had is refused.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def out_option(command: Command) -> Command:
     """``--out`` and ``--store``: where the runs lie."""
     command = click.option(

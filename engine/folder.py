@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.engine.artifacts import Artifacts, write_file
+from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.journal import Journal
 from lemonade_es.engine.state import SearchState
 from lemonade_es.errors import StoreError
@@ -42,6 +43,15 @@ class RunFolder:
     def best(self, run: str) -> Path:
         """Where the best network of a run is left."""
         return self.path / run / "best"
+
+    def checkpoints(self, run: str, training: str) -> FolderCheckpoints:
+        """Where a final training is kept until it is done.
+
+        Args:
+            run: whose network is trained.
+            training: the digest of the training.
+        """
+        return FolderCheckpoints(self.path / run / "checkpoints" / training[:16])
 
     @contextmanager
     def held(self, run: str) -> Iterator[None]:

@@ -34,6 +34,7 @@ from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load as load_data
 from lemonade_es.trainer.device.command import device_command
@@ -67,7 +68,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     settings = resolve_settings(spec.preset, spec.set, rulebook.defaults)
     spec = _named(spec, folder)
     staff = _staff(spec, folder)
-    dataset = _dataset(spec, watcher)
+    dataset = _dataset(spec, watcher.fetching)
     recipe = _recipe(spec, dataset)
     with _workshop(spec, dataset, recipe, staff, unsafe=unsafe_no_isolation) as workshop:
         begun = RunStarted(
@@ -82,7 +83,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             isolation=workshop.isolation,
             device=workshop.device,
             energy=workshop.meter.describe(),
-            versions=_versions(),
+            versions=versions(),
             rulebook_bases=rulebook.sources[1:],
             isolation_reason=workshop.isolation_reason,
             canaries=workshop.canaries,
@@ -128,13 +129,7 @@ def resume_run(
                 return recorded_result(run, entries, folder, watcher.event)
             rulebook = rulebook_at(entries, 0)
             staff = _staff(spec, folder)
-            dataset = _dataset(spec, watcher)
-            if dataset.fingerprint != begun.data.fingerprint:
-                raise DataError(
-                    "the data set is not the one that the run was started with",
-                    where=spec.data,
-                    hint="restore it, or start a new run",
-                )
+            dataset = same_data(spec, begun, watcher.fetching)
             with _workshop(spec, dataset, begun.recipe, staff, unsafe=unsafe_no_isolation) as workshop:
                 spec = spec.public()
                 changed = {key: getattr(spec, key) for key, value in options.items() if value not in (None, {})}
@@ -219,7 +214,33 @@ class _Session:
         return RulebookWatch(self.spec.rulebook, in_force.digest)
 
 
-def _dataset(spec: RunSpec, watcher: RunWatcher) -> Dataset:
+def same_data(spec: RunSpec, begun: RunStarted, progress: Progress) -> Dataset:
+    """The data set that a run was started with.
+
+    Args:
+        spec: its options now.
+        begun: its first event.
+        progress: told how far a download is.
+
+    Raises:
+        DataError: it is missing or broken, or it has changed since.
+    """
+    dataset = _dataset(spec, progress)
+    if dataset.fingerprint != begun.data.fingerprint:
+        raise DataError(
+            "the data set is not the one that the run was started with",
+            where=spec.data,
+            hint="restore it, or start a new run",
+        )
+    return dataset
+
+
+def reading(spec: RunSpec) -> Reading:
+    """What a run's options say of the columns of a file."""
+    return Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length)
+
+
+def _dataset(spec: RunSpec, progress: Progress) -> Dataset:
     return load_data(
         spec.data,
         limit=spec.limit,
@@ -227,8 +248,8 @@ def _dataset(spec: RunSpec, watcher: RunWatcher) -> Dataset:
         seed=spec.seed,
         root=Path(spec.data_root),
         download=spec.download,
-        reading=Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length),
-        progress=watcher.fetching,
+        reading=reading(spec),
+        progress=progress,
     )
 
 
@@ -309,9 +330,10 @@ def _summary(dataset: Dataset) -> DataSummary:
     )
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "platform": platform.platform()}
+def versions() -> dict[str, str]:
+    """Of Python, the system and the packages that a result may depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
+            found[name] = version(name)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from lemonade_es.engine.events import Event, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.events import Event, Finalized, RunEnded, RunInterrupted, RunResumed, RunStarted
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.errors import StoreError
 
@@ -25,7 +25,8 @@ class Tape:
     Args:
         journal: where events go; ``None`` only reads: the first step that is not recorded raises TapeEnd.
         run: the run's id.
-        recorded: what the journal holds of it; beginnings, ends and interruptions are passed over.
+        recorded: what the journal holds of it; beginnings, ends, interruptions and final trainings
+            are passed over.
         listener: is told each event, whether read back or new, once it is on disk.
     """
 
@@ -39,7 +40,7 @@ class Tape:
         self._journal = journal
         self.run = run
         self._seq = len(recorded)
-        marks = (RunStarted, RunInterrupted, RunResumed, RunEnded)
+        marks = (RunStarted, RunInterrupted, RunResumed, RunEnded, Finalized)
         self._recorded = [entry for entry in recorded if not isinstance(entry.event, marks)]
         self._next = 0
         self._listener = listener

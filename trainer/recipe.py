@@ -1,4 +1,4 @@
-"""The recipe: how each candidate is trained. Every candidate of a search is trained by the same one."""
+"""The recipe: how a network is trained. All candidates of a search are trained by one, its result by another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lemonade_es.vocabulary import closest
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a candidate is trained; the defaults are the paper's for the search on images.
+    """How a network is trained; the defaults are the paper's for the search on images.
 
     Attributes:
         epochs: passes over the training set.
@@ -60,9 +60,16 @@ def search_recipe(kind: TaskKind) -> Recipe:
     Args:
         kind: of the task: ``image``, ``text`` or ``table``.
     """
-    name = f"search-{kind}.yaml"
-    text = resources.files("lemonade_es.trainer").joinpath("recipes", name).read_text(encoding="utf-8")
-    return with_overrides(Recipe(), YAML(typ="safe", pure=True).load(text), where=name)
+    return _shipped(f"search-{kind}.yaml")
+
+
+def final_recipe(kind: TaskKind) -> Recipe:
+    """The shipped recipe for training a search's result in the end (``recipes/final-<kind>.yaml``).
+
+    Args:
+        kind: of the task: ``image``, ``text`` or ``table``.
+    """
+    return _shipped(f"final-{kind}.yaml")
 
 
 def with_overrides(recipe: Recipe, overrides: Mapping[str, Any], *, where: str = "recipe") -> Recipe:
@@ -91,3 +98,8 @@ def with_overrides(recipe: Recipe, overrides: Mapping[str, Any], *, where: str =
             f"{problem['loc'][0]} is {problem['input']!r}: {problem['msg'].lower()}" for problem in error.errors()
         )
         raise ConfigError(problems, where=where, hint="see the recipe's fields and ranges") from None
+
+
+def _shipped(name: str) -> Recipe:
+    text = resources.files("lemonade_es.trainer").joinpath("recipes", name).read_text(encoding="utf-8")
+    return with_overrides(Recipe(), YAML(typ="safe", pure=True).load(text), where=name)

@@ -57,6 +57,14 @@ _TENSOR_FILE_OVERHEAD = 4096
 _ONNX_OVERHEAD = 64 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A network that was measured, and what it said of the validation inputs; ``None`` if it did not come so far."""
+
+    trained: Trained
+    outputs: NDArray[np.float32] | None
+
+
 @dataclass(slots=True)
 class Trial:
     """One candidate in one child, led by the parent step by step.
@@ -74,6 +82,7 @@ class Trial:
         zero_cost: score the untrained network as well.
         cap_seconds: after this time the latency is as well known as it is.
         exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
+        outputs: what the network said last of the validation inputs, ``(M, classes)``.
     """
 
     child: Child
@@ -88,6 +97,7 @@ class Trial:
     zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
     exported: bytes | Failure | None = field(default=None, init=False)
+    outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
     _energy: dict[str, Energy] = field(default_factory=dict)
@@ -304,6 +314,7 @@ class Trial:
             while rounds == 0 or time.monotonic() - started < self.meter.least_seconds:
                 outputs = self._asked(order)
                 rounds += 1
+        self.outputs = outputs[np.argsort(order)]
         scored = score(outputs, labels[order])
         self._nonfinite |= scored.nonfinite_rows > 0
         together = score(outputs[: len(sample)], labels[sample])

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import psutil
 
@@ -23,6 +24,7 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
 from lemonade_es.trainer.energy import EnergyMeter, best_meter, watch_idle
+from lemonade_es.trainer.final_trial import Course, FinalTrial, Finished
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child
 from lemonade_es.trainer.isolation.level import LevelName, Wish
@@ -33,10 +35,11 @@ from lemonade_es.trainer.isolation.shelter import Needs, Shelter
 from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.trial import OnEpoch, Trial
+from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
 
 Device = Literal["auto", "cpu", "cuda"]
+T = TypeVar("T", bound=Trial)
 
 _CHECK_SEED = 0
 _PROBE_SECONDS = 60.0
@@ -256,7 +259,42 @@ class Workshop:
         trial = self._trial(cap_seconds=_PATIENT_SECONDS)
         return self._completed(trial, trial.appraise(source, weights, seed=seed))
 
+    def examine(self, source: str, weights: Weights, *, seed: int = 0) -> Examined:
+        """Measures a trained network as it is, as :meth:`measure` does, and hands over what it said.
+
+        Args:
+            source: the network.
+            weights: of its training.
+            seed: for the weights that it is made with.
+
+        Raises:
+            ConfigError: the weights are another network's, or the device that was wished for does not work.
+            IsolationError: no locked process can be had.
+        """
+        trial = self._trial(cap_seconds=_PATIENT_SECONDS)
+        return Examined(trial.appraise(source, weights, seed=seed), trial.outputs)
+
+    def finish(self, source: str, course: Course, *, seed: int, on_epoch: OnEpoch | None = None) -> Finished:
+        """Trains a network in the end: in stretches that are kept, so that a broken training can be taken up.
+
+        Args:
+            source: the network.
+            course: how the training is watched and kept.
+            seed: for weights, order and augmentation.
+            on_epoch: told of each epoch as it ends, with its number from 0.
+
+        Raises:
+            ConfigError: the device that was wished for does not work.
+            IsolationError: no locked process can be had.
+            StoreError: a checkpoint cannot be read or kept.
+        """
+        trial = self._made(partial(FinalTrial, course=course, device=self.device))
+        return trial.finish(source, seed=seed, on_epoch=on_epoch)
+
     def _trial(self, cap_seconds: float = CAP_SECONDS) -> Trial:
+        return self._made(Trial, cap_seconds)
+
+    def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS) -> T:
         limits = self._limits
         device = self.device
         if not self._idle_known:
@@ -265,7 +303,7 @@ class Workshop:
             self._idle_known = True
         child = self._child(device, limits.train_seconds)
         started = time.monotonic()
-        return Trial(
+        return kind(
             child=child,
             dataset=self._dataset,
             meter=self.meter,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from lemonade_es.errors import ConfigError
-from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
+from lemonade_es.trainer.recipe import Recipe, final_recipe, search_recipe, with_overrides
 
 
 def test_the_shipped_image_recipe_is_the_papers_and_equals_the_defaults():
@@ -72,3 +72,17 @@ def test_a_recipe_survives_json():
 def test_importing_the_recipe_does_not_import_torch():
     code = "import sys, lemonade_es.trainer.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_shipped_final_recipes_are_the_papers():
+    image, text = final_recipe("image"), final_recipe("text")
+    assert (image.epochs, image.batch_size, image.optimizer, image.lr) == (600, 256, "sgd", 0.025)
+    assert (text.epochs, text.batch_size, text.optimizer, text.lr) == (200, 256, "adam", 1e-3)
+    assert {recipe.weight_decay for recipe in (image, text)} == {3e-4}
+    assert {recipe.schedule for recipe in (image, text)} == {"cosine"}
+
+
+@pytest.mark.parametrize("kind", ["image", "text", "table"])
+def test_the_final_recipe_augments_as_the_search_does(kind):
+    for field in ("optimizer", "lr", "rotation", "flip", "crop", "crop_padding", "crop_size"):
+        assert getattr(final_recipe(kind), field) == getattr(search_recipe(kind), field)

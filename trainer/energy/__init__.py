@@ -1,6 +1,6 @@
 """Energy of a window of time: what a counter measured, or what a model estimates, never the two mixed up."""
 
-from lemonade_es.trainer.energy.arithmetic import GRID_GCO2E_PER_KWH, PUE, grams_co2e, kwh_pue, share, total
+from lemonade_es.trainer.energy.arithmetic import GRID_GCO2E_PER_KWH, PUE, grams_co2e, in_turn, kwh_pue, share, total
 from lemonade_es.trainer.energy.counter import CounterUnavailableError
 from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.energy.meter import (
@@ -29,6 +29,7 @@ __all__ = [
     "Window",
     "best_meter",
     "grams_co2e",
+    "in_turn",
     "kwh_pue",
     "read_trace",
     "record",

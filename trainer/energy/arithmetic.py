@@ -19,6 +19,7 @@ GRID_GCO2E_PER_KWH = 436.0
 """Grams of CO2e for a kWh: the world's average in 2022 (Ember, Global Electricity Review 2023)."""
 
 _JOULES_PER_KWH = 3.6e6
+_MORE = ", and so on for the windows that followed"
 
 
 def kwh_pue(joules: float) -> float:
@@ -70,6 +71,22 @@ def total(terms: Sequence[Energy]) -> Energy:
     return summed(parts, max(term.seconds for term in terms), " + ".join(term.method for term in terms))
 
 
+def in_turn(terms: Sequence[Energy]) -> Energy:
+    """The sum over windows that follow each other; the rules are those of :func:`summed`.
+
+    Args:
+        terms: energies of the same domains, at least one; where the domains differ, each window is one part.
+    """
+    seconds = math.fsum(term.seconds for term in terms)
+    named = [tuple(part.domain for part in term.domains) for term in terms]
+    if len(set(named)) == 1 and named[0]:
+        columns: list[tuple[EnergyPart, ...]] = list(zip(*(term.domains for term in terms), strict=True))
+        parts = [_lengthened(column) for column in columns]
+    else:
+        parts = [_whole(term) for term in terms]
+    return summed(parts, seconds, _methods([term.method for term in terms]))
+
+
 def share(energy: Energy, count: int) -> Energy:
     """One of several equal shares of a window (one pass of many)."""
 
@@ -109,3 +126,24 @@ def _whole(term: Energy) -> EnergyPart:
         idle_joules=term.idle_joules,
         reason=term.reason,
     )
+
+
+def _lengthened(parts: Sequence[EnergyPart]) -> EnergyPart:
+    """One domain over windows that follow each other."""
+    energy = summed(parts, 0.0, "")
+    return replace(
+        parts[0],
+        joules=energy.joules,
+        provenance=energy.provenance,
+        method=_methods([part.method for part in parts]),
+        rel_uncertainty=energy.rel_uncertainty,
+        resolution_joules=math.fsum(part.resolution_joules for part in parts),
+        idle_joules=energy.idle_joules,
+        reason=energy.reason,
+    )
+
+
+def _methods(methods: Sequence[str]) -> str:
+    """Each method once, and no more than two of them: estimates name the figures of their window."""
+    known = list(dict.fromkeys(method.removesuffix(_MORE) for method in methods))
+    return " + ".join(known) if len(known) == 1 else f"{known[0]}{_MORE}"

@@ -1,0 +1,138 @@
+"""``lemonade-es finalize``: train a run's network in the end, and test it once."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+
+from lemonade_es.commands.options import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Fields,
+    isolation_options,
+    json_option,
+    out_option,
+)
+
+
+@click.command(short_help="Train a run's network in the end, and test it.")
+@click.argument("run_name", metavar="RUN")
+@click.option("--iteration", type=click.IntRange(min=1), metavar="N", help="Whose network [default: the best].")
+@click.option(
+    "--epochs", type=int, help="Epochs of the training [default: the recipe's: 600, of texts and tables 200]."
+)
+@click.option("--recipe", type=Fields(), multiple=True, help="A field of the training recipe: lr=0.01.")
+@click.option(
+    "--hold-out",
+    type=click.Choice(["validation"]),
+    help="Keep the validation split out of the training, and show it in the curves.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Of weights and order [default: the run's].")
+@click.option("--anew", is_flag=True, help="Train and test again what was trained and tested, or begun, before.")
+@click.option(
+    "--checkpoint-seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Between two checkpoints; 0 keeps one after every epoch.",
+)
+@click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie now [default: as in the run].")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train."
+)
+@isolation_options
+@out_option
+@json_option("Print the result as one JSON object and nothing else.")
+@click.pass_context
+def finalize(
+    context: click.Context,
+    run_name: str,
+    *,
+    iteration: int | None,
+    epochs: int | None,
+    recipe: Sequence[tuple[str, Any]],
+    hold_out: str | None,
+    seed: int | None,
+    anew: bool,
+    checkpoint_seconds: float,
+    data_root: str | None,
+    device: Literal["auto", "cpu", "cuda"],
+    isolation: Literal["auto", "strong", "medium", "container", "none"],
+    container_image: str | None,
+    unsafe_no_isolation: bool,
+    out: Path,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Train a network of a run from scratch on training and validation inputs, test it once, and write its card.
+
+    RUN is a run's id, the beginning of one, or `latest`. What is broken off, by Ctrl-C or a crash, goes on at its last
+    checkpoint when the same command is given again. What was done before is told and not done again.
+
+    \b
+    lemonade-es finalize latest
+    lemonade-es finalize latest --iteration 7 --epochs 100 --recipe lr=0.05
+    lemonade-es finalize latest --hold-out validation
+    """
+    from lemonade_es.engine.finalize import FinalSpec
+    from lemonade_es.engine.finalize import finalize as final_training
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.final_folder import final_outcome, leave_final
+    from lemonade_es.report.finishing import final_summary, finishing_view
+
+    folder = RunFolder(out, store)
+    wishes = FinalSpec(
+        iteration=iteration,
+        epochs=epochs,
+        recipe=dict(recipe),
+        hold_out=hold_out is not None,
+        seed=seed,
+        anew=anew,
+        save_seconds=checkpoint_seconds,
+        data_root=data_root,
+        device=device,
+        isolation=isolation,
+        container_image=container_image,
+        unsafe_no_isolation=unsafe_no_isolation,
+    )
+    console = Console(stderr=as_json)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    with finishing_view(console, quiet=as_json and not console.is_terminal) as watcher:
+        try:
+            result = final_training(run_name, folder, watcher, wishes)
+            path = leave_final(result, folder)
+        except KeyboardInterrupt:
+            kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
+            again = shlex.join(_again(context))
+            click.echo(f"interrupted; {kept}; go on with: {again}", err=True)
+            sys.exit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(final_outcome(result, path), allow_nan=False))
+    else:
+        console.print(final_summary(result, path))
+    sys.exit(DONE if result.finalized is not None else FAILED)
+
+
+def _again(context: click.Context) -> Iterator[str]:
+    """The words of the same command, without what must not be said twice."""
+    yield from ("lemonade-es", "finalize", context.params["run_name"])
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if not given or not isinstance(option, click.Option) or option.name in ("anew", "store"):
+            continue
+        value = context.params[option.name or ""]
+        for item in value if option.multiple else [value]:
+            yield option.opts[0]
+            if not option.is_flag:
+                yield "=".join(map(str, item)) if isinstance(item, tuple) else str(item)

@@ -1,0 +1,377 @@
+"""The final training of a run's network: from scratch, on training and validation inputs, then tested once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from lemonade_es.engine.events import Accepted, Finalized, IterationEnded, Measured, RunStarted
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.journal import Entry, Journal, started
+from lemonade_es.engine.record import current_spec
+from lemonade_es.engine.run import reading, same_data, versions
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.errors import ConfigError, DataError
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.data.merged import for_test, merged
+from lemonade_es.trainer.data.spec import load_test
+from lemonade_es.trainer.examination import examine
+from lemonade_es.trainer.final_trial import SAVE_SECONDS, Course, CurvePoint, Finished, Progress
+from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.isolation.protocol import manifest
+from lemonade_es.trainer.measurement import Epoch, Failure, Measurement
+from lemonade_es.trainer.recipe import Recipe, final_recipe, with_overrides
+from lemonade_es.trainer.trial import Examined
+from lemonade_es.trainer.weights import Weights
+from lemonade_es.trainer.workshop import Limits, Workshop
+
+OF_THE_SEARCH = frozenset({"epochs", "batch_size"})
+"""Fields that a final recipe exists to change: what a run changed in them does not carry over."""
+
+_TRAIN_SECONDS = 20 * 24 * 3600.0  # a poll's milliseconds still fit into 31 bits; then it can be taken up
+_STALL_SECONDS = 1800.0
+_STALL_EPOCHS = 50.0
+_SHOWN = 10
+_TESTED = ("L", "F", "B", "W")
+_NO_V_E = "the final training is not validated; energy of the test is told apart"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalSpec:
+    """What a user may say of a final training.
+
+    Attributes:
+        iteration: whose network; ``None`` takes the best.
+        epochs: over the recipe's.
+        recipe: fields of the recipe to change.
+        hold_out: keep the validation split out of the training.
+        seed: ``None`` takes the run's.
+        anew: train and test again what was trained and tested before.
+        save_seconds: between two checkpoints.
+        data_root: where downloaded data sets lie now; ``None``: where they lay.
+        device: where to train.
+        isolation: the level that the network's code runs at.
+        container_image: for the level ``container``.
+        unsafe_no_isolation: run generated code even where it cannot be isolated.
+    """
+
+    iteration: int | None = None
+    epochs: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    hold_out: bool = False
+    seed: int | None = None
+    anew: bool = False
+    save_seconds: float = SAVE_SECONDS
+    data_root: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    isolation: Wish = "auto"
+    container_image: str | None = None
+    unsafe_no_isolation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the network comes from.
+
+    Attributes:
+        run: whose it is.
+        begun: the run's first event.
+        accepted: the network's source and census.
+        ended: what came of it in the search; ``None`` if the search was broken off there.
+    """
+
+    run: str
+    begun: RunStarted
+    accepted: Accepted
+    ended: IterationEnded | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A final training that is about to begin or to go on.
+
+    Attributes:
+        origin: of the network.
+        recipe: how it is trained.
+        trained_on: inputs.
+        held_out: inputs.
+        tested_on: inputs.
+        done: epochs that a checkpoint holds.
+        device: where it is trained.
+        isolation: the level in force.
+    """
+
+    origin: Origin
+    recipe: Recipe
+    trained_on: int
+    held_out: int
+    tested_on: int
+    done: int
+    device: str
+    isolation: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalResult:
+    """What came of it.
+
+    Attributes:
+        origin: of the network.
+        finalized: the record; ``None`` if the training or the test failed.
+        failure: why, if so.
+        fresh: whether it was trained now; false if it had been before.
+        recipe: how it was to be trained.
+    """
+
+    origin: Origin
+    finalized: Finalized | None
+    failure: Failure | None
+    fresh: bool
+    recipe: Recipe
+
+
+class FinalWatcher(Protocol):
+    """Is told how far a final training is."""
+
+    def fetching(self, done: int, total: int | None) -> None:
+        """So many bytes of the data set have been downloaded; ``total`` is ``None`` if it is not known."""
+
+    def begin(self, plan: Plan) -> None:
+        """Everything is checked; the training begins or goes on."""
+
+    def epoch(self, number: int, epoch: Epoch) -> None:
+        """An epoch ended; ``number`` counts from 1."""
+
+    def point(self, point: CurvePoint) -> None:
+        """A point of the curve was taken."""
+
+    def saved(self, epochs: int) -> None:
+        """A checkpoint was kept after so many epochs."""
+
+    def testing(self) -> None:
+        """The training is over, and the test split is opened."""
+
+
+def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalSpec) -> FinalResult:
+    """Trains a run's network in the end and tests it, or says what came of it when that was done before.
+
+    A training that was broken off goes on at its last checkpoint.
+
+    Args:
+        name: the run's id, its beginning, or ``latest``.
+        folder: where it lies.
+        watcher: is told how far it is.
+        wishes: what the user says of it.
+
+    Raises:
+        LemonadeError: there is no such run or network, its data changed, or nothing can be written.
+    """
+    with closing(folder.journal(create=False)) as journal:
+        run = journal.find(name)
+        with folder.held(run):
+            entries = journal.read(run)
+            origin = network_of(entries, wishes.iteration)
+            spec = current_spec(entries)
+            spec = spec if wishes.data_root is None else replace(spec, data_root=wishes.data_root)
+            session = _Session(folder, journal, entries, origin, spec, wishes, watcher)
+            return session.result()
+
+
+def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
+    """The network to train in the end.
+
+    Args:
+        entries: of the run.
+        iteration: whose; ``None`` takes the best.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    where = f"run {entries[0].run}"
+    accepted = {event.iteration: event for entry in entries if isinstance(event := entry.event, Accepted)}
+    ended = {event.iteration: event for entry in entries if isinstance(event := entry.event, IterationEnded)}
+    if iteration is None:
+        leaders = [number for number, event in ended.items() if event.is_best]
+        if not leaders:
+            raise ConfigError(
+                "the run has no valid network to train",
+                where=where,
+                hint=f"`lemonade-es explain {entries[0].run}` tells why",
+            )
+        iteration = leaders[-1]
+    if iteration not in accepted:
+        known = ", ".join(map(str, list(accepted)[:_SHOWN])) + (" ..." if len(accepted) > _SHOWN else "")
+        hint = f"those with one: {known}" if accepted else "none has one"
+        raise ConfigError(f"iteration {iteration} has no network", where=where, hint=hint)
+    return Origin(entries[0].run, started(entries), accepted[iteration], ended.get(iteration))
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One call of the command: the network is chosen, the run is held."""
+
+    folder: RunFolder
+    journal: Journal
+    entries: tuple[Entry, ...]
+    origin: Origin
+    spec: RunSpec
+    wishes: FinalSpec
+    watcher: FinalWatcher
+
+    def result(self) -> FinalResult:
+        recipe, training = self._recipe(), self._training()
+        finals = [entry.event for entry in self.entries if isinstance(entry.event, Finalized)]
+        known = [final for final in finals if final.training == training]
+        if known and not self.wishes.anew:
+            return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe)
+        checkpoints = self.folder.checkpoints(self.origin.run, training)
+        if self.wishes.anew:
+            checkpoints.forget()
+        dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
+        examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
+        before = checkpoints.progress()
+        data = merged(dataset, hold_out=self.wishes.hold_out)
+        source = self.folder.artifacts.read(self.origin.accepted.source).decode()
+        with self._workshop(data.dataset, recipe) as workshop:
+            device, isolation, reason = workshop.device, workshop.isolation, workshop.isolation_reason
+            meter = workshop.meter.describe()
+            _demand_device(before, device, str(checkpoints.path))
+            done = 0 if before is None else len(before.epochs)
+            counts = (len(data.dataset.train_labels), data.held_out, dataset.test_count)
+            self.watcher.begin(Plan(self.origin, recipe, *counts, done, device, isolation))
+            course = Course(checkpoints, data.probe, self.wishes.save_seconds, self.watcher.point, self.watcher.saved)
+            finished = workshop.finish(
+                source,
+                course,
+                seed=self._seed,
+                on_epoch=lambda number, epoch: self.watcher.epoch(number + 1, epoch),
+            )
+        weights = finished.trained.weights
+        if (failure := finished.trained.measurement.failure) is not None or weights is None:
+            return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
+        self.watcher.testing()
+        with self._workshop(examination, recipe) as workshop:
+            examined = workshop.examine(
+                source, Weights("the trained network", weights, manifest(weights)), seed=self._seed
+            )
+        if (failure := examined.trained.measurement.failure) is not None or examined.outputs is None:
+            return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
+        target = dataset.target
+        final = Finalized(
+            iteration=self.origin.accepted.iteration,
+            training=training,
+            recipe=recipe,
+            seed=self._seed,
+            source=self.origin.accepted.source,
+            weights=self.folder.artifacts.put(weights, ".safetensors"),
+            trained_on=len(data.dataset.train_labels),
+            held_out=data.held_out,
+            measurement=_joined(finished, examined),
+            points=finished.points,
+            test=examine(examined.outputs, examination.validation_labels, dataset.class_names, target),
+            tested_before=len(finals),
+            taken_up=finished.taken_up,
+            isolation=isolation,
+            isolation_reason=reason,
+            device=device,
+            energy=meter,
+            versions=versions(),
+            mean=dataset.mean,
+            std=dataset.std,
+            target_scale=None if target is None else (target.mean, target.std),
+        )
+        self.journal.append(self.origin.run, len(self.entries), final)
+        checkpoints.forget()
+        return FinalResult(self.origin, final, None, fresh=True, recipe=recipe)
+
+    @property
+    def _seed(self) -> int:
+        return self.spec.seed if self.wishes.seed is None else self.wishes.seed
+
+    def _recipe(self) -> Recipe:
+        """The shipped recipe, then what the run changed in its own, then what the user says now."""
+        recipe = final_recipe(self.origin.begun.data.task.kind)
+        kept = {name: value for name, value in self.spec.recipe.items() if name not in OF_THE_SEARCH}
+        recipe = with_overrides(recipe, kept, where=f"recipe of run {self.origin.run}")
+        recipe = with_overrides(recipe, self.wishes.recipe, where="--recipe")
+        if self.wishes.epochs is None:
+            return recipe
+        return with_overrides(recipe, {"epochs": self.wishes.epochs}, where="--epochs")
+
+    def _training(self) -> str:
+        """The digest of all that determines the training."""
+        parts = {
+            "source": self.origin.accepted.source,
+            "data": self.origin.begun.data.fingerprint,
+            "recipe": asdict(self._recipe()),
+            "seed": self._seed,
+            "hold_out": self.wishes.hold_out,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _test(self, dataset: Dataset) -> Dataset:
+        """The data set with its test split in the place of validation.
+
+        Raises:
+            DataError: there is no test split.
+        """
+        spec = self.spec
+        if dataset.test_count == 0:
+            raise DataError("the data have no test split", where=spec.data, hint="give them a folder `test`")
+        inputs, labels = load_test(
+            spec.data, dataset.task, limit=spec.limit, seed=spec.seed, root=Path(spec.data_root), reading=reading(spec)
+        )
+        return for_test(dataset, inputs, labels)
+
+    def _workshop(self, dataset: Dataset, recipe: Recipe) -> Workshop:
+        wishes, spec = self.wishes, self.spec
+        epochs = [event.measurement.epochs for entry in self.entries if isinstance(event := entry.event, Measured)]
+        slowest = max((epoch.seconds for told in epochs for epoch in told), default=0.0)
+        return Workshop(
+            dataset,
+            recipe,
+            device=wishes.device,
+            limits=Limits(train_seconds=_TRAIN_SECONDS, stall_seconds=max(_STALL_SECONDS, _STALL_EPOCHS * slowest)),
+            foreign={spec.llm, spec.fallback} - {None, "builtin"} != set(),
+            unsafe_no_isolation=wishes.unsafe_no_isolation,
+            isolation=wishes.isolation,
+            container_image=wishes.container_image,
+        )
+
+
+def _demand_device(before: Progress | None, device: str, where: str) -> None:
+    if before is not None and before.device != device:
+        raise ConfigError(
+            f"the checkpoint is of a training on {before.device}, and this would go on on {device}",
+            where=where,
+            hint=f"use --device {before.device}, or --anew to train from the beginning",
+        )
+
+
+def _joined(finished: Finished, examined: Examined) -> Measurement:
+    """One measurement of training and test."""
+    trained, tested = finished.trained.measurement, examined.trained.measurement
+    metrics = dict(trained.metrics) | {name: tested.metrics.get(name) for name in _TESTED}
+    absent = dict(trained.absent) | {"V_E": _NO_V_E}
+    for name in _TESTED:
+        absent.pop(name, None)
+        if metrics[name] is None:
+            absent[name] = tested.absent.get(name, "it was not measured")
+    energies = {
+        "training": trained.energy.get("training"),
+        "test": tested.energy.get("validation"),
+        "inference": tested.energy.get("inference"),
+    }
+    return replace(
+        trained,
+        metrics=metrics,
+        absent=absent,
+        energy={phase: energy for phase, energy in energies.items() if energy is not None},
+        latency=tested.latency,
+        measuring_seconds=trained.measuring_seconds + tested.measuring_seconds,
+    )

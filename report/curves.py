@@ -1,0 +1,127 @@
+"""The curves of a final training, as the paper's Fig. 3 has them: loss and accuracy over the epochs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from lemonade_es.engine.events import Finalized
+from lemonade_es.report.formats import value
+from lemonade_es.task import Task
+
+_TRAINING, _HELD_OUT, _TEST = "#1f5fa8", "#d9822b", "#2a8c4a"
+_GRID, _INK = "#dddddd", "#333333"
+_WORST_OF_R2 = 0.0
+
+
+def curves_png(final: Finalized, task: Task) -> bytes:
+    """Two panels: the loss of every epoch, and accuracy, with the one figure of the test beside its interval.
+
+    Args:
+        final: the training.
+        task: what accuracy means.
+    """
+    import matplotlib as mpl  # noqa: PLC0415  (half a second that only this page needs)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with mpl.rc_context(
+        {"font.size": 10, "axes.edgecolor": _INK, "axes.spines.top": False, "axes.spines.right": False}
+    ):
+        figure = Figure(figsize=(11, 4.2), dpi=140, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        loss, accuracy = figure.subplots(1, 2)
+        epochs = final.measurement.epochs
+        loss.plot(range(1, len(epochs) + 1), [epoch.loss for epoch in epochs], color=_TRAINING, label="training")
+        held = [point for point in final.points if point.held_out_loss is not None]
+        if held:
+            loss.plot(
+                [point.epoch for point in held],
+                [point.held_out_loss for point in held],
+                color=_HELD_OUT,
+                label="validation (held out)",
+            )
+        if all(epoch.loss > 0 for epoch in epochs):
+            loss.set_yscale("log")
+        _dress(loss, "mean squared error" if task.objective == "regression" else "cross-entropy", len(epochs))
+
+        places = [point.epoch for point in final.points]
+        mark = "." if len(places) < 30 else ""
+        accuracy.plot(
+            places, [point.training for point in final.points], color=_TRAINING, marker=mark, label="training"
+        )
+        if held:
+            accuracy.plot(
+                [point.epoch for point in held],
+                [point.held_out for point in held],
+                color=_HELD_OUT,
+                marker=mark,
+                label="validation (held out)",
+            )
+        test = final.test
+        accuracy.errorbar(
+            [len(epochs)],
+            [test.accuracy],
+            yerr=[[test.accuracy - test.interval.low], [test.interval.high - test.accuracy]],
+            color=_TEST,
+            marker="D",
+            capsize=4,
+            clip_on=False,
+            linestyle="none",
+            label=f"test, once: {value('V_Acc', test.accuracy)} (95 % interval)",
+        )
+        _dress(accuracy, "R2, clipped at 0" if task.objective == "regression" else "accuracy", len(epochs))
+        accuracy.yaxis.set_major_formatter(lambda share, _place: f"{share:.4g}")
+        inputs = f"{final.trained_on:,} inputs" + (
+            f", {final.held_out:,} held out" if final.held_out else ", validation split included"
+        )
+        figure.suptitle(
+            f"{task.data}: final training of iteration {final.iteration} on {inputs}", fontsize=11, color=_INK
+        )
+        picture = io.BytesIO()
+        canvas.print_png(picture, metadata={"Software": None})
+    return picture.getvalue()
+
+
+def curves_csv(final: Finalized) -> bytes:
+    """A row for each epoch: its loss and seconds, and the accuracies where they were taken."""
+    points = {point.epoch: point for point in final.points}
+    rows: list[Sequence[object]] = [
+        ("epoch", "loss", "seconds", "training_accuracy", "held_out_accuracy", "held_out_loss")
+    ]
+    for number, epoch in enumerate(final.measurement.epochs, start=1):
+        point = points.get(number)
+        seen = (None, None, None) if point is None else (point.training, point.held_out, point.held_out_loss)
+        rows.append((number, epoch.loss, round(epoch.seconds, 4), *seen))
+    return _table(rows)
+
+
+def confusion_csv(final: Finalized) -> bytes | None:
+    """The confusion matrix, a row for each true class; ``None`` for a regression."""
+    if not final.test.confusion:
+        return None
+    names = [item.name for item in final.test.classes]
+    rows: list[Sequence[object]] = [("true class", *names)]
+    rows += [(name, *counts) for name, counts in zip(names, final.test.confusion, strict=True)]
+    return _table(rows)
+
+
+def _table(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _dress(axes: object, what: str, epochs: int) -> None:
+    from matplotlib.axes import Axes  # noqa: PLC0415
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    assert isinstance(axes, Axes)  # noqa: S101  (named so where it is imported)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(what)
+    axes.set_xlim(0 if epochs > 30 else 0.5, epochs + (0 if epochs > 30 else 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=True, color=_GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False)

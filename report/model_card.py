@@ -1,0 +1,308 @@
+"""The model card: what a finished network is, how good, on what, how it was found, and how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from lemonade_es.engine.events import Finalized
+from lemonade_es.engine.finalize import Origin
+from lemonade_es.report.formats import count, duration, value
+from lemonade_es.trainer.energy import grams_co2e, kwh_pue
+from lemonade_es.trainer.measurement import Energy
+from lemonade_es.vocabulary import METRICS
+
+_FIGURES = ("T_Acc", "V_Acc", "P", "M", "S", "L", "F", "B", "W", "R")
+_MATRIX_CLASSES = 12
+_ENERGIES = {
+    "training": "energy of this training",
+    "test": "energy of one pass over the test split",
+    "inference": "energy of one input, one at a time",
+}
+_ORDINALS = {1: "second", 2: "third"}
+
+
+def model_card(final: Finalized, origin: Origin) -> str:
+    """The card, in Markdown.
+
+    Args:
+        final: the training and its test.
+        origin: where the network comes from.
+    """
+    task = origin.begun.data.task
+    parts = [
+        f"# {task.data}: the network of iteration {final.iteration}",
+        _summary(final, origin),
+        "## Test",
+        *_test(final, origin),
+        "## Figures",
+        *_figures(final, origin),
+        "## Training",
+        *_training(final),
+        "## Data",
+        *_data(final, origin),
+        "## How it was found",
+        *_found(final, origin),
+        "## How to load it",
+        *_usage(final, origin),
+        "## Licence and limits",
+        *_licence(origin),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def accuracy_told(final: Finalized) -> str:
+    """The test accuracy with its interval, in words."""
+    test = final.test
+    low, high = value("V_Acc", test.interval.low), value("V_Acc", test.interval.high)
+    return f"{value('V_Acc', test.accuracy)} (95 % interval {low} to {high})"
+
+
+def tested_told(final: Finalized) -> str | None:
+    """A warning, if the test split of this run had been opened before."""
+    before = final.tested_before
+    if not before:
+        return None
+    nth = _ORDINALS.get(before, f"{before + 1}th")
+    return (
+        f"the test split was opened for the {nth} time in this run: the best of several tests is better than the "
+        "network deserves"
+    )
+
+
+def _summary(final: Finalized, origin: Origin) -> str:
+    task = origin.begun.data.task
+    metrics = final.measurement.metrics
+    what = "R2" if task.objective == "regression" else "accuracy"
+    return (
+        f"A network for {task.kind} data with {count(metrics.get('P') or 0)} parameters: test {what} "
+        f"**{accuracy_told(final)}** on {final.test.count:,} inputs that neither the search nor the training has seen. "
+        f"It was trained from scratch for {final.recipe.epochs} epochs on {final.trained_on:,} inputs."
+        "\n\n![Loss and accuracy over the epochs](curves.png)"
+    )
+
+
+def _test(final: Finalized, origin: Origin) -> Iterator[str]:
+    test, task = final.test, origin.begun.data.task
+    rows = [("inputs", f"{test.count:,}"), (f"accuracy ({task.accuracy})", accuracy_told(final))]
+    if (errors := test.residuals) is not None:
+        low, high = errors.r2_interval.low, errors.r2_interval.high
+        rows += [
+            ("R2", f"{errors.r2:.4f} (95 % interval {low:.4f} to {high:.4f}, bootstrap)"),
+            (f"mean absolute error of {errors.target!r}", f"{errors.mae:.4g}, in the target's unit"),
+            (f"root mean squared error of {errors.target!r}", f"{errors.rmse:.4g}, in the target's unit"),
+            ("the same, if its mean were always answered", f"{errors.spread:.4g}"),
+        ]
+    else:
+        rows.append(("cross-entropy", "not finite" if test.loss is None else f"{test.loss:.4g}"))
+    if test.nonfinite:
+        rows.append(("answers that are no number, counted as wrong", f"{test.nonfinite:,}"))
+    yield _table(("on the test split", ""), rows)
+    if (warning := tested_told(final)) is not None:
+        yield f"**Note:** {warning}."
+    if test.classes:
+        yield "Recall is the share of a class that was recognised, precision the share of its answers that are right."
+        yield _table(
+            ("class", "inputs", "recall", "precision"),
+            [
+                (_cell(item.name), f"{item.count:,}", _percent(item.recall), _percent(item.precision))
+                for item in test.classes
+            ],
+        )
+    if test.classes and len(test.classes) <= _MATRIX_CLASSES:
+        yield "Confusion matrix (a row for each true class, a column for each answer; also in `confusion.csv`):"
+        names = [_cell(item.name) for item in test.classes]
+        yield _table(
+            ("", *names),
+            [
+                (f"**{name}**", *(str(number) if number else "·" for number in row))
+                for name, row in zip(names, test.confusion, strict=True)
+            ],
+        )
+    elif test.classes:
+        yield "The confusion matrix is in `confusion.csv`."
+
+
+def _figures(final: Finalized, origin: Origin) -> Iterator[str]:
+    measurement = final.measurement
+    rows = []
+    for name in _FIGURES:
+        number = measurement.metrics.get(name)
+        how = measurement.absent.get(name, "") if number is None else _how(final, name)
+        rows.append((f"`{name}`", value(name, number, unit=True), METRICS[name].text, how))
+    grid = origin.begun.spec.grid_gco2e_per_kwh
+    for phase, text in _ENERGIES.items():
+        if (energy := measurement.energy.get(phase)) is not None:
+            rows.append((phase, _joules(energy, grid), text, _source(energy)))
+    yield _table(("figure", "value", "what it is", "how it is known"), rows)
+    yield (
+        f"Measured on {final.device}, {final.versions.get('platform', 'an unknown system')}; energy: {final.energy}. "
+        f"CO2e takes a kWh for {grid:g} g."
+    )
+
+
+def _how(final: Finalized, name: str) -> str:
+    latency = final.measurement.latency
+    if name in ("T_Acc", "V_Acc"):
+        return "scored outside of the network's process, without augmentation"
+    if name in ("L", "F") and latency is not None and latency.spread is not None:
+        unsettled = "" if latency.settled else ", which did not settle"
+        return f"+-{latency.spread:.1%} (95 %), {latency.windows} windows of {latency.passes} passes{unsettled}"
+    if name == "W" and (inference := final.measurement.energy.get("inference")) is not None:
+        return _source(inference)
+    return {"P": "counted", "M": "counted, a lower bound", "S": "length of the file", "R": "the kernel's account"}.get(
+        name, "measured"
+    )
+
+
+def _training(final: Finalized) -> Iterator[str]:
+    measurement = final.measurement
+    fields = ", ".join(f"{name} {'none' if item is None else item}" for name, item in asdict(final.recipe).items())
+    rows = [
+        ("recipe", fields),
+        ("inputs", _inputs(final)),
+        ("seed", str(final.seed)),
+        ("time", duration(measurement.training_seconds)),
+        ("training accuracy at the end", value("T_Acc", measurement.metrics.get("T_Acc"))),
+    ]
+    if final.taken_up:
+        rows.append(("taken up again after epoch", ", ".join(map(str, final.taken_up))))
+    yield _table(("training", ""), rows)
+    second = (
+        "The second curve is the validation split, which was held out."
+        if final.held_out
+        else "There is no validation curve: the validation split was trained on (`--hold-out validation` shows one)."
+    )
+    yield (
+        "`curves.png` and `curves.csv` show the loss of each epoch, with augmentation, and accuracy on training "
+        f"inputs without it. {second} The test split was opened after the last epoch; nothing was chosen by it."
+    )
+
+
+def _inputs(final: Finalized) -> str:
+    held = f"; {final.held_out:,} validation inputs held out" if final.held_out else ", validation split included"
+    return f"{final.trained_on:,}{held}"
+
+
+def _data(final: Finalized, origin: Origin) -> Iterator[str]:
+    data, spec = origin.begun.data, origin.begun.spec
+    shape = "x".join(map(str, data.task.input_shape))
+    rows = [
+        ("data set", f"`{_cell(spec.data)}`" + (f", limited to {spec.limit:,} inputs" if spec.limit else "")),
+        ("task", f"{data.task.kind}, {data.task.objective}: inputs of {shape}, {data.task.answer}"),
+        (
+            "splits",
+            f"{data.training:,} training, {data.validation:,} validation, {data.test:,} test, seed {spec.seed}",
+        ),
+        ("fingerprint", f"`{data.fingerprint}`"),
+    ]
+    if final.mean:
+        rows.append(
+            ("normalisation", f"(x / 255 - mean) / std, mean {_numbers(final.mean)}, std {_numbers(final.std)}")
+        )
+    if final.target_scale is not None:
+        mean, std = final.target_scale
+        rows.append(("target", f"prediction = output x {std:.6g} + {mean:.6g}"))
+    yield _table(("data", ""), rows)
+    if data.notes:
+        yield "\n".join(f"- {note}" for note in data.notes)
+
+
+def _found(final: Finalized, origin: Origin) -> Iterator[str]:
+    begun = origin.begun
+    searched = origin.ended.metrics.get("V_Acc") if origin.ended is not None else None
+    rows = [
+        ("run", f"`{origin.run}`, iteration {final.iteration}"),
+        ("rulebook", f"`{begun.rulebook_file}`, SHA-256 `{begun.rulebook_digest}`"),
+        ("edited by", begun.executor),
+        ("in the search", f"V_Acc {value('V_Acc', searched)} after {begun.recipe.epochs} epochs"),
+        ("isolation", f"{final.isolation}: {final.isolation_reason}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in final.versions.items() if name != "platform")),
+    ]
+    yield _table(("how it was found", ""), rows)
+    yield f"Why the network is as it is: `lemonade-es explain {origin.run} --iteration {final.iteration}`"
+
+
+def _usage(final: Finalized, origin: Origin) -> Iterator[str]:
+    task = origin.begun.data.task
+    made = f"Task({task.kind!r}, {task.data!r}, {task.input_shape!r}, {task.classes}"
+    if task.vocabulary_size is not None:
+        made += f", vocabulary_size={task.vocabulary_size}"
+    if task.objective != "classification":
+        made += f", objective={task.objective!r}"
+    yield (
+        "```python\n"
+        "from pathlib import Path\n\n"
+        "import safetensors.torch\n\n"
+        "from lemonade_es.task import Task\n"
+        "from lemonade_es.trainer.candidate import build\n\n"
+        f"model = build(Path('model.py').read_text(encoding='utf-8'), {made}))\n"
+        "model.load_state_dict(safetensors.torch.load_file('weights.safetensors'))\n"
+        "model.eval()\n"
+        "```"
+    )
+    yield (
+        f"It takes {_takes(origin)}, and returns {_returns(final, origin)}. This runs `model.py` as it is: read "
+        "it before, or let `lemonade-es measure model.py --weights weights.safetensors --data ...` run it in isolation."
+    )
+
+
+def _takes(origin: Origin) -> str:
+    task = origin.begun.data.task
+    if task.kind == "image":
+        return f"float batches (N, {', '.join(map(str, task.input_shape))}), normalised as above"
+    if task.kind == "text":
+        return f"integer token batches (N, {task.input_shape[0]}), as `lemonade_es.trainer.data.spec.load` makes them"
+    return f"float batches (N, {task.input_shape[0]}), as `lemonade_es.trainer.data.spec.load` makes them"
+
+
+def _returns(final: Finalized, origin: Origin) -> str:
+    if final.target_scale is not None:
+        return "(N, 1), the target in standard deviations from its mean"
+    names = origin.begun.data.class_names
+    shown = ", ".join(map(_cell, names[:_MATRIX_CLASSES])) + (", ..." if len(names) > _MATRIX_CLASSES else "")
+    return f"logits (N, {len(names)}) for {shown}"
+
+
+def _licence(origin: Origin) -> Iterator[str]:
+    by = origin.begun.executor
+    yield (
+        f"This card grants no licence. The source was written by `{by}` on instructions of the rulebook; the terms of "
+        "its provider may bear on it. The data have a licence of their own, which may bear on weights that were "
+        "learned from them: look it up before you pass them on."
+    )
+    yield (
+        "The figures hold for inputs like those of this data set, split at random from the same source. They say "
+        "nothing of other inputs, of inputs that were changed on purpose, or of fairness between groups of people."
+    )
+
+
+def _joules(energy: Energy, grid: float) -> str:
+    if energy.joules is None:
+        return "-"
+    kwh = kwh_pue(energy.joules)
+    return f"{energy.joules:.3g} J = {kwh:.3g} kWh-PUE, {grams_co2e(kwh, grid):.3g} g CO2e"
+
+
+def _source(energy: Energy) -> str:
+    around = "" if energy.rel_uncertainty is None else f" +-{energy.rel_uncertainty:.0%}"
+    return f"{energy.provenance}{around}: {energy.reason or energy.method}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{number:.4f}" for number in values) + ")"
+
+
+def _cell(text: str) -> str:
+    """A name of the user's, harmless in a table."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(f"\\{letter}" if letter in "\\|`*_<>[]" else letter for letter in plain)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,283 @@
+"""The final training of one network: trained in stretches, watched between them, saved, and taken up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lemonade_es.trainer.energy import in_turn, kwh_pue
+from lemonade_es.trainer.examination import mean_loss
+from lemonade_es.trainer.isolation.child import CandidateFailed, broken
+from lemonade_es.trainer.isolation.protocol import ProtocolError, manifest
+from lemonade_es.trainer.measurement import Energy, Epoch, Failure, Trained
+from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
+from lemonade_es.trainer.trial import OnEpoch, Trial
+
+POINTS = 120
+"""How often, at most, the curve of accuracy is taken in a training; it costs a few percent of it then."""
+
+SAVE_SECONDS = 60.0
+"""The time between two checkpoints, unless the user says otherwise."""
+
+_LATER = "it is measured when the network is tested"
+_NOTHING_HELD_OUT = "the validation split was trained on"
+_STATE_COPIES = 6  # weights, up to three of their size for the optimiser, room for buffers in double precision
+_STATE_ROOM = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """How good the network was between two epochs, without augmentation, scored outside of its process.
+
+    Attributes:
+        epoch: how many were done.
+        training: accuracy on the probe of training inputs.
+        training_loss: likewise; ``None`` if it was not finite.
+        held_out: accuracy on the inputs that are held out; ``None`` if none are.
+        held_out_loss: likewise.
+    """
+
+    epoch: int
+    training: float
+    training_loss: float | None
+    held_out: float | None = None
+    held_out_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a training has told so far; with the tensors of its standing it makes a checkpoint.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``: on another one it cannot be taken up.
+        epochs: that are done.
+        points: of the curve.
+        energy: of the work that is kept; ``None`` before any.
+        seconds: likewise, wall-clock.
+        taken_up: after which epochs a new process took it up.
+    """
+
+    device: str
+    epochs: tuple[Epoch, ...] = ()
+    points: tuple[CurvePoint, ...] = ()
+    energy: Energy | None = None
+    seconds: float = 0.0
+    taken_up: tuple[int, ...] = ()
+
+
+class Checkpoints(Protocol):
+    """Where a training is kept between two processes."""
+
+    def load(self) -> tuple[Progress, bytes] | None:
+        """The last checkpoint: what was told, and the standing as a safetensors file."""
+
+    def save(self, progress: Progress, standing: bytes) -> None:
+        """Keeps one in the place of the last; it is there whole or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a final training is watched and kept.
+
+    Attributes:
+        checkpoints: where it is kept.
+        probe: how many inputs of the validation split are the probe; the rest are held out.
+        save_seconds: between two checkpoints; 0 keeps one after every epoch.
+        on_point: told of each point of the curve.
+        on_saved: told after how many epochs a checkpoint was kept.
+    """
+
+    checkpoints: Checkpoints
+    probe: int
+    save_seconds: float
+    on_point: Callable[[CurvePoint], None]
+    on_saved: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A network that was trained in the end, or why it was not.
+
+    Attributes:
+        trained: measurement and weights.
+        points: of the curve.
+        taken_up: after which epochs a new process took the training up.
+    """
+
+    trained: Trained
+    points: tuple[CurvePoint, ...]
+    taken_up: tuple[int, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class FinalTrial(Trial):
+    """A trial whose training can be broken off and taken up, and in which nothing is timed.
+
+    Attributes:
+        course: how it is watched and kept.
+        device: where it trains.
+    """
+
+    course: Course
+    device: str
+    _points: list[CurvePoint] = field(default_factory=list)
+    _taken_up: tuple[int, ...] = ()
+    _spent: Energy | None = None
+    _before: float = 0.0
+    _saved: float = field(default_factory=time.monotonic)
+
+    def finish(self, source: str, *, seed: int, on_epoch: OnEpoch | None) -> Finished:
+        """Trains the network to the end of its recipe, from its last checkpoint if there is one.
+
+        Args:
+            source: the network.
+            seed: for weights, order and augmentation.
+            on_epoch: told of each epoch as it ends, with its number from 0.
+
+        Raises:
+            StoreError: a checkpoint cannot be read or kept.
+        """
+        trained = self.run(source, None, seed=seed, on_epoch=on_epoch)
+        return Finished(trained, tuple(self._points), self._taken_up)
+
+    def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
+        self._take_up()
+        started = last = time.perf_counter()
+        until = len(self._curve)
+
+        def progress(message: Mapping[str, Any]) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            match message.get("epoch"):
+                case {"index": int(index), "loss": int(loss) | float(loss)} if index == len(self._curve) < until:
+                    epoch = Epoch(float(loss), now - last)
+                case _:
+                    raise broken("a wrong epoch")
+            last = now
+            self._curve.append(epoch)
+            self.meter.touch()
+            if on_epoch is not None:
+                on_epoch(index, epoch)
+
+        while len(self._curve) < self.epochs:
+            window = self.meter.begin(self.child.pid)
+            try:
+                due = False
+                while not due:
+                    until = self._next_stop()
+                    last = time.perf_counter()
+                    self._call("train", seed=seed, until=until, on_progress=progress)
+                    if len(self._curve) != until:
+                        raise broken(f"{len(self._curve)} epochs of {until}")
+                    if until % self._stride == 0 or until == self.epochs:
+                        self._look()
+                    over = time.monotonic() - self._saved >= self.course.save_seconds
+                    due = over or until == self.epochs
+            finally:
+                ended = self.child.exit
+                energy = self.meter.end(window, cpu_seconds=ended.cpu_seconds if ended else None)
+                self._spent = energy if self._spent is None else in_turn((self._spent, energy))
+                self._training_seconds = self._before + time.perf_counter() - started
+                self._account()
+            self._save()
+
+    @property
+    def _stride(self) -> int:
+        """Epochs between two points of the curve."""
+        return -(-self.epochs // POINTS)
+
+    def _next_stop(self) -> int:
+        """After which epoch to stop next: at a point of the curve, or when a checkpoint is due."""
+        done = len(self._curve)
+        left = self.course.save_seconds - (time.monotonic() - self._saved)
+        seconds = self._curve[-1].seconds if self._curve else left
+        fitting = max(1, int(left / seconds)) if seconds > 0 else 1
+        return min(self.epochs, done + fitting, (done // self._stride + 1) * self._stride)
+
+    def _take_up(self) -> None:
+        found = self.course.checkpoints.load()
+        if found is None:
+            return
+        told, standing = found
+        self._curve = list(told.epochs)
+        self._points = list(told.points)
+        self._spent = told.energy
+        self._before = self._training_seconds = told.seconds
+        self._taken_up = (*told.taken_up, len(told.epochs))
+        self._account()
+        self._call("resume", tensors=standing)
+
+    def _look(self) -> None:
+        """A point of the curve."""
+        labels, probe = self.dataset.validation_labels, self.course.probe
+        outputs = self._outputs("validation", len(labels))
+        seen, held = (outputs[:probe], labels[:probe]), (outputs[probe:], labels[probe:])
+        point = CurvePoint(len(self._curve), score(*seen).accuracy, mean_loss(*seen))
+        if len(held[1]):
+            point = CurvePoint(
+                point.epoch, point.training, point.training_loss, score(*held).accuracy, mean_loss(*held)
+            )
+        self._points.append(point)
+        self.course.on_point(point)
+
+    def _save(self) -> None:
+        limit = _STATE_COPIES * self.weights_limit + _STATE_ROOM
+        standing = self._call("standing", tensor_limit=limit).tensors
+        try:
+            manifest(standing)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        told = Progress(
+            self.device,
+            tuple(self._curve),
+            tuple(self._points),
+            self._spent,
+            self._training_seconds,
+            self._taken_up,
+        )
+        self.course.checkpoints.save(told, standing)
+        self._saved = time.monotonic()
+        self.course.on_saved(len(self._curve))
+
+    def _account(self) -> None:
+        """The energy of the training so far."""
+        if self._spent is None:
+            return
+        self._energy["training"] = self._spent
+        if self._spent.joules is None:
+            self._absent["T_E"] = self._spent.reason or self._spent.method
+        else:
+            self._metrics["T_E"] = kwh_pue(self._spent.joules)
+
+    def _measure(self, *, trained: bool = True) -> None:
+        started = time.perf_counter()
+        self._absent.update(dict.fromkeys(("V_E", "L", "F", "B", "W"), _LATER))
+        try:
+            self._keep_weights()
+            self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+            self._hold_against()
+            if self._nonfinite:
+                raise CandidateFailed(
+                    Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
+                )
+        finally:
+            self._measuring_seconds = time.perf_counter() - started
+
+    def _hold_against(self) -> None:
+        """The inputs that were held out, if there are any."""
+        labels: NDArray[np.int64] | NDArray[np.float32] = self.dataset.validation_labels
+        if len(labels) == self.course.probe:
+            self._absent.update(dict.fromkeys(("V_Acc", "class_gap"), _NOTHING_HELD_OUT))
+            return
+        outputs = self._outputs("validation", len(labels))
+        found = score(outputs[self.course.probe :], labels[self.course.probe :])
+        self._nonfinite |= found.nonfinite_rows > 0
+        self._metrics["V_Acc"] = found.accuracy
+        self._metrics["class_gap"] = found.class_gap
+        if found.class_gap is None:
+            self._absent["class_gap"] = NO_CLASS_GAP
