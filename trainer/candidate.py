@@ -68,6 +68,20 @@ def construct(source: str, task: Task) -> nn.Module:
             vars(torch)["compile"] = compiler
 
 
+def making(source: str, task: Task) -> str:
+    """How :func:`construct` makes the network of a source, as an expression: ``source.Net(num_classes=10)``.
+
+    Args:
+        source: as for :func:`build`; it is run once more.
+        task: what the network is for.
+
+    Raises:
+        Refusal: as for :func:`construct`.
+    """
+    tree = parse(source)
+    return choice.making(_executed(tree, source), tree, task)
+
+
 def complete(model: nn.Module, task: Task) -> None:
     """Give a network what it makes in its first forward pass, lazy layers above all, and its memory order.
 

@@ -50,6 +50,22 @@ def network(module: types.ModuleType, tree: ast.Module, task: Task) -> nn.Module
     return _Choice(module, tree, task).made()
 
 
+def making(module: types.ModuleType, tree: ast.Module, task: Task) -> str:
+    """How :func:`network` makes it, as an expression over the module ``source``: ``source.Net(num_classes=10)``.
+
+    Args:
+        module: the executed source.
+        tree: its syntax.
+        task: what the network is for.
+
+    Raises:
+        Refusal: as for :func:`network`.
+    """
+    choice = _Choice(module, tree, task)
+    choice.made()
+    return choice.expression
+
+
 class _Choice:
     def __init__(self, module: types.ModuleType, tree: ast.Module, task: Task) -> None:
         self._module_name = module.__name__
@@ -64,9 +80,11 @@ class _Choice:
             if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
         }
         self._outermost = [cls for name, cls in own.items() if name not in self._used] or list(own.values())
+        self.expression = ""
 
     def made(self) -> nn.Module:
         if (ready := self._instance()) is not None:
+            self.expression = self._named(ready)
             return ready
         obvious = [function for name, function in self._functions() if _OBVIOUS_FACTORY.fullmatch(name)]
         others = [function for name, function in self._functions() if function not in obvious]
@@ -126,7 +144,16 @@ class _Choice:
         return cls.__name__ in self._mentioned, _PART.search(cls.__name__) is None
 
     def _call(self, make: Callable[..., Any]) -> Any:
-        return make(**(self._arguments(make) or {}))
+        arguments = self._arguments(make) or {}
+        told = ", ".join(f"{name}={self._told(value)}" for name, value in arguments.items())
+        self.expression = f"{self._named(make)}({told})"
+        return make(**arguments)
+
+    def _told(self, value: object) -> str:
+        return repr(value) if isinstance(value, int | tuple) else f"{self._named(type(value))}()"
+
+    def _named(self, value: object) -> str:
+        return "source." + next((name for name, other in self._names.items() if other is value), "?")
 
     def _arguments(self, make: Callable[..., object]) -> dict[str, object] | None:
         """Values for all that it needs; ``None`` if one is not obvious."""

@@ -24,6 +24,8 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
 from lemonade_es.trainer.energy import EnergyMeter, best_meter, watch_idle
+from lemonade_es.trainer.export.delivery import Delivery, Exported, Wanted
+from lemonade_es.trainer.export.form import PACKAGES
 from lemonade_es.trainer.final_trial import Course, FinalTrial, Finished
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child
@@ -33,7 +35,7 @@ from lemonade_es.trainer.isolation.nursery import Job
 from lemonade_es.trainer.isolation.proof import Canary
 from lemonade_es.trainer.isolation.shelter import Needs, Shelter
 from lemonade_es.trainer.latency import CAP_SECONDS
-from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
+from lemonade_es.trainer.measurement import Budget, CheckReport, Failure, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
@@ -291,6 +293,29 @@ class Workshop:
         trial = self._made(partial(FinalTrial, course=course, device=self.device))
         return trial.finish(source, seed=seed, on_epoch=on_epoch)
 
+    def export(self, source: str, weights: Weights, wanted: Wanted) -> Exported | Failure:
+        """A trained network as a file that was run and compared with PyTorch, or why there is none.
+
+        Args:
+            source: the network.
+            weights: of its training.
+            wanted: the kind of file.
+
+        Raises:
+            ConfigError: the weights are another network's.
+            IsolationError: no locked process can be had.
+        """
+        limits = self._limits
+        return Delivery(
+            open=lambda work: self._child("cpu", limits.train_seconds, work, packages=PACKAGES),
+            dataset=self._dataset,
+            source=source,
+            weights=weights,
+            wanted=wanted,
+            deadline=time.monotonic() + limits.train_seconds,
+            stall_seconds=limits.stall_seconds,
+        ).run()
+
     def _trial(self, cap_seconds: float = CAP_SECONDS) -> Trial:
         return self._made(Trial, cap_seconds)
 
@@ -324,7 +349,13 @@ class Workshop:
         shape = (1, *self._dataset.task.input_shape)
         return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
 
-    def _child(self, device: str, seconds: float, work: Literal["bench", "cuda"] = "bench") -> Child:
+    def _child(
+        self,
+        device: str,
+        seconds: float,
+        work: Literal["bench", "stand", "cuda"] = "bench",
+        packages: tuple[str, ...] = (),
+    ) -> Child:
         cuda = device == "cuda"
         policy = Policy(
             confine=True,
@@ -332,6 +363,7 @@ class Workshop:
             memory_bytes=None if cuda else self._memory + self._threads * _THREAD_BYTES,
             cpu_seconds=math.ceil(seconds * self._threads) + 10,
             cuda=cuda,
+            packages=packages,
         )
         return self._shelter.child(
             Job(policy, device, self._threads, resident_limit=self._memory if cuda else None, work=work)

@@ -20,7 +20,8 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer import candidate, check, export, training
+from lemonade_es.trainer import candidate, check, training
+from lemonade_es.trainer.export import graph
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
 from lemonade_es.trainer.measurement import Budget, Epoch
 from lemonade_es.trainer.recipe import Recipe
@@ -91,6 +92,8 @@ class Bench:
             "pass": self._pass,
             "weights": self._weights,
             "export": self._export,
+            "write": self._write,
+            "making": self._making,
         }
 
     def serve(self) -> None:
@@ -228,12 +231,7 @@ class Bench:
         torch.set_num_threads(1)
         device = self._supplies.device
         single = Stimulus(self._supplies.task, self._model, 1, device)
-        reference = _reference().to(device).eval()
-        picture = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(_REFERENCE_SEED)).to(device)
-        self._passes = {
-            "candidate": lambda: self._model(single.batch()),
-            "reference": lambda: reference(picture),
-        }
+        self._passes = {"candidate": lambda: self._model(single.batch()), "reference": reference_pass(device)}
         for which in self._passes:
             self._pass({"which": which, "count": command["count"]})
         return {}, b""
@@ -263,7 +261,17 @@ class Bench:
         return {}, safetensors.torch.save(state)
 
     def _export(self, command: Mapping[str, Any]) -> Reply:
-        return {}, safetensors.torch.save({"onnx": _as_tensor(export.to_onnx(self._model, self._supplies.task))})
+        return {}, as_tensors(graph.to_onnx(self._model, self._supplies.task), "onnx")
+
+    def _write(self, command: Mapping[str, Any]) -> Reply:
+        """The network for raw inputs as one file."""
+        task, data = self._supplies.task, self._supplies.data
+        content = graph.written(self._model, task, data.mean, data.std, command["form"], command["rows"])
+        return {}, as_tensors(content)
+
+    def _making(self, _: Mapping[str, Any]) -> Reply:
+        """How the network is made from its source; the source is run once more."""
+        return {"making": candidate.making(self._source, self._supplies.task)}, b""
 
 
 def warm_up() -> None:
@@ -285,8 +293,14 @@ def warm_up() -> None:
             trace(network, torch.ones(2, 3, 8, 8))
 
 
-def _as_tensor(content: bytes) -> Tensor:
-    return torch.from_numpy(np.frombuffer(content, np.uint8).copy())
+def as_tensors(content: bytes, name: str = "file") -> bytes:
+    """A file as the one tensor of a reply.
+
+    Args:
+        content: of the file.
+        name: of the tensor.
+    """
+    return safetensors.torch.save({name: torch.from_numpy(np.frombuffer(content, np.uint8).copy())})
 
 
 def probe_cuda() -> Mapping[str, object]:
@@ -298,6 +312,17 @@ def probe_cuda() -> Mapping[str, object]:
     except Exception as error:  # noqa: BLE001  (driver and library errors have many types)
         return {"cuda": False, "why": f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]}
     return {"cuda": True, "why": torch.cuda.get_device_name()}
+
+
+def reference_pass(device: str) -> Callable[[], object]:
+    """One pass of the reference network.
+
+    Args:
+        device: where it runs.
+    """
+    reference = _reference().to(device).eval()
+    picture = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(_REFERENCE_SEED)).to(device)
+    return lambda: reference(picture)
 
 
 def _reference() -> nn.Module:

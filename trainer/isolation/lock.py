@@ -32,6 +32,7 @@ class Policy:
         cpu_seconds: processor time of all threads together.
         cuda: leave the way to the GPU open.
         landlock: whether Landlock is part of it; a container may do without on kernels that have none.
+        packages: installed packages that may be read besides those that the zygote has imported.
     """
 
     confine: bool
@@ -39,6 +40,7 @@ class Policy:
     cpu_seconds: int
     cuda: bool = False
     landlock: bool = True
+    packages: tuple[str, ...] = ()
 
 
 def shared_ruleset(policy: Policy) -> int | None:
@@ -113,7 +115,8 @@ def _confine(policy: Policy, rules: int | None) -> None:
 
 def _ruleset(policy: Policy) -> int:
     cuda = policy.cuda
-    return landlock.ruleset(_architecture(), readable=_readable(cuda=cuda), devices=_devices(cuda=cuda))
+    readable = _readable(cuda=cuda, packages=policy.packages)
+    return landlock.ruleset(_architecture(), readable=readable, devices=_devices(cuda=cuda))
 
 
 def _architecture() -> Architecture:
@@ -123,7 +126,7 @@ def _architecture() -> Architecture:
     return architecture
 
 
-def _readable(*, cuda: bool) -> list[Path]:
+def _readable(*, cuda: bool, packages: tuple[str, ...]) -> list[Path]:
     """What Python and torch load late: their own code and libraries, and what the processor is.
 
     Not all of site-packages: scikit-learn's holds the data set that a candidate may be trained on, labels and all.
@@ -131,7 +134,7 @@ def _readable(*, cuda: bool) -> list[Path]:
     libraries = {Path(prefix) / lib for prefix in (sys.base_prefix, "/", "/usr") for lib in ("lib", "lib64")}
     standard = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")}
     paths = {path for folder in libraries | standard for path in _entries(folder) if not _holds_packages(path)}
-    paths |= {path for folder in _package_folders() for path in _entries(folder) if _is_at_hand(path)}
+    paths |= {path for folder in _package_folders() for path in _entries(folder) if _is_at_hand(path, packages)}
     system = map(Path, ("/etc/ld.so.cache", "/dev/null"))
     # without these two, NNPACK takes the processor for an unsupported one
     processor = map(Path, ("/proc/cpuinfo", "/sys/devices/system/cpu"))
@@ -157,10 +160,10 @@ def _package_folders() -> set[Path]:
     return named | {path for entry in sys.path if (path := Path(entry)).name in ("site-packages", "dist-packages")}
 
 
-def _is_at_hand(path: Path) -> bool:
-    """Whether it belongs to a package that the zygote has imported, or holds the libraries of one."""
+def _is_at_hand(path: Path, packages: tuple[str, ...]) -> bool:
+    """Whether it belongs to a package that the zygote has imported or that is named, or holds libraries of one."""
     name = path.name.split(".")[0]
-    return name in sys.modules or path.name.endswith(".libs") or name == "nvidia"
+    return name in sys.modules or name in packages or path.name.endswith(".libs") or name == "nvidia"
 
 
 def _devices(*, cuda: bool) -> list[Path]:

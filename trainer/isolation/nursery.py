@@ -43,14 +43,15 @@ class Job:
         device: ``cpu`` or ``cuda``.
         threads: for training and evaluating.
         resident_limit: bytes of resident memory above which it is ended; ``None`` where the lock limits it.
-        work: lead a candidate (``bench``), ask whether CUDA works, or try what is forbidden (``canary``).
+        work: lead a candidate (``bench``), run exported files (``stand``), ask whether CUDA works, or try what is
+            forbidden (``canary``).
     """
 
     policy: Policy
     device: str
     threads: int
     resident_limit: int | None = None
-    work: Literal["bench", "cuda", "canary"] = "bench"
+    work: Literal["bench", "stand", "cuda", "canary"] = "bench"
 
 
 class Nursery:

@@ -25,6 +25,7 @@ import torch._dynamo  # optimisers import it late, which would cost every child 
 from pydantic import TypeAdapter
 
 from lemonade_es.task import Task
+from lemonade_es.trainer.export.stand import Stand
 from lemonade_es.trainer.isolation import canary
 from lemonade_es.trainer.isolation.appetite import Excess, appetite
 from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, warm_up
@@ -243,7 +244,8 @@ def _live(
                 device=message["device"],
                 threads=message["threads"],
             )
-            Bench(supplies, channel).serve()
+            worker = Stand if message["work"] == "stand" else Bench
+            worker(supplies, channel).serve()
         code = 0
     finally:
         os._exit(code)

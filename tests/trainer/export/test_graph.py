@@ -9,7 +9,7 @@ from torch import nn
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import Refusal, build, example
-from lemonade_es.trainer.export import INPUT, OUTPUT, to_onnx
+from lemonade_es.trainer.export.graph import INPUT, OUTPUT, to_onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

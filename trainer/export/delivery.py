@@ -1,0 +1,309 @@
+"""An export from its wish to a checked file: one child makes it, others run it, and the parent compares."""
+
+from __future__ import annotations
+
+import ast
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.export.form import FORMS, Form
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
+from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, expect, manifest
+from lemonade_es.trainer.latency import WARM_UPS, latency
+from lemonade_es.trainer.measurement import Failure, Latency
+from lemonade_es.trainer.scoring import score
+from lemonade_es.trainer.weights import Weights
+
+TOLERANCE = 1e-3
+"""Of logits in float32, relative to the largest one (or 1, if that is smaller)."""
+
+_HEADROOM = 64 << 20
+_TENSOR_FILE_OVERHEAD = 4096
+_EXPRESSION_LENGTH = 1000
+_EXPRESSION_NODES = (
+    *(ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.Name, ast.Load),
+    *(ast.Constant, ast.Tuple, ast.UnaryOp, ast.USub),
+)
+
+Open = Callable[[Literal["bench", "stand"]], Child]
+"""Gives a fresh locked child for a work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to export to.
+
+    Attributes:
+        form: the kind of file.
+        int8: whether its weights and activations are to be 8-bit integers.
+    """
+
+    form: Form
+    int8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How one form of the network does on the validation set, on this machine's CPU.
+
+    Attributes:
+        megabytes: of its file, in 10^6 bytes.
+        accuracy: share of right answers; R2, clipped at 0, for regression.
+        latency: at batch size 1 on one thread.
+        max_abs_difference: the largest difference of an output from PyTorch's.
+        equal_share: share of the inputs whose largest output is the same as in PyTorch; ``None`` for regression.
+    """
+
+    megabytes: float
+    accuracy: float
+    latency: Latency
+    max_abs_difference: float = 0.0
+    equal_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A network as a file, with what came of checking it.
+
+    Attributes:
+        wanted: what was asked for.
+        content: the file.
+        rows: inputs that a batch must have; ``None`` is any number.
+        making: for ``source``, the expression over the module ``source`` that makes the network.
+        inputs: of the validation set, all of which were used.
+        pytorch: the network in PyTorch, from which it was made.
+        file: the file by its own runtime.
+        unquantised: the same in float32, where ``file`` is in int8.
+        int8_weights: a safetensors file with the int8 tensors and their scales, where ``file`` is in int8.
+        limit: the largest ``max_abs_difference`` that float32 may have.
+    """
+
+    wanted: Wanted
+    content: bytes
+    rows: int | None
+    making: str | None
+    inputs: int
+    pytorch: Figures
+    file: Figures
+    unquantised: Figures | None
+    int8_weights: bytes | None
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What came out of the child that ran the source."""
+
+    content: bytes
+    making: str | None
+    logits: NDArray[np.float32]
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Exports one network.
+
+    Attributes:
+        open: gives children.
+        dataset: what it is checked on, and calibrated with.
+        source: the network.
+        weights: of its training.
+        wanted: what to make of it.
+        deadline: when all must be done, on :func:`time.monotonic`'s clock.
+        stall_seconds: the longest silence of a child.
+    """
+
+    open: Open
+    dataset: Dataset
+    source: str
+    weights: Weights
+    wanted: Wanted
+    deadline: float
+    stall_seconds: float
+
+    def run(self) -> Exported | Failure:
+        """The file, or why there is none that can be trusted.
+
+        A file for batches of any size comes first; if it cannot be had, or does not agree with PyTorch (a network
+        may have the size of its example built in), one for single inputs.
+
+        Raises:
+            ConfigError: the weights are another network's.
+        """
+        failure = Failure("EXPORT_FAILED", "no file was made")
+        for rows in FORMS[self.wanted.form].rows:
+            try:
+                found = self._exported(rows)
+            except CandidateFailed as failed:
+                failure = failed.failure
+            else:
+                if isinstance(found, Exported):
+                    return found
+                failure = found
+        return failure
+
+    def _exported(self, rows: int | None) -> Exported | Failure:
+        made = self._made(rows)
+        size, largest = len(made.content), float(np.abs(made.logits).max())
+        if not math.isfinite(largest):
+            return Failure("DIVERGED", "the network's outputs are not finite")
+        limit = TOLERANCE * max(1.0, largest)
+        pytorch = self._figures(made.logits, made.logits, made.latency, len(self.weights.content))
+        checked = self._rebuilt(made, size) if self.wanted.form == "source" else self._checked(made.content, made, rows)
+        if not checked.max_abs_difference <= limit:
+            return Failure(
+                "NOT_EQUAL",
+                f"the exported network differs from PyTorch by up to {checked.max_abs_difference:.3g} "
+                f"on {len(made.logits)} validation inputs; {limit:.3g} is allowed",
+            )
+        content, unquantised, int8_weights = made.content, None, None
+        if self.wanted.int8:
+            content, int8_weights = self._quantised(made.content)
+            checked, unquantised = self._checked(content, made, rows), checked
+        return Exported(
+            wanted=self.wanted,
+            content=content,
+            rows=rows,
+            making=made.making,
+            inputs=len(made.logits),
+            pytorch=pytorch,
+            file=checked,
+            unquantised=unquantised,
+            int8_weights=int8_weights,
+            limit=limit,
+        )
+
+    def _made(self, rows: int | None) -> _Made:
+        with self.open("bench") as child:
+            self._build(child)
+            logits = self._logits(self._call(child, "predict", split="validation", tensor_limit=self._logits_limit))
+            timed = self._timed(child, {})
+            if self.wanted.form == "source":
+                making = self._call(child, "making").message.get("making")
+                return _Made(self.weights.content, demand_plain(making), logits, timed)
+            reply = self._call(child, "write", form=self.wanted.form, rows=rows, tensor_limit=self._file_limit)
+        return _Made(_file(reply), None, logits, timed)
+
+    def _build(self, child: Child) -> None:
+        self._call(child, "build", source=self.source, seed=0, macs=0)
+        reply = self._call(child, "weights", tensor_limit=self._file_limit)
+        try:
+            own = manifest(reply.tensors)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        self.weights.demand_fit(own)
+        self._call(child, "load", tensors=self.weights.content)
+
+    def _rebuilt(self, made: _Made, size: int) -> Figures:
+        """The source and its weights in a second process: what it did in the first may be a matter of luck."""
+        with self.open("bench") as child:
+            self._build(child)
+            logits = self._logits(self._call(child, "predict", split="validation", tensor_limit=self._logits_limit))
+            return self._figures(logits, made.logits, self._timed(child, {}), size)
+
+    def _checked(self, content: bytes, made: _Made, rows: int | None) -> Figures:
+        given = {"form": self.wanted.form, "tensors": _packed(content)}
+        with self.open("stand") as child:
+            reply = self._call(child, "answer", rows=rows, tensor_limit=self._logits_limit, **given)
+            logits = self._logits(reply)
+            return self._figures(logits, made.logits, self._timed(child, given), len(content))
+
+    def _quantised(self, content: bytes) -> tuple[bytes, bytes]:
+        with self.open("stand") as child:
+            result = _file(self._call(child, "quantise", tensors=_packed(content), tensor_limit=self._file_limit))
+            tensors = self._call(child, "int8", tensors=_packed(result), tensor_limit=self._file_limit).tensors
+        try:
+            manifest(tensors)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        return result, tensors
+
+    def _timed(self, child: Child, given: Mapping[str, Any]) -> Latency:
+        self._call(child, "warm", count=WARM_UPS, **given)
+
+        def seconds(which: str, passes: int) -> float:
+            started = time.perf_counter()
+            self._call(child, "pass", which=which, count=passes)
+            return time.perf_counter() - started
+
+        return latency(seconds)
+
+    def _figures(
+        self, logits: NDArray[np.float32], wanted: NDArray[np.float32], timed: Latency, size: int
+    ) -> Figures:
+        difference = np.abs(logits.astype(np.float64) - wanted).max()
+        same = float((logits.argmax(1) == wanted.argmax(1)).mean())
+        regression = self.dataset.task.objective == "regression"
+        return Figures(
+            megabytes=size / 1e6,
+            accuracy=score(logits, self.dataset.validation_labels).accuracy,
+            latency=timed,
+            max_abs_difference=float(difference),
+            equal_share=None if regression else same,
+        )
+
+    def _logits(self, reply: Frame) -> NDArray[np.float32]:
+        shape = (len(self.dataset.validation_labels), self.dataset.task.classes)
+        try:
+            spec = expect(reply.tensors, "logits", "F32", shape)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
+
+    @property
+    def _logits_limit(self) -> int:
+        return 4 * len(self.dataset.validation_labels) * self.dataset.task.classes + _TENSOR_FILE_OVERHEAD
+
+    @property
+    def _file_limit(self) -> int:
+        return 2 * len(self.weights.content) + _HEADROOM
+
+    def _call(self, child: Child, command: str, **arguments: Any) -> Frame:
+        return child.call(command, deadline=self.deadline, stall_seconds=self.stall_seconds, **arguments)
+
+
+def demand_plain(expression: object) -> str:
+    """The expression, if all that it can do is to name things of ``source`` and call them with constants.
+
+    It comes from the process of generated code, and goes into a file that the user runs.
+
+    Raises:
+        CandidateFailed: it could do more.
+    """
+    if isinstance(expression, str) and len(expression) <= _EXPRESSION_LENGTH:
+        try:
+            tree = ast.parse(expression, mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise broken("an expression that is none") from None
+        plain = all(
+            isinstance(node, _EXPRESSION_NODES)
+            and (not isinstance(node, ast.Name) or node.id == "source")
+            and (not isinstance(node, ast.Attribute) or isinstance(node.value, ast.Name))
+            and (not isinstance(node, ast.Constant) or isinstance(node.value, int))
+            for node in ast.walk(tree)
+        )
+        if plain and expression.isprintable():
+            return expression
+    raise broken("an expression that does more than to make a network")
+
+
+def _packed(content: bytes) -> bytes:
+    """A file as the tensor that a stand takes."""
+    return bytes(safetensors.numpy.save({"file": np.frombuffer(content, np.uint8)}))
+
+
+def _file(reply: Frame) -> bytes:
+    try:
+        spec = expect(reply.tensors, "file", "U8", next(iter(manifest(reply.tensors).values())).shape)
+    except (ProtocolError, StopIteration):
+        raise broken("no file") from None
+    return reply.tensors[spec.start : spec.end]

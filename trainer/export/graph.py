@@ -1,0 +1,157 @@
+"""A network as one file, made in the candidate's process. The zygote imports this early: a locked process could not."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lemonade_es.task import Task
+from lemonade_es.trainer.candidate import Refusal, example
+from lemonade_es.trainer.export.form import FORMS, Form
+
+with contextlib.suppress(ImportError):  # it is an extra
+    importlib.import_module("onnx")
+
+INPUT, OUTPUT = "input", "logits"
+OPSET = 17
+"""Of deployed ONNX files: per-channel int8 needs 13, and runtimes of 2022 know it."""
+
+
+def to_onnx(model: nn.Module, task: Task) -> bytes:
+    """A network in eval mode as ONNX, for batches of one input; it stays as it is.
+
+    torch's exporter over TorchScript is used: it needs the ``onnx`` package alone and takes a tenth of a second, where
+    the one over ``torch.export`` needs ``onnxscript`` too, and seconds.
+
+    Args:
+        model: the network, on any device.
+        task: what it is for.
+
+    Raises:
+        Refusal: it cannot be exported.
+    """
+    device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    try:
+        with _explained("onnx"):
+            return _onnx(model.cpu(), example(task, 1).cpu(), {})
+    finally:
+        model.to(device)
+
+
+class Deployed(nn.Module):
+    """A network that takes images as they come from a file: uint8 ``(N, C, H, W)``, normalised inside.
+
+    The arithmetic is that of the training, one multiplication and one addition, so that the logits are too.
+
+    Args:
+        model: the network; it is put in eval mode, on the CPU, in plain memory order.
+        mean: of each channel, for pixels scaled to 0..1; empty for tokens and tables, which pass as they are.
+        std: likewise.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.model = model
+        self.images = len(mean) > 0
+        centre = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
+        spread = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
+        self.register_buffer("scale", 1 / (255 * spread))
+        self.register_buffer("shift", -centre / spread)
+        self.to(memory_format=torch.contiguous_format).cpu().eval()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits of raw inputs."""
+        if self.images:
+            inputs = inputs.to(torch.float32) * self.scale + self.shift
+        logits: Tensor = self.model(inputs)
+        return logits
+
+
+def written(
+    model: nn.Module, task: Task, mean: Sequence[float], std: Sequence[float], form: Form, rows: int | None
+) -> bytes:
+    """A network for raw inputs as one file; afterwards it is on the CPU, in eval mode and plain memory order.
+
+    Args:
+        model: the network.
+        task: what it is for.
+        mean: of each channel of images.
+        std: likewise.
+        form: what kind of file; not ``source``.
+        rows: inputs in each batch; ``None`` takes any number.
+
+    Raises:
+        Refusal: it cannot be exported.
+    """
+    deployed = Deployed(model, mean, std)
+    # two rows: nothing that depends on their number may look constant
+    batch = raw(task, 2 if rows is None else rows)
+    with _explained(form), torch.no_grad():
+        match form:
+            case "onnx":
+                axes = {} if rows is not None else {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}}
+                return _onnx(deployed, batch, {"dynamic_axes": axes, "opset_version": OPSET})
+            case "torchscript":
+                return _torchscript(deployed, batch)
+            case "executorch":
+                return _executorch(deployed, batch)
+    raise AssertionError(form)
+
+
+def raw(task: Task, rows: int) -> Tensor:
+    """A random batch of inputs as a deployed network takes them."""
+    if task.kind == "image":
+        return torch.randint(0, 256, (rows, *task.input_shape), dtype=torch.uint8)
+    return example(task, rows).cpu()
+
+
+@contextlib.contextmanager
+def _explained(form: Form) -> Iterator[None]:
+    """Quiet while a file is written, and a refusal where it cannot be."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # the exporters do not know the fused attention of eval mode
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise Refusal(
+            "EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {reason[0][:300]}"
+        ) from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _onnx(model: nn.Module, batch: Tensor, options: dict[str, Any]) -> bytes:
+    file: Any = io.BytesIO()  # taken by this exporter, though not in its signature
+    older: dict[str, Any] = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    torch.onnx.export(model, (batch,), file, input_names=[INPUT], output_names=[OUTPUT], **options, **older)
+    return bytes(file.getvalue())
+
+
+def _torchscript(model: nn.Module, batch: Tensor) -> bytes:
+    # by its operations on an example: generated code is seldom what the compiler of the language takes
+    traced: Any = torch.jit.trace(model, (batch,), check_trace=False)
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.freeze(traced), file)
+    return file.getvalue()
+
+
+def _executorch(model: nn.Module, batch: Tensor) -> bytes:
+    partitioner: Any = importlib.import_module("executorch.backends.xnnpack.partition.xnnpack_partitioner")
+    exir: Any = importlib.import_module("executorch.exir")
+    program = torch.export.export(model, (batch,), strict=False)
+    lowered = exir.to_edge_transform_and_lower(program, partitioner=[partitioner.XnnpackPartitioner()])
+    return bytes(lowered.to_executorch().buffer)
