@@ -39,12 +39,14 @@ def quantised(content: bytes, batches: Iterable[NDArray[Any]]) -> bytes:
     from onnxruntime.quantization import CalibrationMethod, QuantType  # noqa: PLC0415
     from onnxruntime.quantization.calibrate import TensorsData  # noqa: PLC0415
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer  # noqa: PLC0415
+    from onnxruntime.quantization.quant_utils import add_infer_metadata  # noqa: PLC0415
 
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(content))
     if not any(node.op_type in _TYPES for node in model.graph.node):
         raise Refusal("NOT_QUANTISABLE", "the network has no convolution and no matrix product to compute in int8")
     for index, node in enumerate(model.graph.node):  # the quantiser tells nodes apart by their names
         node.name = f"{node.op_type}_{index}"
+    add_infer_metadata(model)  # else the quantiser infers shapes once more, by way of a file
     ranges = _ranges(model, batches)
     # a mask of minus infinity has no scale: what it goes into stays in float32
     endless = {name for name, bounds in ranges.items() if not np.isfinite(bounds).all()}
