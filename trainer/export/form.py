@@ -63,7 +63,7 @@ FORMS: Mapping[Form, FormFacts] = MappingProxyType(
 PACKAGES = (
     *("onnxruntime", "onnx", "google", "flatbuffers", "packaging", "ml_dtypes"),
     *("executorch", "torchao", "ruamel", "yaml", "mpmath", "sympy", "tabulate", "parameterized", "expecttest"),
-    *("pandas", "dateutil", "pytz", "six", "tqdm", "networkx", "jinja2", "markupsafe", "typing_extensions", "attr"),
+    *("pandas", "dateutil", "pytz", "six", "tqdm", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "functorch"),
 )
 """Installed packages that the processes which make and try these files may read, besides PyTorch's own."""
 

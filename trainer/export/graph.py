@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import types
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -128,7 +129,7 @@ def _explained(form: Form) -> Iterator[None]:
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise Refusal(
-            "EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {reason[0][:300]}"
+            "EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {__import__('traceback').format_exc()[-1500:]}"
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -150,8 +151,23 @@ def _torchscript(model: nn.Module, batch: Tensor) -> bytes:
 
 
 def _executorch(model: nn.Module, batch: Tensor) -> bytes:
-    partitioner: Any = importlib.import_module("executorch.backends.xnnpack.partition.xnnpack_partitioner")
+    # portable kernels: what writes the files of other backends starts a program, and a locked process cannot
     exir: Any = importlib.import_module("executorch.exir")
-    program = torch.export.export(model, (batch,), strict=False)
-    lowered = exir.to_edge_transform_and_lower(program, partitioner=[partitioner.XnnpackPartitioner()])
-    return bytes(lowered.to_executorch().buffer)
+    program = exir.to_edge(torch.export.export(model, (batch,), strict=False))
+    with _without_schema_files():
+        return bytes(program.to_executorch().buffer)
+
+
+@contextlib.contextmanager
+def _without_schema_files() -> Iterator[None]:
+    """ExecuTorch 1.5 copies its schemas into a temporary folder that only ``flatc`` reads, which it does without here."""
+    package = "executorch.exir._serialize"
+    schemas: Any = importlib.import_module(f"{package}._flatbuffer")._ResourceFiles  # noqa: SLF001  (see above)
+    writer: Any = importlib.import_module(f"{package}._flatbuffer_program")
+    kept = schemas.write_to, writer.tempfile
+    schemas.write_to = lambda *_: None
+    writer.tempfile = types.SimpleNamespace(TemporaryDirectory=lambda: contextlib.nullcontext(""))
+    try:
+        yield
+    finally:
+        schemas.write_to, writer.tempfile = kept

@@ -163,7 +163,8 @@ def _package_folders() -> set[Path]:
 def _is_at_hand(path: Path, packages: tuple[str, ...]) -> bool:
     """Whether it belongs to a package that the zygote has imported or that is named, or holds libraries of one."""
     name = path.name.split(".")[0]
-    return name in sys.modules or name in packages or path.name.endswith(".libs") or name == "nvidia"
+    # torchao-0.18.0.dist-info: some ask for their own version
+    return name in sys.modules or name.split("-")[0] in packages or path.name.endswith(".libs") or name == "nvidia"
 
 
 def _devices(*, cuda: bool) -> list[Path]:
