@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lemonade_es import __version__
 from lemonade_es.commands.data import data
+from lemonade_es.commands.export import export
 from lemonade_es.commands.finalize import finalize
 from lemonade_es.commands.measure import measure
 from lemonade_es.commands.options import (
@@ -77,7 +78,7 @@ def main() -> None:
     """
 
 
-for command in (data, finalize, measure, prompt, rulebook, runs, validate):
+for command in (data, export, finalize, measure, prompt, rulebook, runs, validate):
     main.add_command(command)
 
 

@@ -24,7 +24,6 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
 from lemonade_es.trainer.energy import EnergyMeter, best_meter, watch_idle
-from lemonade_es.trainer.export.delivery import Delivery, Exported, Wanted
 from lemonade_es.trainer.export.form import PACKAGES
 from lemonade_es.trainer.final_trial import Course, FinalTrial, Finished
 from lemonade_es.trainer.inspection import inspect
@@ -35,7 +34,7 @@ from lemonade_es.trainer.isolation.nursery import Job
 from lemonade_es.trainer.isolation.proof import Canary
 from lemonade_es.trainer.isolation.shelter import Needs, Shelter
 from lemonade_es.trainer.latency import CAP_SECONDS
-from lemonade_es.trainer.measurement import Budget, CheckReport, Failure, Trained
+from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
@@ -293,28 +292,16 @@ class Workshop:
         trial = self._made(partial(FinalTrial, course=course, device=self.device))
         return trial.finish(source, seed=seed, on_epoch=on_epoch)
 
-    def export(self, source: str, weights: Weights, wanted: Wanted) -> Exported | Failure:
-        """A trained network as a file that was run and compared with PyTorch, or why there is none.
+    def hand(self, work: Literal["bench", "stand"]) -> Child:
+        """A locked child on the CPU that may also read the packages that exports need.
 
         Args:
-            source: the network.
-            weights: of its training.
-            wanted: the kind of file.
+            work: ``bench`` leads a network, ``stand`` runs exported files.
 
         Raises:
-            ConfigError: the weights are another network's.
-            IsolationError: no locked process can be had.
+            IsolationError: none can be had.
         """
-        limits = self._limits
-        return Delivery(
-            open=lambda work: self._child("cpu", limits.train_seconds, work, packages=PACKAGES),
-            dataset=self._dataset,
-            source=source,
-            weights=weights,
-            wanted=wanted,
-            deadline=time.monotonic() + limits.train_seconds,
-            stall_seconds=limits.stall_seconds,
-        ).run()
+        return self._child("cpu", self._limits.train_seconds, work, packages=PACKAGES)
 
     def _trial(self, cap_seconds: float = CAP_SECONDS) -> Trial:
         return self._made(Trial, cap_seconds)

@@ -57,9 +57,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableTraits:
-    """How columns became features, in the order of the file."""
+    """How columns became features, in the order of the file.
+
+    Attributes:
+        columns: of the file, but for the target and the column that names splits.
+        decimal_comma: whether numbers may be written ``3,14``.
+    """
 
     columns: tuple[Column, ...]
+    decimal_comma: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ TOLERANCE = 1e-3
 _HEADROOM = 64 << 20
 _TENSOR_FILE_OVERHEAD = 4096
 _EXPRESSION_LENGTH = 1000
+_WEIGHT = re.compile(r"weight_\d{1,6}")
 _EXPRESSION_NODES = (
     *(ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.Name, ast.Load),
     *(ast.Constant, ast.Tuple, ast.UnaryOp, ast.USub),
@@ -222,9 +224,13 @@ class Delivery:
             result = _file(self._call(child, "quantise", tensors=_packed(content), tensor_limit=self._file_limit))
             tensors = self._call(child, "int8", tensors=_packed(result), tensor_limit=self._file_limit).tensors
         try:
-            manifest(tensors)
+            specs = manifest(tensors)
         except ProtocolError as error:
             raise broken(str(error)) from None
+        weights = {name for name in specs if _WEIGHT.fullmatch(name) and specs[name].dtype == "I8"}
+        scales = {f"{name}.scale" for name in weights}
+        if set(specs) != weights | scales or any(specs[name].dtype != "F32" for name in scales):
+            raise broken("int8 weights without scales")
         return result, tensors
 
     def _timed(self, child: Child, given: Mapping[str, Any]) -> Latency:

@@ -162,7 +162,7 @@ def _executorch(model: nn.Module, batch: Tensor) -> bytes:
 def _without_schema_files() -> Iterator[None]:
     """ExecuTorch 1.5 copies its schemas into a temporary folder that only ``flatc`` reads, which it does without here."""
     package = "executorch.exir._serialize"
-    schemas: Any = importlib.import_module(f"{package}._flatbuffer")._ResourceFiles  # noqa: SLF001  (see above)
+    schemas: Any = importlib.import_module(f"{package}._flatbuffer")._ResourceFiles
     writer: Any = importlib.import_module(f"{package}._flatbuffer_program")
     kept = schemas.write_to, writer.tempfile
     schemas.write_to = lambda *_: None

@@ -1,0 +1,108 @@
+"""``lemonade-es export``: a network of a run as a folder to deploy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+from rich.console import Console
+
+from lemonade_es.commands.options import FAILED, json_option, out_option
+
+
+@click.command(short_help="Make a folder to deploy from a network.")
+@click.argument("run_name", metavar="RUN")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "torchscript", "executorch", "source"]),
+    default="onnx",
+    show_default=True,
+    help="The kind of file.",
+)
+@click.option("--quantize", type=click.Choice(["int8"]), help="8-bit weights and activations; ONNX alone.")
+@click.option("--iteration", type=click.IntRange(min=1), metavar="N", help="Whose network [default: the best].")
+@click.option(
+    "--weights",
+    type=click.Choice(["best", "final"]),
+    help="The search's, or those of `finalize` [default: final if there are any and no --iteration].",
+)
+@click.option(
+    "--out-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to write [default: export/... in the run's folder].",
+)
+@click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: as in the run].")
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "strong", "medium", "container", "none"]),
+    default="auto",
+    show_default=True,
+    help="How generated code is locked in.",
+)
+@click.option("--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim].")
+@click.option(
+    "--unsafe-no-isolation",
+    is_flag=True,
+    help="Run generated code where it cannot be isolated. It can then do all that you can.",
+)
+@out_option
+@json_option("Print one object.")
+def export(
+    run_name: str,
+    *,
+    form: Literal["onnx", "torchscript", "executorch", "source"],
+    quantize: str | None,
+    iteration: int | None,
+    weights: Literal["best", "final"] | None,
+    out_dir: Path | None,
+    data_root: str | None,
+    isolation: Literal["auto", "strong", "medium", "container", "none"],
+    container_image: str | None,
+    unsafe_no_isolation: bool,
+    out: Path,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Make a folder to deploy from a network of a run: its file, what its user must know, and an example that runs.
+
+    The file is run on the validation inputs and compared with PyTorch; one that differs is not written (exit code 1).
+    RUN is a run's id, the beginning of one, or `latest`.
+
+    \b
+    lemonade-es export latest
+    lemonade-es export latest --quantize int8 --out-dir camera/
+    lemonade-es export latest --format torchscript --iteration 4 --json
+    """
+    from lemonade_es.engine.deployment import Deployment, DeploymentSpec, deploy
+    from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.report.deployed import deployment_json, deployment_page, failure_json
+    from lemonade_es.report.downloading import DownloadTeller
+    from lemonade_es.trainer.export.delivery import Wanted
+
+    wishes = DeploymentSpec(
+        wanted=Wanted(form, quantize == "int8"),
+        iteration=iteration,
+        which=weights,
+        out_dir=out_dir,
+        data_root=data_root,
+        isolation=isolation,
+        container_image=container_image,
+        unsafe_no_isolation=unsafe_no_isolation,
+    )
+    progress = DownloadTeller(lambda line: click.echo(line, err=True))
+    found = deploy(run_name, RunFolder(out, store), wishes, progress)
+    if not isinstance(found, Deployment):
+        if as_json:
+            click.echo(json.dumps(failure_json(found), allow_nan=False))
+        click.echo(f"lemonade-es: nothing was exported: {found.code}: {found.message}", err=True)
+        sys.exit(FAILED)
+    if as_json:
+        click.echo(json.dumps(deployment_json(found), ensure_ascii=False, allow_nan=False))
+        return
+    Console().print(deployment_page(found))
+    click.echo(f"try it: cd {found.folder} && python infer.py ...")

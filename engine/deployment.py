@@ -1,0 +1,317 @@
+"""A network of a run as a folder to deploy: chosen, exported, checked, and written with all that its user needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from lemonade_es.engine.artifacts import write_file
+from lemonade_es.engine.events import Accepted, IterationEnded, Measured, RunStarted
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.record import current_spec
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.errors import ConfigError, DataError
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.data.download import Progress
+from lemonade_es.trainer.data.reading import Reading
+from lemonade_es.trainer.data.spec import load as load_data
+from lemonade_es.trainer.export.delivery import Delivery, Exported, Wanted
+from lemonade_es.trainer.export.description import (
+    LABELS_FILE,
+    VOCABULARY_FILE,
+    checked,
+    described,
+    labels_file,
+    vocabulary_file,
+)
+from lemonade_es.trainer.export.example import infer_file
+from lemonade_es.trainer.export.form import FORMS, demand_possible
+from lemonade_es.trainer.export.header import header_file
+from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.measurement import Failure
+from lemonade_es.trainer.weights import Weights, read_weights
+from lemonade_es.trainer.workshop import Limits, Workshop
+
+ABOUT_FILE = "model.json"
+_MARK = "lemonade_es_export"
+_VERSION = 1
+_SEEN = "the final training saw the validation inputs: the accuracies compare files, and say nothing of new inputs"
+
+Which = Literal["best", "final"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    """What a user says of an export.
+
+    Attributes:
+        wanted: the kind of file.
+        iteration: whose network; ``None`` takes what ``which`` says.
+        which: ``best`` is the search's, ``final`` that of ``lemonade-es finalize``; ``None`` takes the final one if
+            there is one and no iteration is named.
+        out_dir: where the folder goes; ``None`` is below the run's.
+        data_root: where downloaded data sets lie now; ``None``: where they lay.
+        isolation: the level that the network's code runs at.
+        container_image: for the level ``container``.
+        unsafe_no_isolation: run generated code even where it cannot be isolated.
+    """
+
+    wanted: Wanted
+    iteration: int | None = None
+    which: Which | None = None
+    out_dir: Path | None = None
+    data_root: str | None = None
+    isolation: Wish = "auto"
+    container_image: str | None = None
+    unsafe_no_isolation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The network to deploy.
+
+    Attributes:
+        run: whose it is.
+        which: where it comes from: an iteration of the search, or the final training.
+        iteration: of the search; ``None`` for the final training.
+        source: its code.
+        weights: of its training.
+        recorded_accuracy: on the validation set when it was trained; ``None`` for the final training.
+    """
+
+    run: str
+    which: Which
+    iteration: int | None
+    source: str
+    weights: Weights
+    recorded_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A folder that is ready.
+
+    Attributes:
+        folder: where it lies.
+        chosen: the network in it.
+        about: what ``model.json`` says.
+    """
+
+    folder: Path
+    chosen: Chosen
+    about: Mapping[str, Any]
+
+
+def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progress | None) -> Deployment | Failure:
+    """Exports a network of a run, or says why its file cannot be trusted; then nothing is written.
+
+    Args:
+        name: the run's id, its beginning, or ``latest``.
+        folder: where it lies.
+        wishes: what to export, and where to.
+        progress: told how far a download is.
+
+    Raises:
+        LemonadeError: there is no such run or network, its data changed, a package is missing, or the folder cannot
+            be written.
+    """
+    demand_possible(wishes.wanted.form, int8=wishes.wanted.int8)
+    with closing(folder.journal(create=False)) as journal:
+        run = journal.find(name)
+        entries = journal.read(run)
+    chosen = _chosen(run, entries, folder, wishes)
+    place = wishes.out_dir or folder.path / run / "export" / _place(chosen, wishes.wanted)
+    old = _files_of_before(place)
+    spec = current_spec(entries)
+    spec = spec if wishes.data_root is None else replace(spec, data_root=wishes.data_root)
+    begun = started(entries)
+    dataset = _same_data(spec, begun, progress)
+    foreign = {spec.llm, spec.fallback or "builtin"} != {"builtin"}
+    exported = _exported(dataset, begun, chosen, wishes, foreign=foreign)
+    if isinstance(exported, Failure):
+        return exported
+    files = _files(dataset, exported, chosen)
+    about = _about(dataset, exported, chosen, files)
+    for gone in old - {*files, ABOUT_FILE}:
+        with suppress(OSError):
+            (place / gone).unlink()
+    for file, content in files.items():
+        write_file(place / file, content)
+    write_file(place / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    return Deployment(place, chosen, about)
+
+
+def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: DeploymentSpec) -> Chosen:
+    final = folder.path / run / "final"
+    finalized = (final / "model.py").is_file()
+    which = wishes.which or ("final" if finalized and wishes.iteration is None else "best")
+    if which == "final":
+        if wishes.iteration is not None:
+            raise ConfigError(
+                "an iteration has the search's weights", where="--weights final", hint="leave one of the two out"
+            )
+        if not finalized:
+            raise ConfigError(
+                "the run has no final training",
+                where=f"run {run}",
+                hint=f"train it with: lemonade-es finalize {run}, or choose --weights best",
+            )
+        weights = read_weights(final / "weights.safetensors", _LIMIT)
+        return Chosen(run, "final", None, _text(final / "model.py"), weights, None)
+    return _of_search(run, entries, folder, wishes.iteration)
+
+
+def _of_search(run: str, entries: tuple[Entry, ...], folder: RunFolder, iteration: int | None) -> Chosen:
+    ended = {event.iteration: event for entry in entries if isinstance(event := entry.event, IterationEnded)}
+    where = f"run {run}"
+    if iteration is None:
+        leaders = [number for number, event in ended.items() if event.is_best]
+        if not leaders:
+            raise ConfigError("no network of the run can be exported: none is valid", where=where)
+        iteration = leaders[-1]
+    if iteration not in ended:
+        raise ConfigError(
+            f"there is no iteration {iteration}", where=where, hint=f"it has {len(ended)}, from 1; leave --iteration out"
+        )
+    accepted = next((e.event for e in entries if _is(e, Accepted, iteration)), None)
+    measured = next((e.event for e in entries if _is(e, Measured, iteration)), None)
+    if not isinstance(accepted, Accepted) or not isinstance(measured, Measured) or measured.weights is None:
+        raise ConfigError(
+            f"iteration {iteration} gave no trained network: {ended[iteration].outcome}",
+            where=where,
+            hint="choose another --iteration, or leave it out",
+        )
+    path = folder.artifacts.path(measured.weights)
+    folder.artifacts.read(measured.weights)  # is it what its name says?
+    source = folder.artifacts.read(accepted.source).decode()
+    return Chosen(
+        run, "best", iteration, source, read_weights(path, _LIMIT), ended[iteration].metrics.get("V_Acc")
+    )
+
+
+_LIMIT = Limits().weights_mb * 10**6
+
+
+def _is(entry: Entry, kind: type[Accepted] | type[Measured], iteration: int) -> bool:
+    return isinstance(entry.event, kind) and entry.event.iteration == iteration
+
+
+def _place(chosen: Chosen, wanted: Wanted) -> str:
+    source = "final" if chosen.which == "final" else f"iteration-{chosen.iteration}"
+    return f"{source}-{wanted.form}{'-int8' if wanted.int8 else ''}"
+
+
+def _files_of_before(place: Path) -> set[str]:
+    """The files that an earlier export left in a folder.
+
+    Raises:
+        ConfigError: there is something else in it.
+    """
+    try:
+        found = {path.name for path in place.iterdir()}
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise ConfigError(f"it cannot be used: {error.strerror}", where=str(place), hint="choose --out-dir") from None
+    if not found:
+        return set()
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        about = json.loads((place / ABOUT_FILE).read_text(encoding="utf-8"))
+        if about[_MARK] == _VERSION and found <= {*about["files"], ABOUT_FILE, "__pycache__"}:
+            return {str(name) for name in about["files"]} & found
+    raise ConfigError("there are other files in it", where=str(place), hint="choose an empty folder with --out-dir")
+
+
+def _same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None) -> Dataset:
+    """The data set that the run was started with."""
+    dataset = load_data(
+        spec.data,
+        limit=spec.limit,
+        resize=spec.resize,
+        seed=spec.seed,
+        root=Path(spec.data_root),
+        download=spec.download,
+        reading=Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length),
+        progress=progress,
+    )
+    if dataset.fingerprint != begun.data.fingerprint:
+        raise DataError(
+            "the data set is not the one that the run was started with",
+            where=spec.data,
+            hint="restore it: what is exported is checked on its validation inputs",
+        )
+    return dataset
+
+
+def _exported(
+    dataset: Dataset, begun: RunStarted, chosen: Chosen, wishes: DeploymentSpec, *, foreign: bool
+) -> Exported | Failure:
+    limits = Limits()
+    with Workshop(
+        dataset,
+        begun.recipe,
+        device="cpu",
+        limits=limits,
+        foreign=foreign,
+        unsafe_no_isolation=wishes.unsafe_no_isolation,
+        isolation=wishes.isolation,
+        container_image=wishes.container_image,
+    ) as workshop:
+        return Delivery(
+            open=workshop.hand,
+            dataset=dataset,
+            source=chosen.source,
+            weights=chosen.weights,
+            wanted=wishes.wanted,
+            deadline=time.monotonic() + limits.train_seconds,
+            stall_seconds=limits.stall_seconds,
+        ).run()
+
+
+def _files(dataset: Dataset, exported: Exported, chosen: Chosen) -> dict[str, bytes]:
+    form, task = exported.wanted.form, dataset.task
+    files = {
+        FORMS[form].file: exported.content,
+        "model.py": chosen.source.encode() if form == "source" else None,
+        LABELS_FILE: labels_file(dataset),
+        VOCABULARY_FILE: vocabulary_file(dataset),
+        "model.h": header_file(dataset, exported),
+        "infer.py": infer_file(form, task.kind, task.objective, exported.making),
+    }
+    return {name: content for name, content in files.items() if content is not None}
+
+
+def _about(
+    dataset: Dataset, exported: Exported, chosen: Chosen, files: Mapping[str, bytes]
+) -> Mapping[str, Any]:
+    return {
+        _MARK: _VERSION,
+        "run": chosen.run,
+        "weights": chosen.which,
+        "iteration": chosen.iteration,
+        **described(dataset, exported),
+        "check": {
+            **checked(exported),
+            "accuracy_means": dataset.task.accuracy,
+            "recorded_accuracy": chosen.recorded_accuracy,
+            "note": _SEEN if chosen.which == "final" else None,
+        },
+        "files": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in files.items()
+        },
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"it cannot be read: {error}", where=str(path)) from None

@@ -1,0 +1,172 @@
+"""The example that goes with an exported network: ``infer.py``, which needs nothing of this package.
+
+It holds no text of a generated network but the expression that makes it, which was held against a grammar; all
+names and figures are read from ``model.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lemonade_es.task import Objective, TaskKind
+from lemonade_es.trainer.export.form import FORMS, Form
+
+_USE: Mapping[TaskKind, str] = MappingProxyType(
+    {"image": "python infer.py IMAGE...", "text": "python infer.py 'a text'...", "table": "python infer.py ROWS.csv"}
+)
+
+_IMPORTS: Mapping[TaskKind, str] = MappingProxyType(
+    {"image": "import sys", "text": "import html\nimport re\nimport sys", "table": "import csv\nimport sys"}
+)
+
+_READ: Mapping[TaskKind, str] = MappingProxyType(
+    {
+        "image": """
+def read(paths):
+    channels, height, width = ABOUT["input"]["shape"]
+    for path in paths:
+        image = Image.open(path)
+        image.draft(None, (2 * width, 2 * height))  # as in training: JPEG files shrink while they are decoded
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits: the upper 8
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:  # on white
+            layer = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        image = image.convert("L" if channels == 1 else "RGB")
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        yield path, np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+""",
+        "text": """
+def read(texts):
+    rules = ABOUT["text"]
+    vocabulary = (HERE / rules["vocabulary"]).read_text(encoding="utf-8").split("\\n")[:-1]
+    token = {word: number for number, word in enumerate(vocabulary) if number > rules["unknown"]}
+    for text in texts:
+        found = re.finditer(rules["token_pattern"], html.unescape(text).lower())
+        words = [match[1].replace("\\u2019", "'") for match in found if match[1]][: rules["length"]]
+        tokens = [token.get(word, rules["unknown"]) for word in words]
+        yield text, np.array(tokens + [rules["padding"]] * (rules["length"] - len(tokens)))
+""",
+        "table": """
+def features(column, cell):
+    missing = cell.strip().lower() in ABOUT["table"]["missing"]
+    if column["kind"] == "category":
+        return [float(value == ("" if missing else cell.strip())) for value in column["categories"]]
+    if ABOUT["table"]["decimal_comma"]:
+        cell = cell.replace(",", ".")
+    return [((column["median"] if missing else float(cell)) - column["mean"]) / column["std"]]
+
+
+def read(paths):
+    for path in paths:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            separator = max(",;\\t|", key=file.readline().count)
+            file.seek(0)
+            for number, row in enumerate(csv.DictReader(file, delimiter=separator), 1):
+                cells = [features(column, row.get(column["name"]) or "") for column in ABOUT["table"]["columns"]]
+                yield f"{path}, row {number}", np.array(sum(cells, []))
+""",
+    }
+)
+
+_RUN: Mapping[Form, str] = MappingProxyType(
+    {
+        "onnx": """
+session = onnxruntime.InferenceSession(HERE / ABOUT["file"], providers=["CPUExecutionProvider"])
+
+
+def run(batch):
+    return session.run(None, {"input": batch})[0]
+""",
+        "torchscript": """
+network = torch.jit.load(HERE / ABOUT["file"])
+
+
+def run(batch):
+    with torch.no_grad():
+        return network(torch.from_numpy(batch)).numpy()
+""",
+        "executorch": """
+method = Runtime.get().load_program(HERE / ABOUT["file"]).load_method("forward")
+
+
+def run(batch):
+    return method.execute([torch.from_numpy(batch)])[0].numpy()
+""",
+        "source": """
+import model as source  # model.py beside this file: the network's code, run with all your rights
+
+network = {making}.eval()
+with torch.no_grad():  # what lazy layers wait for
+    network(torch.zeros(2, *ABOUT["input"]["shape"], dtype=getattr(torch, ABOUT["input"]["dtype"])))
+network.load_state_dict(load_file(HERE / ABOUT["file"]))
+
+
+def run(batch):
+    inputs = torch.from_numpy(batch)
+    if ABOUT["normalisation"]:
+        mean, std = (torch.tensor(ABOUT["normalisation"][name]).view(1, -1, 1, 1) for name in ("mean", "std"))
+        inputs = (inputs / 255 - mean) / std
+    with torch.no_grad():
+        return network(inputs).numpy()
+""",
+    }
+)
+
+_PACKAGES: Mapping[Form, tuple[str, ...]] = MappingProxyType(
+    {
+        "onnx": ("import onnxruntime",),
+        "torchscript": ("import torch",),
+        "executorch": ("import torch", "from executorch.runtime import Runtime"),
+        "source": ("import torch", "from safetensors.torch import load_file"),
+    }
+)
+
+_DTYPE: Mapping[TaskKind, str] = MappingProxyType({"image": "uint8", "text": "int64", "table": "float32"})
+
+_ANSWER: Mapping[Objective, str] = MappingProxyType(
+    {
+        "classification": """    odds = np.exp(logits - logits.max())
+    best = int(logits.argmax())
+    print(f"{name}: {ABOUT['classes'][best]} ({odds[best] / odds.sum():.1%})")
+""",
+        "regression": """    print(f"{name}: {logits[0] * ABOUT['target']['std'] + ABOUT['target']['mean']:.6g}")
+""",
+    }
+)
+
+
+def infer_file(form: Form, kind: TaskKind, objective: Objective, making: str | None) -> bytes:
+    """The example for a kind of file and a kind of input.
+
+    Args:
+        form: of the network's file.
+        kind: what its inputs are.
+        objective: what its answers are.
+        making: for ``source``, the expression that makes the network.
+    """
+    packages = ["import numpy as np", *_PACKAGES[form]]
+    needed = ["numpy", "torch and safetensors" if form == "source" else FORMS[form].runtime]
+    if kind == "image":
+        packages.append("from PIL import Image, ImageOps")
+        needed.append("Pillow")
+    answers = "a number for each input" if objective == "regression" else "the class of each input and its share"
+    return f'''"""{_USE[kind]} prints {answers}. It needs {", ".join(needed[:-1])} and {needed[-1]}."""
+
+import json
+{_IMPORTS[kind]}
+from pathlib import Path
+
+{chr(10).join(sorted(packages, key=lambda line: (line.startswith("from"), line)))}
+
+HERE = Path(__file__).resolve().parent
+ABOUT = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
+{_RUN[form].replace("{making}", making or "")}
+{_READ[kind]}
+
+for name, values in read(sys.argv[1:]):
+    logits = run(values[None].astype(np.{_DTYPE[kind]}))[0]
+{_ANSWER[objective]}'''.encode()
