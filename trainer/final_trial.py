@@ -215,7 +215,7 @@ class FinalTrial(Trial):
     def _look(self) -> None:
         """A point of the curve."""
         labels, probe = self.dataset.validation_labels, self.course.probe
-        outputs = self._outputs("validation", len(labels))
+        outputs = self._outputs(len(labels), split="validation")
         seen, held = (outputs[:probe], labels[:probe]), (outputs[probe:], labels[probe:])
         point = CurvePoint(len(self._curve), score(*seen).accuracy, mean_loss(*seen))
         if len(held[1]):
@@ -274,7 +274,7 @@ class FinalTrial(Trial):
         if len(labels) == self.course.probe:
             self._absent.update(dict.fromkeys(("V_Acc", "class_gap"), _NOTHING_HELD_OUT))
             return
-        outputs = self._outputs("validation", len(labels))
+        outputs = self._outputs(len(labels), split="validation")
         found = score(outputs[self.course.probe :], labels[self.course.probe :])
         self._nonfinite |= found.nonfinite_rows > 0
         self._metrics["V_Acc"] = found.accuracy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -330,14 +330,23 @@ class Trial:
         self._nonfinite |= found.nonfinite_rows > 0
         return found
 
-    def _asked(self, rows: NDArray[np.int64], **how: object) -> NDArray[np.float32]:
+    def _asked(self, rows: NDArray[np.int64], batch: int | None = None) -> NDArray[np.float32]:
         """The outputs for validation inputs, in the order of ``rows``."""
-        return self._outputs(len(rows), split="validation", rows=rows.tolist(), **how)
+        return self._outputs(len(rows), split="validation", rows=rows.tolist(), batch=batch)
 
-    def _outputs(self, count: int, command: str = "predict", **which: object) -> NDArray[np.float32]:
+    def _outputs(
+        self,
+        count: int,
+        command: str = "predict",
+        *,
+        split: str | None = None,
+        rows: Sequence[int] | None = None,
+        batch: int | None = None,
+    ) -> NDArray[np.float32]:
+        """What the network says of inputs: logits ``(count, classes)``."""
         shape = (count, self.dataset.task.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
-        reply = self._call(command, tensor_limit=limit, **which)
+        reply = self._call(command, tensor_limit=limit, split=split, rows=rows, batch=batch)
         try:
             spec = expect(reply.tensors, "logits", "F32", shape)
         except ProtocolError as error:

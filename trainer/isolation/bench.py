@@ -219,7 +219,7 @@ class Bench:
             data.mean,
             data.std,
             device=self._supplies.device,
-            batch_size=command.get("batch", training.PREDICTED_AT_ONCE),
+            batch_size=command.get("batch") or training.PREDICTED_AT_ONCE,
         )
         return {}, safetensors.torch.save({"logits": logits.contiguous()})
 
