@@ -16,7 +16,7 @@ from lemonade_es.errors import ConfigError
 
 @click.command(short_help="Measure a network as it is.")
 @click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--data", metavar="SPEC", default="digits", show_default=True, help="Data set name, folder of images, or CSV file.")
+@click.option("--data", metavar="SPEC", default="digits", show_default=True, help="Data set name, folder, or CSV file.")
 @reading_options("--target", "--target-column")
 @click.option("--data-root", metavar="DIR", default="data", show_default=True, help="Where downloaded data sets lie.")
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there.")

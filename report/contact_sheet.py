@@ -64,7 +64,7 @@ class _Grid:
 
 
 def write_contact_sheet(dataset: Dataset, path: Path) -> None:
-    """Write a PNG file: for each class its name, its label and its first training images, ten or, of many classes, five.
+    """Write a PNG file: for each class its name, its label and ten training images, or five of many classes.
 
     Small images are magnified without smoothing, large ones are made smaller. Of more than 200 classes the first
     are shown, and the sheet says so.

@@ -73,7 +73,8 @@ def answered(
         return json.dumps(data, ensure_ascii=False, allow_nan=False)
     if form == "mermaid":
         return answer_mermaid(answer)
-    meaning = f"\n\naccuracy is {ACCURACY['regression']}" if started(entries).data.task.objective == "regression" else ""
+    regression = started(tuple(entries)).data.task.objective == "regression"
+    meaning = f"\n\naccuracy is {ACCURACY['regression']}" if regression else ""
     return f"Iteration {advised.iteration}: {answer_text(answer)}{meaning}"
 
 
@@ -88,7 +89,7 @@ def replayed(entries: Sequence[Entry], *, form: str) -> tuple[str, bool]:
 
 
 def _is_regression(explanation: Explanation) -> bool:
-    return explanation.request.get("task", {}).get("objective") == "regression"
+    return bool(explanation.request.get("task", {}).get("objective") == "regression")
 
 
 def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:

@@ -65,6 +65,15 @@ def finished(tmp_path_factory):
     return command, done.json
 
 
+@pytest.fixture(scope="session")
+def patients(tmp_path_factory):
+    """As ``finished``, for a regression: two iterations on the diabetes of scikit-learn."""
+    command = Command(tmp_path_factory.mktemp("patients"))
+    done = command("run", "--data", "diabetes", "--iterations", 2, "--epochs", 20, "--json")
+    assert done.code == 0, done.err
+    return command, done.json
+
+
 def photographs(folder, classes=("cat", "dog"), each=12, side=10):
     """Coloured squares in a tree of one folder a class."""
     rng = np.random.default_rng(0)

@@ -108,8 +108,7 @@ def _file(path: Path, reading: Reading) -> Source:
     raise DataError(
         "which column is to be predicted?",
         where=str(path),
-        hint="give --target for a table, or --text-column and --label-column for texts; "
-        f"the columns are {listed}",
+        hint=f"give --target for a table, or --text-column and --label-column for texts; the columns are {listed}",
     )
 
 

@@ -70,7 +70,9 @@ def test_on_a_table_dense_layers_stand_in_for_convolutions_and_the_patch_says_so
     assert "conv" not in bench.patched(source, patch).lower()
 
 
-@pytest.mark.parametrize("task", [Task("table", "churn", (4,), 2), Task("table", "houses", (4,), 1, None, "regression")])
+@pytest.mark.parametrize(
+    "task", [Task("table", "churn", (4,), 2), Task("table", "houses", (4,), 1, None, "regression")]
+)
 def test_a_network_for_a_table_learns_what_there_is_to_learn(bench, task):
     torch.manual_seed(0)
     rows = torch.randn(256, 4)

@@ -80,7 +80,10 @@ def test_encodings_are_recognised(written, encoding, note):
         ("a,b\n", "there is a header and no row"),
         ("1,2\n3,4\n", "the first line has numbers (1, 2) where the names of the columns should be"),
         ("a,a,b\n1,2,3\n", "columns have the same name: 'a'"),
-        ("a,b\n1,2\n1,2,3\n\n4\n", "2 of 3 rows have another number of fields than the header's 2: line 3 has 3, line 5"),
+        (
+            "a,b\n1,2\n1,2,3\n\n4\n",
+            "2 of 3 rows have another number of fields than the header's 2: line 3 has 3, line 5",
+        ),
         ('a,b\n1,2\n"never closed,2\n3,4\n', "the record that begins in line 3 cannot be read: a quote is opened"),
         ('a,b\n"x"y,2\n', "the record that begins in line 2 cannot be read"),
         ("a,b\n1,2\0\n", "NUL characters"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from functools import partial
 
@@ -16,7 +17,6 @@ from lemonade_es.trainer.data.imagenet16 import CHECKSUMS, FOLDER, imagenet16
 
 class Attack:
     def __reduce__(self):
-        import os
 
         return (os.system, ("touch attacked",))
 

@@ -67,7 +67,9 @@ def test_the_archive_is_fetched_resized_to_32_and_split_8_to_2(published, name):
     assert data.test_count == count // 5
     assert len(data.train) + len(data.validation) == count - count // 5
     assert data.flip is True
-    assert any(f"{count} images are here, and {PUBLIC_TREES[name].images} were published" in note for note in data.notes)
+    assert any(
+        f"{count} images are here, and {PUBLIC_TREES[name].images} were published" in note for note in data.notes
+    )
     images, labels = load_test(name, data.task, root=root)
     assert images.shape == (count // 5, 3, 32, 32)
     assert np.bincount(labels).tolist() == [4] * len(CLASSES[name])
@@ -120,7 +122,10 @@ def test_what_is_not_the_archive_is_refused_and_not_gone_on_from(published, tmp_
     monkeypatch.setattr("lemonade_es.trainer.data.catalogue.PUBLIC_TREES", {"malaria": other})
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("something/else.txt", "else")
-    for content, says in ((path.read_bytes(), "none of the files that are wanted"), (b"<html>log in</html>", "not a zip")):
+    for content, says in (
+        (path.read_bytes(), "none of the files that are wanted"),
+        (b"<html>log in</html>", "not a zip"),
+    ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=f"malaria: what came is not the archive: .*{says}") as raised:
             load("malaria", root=root, download=True)

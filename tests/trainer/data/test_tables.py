@@ -89,7 +89,7 @@ def test_features_of_the_test_split_are_made_by_what_training_taught(houses):
     [
         (lambda n: ("cheap", "dear")[n % 2], "classification", ("cheap", "dear")),
         (lambda n: str(n % 3), "classification", ("0", "1", "2")),
-        (lambda n: str(n), "regression", ()),
+        (str, "regression", ()),
         (lambda n: str(n % 3 + 0.5), "regression", ()),
     ],
 )
@@ -119,8 +119,10 @@ def test_gaps_take_the_median_and_are_told(houses):
 
 def test_a_word_among_numbers_is_named_with_its_line(houses):
     path = houses(area=lambda n: "large" if n == 7 else str(50 + n))
-    assert any("1 cell(s) in columns of numbers are none" in note and "'large' in line 9" in note
-               for note in load(path, reading=price()).notes)
+    assert any(
+        "1 cell(s) in columns of numbers are none" in note and "'large' in line 9" in note
+        for note in load(path, reading=price()).notes
+    )
 
 
 def test_rows_without_a_target_are_left_out_and_told(houses):

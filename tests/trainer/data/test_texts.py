@@ -19,7 +19,9 @@ BAD = "a dull film, boring and long"
 
 
 def rows(count, *, extra=()):
-    pairs = [(f"{GOOD if number % 2 else BAD} {number}", "positive" if number % 2 else "negative") for number in range(count)]
+    pairs = [
+        (f"{GOOD if number % 2 else BAD} {number}", "positive" if number % 2 else "negative") for number in range(count)
+    ]
     return [*pairs, *extra]
 
 
@@ -116,7 +118,14 @@ def test_without_either_form_the_message_names_both_and_where_they_go(tmp_path):
 
 
 def test_any_file_with_the_usual_names_of_columns_is_read(tmp_path):
-    data = load(write(tmp_path / "tickets.tsv", ("id", "Message", "Category"), [(n, *row) for n, row in enumerate(rows(40))], delimiter="\t"))
+    data = load(
+        write(
+            tmp_path / "tickets.tsv",
+            ("id", "Message", "Category"),
+            [(n, *row) for n, row in enumerate(rows(40))],
+            delimiter="\t",
+        )
+    )
     assert data.task.data == "tickets"
     assert data.class_names == ("negative", "positive")
     assert len(data.train) + len(data.validation) + data.test_count == 40

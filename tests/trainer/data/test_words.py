@@ -38,7 +38,7 @@ def test_urls_tags_mentions_hashtags_and_special_characters_are_removed(text, fo
 def test_of_any_text_only_lower_case_words_are_left(text):
     for word in words(text):
         assert word
-        assert not set(word) & set(" \t\n<>@#_.,!?/\\\"")
+        assert not set(word) & set(' \t\n<>@#_.,!?/\\"')
         assert word == word.lower()
 
 
