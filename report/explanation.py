@@ -21,6 +21,7 @@ from lemonade_es.engine.whatif import recorded_decision
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.measured import latency_notes
 from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.task import ACCURACY
 from lemonade_es.vocabulary import CENSUS, METRICS
@@ -262,6 +263,9 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
         yield f"Outcome: {ended.outcome}{f': {reason}' if reason else ''}"
     names = [name for name in METRICS if ended.metrics.get(name) is not None]
     yield from _wrapped("Measured: ", [f"{name} = {value(name, ended.metrics[name], unit=True)}" for name in names])
+    latency = explanation.measured.measurement.latency if explanation.measured is not None else None
+    if latency is not None:
+        yield f"Latency: {'; '.join((f'median {latency.p50:.3g} ms', *latency_notes(latency)))}"
     yield from _trainings(explanation, ended)
     note = f" ({ended.note})" if ended.note and explanation.pruned is None else ""
     yield f"CM = {combined(ended)}{', the best so far' if ended.is_best else ''}{note}"

@@ -13,7 +13,7 @@ from rich.text import Text
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.task import ACCURACY
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
-from lemonade_es.trainer.measurement import Energy, Measurement
+from lemonade_es.trainer.measurement import Energy, Latency, Measurement
 from lemonade_es.vocabulary import METRICS
 
 _SHOWN = ("V_Acc", "T_Acc", "P", "S", "M", "L", "F", "B", "R", "W", "V_E")
@@ -120,14 +120,19 @@ def _notes(measurement: Measurement, name: str) -> Iterator[str]:
     elif name in measurement.sources and device is not None:
         yield f"measured on {device.device or 'the device'} in {duration(device.seconds)}"
     elif name == "L" and latency is not None:
-        if latency.spread is not None:
-            yield f"+-{latency.spread:.1%}{'' if latency.settled else ', which did not settle: is the machine busy?'}"
-        if latency.p95 is not None:
-            yield f"p10 {latency.p10:.3g}, p95 {latency.p95:.3g} ms over {latency.windows} windows"
+        yield from latency_notes(latency)
     elif name == "W" and (inference := measurement.energy.get("inference")) is not None:
         yield inference.provenance
     elif name == "V_E" and (validation := measurement.energy.get("validation")) is not None:
         yield from _energy_notes(validation)
+
+
+def latency_notes(latency: Latency) -> Iterator[str]:
+    """How far the median can be trusted, and what is around it; old records do not say."""
+    if latency.spread is not None:
+        yield f"+-{latency.spread:.1%}{'' if latency.settled else ', which did not settle: is the machine busy?'}"
+    if latency.p95 is not None:
+        yield f"p10 {latency.p10:.3g}, p95 {latency.p95:.3g} ms over {latency.windows} windows"
 
 
 def _energy_known(energy: Energy) -> str:

@@ -53,6 +53,7 @@ def test_the_best_network_lies_where_the_result_says_and_is_the_recorded_one(fin
 def test_an_iteration_is_explained_from_facts_to_outcome(finished):
     command, result = finished
     done = command("explain", result["run"], "--iteration", 2)
+    assert re.search(r"^Latency: median [\d.e+-]+ ms; .*p95 [\d.e+-]+ ms over \d+ windows$", done.out, re.M)
     assert done.code == 0
     for heading in ("Facts", "Rules that fired, in order", "Instructions sent", "Patch:", "Measured:", "CM = "):
         assert heading in done.out
