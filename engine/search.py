@@ -137,6 +137,8 @@ class Search:
             return RunEnded("finished", f"{done} done", None)
         if spec.max_energy is not None and state.spent.unmetered:
             return RunEnded("stopped", "energy could not be measured, so its budget cannot be kept", None)
+        if spec.max_llm_cost is not None and state.bill.unpriced:
+            return RunEnded("stopped", "the server did not count tokens, so the LLM budget cannot be kept", None)
         budgets = (
             ("time", "s", spec.max_seconds, state.seconds.total),
             ("energy", "kWh-PUE", spec.max_energy, state.spent.kwh_pue),

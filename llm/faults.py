@@ -28,6 +28,7 @@ FaultCode = Literal["rate_limit", "overloaded", "server_error", "timeout", "conn
 _PASSING: Mapping[int, FaultCode] = {
     408: "timeout",
     409: "server_error",
+    425: "server_error",
     429: "rate_limit",
     503: "overloaded",
     504: "timeout",
@@ -78,6 +79,8 @@ def passing(status: int, headers: Mapping[str, str] | None = None) -> FaultCode 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait, by ``retry-after-ms`` or ``retry-after``; ``None`` if it does not say.
 
+    A time that is past says nothing: the clock there may be another.
+
     Args:
         headers: of the answer, found by names in lower case.
     """
@@ -88,7 +91,7 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
             seconds = _seconds(headers.get("retry-after", ""))
     except ValueError:
         return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _seconds(text: str) -> float:

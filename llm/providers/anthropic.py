@@ -14,7 +14,7 @@ from lemonade_es.llm.executor import Finish, Usage
 from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS, Bounds
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, too_long
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, counted, parsed, too_long
 
 if TYPE_CHECKING:
     import anthropic
@@ -170,11 +170,13 @@ class AnthropicClient:
             # From None: the SDK's error holds the request with its key, and what the server made of it.
             said, status = _said(error), error.status_code
             failure = self._service.failed(status, said, error.response.headers)
-            if status in (400, 413, 422):
+            if status == 413:
+                raise Otherwise("brief", failure) from None
+            if status in (400, 422):
                 if self._learnt(said, sent, failure):
                     return None
                 if _FILTERED in said:
-                    return Completion("", "filtered", None, tuple(self._notes))
+                    return Completion("", "filtered", Usage(), tuple(self._notes))
                 if too_long(said):
                     raise Otherwise("brief", failure) from None
             raise failure from None
@@ -206,10 +208,10 @@ class AnthropicClient:
 
     def _completion(self, body: str) -> Completion:
         try:
-            data = json.loads(body)
+            data = parsed(body)
             if data["type"] == "error":
                 raise self._in_disguise(data["error"])
-            blocks = [block for block in data["content"] if isinstance(block, dict)]
+            blocks = _blocks(data["content"])
             ended = data.get("stop_reason")
             details = data.get("stop_details")
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -222,6 +224,13 @@ class AnthropicClient:
 
     def _in_disguise(self, error: Mapping[str, Any]) -> ExecutorError:
         return self._service.failed(_STATUS.get(error["type"], 500), str(error["message"]))
+
+
+def _blocks(content: object) -> list[Mapping[str, Any]]:
+    """The blocks of an answer; some servers send its words alone, or null for none."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [block for block in iter(content or ()) if isinstance(block, Mapping)]
 
 
 def _words(block: Mapping[str, Any]) -> str:
@@ -241,14 +250,15 @@ def _said(error: anthropic.APIStatusError) -> str:
 
 
 def _usage(usage: object) -> Usage | None:
-    if not isinstance(usage, dict):
+    sent, received = counted(usage, "input_tokens"), counted(usage, "output_tokens")
+    if not isinstance(usage, dict) or sent is None or received is None:
         return None
     cached, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     return Usage(
-        input_tokens=count(usage, "input_tokens") + written + cached,
+        input_tokens=sent + written + cached,
         cached_tokens=cached,
         cache_write_tokens=written,
-        output_tokens=count(usage, "output_tokens"),
+        output_tokens=received,
         reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
         cost_usd=None,
     )

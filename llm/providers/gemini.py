@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -13,7 +12,7 @@ from lemonade_es.llm.executor import Finish, Usage
 from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Message, Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, too_long
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, counted, parsed, too_long
 
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
@@ -49,6 +48,8 @@ _FINISH_NUMBERS = (
 )
 _BLOCK_NUMBERS = ("BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 """Enumerations, for google-generativeai asks for numbers instead of names."""
+
+EXPECTED = "Gemini's API, without the /v1beta"
 
 _JSON_MODE = ("json mode", "response_mime_type", "responsemimetype", "response mime type")
 _NAMED_BY: Mapping[str, tuple[str, ...]] = {
@@ -163,13 +164,13 @@ class GeminiClient:
         while True:
             call = self._call(prompt, answer)
             got = self._transport.ask(call)
-            if got.status == 200:
+            if 200 <= got.status < 300:
                 return self._completion(got.body)
             error = _error_in(got.body)
             failure = self._failed(got, error)
             refused = _refused_part(error, call) if got.status == 400 else None
             if refused is None:
-                if got.status == 400 and too_long(str(error.get("message"))):
+                if got.status == 413 or (got.status == 400 and too_long(str(error.get("message")))):
                     raise Otherwise("brief", failure)
                 raise failure
             self._left_out[refused] = f"{refused} left out: the server refused it"
@@ -192,18 +193,21 @@ class GeminiClient:
 
     def _completion(self, body: str) -> Completion:
         try:
-            data = json.loads(body)
-            blocked = (data.get("promptFeedback") or {}).get("blockReason")
+            data = parsed(body)
+            feedback = data.get("promptFeedback")
+            blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
             candidate = (data.get("candidates") or [None])[0]
             usage = _usage(data.get("usageMetadata"))
             if candidate is None and blocked is not None:
                 why = self._service.one_line(_named(blocked, _BLOCK_NUMBERS))
                 return Completion("", "filtered", usage, (*self._left_out.values(), f"the prompt was blocked: {why}"))
+            if candidate is None and usage is not None:  # an answer without words, which is paid
+                candidate = {}
             ended = self._service.one_line(_named(candidate.get("finishReason"), _FINISH_NUMBERS))
             parts = (candidate.get("content") or {}).get("parts") or []
-            text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
+            text = "".join(map(_words, parts))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise self._service.no_completion(body, "Gemini's API, without the /v1beta") from None
+            raise self._service.no_completion(body, EXPECTED) from None
         finish, notes = _finish(ended)
         return Completion(self._service.scrubbed(text), finish, usage, (*self._left_out.values(), *notes))
 
@@ -232,7 +236,7 @@ def _transport(service: Service, sdk: SDK | None, seconds: float) -> Transport:
 def _error_in(body: str) -> Mapping[str, Any]:
     """The ``error`` object in an answer; empty if there is none."""
     try:
-        data = json.loads(body)
+        data = parsed(body)
         error = (data[0] if isinstance(data, list) else data)["error"]
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}
@@ -294,14 +298,24 @@ def _finish(ended: str) -> tuple[Finish, tuple[str, ...]]:
             return "complete", (f"the answer ended with {reason}",)
 
 
+def _words(part: object) -> str:
+    """What a part of the answer says; its thoughts are not the answer."""
+    text = part.get("text") if isinstance(part, dict) and not part.get("thought") else None
+    return text if isinstance(text, str) else ""
+
+
 def _usage(usage: object) -> Usage | None:
     if not isinstance(usage, dict):
         return None
+    sent = counted(usage, "promptTokenCount")
+    received = counted({"candidatesTokenCount": 0, **usage}, "candidatesTokenCount")  # 0 is left out
+    if sent is None or received is None:
+        return None
     thoughts = count(usage, "thoughtsTokenCount")
     return Usage(
-        input_tokens=count(usage, "promptTokenCount"),
-        cached_tokens=count(usage, "cachedContentTokenCount"),
-        output_tokens=count(usage, "candidatesTokenCount") + thoughts,
+        input_tokens=sent,
+        cached_tokens=min(sent, count(usage, "cachedContentTokenCount")),
+        output_tokens=received + thoughts,
         reasoning_tokens=thoughts,
         cost_usd=None,
     )

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from lemonade_es.llm.providers.bounds import Bounds
-from lemonade_es.llm.providers.gemini import Answer, Call
+from lemonade_es.llm.providers.gemini import EXPECTED, Answer, Call
 from lemonade_es.llm.providers.service import Service
 
 
@@ -73,6 +73,8 @@ class CurrentTransport:
             raise self._service.silent() from None
         except self._httpx.HTTPError as error:
             raise self._service.unreachable(error) from None
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # the SDK's, as it read
+            raise self._service.no_completion(f"{type(error).__name__}: {error}", EXPECTED) from None
         got = response.sdk_http_response
         return Answer(200, (got and got.body) or "", (got and got.headers) or {})
 

@@ -13,7 +13,7 @@ from lemonade_es.llm.executor import Finish, Usage
 from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS, Bounds
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, too_long
+from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, counted, parsed, too_long
 
 if TYPE_CHECKING:
     import openai
@@ -35,6 +35,9 @@ _NAMED_BY: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in _LIMITS},
 }
 """How a server's refusal names a parameter that can be left out."""
+
+_FILTERED = ("content_filter", "content_policy_violation")
+"""Codes of refusals to take a prompt, Azure's and OpenAI's."""
 
 _EXPECTED = "an OpenAI-compatible server, usually ending in /v1"
 
@@ -154,7 +157,9 @@ class OpenAIClient:
             if refused is not None:
                 self._leave_out(refused, failure)
                 return None
-            if error.status_code in (400, 413, 422) and too_long(f"{error.code} {_said(error)}"):
+            if error.status_code == 400 and error.code in _FILTERED:
+                return Completion("", "filtered", Usage(), tuple(self._notes))
+            if _is_too_long(error):
                 raise Otherwise("brief", failure) from None
             # From None: the SDK's error holds the request with its key, and what the server made of it.
             raise failure from None
@@ -178,10 +183,13 @@ class OpenAIClient:
 
     def _completion(self, body: str) -> Completion:
         try:
-            data = json.loads(body)
-            choice = data["choices"][0]
+            data = parsed(body)
+            choice = (data["choices"] or [{"message": None}])[0]
+            usage = _usage(data)
             message = choice["message"]
-            content, refusal = message.get("content"), message.get("refusal")
+            if message is None and usage is not None:  # an answer without words, which is paid
+                message = {}
+            text, refusal = _text(message), _refusal(message)
             ended = choice.get("finish_reason")
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise self._no_completion(body) from None
@@ -192,15 +200,14 @@ class OpenAIClient:
             finish = "filtered"
         elif ended == "length":
             finish = "length"
-        text = _text(content)
-        if finish == "refused" and isinstance(refusal, str):
+        if isinstance(refusal, str) and refusal:
             text = refusal
-        return Completion(self._service.scrubbed(text), finish, _usage(data), tuple(self._notes))
+        return Completion(self._service.scrubbed(text), finish, usage, tuple(self._notes))
 
     def _no_completion(self, body: str) -> ExecutorError:
         """What a body with status 200 is that holds no choice: a gateway's error, or something else altogether."""
-        with suppress(ValueError, TypeError, LookupError, RecursionError):
-            error = json.loads(body)["error"]
+        with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            error = parsed(body)["error"]
             status, said = error.get("code"), str(error["message"])
             if isinstance(status, int) and 400 <= status < 600:
                 return self._service.failed(status, said)
@@ -220,9 +227,10 @@ def _refused_parameter(error: openai.APIStatusError, sent: Mapping[str, Any]) ->
         return "response_format" if "response_format" in said and "response_format" in sent else None
     if error.status_code not in (400, 422):
         return None
-    if error.param in _NAMED_BY:
-        return error.param if error.param in sent else None
-    if error.param is not None and not error.param.startswith("response_format"):
+    named: object = error.param  # whatever the server sent
+    if isinstance(named, str) and named in _NAMED_BY:
+        return named if named in sent else None
+    if isinstance(named, str) and not named.startswith("response_format"):
         return None
     for parameter, words in _NAMED_BY.items():
         if parameter in sent and any(word in said for word in words):
@@ -233,32 +241,53 @@ def _refused_parameter(error: openai.APIStatusError, sent: Mapping[str, Any]) ->
 def _said(error: openai.APIStatusError) -> str:
     """The server's own message."""
     body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return str(message or error.message)
+    message = body.get("message") if isinstance(body, dict) else body
+    return str(message or error.response.text or error.message)
 
 
-def _text(content: object) -> str:
-    """The words of a message; some servers send them in parts."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "".join(
-        part["text"]
-        for part in parts
-        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
-    )
+def _is_too_long(error: openai.APIStatusError) -> bool:
+    if error.status_code in (400, 422):
+        return too_long(f"{error.code} {_said(error)}")
+    return error.status_code == 413
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """The words of a message: some servers send them in parts, or as the call of a tool that they were not given."""
+    content = message.get("content")
+    if isinstance(content, dict):
+        return json.dumps(content)
+    text = content if isinstance(content, str) else "".join(_parts(content, "text", "output_text"))
+    if text:
+        return text
+    calls = [call.get("function") for call in _dicts(message.get("tool_calls"))] or [message.get("function_call")]
+    given = [call.get("arguments") for call in _dicts(calls)]
+    return "".join(arguments for arguments in given if isinstance(arguments, str))
+
+
+def _refusal(message: Mapping[str, Any]) -> object:
+    return message.get("refusal") or "".join(_parts(message.get("content"), "refusal"))
+
+
+def _parts(content: object, *kinds: str) -> list[str]:
+    texts = (part.get("text", part.get("refusal")) for part in _dicts(content) if part.get("type") in kinds)
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _dicts(items: object) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _usage(data: Mapping[str, Any]) -> Usage | None:
     usage = data.get("usage")
-    if not isinstance(usage, dict):
+    sent, received = counted(usage, "prompt_tokens"), counted(usage, "completion_tokens")
+    if not isinstance(usage, dict) or sent is None or received is None:
         return None
     details = usage.get("prompt_tokens_details")
     return Usage(
-        input_tokens=count(usage, "prompt_tokens"),
-        cached_tokens=count(details, "cached_tokens"),
+        input_tokens=sent,
+        cached_tokens=min(sent, count(details, "cached_tokens")),
         cache_write_tokens=count(details, "cache_write_tokens"),
-        output_tokens=count(usage, "completion_tokens"),
+        output_tokens=received,
         reasoning_tokens=count(usage.get("completion_tokens_details"), "reasoning_tokens"),
         cost_usd=None,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote
 
 from lemonade_es.errors import ExecutorError
@@ -45,6 +47,9 @@ _TOO_LONG = re.compile(
 
 MOST_TOKENS = 10**9
 """A server that counts more in one call counts wrongly."""
+
+MOST_DIGITS = 100
+"""Python refuses to read integers of some thousands."""
 
 MOST_WORDS = 500
 """Characters of a server's own words that are told."""
@@ -250,10 +255,30 @@ def too_long(said: str) -> bool:
     return _TOO_LONG.search(said) is not None
 
 
-def count(counts: object, name: str) -> int:
-    """A number of tokens in a server's ``counts``; 0 if there is none, or none that can be."""
+def parsed(body: str) -> Any:
+    """The JSON of an answer, perhaps behind a byte order mark; a number of absurd length is infinite.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(body.removeprefix("\ufeff"), parse_int=_integer)
+
+
+def counted(counts: object, name: str) -> int | None:
+    """A number of tokens in a server's ``counts``; ``None`` if there is none, or none that can be."""
     value = counts.get(name) if isinstance(counts, Mapping) else None
-    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    return int(value) if whole and value == int(value) else None
+
+
+def count(counts: object, name: str) -> int:
+    """Likewise, of what servers leave out where it is 0."""
+    return counted(counts, name) or 0
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= MOST_DIGITS else float("inf")
 
 
 def _first(variables: Sequence[str]) -> tuple[str, str]:

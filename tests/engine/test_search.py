@@ -167,6 +167,20 @@ def test_a_spent_llm_budget_stops_the_search(bench):
     assert search.state.cost == pytest.approx(0.8)
 
 
+def test_an_llm_budget_that_cannot_be_kept_stops_the_search(bench):
+    class Uncounted(ScriptedExecutor):
+        def ask(self, request, feedback=()):
+            return Reply(super().ask(request, feedback).text, "uncounted", Usage(cost_usd=None))
+
+    bounded, free = (RunSpec(iterations=2, repairs=0, max_llm_cost=cost) for cost in (0.75, None))
+    search = bench.search([], executor=Uncounted([good(0.5)]), spec=bounded)
+    end = search.run()
+    assert (end.status, end.best) == ("stopped", 1)
+    assert end.reason == "the server did not count tokens, so the LLM budget cannot be kept"
+    bench.run = "free"
+    assert bench.search([], executor=Uncounted([good(0.5), good(0.6)]), spec=free).run().status == "finished"
+
+
 def test_a_measured_energy_is_never_ranked_against_an_estimated_one(bench):
     spec = RunSpec(iterations=2, repairs=0, preset="balanced")
     search = bench.search([good(0.5), good(0.9, extra="energy=estimated")], spec=spec)

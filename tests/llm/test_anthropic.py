@@ -263,7 +263,7 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: A
         (Send(b"<html>welcome</html>", content_type="text/html"), "protocol", "no completion", "/v1"),
         (Send(b""), "protocol", "no completion", "/v1"),
         (Send(b"[" * 100_000), "protocol", "no completion", "/v1"),
-        (Send(b'{"type": "message", "content": "hi"}'), "empty", "", ""),
+        (Send(b'{"type": "message", "content": ["hi"]}'), "empty", "", ""),
         (Send(b'{"type": "message"}'), "protocol", "no completion", "/v1"),
         (
             Send(b'{"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}'),
