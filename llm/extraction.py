@@ -18,6 +18,9 @@ _OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*)')
 _FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{1,20})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})
 _KEYS = _PATCH_KEYS | {"applied", "skipped", "predicted"}
+_PIECES = frozenset({"instruction", "how", "why", "search", "replace"})
+"""Keys of a patch's inner objects."""
+
 MAX_OBJECTS = 20
 """More objects than that are no reply, and would take long to read."""
 
@@ -50,6 +53,7 @@ class _Found:
     def __init__(self) -> None:
         self.objects: list[dict[str, Any]] = []
         self.codes: list[str] = []
+        self.unmarked: list[_Block] = []  # fences that do not say what they hold
         self.mended: list[str] = []
         self.prose = False
         self.malformed: list[ReplyError] = []
@@ -106,6 +110,8 @@ def extract(text: str) -> Extracted:
             found.codes.append(_code(block))
         elif found.look(inner) and block.info is not None:
             found.mended.append("code fence removed" if block.closed else "unclosed code fence removed")
+        elif block.info == "" and inner:
+            found.unmarked.append(block)
     if len(found.codes) > 1:
         raise ReplyError(
             Code.AMBIGUOUS, f"there are {len(found.codes)} python fences in the reply", hint="give the code once"
@@ -113,6 +119,9 @@ def extract(text: str) -> Extracted:
     data = _the_patch(found)
     if found.prose or len(found.objects) > 1:
         found.mended.append("prose around the JSON ignored")
+    if not found.codes and len(found.unmarked) == 1 and not (data.get("model_py") or data.get("edits")):
+        found.mended.append("code fence without a mark taken for python")
+        found.codes.append(_code(found.unmarked[0]))
     return Extracted(data, found.codes[0] if found.codes else None, tuple(found.mended))
 
 
@@ -158,7 +167,7 @@ def _the_patch(found: _Found) -> dict[str, Any]:
         found.mended += ["envelope around the patch removed"] * bool(likely)
     if not likely and found.malformed:
         raise found.malformed[0]
-    if not likely and len(found.objects) != 1:
+    if not likely and (len(found.objects) != 1 or found.objects[0].keys() <= _PIECES):
         what = "is no patch among the JSON objects" if found.objects else "is no JSON object"
         raise ReplyError(Code.NOT_JSON, f"there {what} in the reply", hint="reply with the patch as JSON alone")
     likely = likely or found.objects

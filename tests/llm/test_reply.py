@@ -264,6 +264,20 @@ def test_a_reply_that_did_not_end_by_itself_is_refused_even_if_it_holds_a_patch(
     assert refusal.value.code == code
 
 
+@pytest.mark.parametrize("end", ["", "```\n", "```\na note", "```\na note\n```\n```\nanother\n```"])
+def test_fences_without_a_mark_beside_a_whole_patch_are_prose(end: str) -> None:
+    assert read_patch(f"{GOOD}\n{end}").patch == read_patch(GOOD).patch
+
+
+def test_two_fences_without_a_mark_are_no_source() -> None:
+    envelope = json.dumps({**json.loads(GOOD), "model_py": None, "edits": None})
+
+    with pytest.raises(ReplyError) as refusal:
+        read_patch(f"{envelope}\n```\nx = 1\n```\n```\nx = 2\n```")
+
+    assert refusal.value.code == Code.NO_CHANGE
+
+
 @pytest.mark.parametrize(
     "unit", ["{}", '{"a":1}', '{"a":1,}', '{"a":[', "{ ", "```\n", '{"', "```python\n```\n", '","', "{{}"]
 )
