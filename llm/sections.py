@@ -17,13 +17,13 @@ def tell_task(task: Task) -> str:
     """What the network is for, in two or three sentences."""
     shape = ", ".join(map(str, task.input_shape))
     if task.kind == "image":
-        given = f"float32 images of shape `(N, {shape})`"
+        given = f"float32 images of shape `(N, {shape})`, each channel standardised"
     elif task.kind == "table":
-        given = f"float32 rows of shape `(N, {shape})`"
+        given = f"float32 rows of shape `(N, {shape})`, numbers standardised, categories as one feature for each value"
     else:
-        given = f"int64 tokens of shape `(N, {shape})`, of which 0 is padding"
+        given = f"int64 tokens of shape `(N, {shape})`, of which 0 is padding, at the end of short texts"
         if task.vocabulary_size is not None:
-            given += f" and {task.vocabulary_size - 1} is the largest"
+            given += f", and {task.vocabulary_size - 1} is the largest"
     head = f"A PyTorch {task.kind} {task.objective} network for the data set {quoted(task.data)}. It takes {given}; "
     if task.objective == "regression":
         told = "the target in standard deviations from its mean"

@@ -52,6 +52,7 @@ def test_a_first_request_names_task_and_wishes_and_asks_for_a_whole_file() -> No
 
     assert '"cifar10"' in section(text, "Task")
     assert "`(N, 3, 32, 32)`" in section(text, "Task")
+    assert "each channel standardised" in section(text, "Task")
     assert "`(N, 10)`" in section(text, "Task")
     assert "V_Acc (validation accuracy): wanted at least 0.99 (priority 1)" in text
     assert "`model_py`" in section(text, "Reply")
@@ -61,7 +62,8 @@ def test_a_first_request_names_task_and_wishes_and_asks_for_a_whole_file() -> No
 def test_a_text_task_tells_the_tokens() -> None:
     text = user_text(replace(FIRST, task=Task("text", "imdb", (200,), 2, vocabulary_size=20_000)))
 
-    assert "int64 tokens of shape `(N, 200)`, of which 0 is padding and 19999 is the largest" in text
+    assert "int64 tokens of shape `(N, 200)`, of which 0 is padding, at the end of short texts" in text
+    assert "19999 is the largest" in text
 
 
 def test_a_change_shows_source_census_measures_and_budgets() -> None:
@@ -235,4 +237,6 @@ def test_a_table_and_a_number_to_predict_are_told_as_such() -> None:
     assert 'A PyTorch table regression network for the data set "diabetes"' in prompt
     assert "float32 rows of shape `(N, 10)`" in prompt
     assert "one number each, `(N, 1)`" in prompt
+    assert "numbers standardised, categories as one feature for each value" in prompt
     assert "Accuracy means R2" in prompt
+    assert "In regression it returns one number each, of shape `(N, 1)`" in prompt
