@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from lemonade_es.trainer.blame import FILE_NAME, line_of
+from lemonade_es.trainer.blame import FILE_NAME, built_at, line_of
 
 _DOWNLOADER = "torch/hub.py"
 _TEXT_LIMIT = 300
+_MARK = "<--- HERE"
+_SCRIPTED = re.compile(rf'File "{re.escape(FILE_NAME)}", line (\d+)')
 
 
 class Refusal(Exception):  # noqa: N818  (an outcome with a reason, not an error of the program)
@@ -66,6 +68,11 @@ DIAGNOSES = (
         r"^(NameError|UnboundLocalError)",
         r"undefined value \w+",
     ),
+    _diagnosis(
+        "UNDEFINED_ATTRIBUTE",
+        "Define it in __init__ under this very name, or use what the object really has.",
+        r"^RuntimeError: Module '\w+' has no attribute",
+    ),
     _diagnosis("FORBIDDEN_IMPORT", "Write the model without it.", r"^ForbiddenImport"),
     _diagnosis("IMPORT_FAILED", "Use only names that the module has.", r"^(ImportError|ModuleNotFoundError)"),
     _diagnosis(
@@ -114,7 +121,7 @@ DIAGNOSES = (
         r"Input type .* and (weight|bias) type",
         r"only Tensors of floating point",
         r"to have .*dtype",
-        r"dtype .*(does not match|mismatch)",
+        r"dtype .*(does not match|mismatch)|mixed dtype|share same datatype",
         r"(can't be cast|cannot be cast)",
         r"not implemented for '(Long|Int|Bool|Half|Byte|Complex\w*|BFloat16|Char|Short)'",
         r"should be a floating point|could not infer output dtype|tensor of type LongTensor",
@@ -171,6 +178,7 @@ DIAGNOSES = (
         r"(to be|must be) equal|equal size|last dimension of size|should be a 1D|inconsistent hidden_size",
         r"expects a tensor with <= \d dimensions",
         r"weight of size|tensors? of (different|the same) (size|shape)",
+        r"same number of spatial dimensions|should also be \d-D|must be a \dD tensor|with \d or more dimensions",
     ),
     _diagnosis(
         "WRONG_TYPE",
@@ -199,6 +207,7 @@ DIAGNOSES = (
         r"should be a number in range",
         r"padding mode|is not supported|invalid value|primitive descriptor",
         r"^TypeError: .*(expected|takes) .*arguments?|math domain error|should be at most half|expected stride to be",
+        r"(should|must) be one of|unknown nonlinearity|mutable default",
         r"appears multiple times in the list of dims|duplicate dims|inconsistent with step sign",
         r"Class values must be",
         r"'\w+' object cannot be interpreted as an integer",
@@ -215,13 +224,23 @@ DIAGNOSES = (
         "Lazy layers have no weights before the first forward pass: give their sizes, or do this later.",
         r"uninitialized parameter|UninitializedParameter",
     ),
-    _diagnosis("MISSING_ENTRY", "Ask only for what the list or dict holds.", r"^(KeyError|IndexError)"),
+    _diagnosis(
+        "MISSING_ENTRY",
+        "Ask only for what the list or dict holds.",
+        r"^(KeyError|IndexError)",
+        r"cannot be used as a key",
+    ),
     _diagnosis(
         "ASSERTION_FAILED",
         "The source's own condition does not hold for this task: meet it, or drop it.",
         r"^AssertionError",
     ),
-    _diagnosis("NOT_IMPLEMENTED", "Write what is missing.", r"^NotImplementedError"),
+    _diagnosis("NOT_IMPLEMENTED", "Write what is missing.", r"^NotImplementedError", r"instantiate abstract class"),
+    _diagnosis(
+        "WRONG_GRADIENT",
+        "Let backward return one gradient for each input of forward, each of that input's shape.",
+        r"invalid gradient at index|wrong number of gradients",
+    ),
     _diagnosis(
         "NOT_PERMITTED",
         "A network may read no files, use no network and start no processes: make all that it needs itself.",
@@ -242,7 +261,7 @@ def explain(error: BaseException, source: str, otherwise: str = "RAISED") -> Ref
     """
     if isinstance(error, Refusal):
         return error
-    line = _line(error)
+    line = _line(error, source)
     said = f"{type(error).__name__}: {_text(error)}".removesuffix(": ")
     if any(frame.f_code.co_filename.endswith(_DOWNLOADER) for frame, _ in _steps(error)):
         code, advice = "NEEDS_DOWNLOAD", "There is no network here: use weights=None (or pretrained=False)."
@@ -260,14 +279,19 @@ def quoted(line: int | None, source: str) -> str:
     return f" at line {line} `{lines[line - 1].strip()}`" if line and line <= len(lines) else ""
 
 
-def _line(error: BaseException) -> int | None:
+def _line(error: BaseException, source: str) -> int | None:
     if isinstance(error, SyntaxError):
         return error.lineno
-    found = None
+    if scripted := _SCRIPTED.findall(_said(error)):
+        return int(scripted[-1])
+    found = layer = None
     for frame, line in _steps(error):
         if frame.f_code.co_filename == FILE_NAME:
             found = line
-    return found
+        elif frame.f_code.co_name == "forward":
+            layer = frame.f_locals.get("self")
+    # a network made of layers of torch alone has no line that runs, but one that makes the layer
+    return built_at(layer, source) if found is None and layer is not None else found
 
 
 def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
@@ -279,9 +303,16 @@ def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 def _text(error: BaseException) -> str:
     """What the error says, on one line and not too long."""
+    text = _said(error)
+    if _MARK in text:  # TorchScript quotes the source, after it said what is wrong or before
+        first, last = text.partition('\n  File "')[0], text.rpartition(_MARK)[2]
+        text = last if not first.strip() or first.lstrip().startswith("The following operation failed") else first
+    text = " ".join(text.split()).removeprefix("RuntimeError: ").rstrip(" :")
+    return (text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 3]}...").rstrip(".")
+
+
+def _said(error: BaseException) -> str:
     try:
-        # TorchScript quotes the source before it says what is wrong
-        text = " ".join(str(error).rpartition("<--- HERE")[2].split())
+        return str(error)
     except Exception:  # noqa: BLE001  (the candidate may define exceptions that cannot be printed)
         return ""
-    return (text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 3]}...").rstrip(".")

@@ -19,9 +19,6 @@ from lemonade_es.trainer.measurement import Epoch
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.standing import Standing, restored
 
-PREDICTED_AT_ONCE = 512
-"""Inputs in a batch of :func:`predict`."""
-
 _STEPS_BETWEEN_LOOKS = 100
 _SMALL_STEP = 200_000_000
 """Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
@@ -202,7 +199,7 @@ def predict(
     std: Sequence[float],
     *,
     device: str | torch.device,
-    batch_size: int = PREDICTED_AT_ONCE,
+    batch_size: int = 512,
 ) -> Tensor:
     """The logits of a prepared network for a set of inputs.
 

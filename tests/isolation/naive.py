@@ -62,7 +62,7 @@ def forked(source: str, data: dict[str, torch.Tensor]) -> dict[str, object]:
     here, there = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(20)
+        signal.alarm(90)
         try:
             said = trial(source, data)
         except BaseException as error:  # noqa: BLE001  (whatever a candidate does)

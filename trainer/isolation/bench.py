@@ -39,6 +39,7 @@ _MESSAGE_LENGTH = 2000
 _COMMAND_LIMIT = 1 << 30
 _TENSOR_LIMIT = 1 << 40
 _REFERENCE_SEED = 7
+_PREDICTED_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ class Bench:
             data.mean,
             data.std,
             device=self._supplies.device,
-            batch_size=command.get("batch") or training.PREDICTED_AT_ONCE,
+            batch_size=command.get("batch") or _PREDICTED_AT_ONCE,
         )
         return {}, safetensors.torch.save({"logits": logits.contiguous()})
 
