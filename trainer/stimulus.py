@@ -35,7 +35,7 @@ class Stimulus:
             pool = pool.contiguous(memory_format=settled(model))
         self._pool = pool
         self._largest = (task.vocabulary_size or 2) - 1
-        self._batches = pool.split(rows)
+        self._batches = torch.split(pool, rows)
         self._next = 0
 
     def batch(self) -> Tensor:
@@ -44,11 +44,14 @@ class Stimulus:
             self._move()
             self._next = 0
         self._next += 1
-        return self._batches[self._next - 1]
+        batch: Tensor = self._batches[self._next - 1]
+        return batch
 
     def _move(self) -> None:
         if self._pool.is_floating_point():
-            # by index, as flattening a batch in channels-last order copies it
-            self._pool[(slice(None), *[0] * (self._pool.dim() - 1))].add_(_STEP)
+            first = self._pool
+            while first.dim() > 1:
+                first = first.select(1, 0)
+            first.add_(_STEP)
         else:
             self._pool.random_(0, self._largest + 1)
