@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,8 @@ class FolderCheckpoints:
     def forget(self) -> None:
         """Takes the checkpoint away."""
         shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):  # others are kept there too
+            self.path.parent.rmdir()
 
     def _told(self) -> _Told | None:
         path = self.path / _TOLD

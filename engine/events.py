@@ -373,6 +373,7 @@ class Finalized:
         device: where it was trained.
         energy: what metered the energy.
         versions: of the packages.
+        mirrored: whether images were mirrored, which also depends on the data.
         mean: of each channel of images in 0..1, which inputs are normalised with.
         std: likewise.
         target_scale: of a regression, mean and standard deviation of the target, which outputs are told in.
@@ -396,6 +397,7 @@ class Finalized:
     device: str
     energy: str
     versions: Mapping[str, str]
+    mirrored: bool = False
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     target_scale: tuple[float, float] | None = None

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
-from lemonade_es.engine.events import Accepted, Finalized, IterationEnded, Measured, RunStarted
+from lemonade_es.engine.events import Finalized, Measured
+from lemonade_es.engine.final_plan import (
+    OF_THE_SEARCH,
+    FinalResult,
+    FinalSpec,
+    FinalWatcher,
+    Origin,
+    Plan,
+    network_of,
+)
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import Entry, Journal, started
+from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.engine.record import current_spec
 from lemonade_es.engine.run import reading, same_data, versions
 from lemonade_es.engine.spec import RunSpec
@@ -21,140 +28,19 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.merged import for_test, merged
 from lemonade_es.trainer.data.spec import load_test
 from lemonade_es.trainer.examination import examine
-from lemonade_es.trainer.final_trial import SAVE_SECONDS, Course, CurvePoint, Finished, Progress
-from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.final_trial import Course, Finished, Progress
 from lemonade_es.trainer.isolation.protocol import manifest
-from lemonade_es.trainer.measurement import Epoch, Failure, Measurement
+from lemonade_es.trainer.measurement import Measurement
 from lemonade_es.trainer.recipe import Recipe, final_recipe, with_overrides
 from lemonade_es.trainer.trial import Examined
 from lemonade_es.trainer.weights import Weights
 from lemonade_es.trainer.workshop import Limits, Workshop
 
-OF_THE_SEARCH = frozenset({"epochs", "batch_size"})
-"""Fields that a final recipe exists to change: what a run changed in them does not carry over."""
-
 _TRAIN_SECONDS = 20 * 24 * 3600.0  # a poll's milliseconds still fit into 31 bits; then it can be taken up
 _STALL_SECONDS = 1800.0
 _STALL_EPOCHS = 50.0
-_SHOWN = 10
 _TESTED = ("L", "F", "B", "W")
 _NO_V_E = "the final training is not validated; energy of the test is told apart"
-
-
-@dataclass(frozen=True, slots=True)
-class FinalSpec:
-    """What a user may say of a final training.
-
-    Attributes:
-        iteration: whose network; ``None`` takes the best.
-        epochs: over the recipe's.
-        recipe: fields of the recipe to change.
-        hold_out: keep the validation split out of the training.
-        seed: ``None`` takes the run's.
-        anew: train and test again what was trained and tested before.
-        save_seconds: between two checkpoints.
-        data_root: where downloaded data sets lie now; ``None``: where they lay.
-        device: where to train.
-        isolation: the level that the network's code runs at.
-        container_image: for the level ``container``.
-        unsafe_no_isolation: run generated code even where it cannot be isolated.
-    """
-
-    iteration: int | None = None
-    epochs: int | None = None
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    hold_out: bool = False
-    seed: int | None = None
-    anew: bool = False
-    save_seconds: float = SAVE_SECONDS
-    data_root: str | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    isolation: Wish = "auto"
-    container_image: str | None = None
-    unsafe_no_isolation: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the network comes from.
-
-    Attributes:
-        run: whose it is.
-        begun: the run's first event.
-        accepted: the network's source and census.
-        ended: what came of it in the search; ``None`` if the search was broken off there.
-    """
-
-    run: str
-    begun: RunStarted
-    accepted: Accepted
-    ended: IterationEnded | None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A final training that is about to begin or to go on.
-
-    Attributes:
-        origin: of the network.
-        recipe: how it is trained.
-        trained_on: inputs.
-        held_out: inputs.
-        tested_on: inputs.
-        done: epochs that a checkpoint holds.
-        device: where it is trained.
-        isolation: the level in force.
-    """
-
-    origin: Origin
-    recipe: Recipe
-    trained_on: int
-    held_out: int
-    tested_on: int
-    done: int
-    device: str
-    isolation: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinalResult:
-    """What came of it.
-
-    Attributes:
-        origin: of the network.
-        finalized: the record; ``None`` if the training or the test failed.
-        failure: why, if so.
-        fresh: whether it was trained now; false if it had been before.
-        recipe: how it was to be trained.
-    """
-
-    origin: Origin
-    finalized: Finalized | None
-    failure: Failure | None
-    fresh: bool
-    recipe: Recipe
-
-
-class FinalWatcher(Protocol):
-    """Is told how far a final training is."""
-
-    def fetching(self, done: int, total: int | None) -> None:
-        """So many bytes of the data set have been downloaded; ``total`` is ``None`` if it is not known."""
-
-    def begin(self, plan: Plan) -> None:
-        """Everything is checked; the training begins or goes on."""
-
-    def epoch(self, number: int, epoch: Epoch) -> None:
-        """An epoch ended; ``number`` counts from 1."""
-
-    def point(self, point: CurvePoint) -> None:
-        """A point of the curve was taken."""
-
-    def saved(self, epochs: int) -> None:
-        """A checkpoint was kept after so many epochs."""
-
-    def testing(self) -> None:
-        """The training is over, and the test split is opened."""
 
 
 def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalSpec) -> FinalResult:
@@ -180,35 +66,6 @@ def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalS
             spec = spec if wishes.data_root is None else replace(spec, data_root=wishes.data_root)
             session = _Session(folder, journal, entries, origin, spec, wishes, watcher)
             return session.result()
-
-
-def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
-    """The network to train in the end.
-
-    Args:
-        entries: of the run.
-        iteration: whose; ``None`` takes the best.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    where = f"run {entries[0].run}"
-    accepted = {event.iteration: event for entry in entries if isinstance(event := entry.event, Accepted)}
-    ended = {event.iteration: event for entry in entries if isinstance(event := entry.event, IterationEnded)}
-    if iteration is None:
-        leaders = [number for number, event in ended.items() if event.is_best]
-        if not leaders:
-            raise ConfigError(
-                "the run has no valid network to train",
-                where=where,
-                hint=f"`lemonade-es explain {entries[0].run}` tells why",
-            )
-        iteration = leaders[-1]
-    if iteration not in accepted:
-        known = ", ".join(map(str, list(accepted)[:_SHOWN])) + (" ..." if len(accepted) > _SHOWN else "")
-        hint = f"those with one: {known}" if accepted else "none has one"
-        raise ConfigError(f"iteration {iteration} has no network", where=where, hint=hint)
-    return Origin(entries[0].run, started(entries), accepted[iteration], ended.get(iteration))
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +138,7 @@ class _Session:
             device=device,
             energy=meter,
             versions=versions(),
+            mirrored=recipe.flip and dataset.flip,
             mean=dataset.mean,
             std=dataset.std,
             target_scale=None if target is None else (target.mean, target.std),

@@ -12,7 +12,8 @@ from lemonade_es.task import Task
 
 _TRAINING, _HELD_OUT, _TEST = "#1f5fa8", "#d9822b", "#2a8c4a"
 _GRID, _INK = "#dddddd", "#333333"
-_WORST_OF_R2 = 0.0
+_WIDE = 20
+"""A loss that falls so many times is drawn on a logarithmic scale."""
 
 
 def curves_png(final: Finalized, task: Task) -> bytes:
@@ -30,7 +31,7 @@ def curves_png(final: Finalized, task: Task) -> bytes:
         {"font.size": 10, "axes.edgecolor": _INK, "axes.spines.top": False, "axes.spines.right": False}
     ):
         figure = Figure(figsize=(11, 4.2), dpi=140, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+        FigureCanvasAgg(figure)
         loss, accuracy = figure.subplots(1, 2)
         epochs = final.measurement.epochs
         loss.plot(range(1, len(epochs) + 1), [epoch.loss for epoch in epochs], color=_TRAINING, label="training")
@@ -42,8 +43,9 @@ def curves_png(final: Finalized, task: Task) -> bytes:
                 color=_HELD_OUT,
                 label="validation (held out)",
             )
-        if all(epoch.loss > 0 for epoch in epochs):
+        if 0 < _WIDE * min(epoch.loss for epoch in epochs) < max(epoch.loss for epoch in epochs):
             loss.set_yscale("log")
+            loss.yaxis.set_major_formatter(lambda number, _place: f"{number:g}")
         _dress(loss, "mean squared error" if task.objective == "regression" else "cross-entropy", len(epochs))
 
         places = [point.epoch for point in final.points]
@@ -72,7 +74,8 @@ def curves_png(final: Finalized, task: Task) -> bytes:
             label=f"test, once: {value('V_Acc', test.accuracy)} (95 % interval)",
         )
         _dress(accuracy, "R2, clipped at 0" if task.objective == "regression" else "accuracy", len(epochs))
-        accuracy.yaxis.set_major_formatter(lambda share, _place: f"{share:.4g}")
+        if task.objective == "classification":
+            accuracy.yaxis.set_major_formatter(lambda share, _place: f"{100 * share:.4g} %")
         inputs = f"{final.trained_on:,} inputs" + (
             f", {final.held_out:,} held out" if final.held_out else ", validation split included"
         )
@@ -80,7 +83,7 @@ def curves_png(final: Finalized, task: Task) -> bytes:
             f"{task.data}: final training of iteration {final.iteration} on {inputs}", fontsize=11, color=_INK
         )
         picture = io.BytesIO()
-        canvas.print_png(picture, metadata={"Software": None})
+        figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 
 

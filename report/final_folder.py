@@ -9,7 +9,7 @@ from typing import Any
 
 from lemonade_es.engine.artifacts import write_file
 from lemonade_es.engine.events import Finalized
-from lemonade_es.engine.finalize import FinalResult, Origin
+from lemonade_es.engine.final_plan import FinalResult, Origin
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import to_data
 from lemonade_es.report.curves import confusion_csv, curves_csv, curves_png
@@ -67,12 +67,13 @@ def final_outcome(result: FinalResult, path: Path | None) -> dict[str, Any]:
 
 def _record(final: Finalized, origin: Origin) -> dict[str, Any]:
     data = to_data(final)
-    measurement = data.pop("measurement")
+    measurement, meter = data.pop("measurement"), data.pop("energy")
     return {
         "run": origin.run,
         "data": origin.begun.data.task.data,
         "fingerprint": origin.begun.data.fingerprint,
         **data,
+        "meter": meter,
         **{key: measurement[key] for key in ("metrics", "absent", "energy", "latency", "epochs", "training_seconds")},
     }
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from lemonade_es.engine.finalize import FinalResult, Plan
+from lemonade_es.engine.final_plan import FinalResult, Plan
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.model_card import accuracy_told, tested_told

@@ -6,16 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from lemonade_es.engine.events import Finalized
-from lemonade_es.engine.finalize import Origin
+from lemonade_es.engine.final_plan import Origin
 from lemonade_es.report.formats import count, duration, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
+from lemonade_es.trainer.examination import ClassScore
 from lemonade_es.trainer.measurement import Energy
 from lemonade_es.vocabulary import METRICS
 
 _FIGURES = ("T_Acc", "V_Acc", "P", "M", "S", "L", "F", "B", "W", "R")
+_BARE = ("", "")
 _MATRIX_CLASSES = 12
+_MOST_CLASSES = 40
+_EXTREMES = 10
 _ENERGIES = {
-    "training": "energy of this training",
+    "training": "energy of this training, the curve of accuracy included",
     "test": "energy of one pass over the test split",
     "inference": "energy of one input, one at a time",
 }
@@ -97,17 +101,21 @@ def _test(final: Finalized, origin: Origin) -> Iterator[str]:
         rows.append(("cross-entropy", "not finite" if test.loss is None else f"{test.loss:.4g}"))
     if test.nonfinite:
         rows.append(("answers that are no number, counted as wrong", f"{test.nonfinite:,}"))
-    yield _table(("on the test split", ""), rows)
+    yield _table(_BARE, rows)
     if (warning := tested_told(final)) is not None:
         yield f"**Note:** {warning}."
     if test.classes:
-        yield "Recall is the share of a class that was recognised, precision the share of its answers that are right."
+        shown: Sequence[ClassScore] = test.classes
+        told = "Recall is the share of a class that was recognised, precision the share of its answers that are right."
+        if len(shown) > _MOST_CLASSES:
+            ranked = sorted(shown, key=lambda item: -1.0 if item.recall is None else item.recall)
+            shown = [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
+            told += f" Here are the {_EXTREMES} classes with the lowest recall and the {_EXTREMES} with the highest."
+            told += " All of them are in `final.json`."
+        yield told
         yield _table(
             ("class", "inputs", "recall", "precision"),
-            [
-                (_cell(item.name), f"{item.count:,}", _percent(item.recall), _percent(item.precision))
-                for item in test.classes
-            ],
+            [(_cell(item.name), f"{item.count:,}", _percent(item.recall), _percent(item.precision)) for item in shown],
         )
     if test.classes and len(test.classes) <= _MATRIX_CLASSES:
         yield "Confusion matrix (a row for each true class, a column for each answer; also in `confusion.csv`):"
@@ -157,7 +165,10 @@ def _how(final: Finalized, name: str) -> str:
 
 def _training(final: Finalized) -> Iterator[str]:
     measurement = final.measurement
-    fields = ", ".join(f"{name} {'none' if item is None else item}" for name, item in asdict(final.recipe).items())
+    recipe = asdict(final.recipe)
+    if final.recipe.flip and not final.mirrored:
+        recipe["flip"] = "not done, as labels of these data do not survive it"
+    fields = ", ".join(f"{name} {'none' if item is None else item}" for name, item in recipe.items())
     rows = [
         ("recipe", fields),
         ("inputs", _inputs(final)),
@@ -167,7 +178,7 @@ def _training(final: Finalized) -> Iterator[str]:
     ]
     if final.taken_up:
         rows.append(("taken up again after epoch", ", ".join(map(str, final.taken_up))))
-    yield _table(("training", ""), rows)
+    yield _table(_BARE, rows)
     second = (
         "The second curve is the validation split, which was held out."
         if final.held_out
@@ -203,7 +214,7 @@ def _data(final: Finalized, origin: Origin) -> Iterator[str]:
     if final.target_scale is not None:
         mean, std = final.target_scale
         rows.append(("target", f"prediction = output x {std:.6g} + {mean:.6g}"))
-    yield _table(("data", ""), rows)
+    yield _table(_BARE, rows)
     if data.notes:
         yield "\n".join(f"- {note}" for note in data.notes)
 
@@ -219,7 +230,7 @@ def _found(final: Finalized, origin: Origin) -> Iterator[str]:
         ("isolation", f"{final.isolation}: {final.isolation_reason}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in final.versions.items() if name != "platform")),
     ]
-    yield _table(("how it was found", ""), rows)
+    yield _table(_BARE, rows)
     yield f"Why the network is as it is: `lemonade-es explain {origin.run} --iteration {final.iteration}`"
 
 
@@ -266,10 +277,15 @@ def _returns(final: Finalized, origin: Origin) -> str:
 
 def _licence(origin: Origin) -> Iterator[str]:
     by = origin.begun.executor
+    written = (
+        "The source was written by the built-in executor of lemonade-es (Apache-2.0)."
+        if by == "builtin"
+        else f"The source was written by `{_cell(by)}` on instructions of the rulebook; the terms of its provider may "
+        "bear on it."
+    )
     yield (
-        f"This card grants no licence. The source was written by `{by}` on instructions of the rulebook; the terms of "
-        "its provider may bear on it. The data have a licence of their own, which may bear on weights that were "
-        "learned from them: look it up before you pass them on."
+        f"This card grants no licence. {written} The data have a licence of their own, which may bear on "
+        "weights that were learned from them: look it up before you pass them on."
     )
     yield (
         "The figures hold for inputs like those of this data set, split at random from the same source. They say "

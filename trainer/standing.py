@@ -119,7 +119,7 @@ def _chance() -> dict[str, Tensor]:
         "numpy": torch.tensor([*np.asarray(keys).tolist(), position, has_gauss]),
         "numpy_gauss": torch.tensor([cached], dtype=torch.float64),
     }
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         state["cuda"] = torch.cuda.get_rng_state()
     return state
 

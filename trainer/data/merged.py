@@ -49,20 +49,20 @@ def merged(dataset: Dataset, *, hold_out: bool) -> FinalData:
     if not hold_out:
         train, labels = np.concatenate([train, dataset.validation]), np.concatenate([labels, dataset.validation_labels])
     step = -(-len(train) // PROBE)
-    watched: list[NDArray[Any]] = [train[::step]]
-    watched_labels: list[Labels] = [labels[::step]]
+    watched, watched_labels = train[::step], labels[::step]
+    probe = len(watched)
     if hold_out:
-        watched.append(dataset.validation)
-        watched_labels.append(dataset.validation_labels)
+        watched = np.concatenate([watched, dataset.validation])
+        watched_labels = np.concatenate([watched_labels, dataset.validation_labels])
     return FinalData(
         replace(
             dataset,
             train=train,
             train_labels=labels,
-            validation=np.concatenate(watched),
-            validation_labels=np.concatenate(watched_labels),
+            validation=watched,
+            validation_labels=watched_labels,
         ),
-        probe=len(watched[0]),
+        probe=probe,
         held_out=held_out,
     )
 
