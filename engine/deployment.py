@@ -178,7 +178,9 @@ def _of_search(run: str, entries: tuple[Entry, ...], folder: RunFolder, iteratio
         iteration = leaders[-1]
     if iteration not in ended:
         raise ConfigError(
-            f"there is no iteration {iteration}", where=where, hint=f"it has {len(ended)}, from 1; leave --iteration out"
+            f"there is no iteration {iteration}",
+            where=where,
+            hint=f"it has {len(ended)}, from 1",
         )
     accepted = next((e.event for e in entries if _is(e, Accepted, iteration)), None)
     measured = next((e.event for e in entries if _is(e, Measured, iteration)), None)
@@ -191,9 +193,7 @@ def _of_search(run: str, entries: tuple[Entry, ...], folder: RunFolder, iteratio
     path = folder.artifacts.path(measured.weights)
     folder.artifacts.read(measured.weights)  # is it what its name says?
     source = folder.artifacts.read(accepted.source).decode()
-    return Chosen(
-        run, "best", iteration, source, read_weights(path, _LIMIT), ended[iteration].metrics.get("V_Acc")
-    )
+    return Chosen(run, "best", iteration, source, read_weights(path, _LIMIT), ended[iteration].metrics.get("V_Acc"))
 
 
 _LIMIT = Limits().weights_mb * 10**6
@@ -288,9 +288,7 @@ def _files(dataset: Dataset, exported: Exported, chosen: Chosen) -> dict[str, by
     return {name: content for name, content in files.items() if content is not None}
 
 
-def _about(
-    dataset: Dataset, exported: Exported, chosen: Chosen, files: Mapping[str, bytes]
-) -> Mapping[str, Any]:
+def _about(dataset: Dataset, exported: Exported, chosen: Chosen, files: Mapping[str, bytes]) -> Mapping[str, Any]:
     return {
         _MARK: _VERSION,
         "run": chosen.run,

@@ -32,13 +32,13 @@ _COVERED_PERCENT = 95
 
 # What is removed (tags such as HTML breaks, URLs, mentions, hashtags) comes first, so that no word is found in it.
 # What is neither is a special character. Scripts without spaces give a word for each character.
-TOKEN_PATTERN = (
+WORD_PATTERN = (
     r"</?[a-z][^<>]*>|https?://\S+|www\.\S+|[@#]\w+"
     r"|([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+(?:['\u2019][^\W_]+)?)"
 )
 """What cuts a text in small letters; group 1 is a word, and what has no group 1 is removed."""
 
-_TOKEN = re.compile(TOKEN_PATTERN)
+_TOKEN = re.compile(WORD_PATTERN)
 
 
 def words(text: str) -> Iterator[str]:

@@ -243,9 +243,7 @@ class Delivery:
 
         return latency(seconds)
 
-    def _figures(
-        self, logits: NDArray[np.float32], wanted: NDArray[np.float32], timed: Latency, size: int
-    ) -> Figures:
+    def _figures(self, logits: NDArray[np.float32], wanted: NDArray[np.float32], timed: Latency, size: int) -> Figures:
         difference = np.abs(logits.astype(np.float64) - wanted).max()
         same = float((logits.argmax(1) == wanted.argmax(1)).mean())
         regression = self.dataset.task.objective == "regression"

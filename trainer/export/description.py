@@ -9,7 +9,7 @@ from typing import Any
 from lemonade_es.trainer.data.columns import MISSING
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.traits import Column
-from lemonade_es.trainer.data.words import PADDING, TOKEN_PATTERN, UNKNOWN
+from lemonade_es.trainer.data.words import PADDING, UNKNOWN, WORD_PATTERN
 from lemonade_es.trainer.export.delivery import Exported, Figures
 from lemonade_es.trainer.export.form import FORMS
 
@@ -115,11 +115,11 @@ def _text(dataset: Dataset) -> Mapping[str, Any] | None:
         "unknown": UNKNOWN,
         "rules": [
             "HTML entities are resolved (&amp; is &), and letters are made small",
-            "the words are what group 1 of `token_pattern` (a Python regular expression) finds; U+2019 becomes '",
+            "the words are what group 1 of `word_pattern` (a Python regular expression) finds; U+2019 becomes '",
             "a word's token is its line in the vocabulary, from 0; a word that is not there is `unknown`",
             "tokens behind `length` are cut off, a shorter text ends in `padding`",
         ],
-        "token_pattern": TOKEN_PATTERN,
+        "word_pattern": WORD_PATTERN,
     }
 
 
@@ -132,8 +132,8 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
         "rules": [
             "features follow each other in the order of `columns`",
             "a number gives (value - mean) / std, computed in double precision; a missing one takes the median",
-            "a category gives a feature for each of `categories`, 1 for its value and 0 for the others; a missing "
-            "one is the empty category, and a value that is not listed gives zeros",
+            "a category gives a feature for each of `categories`: 1 for its value, 0 for the others",
+            "a missing category is the empty one, and a value that is not listed gives zeros",
         ],
         "columns": [_column(column) for column in dataset.table.columns if column.features],
     }

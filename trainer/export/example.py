@@ -45,7 +45,7 @@ def read(texts):
     vocabulary = (HERE / rules["vocabulary"]).read_text(encoding="utf-8").split("\\n")[:-1]
     token = {word: number for number, word in enumerate(vocabulary) if number > rules["unknown"]}
     for text in texts:
-        found = re.finditer(rules["token_pattern"], html.unescape(text).lower())
+        found = re.finditer(rules["word_pattern"], html.unescape(text).lower())
         words = [match[1].replace("\\u2019", "'") for match in found if match[1]][: rules["length"]]
         tokens = [token.get(word, rules["unknown"]) for word in words]
         yield text, np.array(tokens + [rules["padding"]] * (rules["length"] - len(tokens)))

@@ -43,7 +43,7 @@ FORMS: Mapping[Form, FormFacts] = MappingProxyType(
             "TorchScript",
             "model.pt",
             "torch",
-            no_int8="PyTorch's static quantisation needs modules that generated networks do not have, and is deprecated",
+            no_int8="PyTorch's own quantisation is deprecated, and needs special modules in the network",
         ),
         "executorch": FormFacts(
             "ExecuTorch",
@@ -63,7 +63,7 @@ FORMS: Mapping[Form, FormFacts] = MappingProxyType(
 PACKAGES = (
     *("onnxruntime", "onnx", "google", "flatbuffers", "packaging", "ml_dtypes"),
     *("executorch", "torchao", "ruamel", "yaml", "mpmath", "sympy", "tabulate", "parameterized", "expecttest"),
-    *("pandas", "dateutil", "pytz", "six", "tqdm", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "functorch"),
+    *("pandas", "dateutil", "pytz", "six", "tqdm", "networkx", "jinja2", "markupsafe", "filelock", "functorch"),
 )
 """Installed packages that the processes which make and try these files may read, besides PyTorch's own."""
 

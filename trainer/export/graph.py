@@ -129,7 +129,8 @@ def _explained(form: Form) -> Iterator[None]:
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise Refusal(
-            "EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {__import__('traceback').format_exc()[-1500:]}"
+            "EXPORT_FAILED",
+            f"the network cannot be exported to {FORMS[form].name}: {reason[0][:300]}",
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -144,7 +145,8 @@ def _onnx(model: nn.Module, batch: Tensor, options: dict[str, Any]) -> bytes:
 
 def _torchscript(model: nn.Module, batch: Tensor) -> bytes:
     # by its operations on an example: generated code is seldom what the compiler of the language takes
-    traced: Any = torch.jit.trace(model, (batch,), check_trace=False)
+    trace: Any = torch.jit.trace
+    traced = trace(model, (batch,), check_trace=False)
     file = io.BytesIO()
     torch.jit.save(torch.jit.freeze(traced), file)
     return file.getvalue()
@@ -160,7 +162,7 @@ def _executorch(model: nn.Module, batch: Tensor) -> bytes:
 
 @contextlib.contextmanager
 def _without_schema_files() -> Iterator[None]:
-    """ExecuTorch 1.5 copies its schemas into a temporary folder that only ``flatc`` reads, which it does without here."""
+    """ExecuTorch 1.5 copies its schemas into a temporary folder for ``flatc``, which is not used here."""
     package = "executorch.exir._serialize"
     schemas: Any = importlib.import_module(f"{package}._flatbuffer")._ResourceFiles
     writer: Any = importlib.import_module(f"{package}._flatbuffer_program")

@@ -95,7 +95,7 @@ def _float(value: float) -> str:
 
 
 def _string(text: str) -> str:
-    """A C string; what is no plain letter is written byte by byte, so that nothing ends the string or begins another."""
+    """A C string; what is no plain letter is written byte by byte: nothing ends the string early."""
     plain = "".join(
         chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
         for byte in text.encode("utf-8", "replace")

@@ -52,13 +52,11 @@ def quantised(content: bytes, batches: Iterable[NDArray[Any]]) -> bytes:
     endless = {name for name, bounds in ranges.items() if not np.isfinite(bounds).all()}
     quantiser: Any = QDQQuantizer(
         model,
-        True,
-        False,
+        True,  # a scale for each channel
+        False,  # all eight bits
         QuantType.QInt8,
         QuantType.QUInt8,
-        TensorsData(
-            CalibrationMethod.MinMax, {name: bounds for name, bounds in ranges.items() if name not in endless}
-        ),
+        TensorsData(CalibrationMethod.MinMax, {name: bounds for name, bounds in ranges.items() if name not in endless}),
         [],
         [node.name for node in model.graph.node if endless.intersection((*node.input, *node.output))],
         list(_TOUCHED),
