@@ -1,0 +1,152 @@
+"""A network becomes a file only if the file says what the network says, and nothing that a child tells is believed."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.export import form as forms
+from lemonade_es.trainer.export.delivery import Delivery, Wanted, demand_plain
+from lemonade_es.trainer.isolation.child import CandidateFailed
+from lemonade_es.trainer.isolation.protocol import manifest
+from lemonade_es.trainer.measurement import Failure
+from lemonade_es.trainer.weights import Weights
+
+
+def trained(workshop, source):
+    content = workshop.train(source, seed=0).weights
+    return Weights("weights", content, manifest(content))
+
+
+def delivered(workshop, toy, source, weights, form, *, int8=False):
+    deadline = time.monotonic() + 120
+    return Delivery(workshop.hand, toy, source, weights, Wanted(form, int8), deadline, 60).run()
+
+
+COUNTS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 4))
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+BRANCHES = COUNTS.replace("return self.layers(x)", "return self.layers(x) if x.mean() > 0.4 else -self.layers(x)")
+BUILT_IN = COUNTS.replace("return self.layers(x)", "return self.layers(x.view(int(x.shape[0]), 3, 8, 8)) * 1.0")
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "source"])
+def test_a_file_that_agrees_comes_with_its_figures(workshop, toy, form):
+    if form == "onnx":
+        pytest.importorskip("onnxruntime")
+    weights = trained(workshop, COUNTS)
+    found = delivered(workshop, toy, COUNTS, weights, form)
+    assert not isinstance(found, Failure), found
+    assert found.inputs == len(toy.validation)
+    assert found.file.max_abs_difference <= found.limit
+    assert found.file.equal_share == 1
+    assert found.file.accuracy == found.pytorch.accuracy
+    assert found.file.megabytes == len(found.content) / 1e6
+    assert (found.making == "source.Net()") == (form == "source")
+
+
+@pytest.mark.isolation
+def test_a_network_whose_path_depends_on_its_input_is_not_delivered(workshop, toy):
+    """Tracing follows one path; half of these validation images take the other."""
+    found = delivered(workshop, toy, BRANCHES, trained(workshop, BRANCHES), "torchscript")
+    assert isinstance(found, Failure)
+    assert found.code == "NOT_EQUAL"
+    assert "differs from PyTorch by up to" in found.message
+
+
+@pytest.mark.isolation
+def test_a_network_with_a_size_of_batch_built_in_is_exported_for_single_inputs(workshop, toy):
+    found = delivered(workshop, toy, BUILT_IN, trained(workshop, BUILT_IN), "torchscript")
+    assert not isinstance(found, Failure), found
+    assert found.rows == 1
+    assert found.file.equal_share == 1
+
+
+@pytest.mark.isolation
+def test_weights_of_another_network_are_refused(workshop, toy, good):
+    with pytest.raises(ConfigError, match="not this network's"):
+        delivered(workshop, toy, good, trained(workshop, COUNTS), "torchscript")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["source.Net()", "source.model", "source.Net(num_classes=10, input_shape=(3, 8, 8), config=source.Config())"],
+)
+def test_an_expression_that_makes_a_network_is_taken(expression):
+    assert demand_plain(expression) == expression
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "__import__('os').system('true')",
+        "source.Net(name='x')",
+        "source.os.system()",
+        "[source for _ in (1,)]",
+        "source.Net()\nimport os",
+        "source.Net(" + "a=1," * 400 + ")",
+        "source.Net(\u202e)",
+        "(lambda: source)()",
+        None,
+        7,
+        "(" * 999,
+    ],
+)
+def test_an_expression_that_could_do_more_is_refused(expression):
+    with pytest.raises(CandidateFailed):
+        demand_plain(expression)
+
+
+def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setattr(forms.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError) as caught:
+        forms.demand_possible("onnx", int8=False)
+    assert str(caught.value) == (
+        "--format onnx: ONNX needs onnx and onnxruntime, which is not installed (pip install 'lemonade-es[onnx]')"
+    )
+    with pytest.raises(ConfigError, match=r"pip install 'lemonade-es\[executorch\]'"):
+        forms.demand_possible("executorch", int8=False)
+    forms.demand_possible("torchscript", int8=False)
+
+
+def test_a_mask_of_minus_infinity_does_not_spoil_the_scales_of_int8():
+    pytest.importorskip("onnxruntime")
+    import torch  # noqa: PLC0415
+    from torch import nn  # noqa: PLC0415
+
+    from lemonade_es.task import Task  # noqa: PLC0415
+    from lemonade_es.trainer.export import graph, quantisation, runtime  # noqa: PLC0415
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(6, 16), nn.Linear(16, 3)
+
+        def forward(self, x):
+            hidden = self.first(x)
+            masked = torch.where(x[:, :1] > 0, hidden, hidden.new_full((), -torch.inf))
+            return self.last(torch.softmax(torch.cat([hidden, masked], 1), 1)[:, :16])
+
+    torch.manual_seed(0)
+    task = Task("table", "x", (6,), 3)
+    content = graph.written(Net().eval(), task, (), (), "onnx", None)
+    rows = np.random.default_rng(0).standard_normal((64, 6)).astype(np.float32)
+    wanted = runtime.answers(runtime.opened("onnx", content), rows, task, None)
+    integers = quantisation.quantised(content, [rows])
+    found = runtime.answers(runtime.opened("onnx", integers), rows, task, None)
+    assert 0 < np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
+    weights = quantisation.int8_weights(integers)
+    assert weights["weight_0"].dtype == np.int8
+    assert weights["weight_0.scale"].shape == (16,)

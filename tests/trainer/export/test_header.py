@@ -1,0 +1,66 @@
+"""The C header is C, whatever classes are called."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from lemonade_es.trainer.export.delivery import Exported, Figures, Wanted
+from lemonade_es.trainer.export.header import MOST_WEIGHTS, header_file
+from lemonade_es.trainer.measurement import Latency
+
+NAMES = ('"; int main(void) { return 1; } //', "*/ \\", "Äpfel\n??/", "\x00day")
+
+
+def exported(int8_weights=None):
+    figures = Figures(0.1, 0.5, Latency(1, 1, 1, 1, 1, 1, 0.1, True, 1, 1, None))
+    return Exported(
+        Wanted("onnx", int8_weights is not None), b"", None, None, 4, figures, figures, None, int8_weights, 1e-3
+    )
+
+
+def weights(shape):
+    values = np.arange(np.prod(shape), dtype=np.int64).astype(np.int8).reshape(shape)
+    return safetensors.numpy.save({"weight_0": values, "weight_0.scale": np.full(shape[0], 0.5, np.float32)})
+
+
+@pytest.fixture
+def hostile(toy):
+    return replace(toy, class_names=NAMES)
+
+
+def test_the_header_holds_the_constants(toy):
+    text = header_file(toy, exported()).decode("ascii")
+    assert "lemonade_input_shape[3] = {3, 8, 8};" in text
+    assert "#define LEMONADE_INPUT_SIZE 192" in text
+    assert "lemonade_mean[3] = {5.0e-01f, 5.0e-01f, 5.0e-01f};" in text
+    assert 'lemonade_classes[4] = {"night", "dusk", "dawn", "day"};' in text
+    assert "int8_t lemonade_weight" not in text
+
+
+def test_int8_weights_come_with_their_scales_unless_they_are_too_many(toy):
+    text = header_file(toy, exported(weights((2, 3)))).decode("ascii")
+    assert "static const int8_t lemonade_weight_0[6] = {0, 1, 2, 3, 4, 5};" in text
+    assert "static const float lemonade_weight_0_scale[2] = {5.0e-01f, 5.0e-01f};" in text
+    large = header_file(toy, exported(weights((1, MOST_WEIGHTS + 1)))).decode("ascii")
+    assert f"{MOST_WEIGHTS + 1} int8 weights are too many" in large
+    assert "lemonade_weight_0" not in large
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_names_of_classes_cannot_leave_their_strings(hostile, tmp_path):
+    (tmp_path / "model.h").write_bytes(header_file(hostile, exported(weights((2, 3)))))
+    program = tmp_path / "main.c"
+    program.write_text(
+        '#include <stdio.h>\n#include "model.h"\n'
+        "int main(void) { for (int i = 0; i < 3; i++) printf(\"%s|\", lemonade_classes[i]);"
+        ' printf("%d %g", lemonade_weight_0[5], lemonade_weight_0_scale[1]); return 0; }\n'
+    )
+    subprocess.run(["cc", "-std=c99", "-trigraphs", "-o", tmp_path / "main", program], check=True, capture_output=True)
+    said = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    assert said == "|".join((*NAMES[:3], "")).encode() + b"5 0.5"
