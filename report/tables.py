@@ -66,8 +66,9 @@ def iterations_table(
 def dynamics_table(ended: Sequence[IterationEnded]) -> Table:
     """One row an iteration: how its training went."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", *DYNAMICS):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True, min_width=2)
+    for name in DYNAMICS:
+        table.add_column(name.replace("_", "_\n"), justify="right", no_wrap=True)  # eight of them in 80 columns
     for item in ended:
         table.add_row(str(item.iteration), *(value(name, item.metrics.get(name)) for name in DYNAMICS))
     return table

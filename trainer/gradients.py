@@ -52,4 +52,5 @@ class GradientWatch:
 
 
 def _norm(tensor: Tensor) -> Tensor:
-    return tensor.detach().float().norm()
+    norm: Tensor = torch.linalg.vector_norm(tensor.detach(), dtype=torch.float32)
+    return norm

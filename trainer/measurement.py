@@ -208,6 +208,7 @@ class Measurement:
         sources: metrics that were not measured on this machine, and where: ``device``.
         device: what came of measuring on the user's device; ``None`` if that was not asked for.
         stopped: the number of epochs after which the parent ended the training; ``None`` if it did not.
+        precision: that it was trained in: ``fp32`` or ``bf16``.
     """
 
     metrics: Mapping[str, float | None]
@@ -221,6 +222,7 @@ class Measurement:
     sources: Mapping[str, str] = field(default_factory=dict)
     device: DeviceOutcome | None = None
     stopped: int | None = None
+    precision: str = "fp32"
 
 
 class StopTraining(Exception):  # noqa: N818  (a decision, not an error)

@@ -34,6 +34,8 @@ class Recipe:
             side (4 on 32x32, 1 on 8x8), and 0 if a ``crop_size`` is given.
         crop_size: side of the window; ``None`` is the image's own size. A smaller window (the paper's text
             has 16x16) is scaled back, so that the network always sees the task's input shape.
+        precision: of training: ``fp32``, ``bf16`` (autocast; weights and measuring stay in fp32), or ``auto``, which
+            takes bf16 if a trial on this machine finds it clearly faster. Then a resume elsewhere may train otherwise.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
@@ -48,8 +50,13 @@ class Recipe:
     crop: bool = True
     crop_padding: Annotated[int, Field(ge=0, le=512)] | None = None
     crop_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
 
 
+_REFUSED = {
+    "compile": "torch.compile starts compilers and writes files, which the isolated process may not; "
+    "on a CPU it does not pay for networks that train for minutes",
+}
 _ADAPTER = TypeAdapter(Recipe)
 _FIELDS = {field.name: field.type for field in fields(Recipe)}
 
@@ -87,6 +94,7 @@ def with_overrides(recipe: Recipe, overrides: Mapping[str, Any], *, where: str =
         if name not in _FIELDS:
             near = closest(name, _FIELDS)
             hint = f"did you mean {near}?" if near else f"fields: {', '.join(_FIELDS)}"
+            hint = _REFUSED.get(name, hint)
             raise ConfigError(f"a recipe has no field {name!r}", where=where, hint=hint)
         # pydantic reads True as 1
         if isinstance(value, bool) and _FIELDS[name] != "bool":

@@ -12,16 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lemonade_es.trainer import readings
 from lemonade_es.trainer.data.dataset import Dataset
-from lemonade_es.trainer.dynamics import (
-    Checkpoints,
-    Reading,
-    best_epoch,
-    checkpoints,
-    loss_noise,
-    loss_slope,
-    share_noise,
-)
+from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
@@ -46,11 +39,8 @@ from lemonade_es.trainer.weights import Weights
 OnEpoch = Callable[[int, Epoch], None]
 OnProgress = Callable[[Mapping[str, Any]], None]
 
-_OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
-_ACTIVE = ("dead_units", "dead_layers")
-_OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *_ACTIVE)
-_MEASURED = ("T_Acc", "V_Acc", "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R", "class_gap", *_OF_COURSE, *_ACTIVE)
-_NO_WEIGHTS = "it has no weight tensor of two dimensions that is trained"
+_OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
+_MEASURED = (*_OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _POWER_SECONDS = 0.25
 _TENSOR_FILE_OVERHEAD = 4096
@@ -81,6 +71,7 @@ class Trial:
         export: make an ONNX file of the network instead of timing it here.
         zero_cost: score the untrained network as well.
         cap_seconds: after this time the latency is as well known as it is.
+        precision: to train in, ``fp32`` or ``bf16``.
         exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
         outputs: what the network said last of the validation inputs, ``(M, classes)``.
     """
@@ -96,6 +87,7 @@ class Trial:
     export: bool = False
     zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
+    precision: str = "fp32"
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
@@ -147,7 +139,7 @@ class Trial:
                 if weights is not None:
                     weights.demand_fit(self._manifest())
                 self._call("load", tensors=b"" if weights is None else weights.content)
-                self._absent |= dict.fromkeys(("T_E", *_OF_COURSE), "it was not trained here")
+                self._absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
                 self._measure(trained=weights is not None)
             except CandidateFailed as failed:
                 self._failure = failed.failure
@@ -205,11 +197,18 @@ class Trial:
         looks = self._looks
         try:
             with self._metered("training", "T_E"):
-                self._call("train", seed=seed, checkpoints=looks.epochs, rows=looks.rows, on_progress=progress)
+                self._call(
+                    "train",
+                    seed=seed,
+                    precision=self.precision,
+                    checkpoints=looks.epochs,
+                    rows=looks.rows,
+                    on_progress=progress,
+                )
         except CandidateFailed as failed:
             if failed.failure.code == "DIVERGED":  # what the gradients were before may say why
                 with contextlib.suppress(CandidateFailed):
-                    self._watched()
+                    self._take(readings.gradients(self._call("gradients").message))
             raise
         finally:
             self._training_seconds = time.perf_counter() - started
@@ -220,43 +219,25 @@ class Trial:
     def _looks(self) -> Checkpoints:
         return checkpoints(self.epochs, len(self.dataset.train_labels), len(self.dataset.validation_labels))
 
-    def _watched(self) -> None:
-        """What the child saw of the gradients."""
-        told = self._call("gradients").message
-        for name, key in (("grad_low", "low"), ("grad_high", "high")):
-            match told.get(key):
-                case None:
-                    self._absent[name] = _NO_WEIGHTS
-                case int(share) | float(share) if 0 <= share <= 1:
-                    self._metrics[name] = float(share)
-                case _:
-                    raise broken("a wrong share of gradients")
-
     def _look_back(self) -> None:
         """The course of gradients, loss and validation accuracy."""
-        self._watched()
-        looks = self._looks
-        losses = [epoch.loss for epoch in self._curve]
-        self._take("loss_slope", loss_slope(losses))
-        self._take("loss_noise", loss_noise(losses))
-        labels = self.dataset.validation_labels[list(looks.rows)]
+        looks, task = self._looks, self.dataset.task
+        self._take(readings.gradients(self._call("gradients").message))
         accuracies = []
         if looks.epochs:
-            for index, outputs in zip(looks.epochs, self._course(len(looks.epochs), len(looks.rows)), strict=True):
-                accuracies.append(score(outputs, labels).accuracy)
-                self._curve[index] = replace(self._curve[index], V_Acc=accuracies[-1])
-        noise = share_noise(accuracies, len(labels)) if self.dataset.task.objective == "classification" else 0.0
-        self._take("best_epoch", best_epoch(looks.epochs, accuracies, self.epochs, noise=noise))
+            count = len(looks.epochs) * len(looks.rows)
+            outputs = np.split(self._outputs(count, "course"), len(looks.epochs))
+            labels = self.dataset.validation_labels[list(looks.rows)]
+            accuracies = [score(part, labels).accuracy for part in outputs]
+        for index, accuracy in zip(looks.epochs, accuracies, strict=True):
+            self._curve[index] = replace(self._curve[index], V_Acc=accuracy)
+        losses = [epoch.loss for epoch in self._curve]
+        shares = task.objective == "classification"
+        self._take(readings.course(losses, looks, accuracies, shares=shares))
 
-    def _course(self, count: int, rows: int) -> NDArray[np.float32]:
-        """The outputs at the checkpoints."""
-        classes = self.dataset.task.classes
-        return self._outputs(count * rows, "course").reshape(count, rows, classes)
-
-    def _take(self, name: str, reading: Reading) -> None:
-        self._metrics[name] = reading.value
-        if reading.value is None:
-            self._absent[name] = reading.reason
+    def _take(self, found: Mapping[str, Reading]) -> None:
+        self._metrics |= {name: reading.value for name, reading in found.items()}
+        self._absent |= {name: reading.reason for name, reading in found.items() if reading.value is None}
 
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
@@ -275,7 +256,7 @@ class Trial:
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
                 )
             else:
-                self._count_active()
+                self._take(readings.units(self._call("activity", rows=self._looks.batch).message))
             if self.export:
                 self._export()
             else:
@@ -352,19 +333,6 @@ class Trial:
         except ProtocolError as error:
             raise broken(str(error)) from None
         return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
-
-    def _count_active(self) -> None:
-        """Rectified units that are never active on a batch of validation inputs."""
-        match self._call("activity", rows=self._looks.batch).message:
-            case {"units": 0}:
-                self._absent |= dict.fromkeys(_ACTIVE, "it has no rectified units")
-            case {"units": int(units), "dead_units": int(dead), "layers": int(layers), "dead_layers": int(ended)} if (
-                0 <= dead <= units > 0 and 0 <= ended <= layers
-            ):
-                self._metrics["dead_units"] = dead / units
-                self._metrics["dead_layers"] = float(ended)
-            case _:
-                raise broken("a wrong number of units")
 
     def _time(self) -> None:
         self._call("warm", count=WARM_UPS)
@@ -467,6 +435,7 @@ class Trial:
                 training_seconds=self._training_seconds,
                 measuring_seconds=self._measuring_seconds,
                 stopped=self._stopped,
+                precision=self.precision,
             ),
             self._weights,
         )

@@ -123,6 +123,7 @@ class Workshop:
         self._command = command
         self._zero_cost = zero_cost
         self._device: str | None = None
+        self._precision: str | None = None
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._memory = _half_of_the_memory() if limits.memory_mb is None else limits.memory_mb * _MB
         needs = Needs(
@@ -186,6 +187,14 @@ class Workshop:
         if self._device is None:
             self._device = self._resolved()
         return self._device
+
+    @property
+    def precision(self) -> str:
+        """``fp32`` or ``bf16``; where the recipe leaves it open, a child tries both once, with code of our own."""
+        if self._precision is None:
+            wished = self._recipe.precision
+            self._precision = self._faster_precision() if wished == "auto" else wished
+        return self._precision
 
     @property
     def meter(self) -> EnergyMeter:
@@ -313,6 +322,7 @@ class Workshop:
             _ = self.isolation  # waits: while the isolated process starts, the machine is not idle
             watch_idle(self.meter)
             self._idle_known = True
+        precision = self.precision
         child = self._child(device, limits.train_seconds)
         started = time.monotonic()
         return kind(
@@ -327,6 +337,7 @@ class Workshop:
             export=self._command is not None,
             zero_cost=self._zero_cost,
             cap_seconds=cap_seconds,
+            precision=precision,
         )
 
     def _completed(self, trial: Trial, trained: Trained) -> Trained:
@@ -378,6 +389,14 @@ class Workshop:
             except CandidateFailed as failed:
                 return failed.failure.message
         return None if said.get("cuda") is True else str(said.get("why"))
+
+    def _faster_precision(self) -> str:
+        with self._child(self.device, _PROBE_SECONDS) as child:
+            try:
+                said = child.call("pace", deadline=time.monotonic() + _PROBE_SECONDS).message
+            except CandidateFailed:  # what cannot be tried cannot be trusted
+                return "fp32"
+        return "bf16" if said.get("bf16_pays") is True else "fp32"
 
     def _supplies(self) -> Mapping[str, object]:
         dataset = self._dataset

@@ -86,3 +86,15 @@ def test_the_shipped_final_recipes_are_the_papers():
 def test_the_final_recipe_augments_as_the_search_does(kind):
     for field in ("optimizer", "lr", "rotation", "flip", "crop", "crop_padding", "crop_size"):
         assert getattr(final_recipe(kind), field) == getattr(search_recipe(kind), field)
+
+
+def test_compiling_is_refused_with_the_reason():
+    with pytest.raises(ConfigError, match="starts compilers"):
+        with_overrides(Recipe(), {"compile": True})
+
+
+def test_the_precision_is_fp32_unless_another_is_asked_for():
+    assert Recipe().precision == "fp32"
+    assert with_overrides(Recipe(), {"precision": "bf16"}).precision == "bf16"
+    with pytest.raises(ConfigError, match="precision"):
+        with_overrides(Recipe(), {"precision": "fp16"})

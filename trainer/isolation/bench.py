@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from lemonade_es.trainer import candidate, check, training
 from lemonade_es.trainer.export import graph
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
 from lemonade_es.trainer.measurement import Budget, Epoch
+from lemonade_es.trainer.precision import pace
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
@@ -88,6 +89,7 @@ class Bench:
             "activity": self._activity,
             "resume": self._resume,
             "standing": self._save_standing,
+            "pace": self._pace,
             "predict": self._predict,
             "warm": self._warm,
             "pass": self._pass,
@@ -169,7 +171,7 @@ class Bench:
         self._standing = training.train(
             self._model,
             supplies.data,
-            supplies.recipe,
+            replace(supplies.recipe, precision=command.get("precision", "fp32")),
             seed=command["seed"],
             device=supplies.device,
             on_epoch=self._epoch_ended,
@@ -179,6 +181,9 @@ class Bench:
         )
         training.prepare(self._model, supplies.device)
         return {}, b""
+
+    def _pace(self, _: Mapping[str, Any]) -> Reply:
+        return {"bf16_pays": pace(self._supplies.device).bf16_pays}, b""
 
     def _watching(self, epochs: Iterable[int] = (), rows: Sequence[int] = ()) -> Watch:
         supplies = self._supplies

@@ -106,6 +106,10 @@ def clean_environment() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
+        # else glibc gives back the memory of each step's activations, and fetches it again page by page
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+        "MALLOC_TOP_PAD_": str(64 << 20),
         "CUDA_CACHE_DISABLE": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }

@@ -1,0 +1,67 @@
+"""What a child tells of its training, held against what can be: each figure is known, or has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lemonade_es.trainer.dynamics import Checkpoints, Reading, best_epoch, loss_noise, loss_slope, share_noise
+from lemonade_es.trainer.isolation.child import broken
+
+OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
+"""Metrics of the course of a training."""
+OF_UNITS = ("dead_units", "dead_layers")
+"""Metrics of a trained network's rectified units."""
+
+Readings = Mapping[str, Reading]
+
+
+def gradients(told: Mapping[str, Any]) -> Readings:
+    """Shares of small and of large gradients.
+
+    Raises:
+        CandidateFailed: they are no shares.
+    """
+    return {"grad_low": _share(told.get("low")), "grad_high": _share(told.get("high"))}
+
+
+def _share(said: object) -> Reading:
+    match said:
+        case None:
+            return Reading(None, "it has no weight tensor of two dimensions that is trained")
+        case int(share) | float(share) if 0 <= share <= 1:
+            return Reading(float(share))
+    raise broken("a wrong share of gradients")
+
+
+def units(told: Mapping[str, Any]) -> Readings:
+    """Dead units and layers.
+
+    Raises:
+        CandidateFailed: the numbers contradict each other.
+    """
+    match told:
+        case {"units": 0}:
+            return dict.fromkeys(OF_UNITS, Reading(None, "it has no rectified units"))
+        case {"units": int(every), "dead_units": int(dead), "layers": int(layers), "dead_layers": int(ended)} if (
+            0 <= dead <= every > 0 and 0 <= ended <= layers
+        ):
+            return {"dead_units": Reading(dead / every), "dead_layers": Reading(float(ended))}
+    raise broken("a wrong number of units")
+
+
+def course(losses: Sequence[float], looks: Checkpoints, accuracies: Sequence[float], *, shares: bool) -> Readings:
+    """The course of the loss, and of validation accuracy at the checkpoints.
+
+    Args:
+        losses: of each epoch.
+        looks: the checkpoints.
+        accuracies: at them.
+        shares: whether accuracies are shares of right answers, which have a standard error.
+    """
+    noise = share_noise(accuracies, len(looks.rows)) if shares else 0.0
+    return {
+        "loss_slope": loss_slope(losses),
+        "loss_noise": loss_noise(losses),
+        "best_epoch": best_epoch(looks.epochs, accuracies, len(losses), noise=noise),
+    }
