@@ -25,6 +25,20 @@ from lemonade_es.trainer.workshop import Workshop
 pytestmark = pytest.mark.isolation
 
 ENDLESS = "while True: pass\n"
+EXPLOSIVE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        hidden = [layer for _ in range(8) for layer in (nn.Linear(32, 32), nn.ReLU())]
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), *hidden, nn.Linear(32, 4))
+        for parameter in self.layers.parameters():
+            parameter.data.mul_(10)
+
+    def forward(self, x):
+        return self.layers(x)
+"""
 
 
 def zygotes() -> list[psutil.Process]:
@@ -68,11 +82,8 @@ def test_a_good_candidate_is_trained_scored_timed_and_metered(workshop: Workshop
     assert metrics["S"] == len(trained.weights) / 1e6
 
 
-def test_gradients_before_a_divergence_are_told(workshop: Workshop, good: str) -> None:
-    explosive = good.replace(
-        "    def forward", "        for p in self.parameters():\n            p.data.mul_(1e4)\n\n    def forward"
-    )
-    measurement = workshop.train(explosive, seed=1).measurement
+def test_gradients_before_a_divergence_are_told(workshop: Workshop) -> None:
+    measurement = workshop.train(EXPLOSIVE, seed=1).measurement
     assert measurement.failure is not None
     assert measurement.failure.code == "DIVERGED"
     assert measurement.metrics["grad_high"] == 1.0
