@@ -14,7 +14,7 @@ import pytest
 def test_the_result_as_json_has_the_documented_names(finished):
     _, result = finished
     assert (result["status"], result["iterations"], result["valid"], result["failed"]) == ("finished", 3, 3, 0)
-    assert set(result["best"]) == {"iteration", "CM", "metrics", "model", "weights"}
+    assert set(result["best"]) == {"iteration", "CM", "metrics", "trainings", "spread", "model", "weights"}
     assert {"T_Acc", "V_Acc", "F", "P", "S", "L", "T_E", "V_E"} <= set(result["best"]["metrics"])
     assert len(result["instructions_per_iteration"]) == 3
     assert result["instructions_per_iteration"][0] == {}
