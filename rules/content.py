@@ -13,7 +13,7 @@ from typing import Literal, cast
 from lemonade_es.rules.composition import Composition
 from lemonade_es.rules.document import Items, Node, Scalar, Table, plain
 from lemonade_es.rules.expression import MAX_HINTS, RESERVED, Expression, Kind, parse_expression
-from lemonade_es.rules.problem import Place, Problem
+from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.reason import reason_problems
 from lemonade_es.rules.rulebook import Instruction, Rule, RuleTest
 from lemonade_es.rules.strata import find_loops
@@ -53,6 +53,7 @@ class _Content:
         self.drawn = {drawn.text for rule in self.rule_tables if (drawn := _word(rule, "conclude")) is not None}
         self.conclusions = {*self.drawn, *self.dropped}
         self.rule_places: dict[str, Place] = {}
+        self.test_places: dict[str, Place] = {}
 
     def note(self, place: Place, code: str, message: str) -> None:
         self.problems.append(Problem(place, code, message))
@@ -145,11 +146,12 @@ class _Content:
             kind = "a term of the vocabulary" if conclude.text in TERMS else "a reserved word"
             self.note(conclude.place, "BAD_CONCLUSION", f"{conclude.text!r} is {kind}; call the conclusion otherwise")
         because = _word(table, "because")
-        for said in reason_problems(because.text) if because else ():
-            self.note(because.place if because else table.place, "BAD_PLACEHOLDER", said)
+        if because is not None:
+            for offset, said in reason_problems(because.text):
+                self.note(because.layout.at(offset), "BAD_PLACEHOLDER", said)
         if name is None or when is None:
             return None
-        salience = plain(table.get("salience") or Scalar(0, "0", table.place, None))
+        salience = plain(table.get("salience") or Scalar(0, "0", table.place, Layout(table.place)))
         return Rule(
             id=name.text,
             when=when,
@@ -164,13 +166,15 @@ class _Content:
     def expression(self, source: Scalar | None, kind: Kind) -> Expression | None:
         if source is None:
             return None
-        place = source.start or source.place
-        return parse_expression(
-            source.text, place, kind, self.conclusions, self.problems, exact=source.start is not None
-        )
+        return parse_expression(source.text, source.layout, kind, self.conclusions, self.problems)
 
     def test(self, table: Table) -> RuleTest:
         name = _word(table, "name")
+        if name is not None:
+            first = self.test_places.setdefault(name.text, name.place)
+            if first is not name.place:
+                shown = name.text if len(name.text) <= 80 else f"{name.text[:79]}…"
+                self.note(name.place, "DUPLICATE_TEST", f"{shown!r} is already the test of line {first.line}")
         expect = table.get("expect")
         listed: dict[str, tuple[str, ...] | None] = {}
         weights: dict[str, float] = {}
@@ -185,7 +189,7 @@ class _Content:
                 listed[key] = tuple(word.text for word in words) if key in expect.values else None
             weights = _numbers(expect.get("instructions"))
             for key, place in _keys(expect.get("instructions")).items():
-                word = Scalar(key, key, place, None)
+                word = Scalar(key, key, place, Layout(place))
                 self.is_known(word, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
         return RuleTest(
             name=name.text if name else "",

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from lemonade_es.rules.problem import Place, Problem
+from lemonade_es.rules.problem import Layout, Place, Problem
 
 Value = str | int | float | bool | None
 
@@ -30,6 +30,8 @@ _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_BLANK = " \t\r\n"
+_BLANKS = tuple(_BLANK)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
@@ -44,13 +46,13 @@ class Scalar:
         value: as YAML 1.2 reads it.
         text: as it was written, quotes and folding undone.
         place: where it begins.
-        start: where the first character of its text stands, if the text stands there character by character.
+        layout: where the characters of its text stand.
     """
 
     value: Value
     text: str
     place: Place
-    start: Place | None
+    layout: Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
     Returns:
         The root node; ``None`` if the text cannot be used at all. Duplicate keys are noted but leave a root.
     """
-    reader = _Reader(file, problems)
+    reader = _Reader(text, file, problems)
     try:
         root = reader.read(YAML(typ="safe", pure=True).parse(text))
     except _Refused as refusal:
@@ -146,7 +148,8 @@ class _Refused(Exception):  # noqa: N818 - control flow inside this module
 class _Reader:
     """Builds nodes from events; the events are a generator, so that reading stops at the first refusal."""
 
-    def __init__(self, file: str, problems: list[Problem]) -> None:
+    def __init__(self, text: str, file: str, problems: list[Problem]) -> None:
+        self.text = text
         self.file = file
         self.problems = problems
         self.unusable = False
@@ -173,9 +176,9 @@ class _Reader:
                 event, "YAML_ANCHOR", f"anchors and aliases ({event.anchor!r}) are not used here; write it out"
             )
         if kind == "AliasEvent":
-            return Scalar(None, "", self._place(event), None)
+            return Scalar(None, "", self._place(event), Layout(self._place(event)))
         if event.tag is not None:
-            self._unusable(event, "YAML_TAG", f"the tag {event.tag} is not used here; remove it, or quote the text")
+            self._note(event, "YAML_TAG", f"the tag {event.tag} is not used here; remove it, or quote the text")
         if kind == "ScalarEvent":
             return self._scalar(event)
         if kind == "SequenceStartEvent":
@@ -191,8 +194,10 @@ class _Reader:
         while type(key := next(events)).__name__ != "MappingEndEvent":
             name = self._node(key, events, depth + 1)
             value = self._node(next(events), events, depth + 1)
+            if isinstance(value, Scalar) and value.value is None and not value.text:
+                value = replace(value, place=name.place)  # the parser has gone on to the next line
             if not isinstance(name, Scalar):
-                self._unusable(key, "BAD_KEY", "a key must be a word")
+                self._note(key, "BAD_KEY", "a key must be a word")
             elif name.text in keys:
                 said = f"{name.text!r} was already given in line {keys[name.text].line}; remove one"
                 self.problems.append(Problem(name.place, "DUPLICATE_KEY", said))
@@ -204,11 +209,36 @@ class _Reader:
     def _scalar(self, event: Any) -> Scalar:
         text: str = event.value
         place = self._place(event)
-        quotes = 2 if event.style in ("'", '"') else 0
+        return Scalar(self._value(event, text), text, place, self._layout(event, text, place))
+
+    def _layout(self, event: Any, text: str, place: Place) -> Layout:
+        """Where the characters of a scalar stand: folding and indenting move them, but change only blanks."""
+        begin = 1 if event.style in ("'", '"') else 0
         width = event.end_mark.column - event.start_mark.column
-        verbatim = event.start_mark.line == event.end_mark.line and width == len(text) + quotes
-        start = place.shifted(quotes // 2) if verbatim else None
-        return Scalar(self._value(event, text), text, place, start)
+        if event.start_mark.line == event.end_mark.line and width == len(text) + 2 * begin:
+            return Layout(place, ((0, place.shifted(begin)),))
+        raw = self.text[event.start_mark.index : event.end_mark.index]
+        if event.style in ("|", ">"):
+            header = _LINE_BREAK.search(raw)
+            begin = header.end() if header else len(raw)
+        line, bol = place.line, 1 - place.column
+        rows: list[tuple[int, Place]] = []
+        position = 0
+        for offset, sign in enumerate(text):
+            if sign in _BLANK:
+                continue
+            while position < begin or raw[position : position + 1] in _BLANKS:
+                if (row := _LINE_BREAK.match(raw, position)) is not None:
+                    line, bol, position = line + 1, row.end(), row.end()
+                else:
+                    position += 1
+            if raw[position : position + 1] != sign:
+                return Layout(place)
+            here = Place(self.file, line, position - bol + 1)
+            if not rows or rows[-1][1].line != line or rows[-1][1].column + offset - rows[-1][0] != here.column:
+                rows.append((offset, here))
+            position += 1
+        return Layout(place, tuple(rows))
 
     def _value(self, event: Any, text: str) -> Value:
         if event.style:
@@ -218,9 +248,9 @@ class _Reader:
         if _FLOAT.fullmatch(text):
             if math.isfinite(float(text)) and len(text) <= MAX_NUMBER_LENGTH:
                 return int(text) if _INT.fullmatch(text) else float(text)
-            self._unusable(event, "BAD_NUMBER", f"{text[:20]} is out of range")
+            self._note(event, "BAD_NUMBER", f"{text[:20]} is out of range")
         elif _NOT_FINITE.fullmatch(text):
-            self._unusable(event, "BAD_NUMBER", f"{text} cannot be used; leave out what is not known")
+            self._note(event, "BAD_NUMBER", f"{text} cannot be used; leave out what is not known")
         return text
 
     def _place(self, event: Any) -> Place:
@@ -228,6 +258,9 @@ class _Reader:
 
     def _unusable(self, event: Any, code: str, message: str) -> None:
         self.unusable = True
+        self._note(event, code, message)
+
+    def _note(self, event: Any, code: str, message: str) -> None:
         self.problems.append(Problem(self._place(event), code, message))
 
     def _refused(self, event: Any, code: str, message: str) -> _Refused:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from lemonade_es.rules import logic
 from lemonade_es.rules.logic import Condition, Number, Values
-from lemonade_es.rules.problem import Place, Problem
+from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.syntax import read_tree
 from lemonade_es.vocabulary import TERMS, closest
 
@@ -93,6 +93,7 @@ class Expression:
         names: the vocabulary terms in it, in the order of their first use.
         conclusions: the conclusions in it, likewise.
         tree: its checked syntax tree, for those who analyse or alter rules; it is never evaluated as Python.
+        layout: where its characters stand.
     """
 
     source: str
@@ -101,6 +102,7 @@ class Expression:
     names: tuple[str, ...]
     conclusions: tuple[str, ...]
     tree: ast.expr = field(repr=False, compare=False)
+    layout: Layout = field(repr=False, compare=False)
     _condition: Condition | None = field(repr=False, compare=False)
     _number: Number | None = field(repr=False, compare=False)
     _atoms: tuple[_AtomForm, ...] = field(repr=False, compare=False)
@@ -120,7 +122,7 @@ class Expression:
 
 def parse_expression(
     source: str,
-    place: Place,
+    place: Place | Layout,
     kind: Kind,
     conclusions: Collection[str],
     problems: list[Problem],
@@ -131,18 +133,19 @@ def parse_expression(
 
     Args:
         source: its text.
-        place: where its first character stands.
+        place: where its first character stands, or where each of them does.
         kind: what it must be.
         conclusions: the conclusions that rules draw.
         problems: receives what is wrong.
-        exact: whether the text stands in the file character by character, so that columns can be counted.
+        exact: whether the text stands in one row, character by character; without effect if a layout is given.
 
     Returns:
         The expression, or ``None`` if there was any problem.
     """
     text = source.strip()
-    start = place.shifted(source.index(text)) if exact else place
-    parser = _Parser(text, start, conclusions, problems, exact)
+    whole = Layout(place, ((0, place),) if exact else ()) if isinstance(place, Place) else place
+    layout = whole.behind(source.index(text))
+    parser = _Parser(text, layout, conclusions, problems)
     tree = read_tree(text, parser.note)
     if tree is None:
         return None
@@ -153,11 +156,12 @@ def parse_expression(
         return None
     return Expression(
         text,
-        start,
+        layout.place,
         kind,
         tuple(parser.names),
         tuple(parser.drawn),
         tree,
+        layout,
         condition,
         number,
         tuple(parser.atoms),
@@ -171,23 +175,19 @@ class _Unfit(Exception):  # noqa: N818 - control flow inside this module: the pr
 class _Parser:
     """One pass over one expression; methods return closures, or raise :class:`_Unfit` after noting a problem."""
 
-    def __init__(
-        self, source: str, place: Place, conclusions: Collection[str], problems: list[Problem], exact: bool
-    ) -> None:
+    def __init__(self, source: str, layout: Layout, conclusions: Collection[str], problems: list[Problem]) -> None:
         self.source = source
-        self.place = place
+        self.layout = layout
         self.conclusions = conclusions
         self.problems = problems
-        self.exact = exact
         self.names: dict[str, None] = {}
         self.drawn: dict[str, None] = {}
         self.atoms: list[_AtomForm] = []
 
     def note(self, offset: int, code: str, message: str) -> None:
-        if self.exact:
-            self.problems.append(Problem(self.place.shifted(offset), code, message))
-        else:
-            self.problems.append(Problem(self.place, code, f"{message} (at character {offset + 1} of the expression)"))
+        if not self.layout.rows:
+            message = f"{message} (at character {offset + 1} of the expression)"
+        self.problems.append(Problem(self.layout.at(offset), code, message))
 
     def condition(self, node: ast.expr, wanted: bool = True) -> Condition | None:
         """A condition; ``None`` after noting a problem, so that the other parts are looked at too."""

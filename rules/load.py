@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import stat
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -28,6 +29,8 @@ MAX_CHAIN = 8
 
 _HEAD = ("rulebook", "version", "about", "combine", "max_instructions")
 _BROKEN_CHAIN = ("NO_BASE", "EXTENDS_LOOP")
+_UNREAD = ("BAD_NUMBER", "YAML_TAG", "BAD_KEY")
+"""What is said of a value that could not be read; what else is wrong with it follows from that."""
 
 
 def shipped() -> list[str]:
@@ -50,10 +53,12 @@ def find_rulebook(name_or_path: str) -> Path:
     names = shipped()
     if name_or_path in names:
         return _shipped_folder() / f"{name_or_path}.yaml"
+    if mode is not None and stat.S_ISDIR(mode):
+        raise RulebookError("this is a folder; name a rulebook file in it", where=name_or_path)
     near = closest(name_or_path, names)
-    hint = f"did you mean {near}? " if near else ""
+    hint = f"; did you mean {near}?" if near else ""
     raise RulebookError(
-        f"no rulebook is called {name_or_path!r}; {hint}Shipped are {', '.join(names)}; a file needs its suffix .yaml"
+        f"no rulebook is called {name_or_path!r}{hint} (shipped are {', '.join(names)}; a file needs its suffix .yaml)"
     )
 
 
@@ -143,7 +148,7 @@ def _next(
             Problem(extends.place, "NO_BASE", f"cannot extend {_short(extends.text)!r}: {_short(str(error))}")
         )
         return None
-    if any(base.file == source.file for source in sources) or len(sources) >= MAX_CHAIN:
+    if base.file in {source.file for source in sources} or len(sources) >= MAX_CHAIN:
         chain = " extends ".join([*(source.file for source in sources), base.file])
         problems.append(Problem(extends.place, "EXTENDS_LOOP", f"a rulebook may not extend itself: {chain}"))
         return None
@@ -159,7 +164,9 @@ def _base_of(name: str, file: str) -> Source:
     """The source of a rulebook that the one in ``file`` extends: a shipped one, or a file beside it."""
     path = Path(name)
     if path.suffix in SUFFIXES or len(path.parts) > 1:
-        path = find_rulebook(str(Path(file).parent / path))
+        path = Path(file).parent / path
+        short = Path(os.path.normpath(path))  # another file, if a folder on the way is a link
+        path = find_rulebook(str(short if short.resolve() == path.resolve() else path))
         if not path.is_file() and not path.is_dir():  # a terminal or a pipe would be waited for
             raise RulebookError("this is no file", where=str(path))
         return _source(path)
@@ -210,7 +217,9 @@ def _refusal(problems: list[Problem], sources: Sequence[Source]) -> RulebookErro
         place = problem.place
         return position.get(place.file, 0), place.line, place.column, str(problem)
 
-    ordered = sorted({_presentable(problem) for problem in problems}, key=order)
+    unread = {problem.place for problem in problems if problem.code in _UNREAD}
+    told = (problem for problem in problems if problem.code in _UNREAD or problem.place not in unread)
+    ordered = sorted({_presentable(problem) for problem in told}, key=order)
     count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
     return RulebookError(f"the rulebook has {count}", tuple(ordered), where=sources[0].file)
 

@@ -23,6 +23,35 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the characters of a text stand in its file.
+
+    Attributes:
+        place: where the whole begins.
+        rows: the offset in the text at which each row of the file goes on, and where that is; empty if the text does
+            not stand in the file character by character.
+    """
+
+    place: Place
+    rows: tuple[tuple[int, Place], ...] = ()
+
+    def at(self, offset: int) -> Place:
+        """The place of a character; that of the whole if it is not known."""
+        found = self.place
+        for begin, place in self.rows:
+            if begin > offset:
+                break
+            found = place.shifted(offset - begin)
+        return found
+
+    def behind(self, offset: int) -> Layout:
+        """The layout of what is left of the text behind its first characters."""
+        here = self.at(offset)
+        later = tuple((begin - offset, place) for begin, place in self.rows if begin > offset)
+        return Layout(here, ((0, here), *later) if self.rows else ())
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One problem of a rulebook file.
 

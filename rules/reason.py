@@ -24,22 +24,25 @@ class _Part:
     format: str
 
 
-def reason_problems(template: str) -> list[str]:
-    """What is wrong with a template, a sentence each."""
+def reason_problems(template: str) -> list[tuple[int, str]]:
+    """What is wrong with a template: the offset in it, and a sentence."""
     try:
         parts = _parts(template)
     except ValueError as error:
-        return [f"{error}; write {{{{ and }}}} for braces"]
+        return [(0, f"{error}; write {{{{ and }}}} for braces")]
     problems = []
+    offset = end = 0
     for part in parts:
         if part.name is None:
             continue
+        if (found := re.compile(re.escape(f"{{{part.name}") + "(?=[}:])").search(template, end)) is not None:
+            offset, end = found.span()
         if part.name not in TERMS:
             near = closest(part.name, TERMS)
             hint = f"; did you mean {{{near}}}?" if near else ""
-            problems.append(f"{{{part.name}}} is not in the vocabulary{hint}")
+            problems.append((offset, f"{{{part.name}}} is not in the vocabulary{hint}"))
         if not _FORMAT.fullmatch(part.format):
-            problems.append(f"{part.format!r} in {{{part.name}}} is no number format; try :.1% or :.3g")
+            problems.append((offset, f"{part.format!r} in {{{part.name}}} is no number format; try :.1% or :.3g"))
     return problems
 
 

@@ -17,7 +17,7 @@ from jsonschema.protocols import Validator
 from lemonade_es.rules.document import Node, Table, locate, plain
 from lemonade_es.rules.expression import MAX_HINTS
 from lemonade_es.rules.problem import Place, Problem
-from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
+from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, TERMS, THRESHOLDS, Term, closest
 
 INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
 RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
@@ -254,9 +254,11 @@ def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
     wants: Any = error.validator_value
     path = [step for step in error.absolute_path if isinstance(step, str)]
     what = path[-1] if path else "the rulebook"
+    if error.absolute_path and isinstance(error.absolute_path[-1], int) and what in ("instruct", "fired", "not_fired"):
+        what = f"an item of {what}"
     match error.validator:
         case "additionalProperties":
-            yield from _unknown_keys(error, node)
+            yield from _unknown_keys(error, node, what)
         case "required" | "dependentRequired":
             yield from _missing_keys(error, node)
         case "propertyNames" | "pattern":
@@ -299,7 +301,7 @@ def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
     yield Problem(_key_place(node, key) or node.place, "MISSING_KEY", f"{key!r} needs {needed!r} beside it")
 
 
-def _unknown_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
+def _unknown_keys(error: ValidationError, node: Node, what: str) -> Iterator[Problem]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = schema["properties"]
@@ -307,7 +309,18 @@ def _unknown_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
     for number, key in enumerate(unknown):
         near = closest(key, known) if number < MAX_HINTS else None
         hint = f"did you mean {near}?" if near else "remove it"
+        if what in ("thresholds", "priorities") and key in TERMS:
+            hint = _right_section(key)
         yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
+
+
+def _right_section(name: str) -> str:
+    """Where a term of the vocabulary belongs that stands among the wrong settings."""
+    if name in THRESHOLDS:
+        return "it is a threshold: move it to thresholds"
+    if name in PRIORITIES:
+        return "it is a priority: move it to priorities"
+    return "it is measured, and no setting" if name in METRICS else "only --set and presets set it"
 
 
 def _key_place(node: Node, key: str) -> Place | None:
@@ -318,4 +331,6 @@ def _shown(value: object) -> str:
     if value is None:
         return "nothing"
     kind = next((text for kind, text in ((dict, "a mapping"), (list, "a list")) if isinstance(value, kind)), None)
+    if isinstance(value, bool):
+        return str(value).lower()
     return kind or repr(value)[:60]

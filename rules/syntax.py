@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 
 MAX_LENGTH = 2000
@@ -87,7 +88,7 @@ def _tokens_are_allowed(source: str, note: Note) -> bool:
         token = _TOKEN.match(source, position)
         if token is None:
             character = source[position]
-            advice = _ADVICE.get(character, "use names, numbers, + - * / < <= > >= == != ( ) and or not")
+            advice = _ADVICE.get(character) or _advice(character)
             note(position, "UNKNOWN_CHARACTER", f"{character!r} cannot be used here: {advice}")
             return False
         text = token.group()
@@ -97,6 +98,14 @@ def _tokens_are_allowed(source: str, note: Note) -> bool:
             allowed = False
         position = token.end()
     return allowed
+
+
+def _advice(character: str) -> str:
+    """What to write instead; a letter that looks like a plain one is called by its name."""
+    if character.isalpha():
+        name = unicodedata.name(character, "no plain letter")
+        return f"it is {name}; names have plain letters (a-z, A-Z), digits and _"
+    return "use names, numbers, + - * / < <= > >= == != ( ) and or not"
 
 
 def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:

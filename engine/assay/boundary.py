@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lemonade_es.engine.assay.coverage import atom_place, lines_of, names_instruction, names_rule
+from lemonade_es.engine.assay.coverage import names_instruction, names_rule
 from lemonade_es.engine.assay.crossing import SIDES, Crossing, Side, comparisons, truth_beside
 from lemonade_es.engine.assay.situations import given_at, joined, points_of, sampled
 from lemonade_es.engine.evaluator import evaluate
@@ -135,7 +135,6 @@ class _Search:
         self.rulebook = rulebook
         self.tests = tests
         self.contexts = contexts
-        self.lines = lines_of(rulebook)
         self.whole = compile_rulebook(rulebook) if len(rulebook.rules) <= LARGE else None
 
     def boundaries(self) -> Iterator[Boundary]:
@@ -143,7 +142,7 @@ class _Search:
             for comparison in comparisons(rule.when.tree):
                 crossing = Crossing(self.rulebook, rule, comparison)
                 text = rule.when.atoms({})[comparison.index].text
-                place = atom_place(self.lines, rule.when, comparison.node)
+                place = rule.when.layout.at(comparison.node.col_offset)
                 points = tuple(self.points(rule, crossing))
                 yield Boundary(rule.id, place, text, points, None if points else self.reason(crossing))
 

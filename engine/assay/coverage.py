@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lemonade_es.engine.selftest import Observation
-from lemonade_es.rules.expression import Atom, Expression
+from lemonade_es.rules.expression import Atom
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook, RuleTest
 
@@ -45,7 +45,7 @@ class AtomCoverage:
 
     Attributes:
         rule: the id of its rule.
-        place: where it stands, or where its condition begins if that is folded over lines.
+        place: where it stands, or where its condition begins if that is escaped.
         text: as the rulebook writes it.
         true: in how many tests it was true; ``false``, ``unknown``: likewise.
     """
@@ -127,8 +127,7 @@ def cover(rulebook: Rulebook, observed: Sequence[Observation]) -> Coverage:
         )
         for rule in rulebook.rules
     )
-    lines = lines_of(rulebook)
-    return Coverage(rules, tuple(itertools.chain(*(_atoms(rule, lines, seen[rule.id]) for rule in rulebook.rules))))
+    return Coverage(rules, tuple(itertools.chain(*(_atoms(rule, seen[rule.id]) for rule in rulebook.rules))))
 
 
 def names_rule(test: RuleTest, rule: Rule) -> bool:
@@ -139,19 +138,6 @@ def names_rule(test: RuleTest, rule: Rule) -> bool:
 def names_instruction(test: RuleTest, rule: Rule) -> bool:
     """Whether a test says what becomes of an instruction that a rule gives."""
     return any(name in test.instructions or name in test.absent for name in rule.instruct)
-
-
-def lines_of(rulebook: Rulebook) -> dict[str, list[str]]:
-    """The lines of each of its files, by the file's name."""
-    return {source.file: source.text.split("\n") for source in rulebook.sources}
-
-
-def atom_place(lines: Mapping[str, Sequence[str]], expression: Expression, node: ast.expr) -> Place:
-    """Where a part of an expression stands; where the expression begins, if it is folded over lines or escaped."""
-    place = expression.place.shifted(node.col_offset)
-    text = expression.source[node.col_offset : node.end_col_offset]
-    there = lines.get(place.file, ())[place.line - 1 : place.line]
-    return place if any(line[place.column - 1 :].startswith(text) for line in there) else expression.place
 
 
 def atom_nodes(tree: ast.expr) -> Iterator[ast.expr]:
@@ -175,9 +161,9 @@ def _checked(rule: Rule, tests: Sequence[RuleTest], fired: Sequence[bool]) -> Li
     return "instruction" if noticed else None
 
 
-def _atoms(rule: Rule, lines: Mapping[str, Sequence[str]], seen: Sequence[tuple[Atom, ...]]) -> Iterator[AtomCoverage]:
+def _atoms(rule: Rule, seen: Sequence[tuple[Atom, ...]]) -> Iterator[AtomCoverage]:
     forms = rule.when.atoms({})
     for index, (form, node) in enumerate(zip(forms, atom_nodes(rule.when.tree), strict=True)):
         truths = [atoms[index].truth for atoms in seen]
         counts = {name: sum(truth is value for truth in truths) for name, value in TRUTHS.items()}
-        yield AtomCoverage(rule.id, atom_place(lines, rule.when, node), form.text, **counts)
+        yield AtomCoverage(rule.id, rule.when.layout.at(node.col_offset), form.text, **counts)

@@ -109,10 +109,12 @@ def _tie(scene: Scene, rivals: _Rivals, tied: Mask) -> Finding:
     where = np.asarray(tied & scene.fired[:, _numbers(scene, at_work)].all(axis=1))
     witness = scene.witness(where, at_work, holds, judges)
     weight = f"{rivals.one_weight[point]:.4g}"
+    by, cure = f"{located_all(ours)} against {located_all(theirs)}", "let the weights differ, or give a rule a salience"
+    if ours == theirs:
+        by, cure = f"{located_all(ours)}, which asks for both", "leave one of them out"
     said = (
         f"{rivals.one} and {rivals.other} conflict and can be equally heavy, for example {weight} each with "
-        f"{example(witness)}, by {located_all(ours)} against {located_all(theirs)}; only the order of the file lets "
-        f"{rivals.one} win: let the weights differ, or give a rule a salience"
+        f"{example(witness)}, by {by}; only the order of the file lets {rivals.one} win: {cure}"
     )
     ids = tuple(rule.id for rule in at_work)
     return Finding("warning", "WEIGHT_TIE", scene.rulebook.instructions[rivals.one].place, said, ids, witness)

@@ -136,5 +136,5 @@ def _text(rule: Rule, node: ast.expr) -> str:
 
 
 def _place(rule: Rule, node: ast.expr) -> Place:
-    """Where a part of a condition stands; the start of the condition if it goes over several lines."""
-    return rule.when.place.shifted(node.col_offset) if "\n" not in rule.when.source else rule.when.place
+    """Where a part of a condition stands; the start of the condition if it is escaped."""
+    return rule.when.layout.at(node.col_offset)

@@ -210,7 +210,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` was most likely meant to be, or ``None``."""
     folded = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5 if len(name) < 3 else 0.6)
     return folded[found[0]] if found else None
 
 

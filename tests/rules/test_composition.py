@@ -176,3 +176,9 @@ def test_the_digest_covers_the_base(book, tmp_path):
 def test_the_sources_of_a_rulebook_are_records():
     own = parse_rulebook("rulebook: own\nversion: 1\nextends: lemonade\n", "own.yaml")
     assert all(isinstance(source, Source) for source in own.sources)
+
+
+def test_a_rulebook_that_extends_itself_by_another_spelling_of_its_path_is_told_so(tmp_path, book):
+    (told,) = refused(book, "", head=f"rulebook: own\nversion: 1\nextends: ../{tmp_path.name}/own.yaml\n")
+    assert told.count(" extends ") == 2
+    assert "EXTENDS_LOOP" in told

@@ -38,7 +38,11 @@ def test_an_unknown_value_is_shown_as_unknown():
     ],
 )
 def test_a_placeholder_that_cannot_be_filled_is_a_problem(template, said):
-    assert any(said in problem for problem in reason_problems(template)), reason_problems(template)
+    assert any(said in problem for _, problem in reason_problems(template)), reason_problems(template)
+
+
+def test_each_placeholder_that_cannot_be_filled_is_found_where_it_stands():
+    assert [offset for offset, _ in reason_problems("{{ {V_Acc} and {V_Ac:.1%}, {T_Ac} and {T_Ac}")] == [15, 27, 38]
 
 
 @pytest.mark.parametrize("form", ["", ":.1%", ":.3g", ":,.0f", ":8.2f", ":+.1e", ":05.1f"])

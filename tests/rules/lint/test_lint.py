@@ -360,3 +360,14 @@ def test_overlaps_are_one_note_for_each_pair_of_instructions_and_count_the_pairs
     item = one(book(*rules, "when: F < 500, weight: 0.5, instruct: [RCL]"), "PARTNER_OVERLAP")
     assert "as do 4 other pairs of rules" in item.message
     assert "the weights let ACL win in all" in item.message
+
+
+def test_a_part_of_a_condition_over_several_lines_is_found_where_it_stands():
+    rule = "  - id: r0\n    when: >\n      V_Acc < 0.5\n      or V_Acc > 60\n    weight: 1\n    instruct: [ACL]\n"
+    item = one(parse_rulebook(HEAD + rule, "b.yaml"), "ALWAYS_FALSE")
+    assert str(item.place) == "b.yaml:10:10"
+
+
+def test_a_rule_that_asks_for_an_instruction_and_its_opposite_is_told_so():
+    item = one(book("when: V_Acc < TV_Acc, weight: PV_Acc, instruct: [ACL, RCL]"), "WEIGHT_TIE")
+    assert "by r0 (b.yaml:7), which asks for both; only the order of the file lets ACL win: leave one" in item.message
