@@ -79,25 +79,29 @@ def show(file: str, *, rules: bool, as_json: bool) -> None:
 
 @rulebook.command(short_help="Write a commented template.")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--extends", metavar="NAME", default="lemonade", show_default=True, help="What the new one builds on.")
+@click.option("--extends", metavar="NAME", help="What the new one builds on [default: lemonade].")
 @click.option("--standalone", is_flag=True, help="It builds on nothing.")
-def new(file: Path | None, *, extends: str, standalone: bool) -> None:
+def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
     """Write a commented template to FILE, which must not exist; without FILE, print it.
 
     The template checks, and its tests pass, before anything is changed.
     """
-    from lemonade_es.rules.load import SUFFIXES, find_rulebook
+    from lemonade_es.rules.load import SUFFIXES, find_rulebook, load_rulebook
     from lemonade_es.rules.template import new_rulebook
 
-    base = None if standalone else extends
-    if base is not None and find_rulebook(base).exists() and Path(base).suffix in SUFFIXES:
+    if standalone and extends is not None:
+        raise click.UsageError("--standalone builds on nothing; give it or --extends, not both")
+    base = None if standalone else extends or "lemonade"
+    extended = None if base is None else load_rulebook(find_rulebook(base))
+    if base is not None and Path(base).suffix in SUFFIXES:
         base = os.path.relpath(base, Path() if file is None else file.parent)  # it is looked up from there
-    text = new_rulebook("mine" if file is None else file.stem, base, "mine.yaml" if file is None else str(file))
+    name, place = ("mine", "mine.yaml") if file is None else (file.stem, str(file))
+    text = new_rulebook(name, base, place, extended)
     if file is None:
         click.echo(text, nl=False)
         return
     if file.suffix not in SUFFIXES:
-        raise ConfigError("a rulebook's name ends in .yaml", where=str(file), hint=f"write {file}.yaml")
+        raise ConfigError("a rulebook's name ends in .yaml", where=str(file), hint=f"write {file.with_suffix('.yaml')}")
     try:
         with file.open("x", encoding="utf-8") as target:
             target.write(text)
@@ -182,8 +186,10 @@ def test(
 
 @rulebook.command(short_help="Say what the rules would do.")
 @click.argument("file")
-@click.option("--fact", type=Assignments(), multiple=True, help="A supposed measurement; all others are unknown.")
-@click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
+@click.option(
+    "--fact", type=Assignments("V_Acc=0.95"), multiple=True, help="A supposed measurement; all others are unknown."
+)
+@click.option("--set", "set_", type=Assignments("PF=0.5"), multiple=True, help="A threshold, priority or weight.")
 @click.option("--from", "run_name", metavar="RUN", help="Begin with the facts of a decision of this run.")
 @click.option("--iteration", type=int, metavar="N", help="Which decision of the run [default: the last].")
 @click.option("--sweep", metavar="NAME=START:STOP:STEP", help="Let one value run, and show where the advice changes.")

@@ -17,8 +17,16 @@ def supposed_text(supposed: Supposed) -> str:
 
 
 def sweep_text(name: str, stretches: Sequence[Stretch]) -> str:
-    """Each stretch in which the advice is the same, and the rules that make the difference."""
-    return "\n".join(line for stretch in stretches for line in _stretch(name, stretch))
+    """Each stretch in which the advice is the same, and the rules that make the difference.
+
+    An end in square brackets belongs to its stretch, one in round ones does not.
+    """
+    following = [*stretches[1:], None]
+    return "\n".join(
+        line
+        for stretch, after in zip(stretches, following, strict=True)
+        for line in _stretch(name, stretch, closed=after is None or not after.starts_here)
+    )
 
 
 def _lines(supposed: Supposed) -> Iterator[str]:
@@ -65,10 +73,10 @@ def _weight(name: str, stretch: Stretch) -> str:
     return f"{name} {first:.3g}" if math.isclose(first, last) else f"{name} {first:.3g}..{last:.3g}"
 
 
-def _stretch(name: str, stretch: Stretch) -> Iterator[str]:
-    sign = "[" if stretch.starts_here else "("
+def _stretch(name: str, stretch: Stretch, *, closed: bool) -> Iterator[str]:
+    begin, end = "[" if stretch.starts_here else "(", "]" if closed else ")"
     advice = ", ".join(_weight(name, stretch) for name in stretch.instructions) or "nothing"
-    yield f"{name} {sign}{stretch.start:.10g} .. {stretch.stop:.10g}  {advice}"
+    yield f"{name} {begin}{stretch.start:.10g} .. {stretch.stop:.10g}{end}  {advice}"
     if stretch.on:
         yield f"    now fires: {', '.join(stretch.on)}"
     if stretch.off:

@@ -3,20 +3,102 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.rules.reason import reason_names
+from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.rules.schema import RULE_ID
 
 
-def new_rulebook(name: str, extends: str | None, file: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A rule to begin with, its settings and tests.
+
+    Attributes:
+        id: of the rule.
+        metric: what its condition reads; where the extended rulebook reads it too, its tests would notice the rule.
+        instruct: what it asks for, the most fitting first; ``None`` takes what there is.
+    """
+
+    id: str
+    metric: str
+    instruct: tuple[str, ...] | None
+    settings: str
+    rule: str
+    tests: str
+
+
+_SAMPLES = (
+    _Sample(
+        "too-many-parameters",
+        "P",
+        ("RK", "RN"),
+        """\
+thresholds:
+  TP: {default: 200000, range: [1000, 10000000]}   # parameters that are tolerated
+priorities:
+  PP: {default: 0.65, range: [0, 2]}
+""",
+        """\
+  - id: too-many-parameters
+    when: P > TP
+    weight: PP
+    instruct: [RK, RN]
+    because: "{P:,.0f} parameters are more than {TP:,.0f}: narrow the layers"
+""",
+        """\
+  - name: a network with too many parameters is narrowed
+    given: {P: 200001}
+    expect: {fired: [too-many-parameters], instructions: {RK: 0.65, RN: 0.65}}
+
+  - name: just as many as tolerated are fine
+    given: {P: 200000}
+    expect: {not_fired: [too-many-parameters]}
+""",
+    ),
+    _Sample(
+        "uneven-classes",
+        "class_gap",
+        None,
+        """\
+# thresholds:
+#   TV_Acc: {default: 0.95, range: [0.5, 1]}
+# priorities:
+#   PV_Acc: {default: 1, range: [0, 2]}
+""",
+        """\
+  - id: uneven-classes
+    when: class_gap > 0.5
+    weight: 0.65
+    instruct: [${instruct}]
+    because: "recall of the best and the worst class differ by {class_gap:.0%}"
+""",
+        """\
+  - name: a network that is blind to a class is told so
+    given: {class_gap: 0.51}
+    expect: {fired: [uneven-classes], instructions: {${instruct}: 0.65}}
+
+  - name: classes that differ by half are tolerated
+    given: {class_gap: 0.5}
+    expect: {not_fired: [uneven-classes]}
+""",
+    ),
+)
+_NO_STRING = re.compile(r"[-+]?[0-9][0-9]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|true|false|null", re.IGNORECASE)
+"""Names that YAML would take for something else."""
+
+
+def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | None = None) -> str:
     """The text of a new rulebook.
 
     Args:
         name: what it is called.
         extends: the rulebook that it builds on, a shipped name or a file beside it; ``None`` for one that stands alone.
         file: the file that it will be in, for the commands in its comments.
+        base: the rulebook that ``extends`` names.
 
     Raises:
         ConfigError: no rulebook can have this name.
@@ -25,4 +107,47 @@ def new_rulebook(name: str, extends: str | None, file: str) -> str:
         raise ConfigError(f"a rulebook cannot be called {name!r}", hint="use letters, digits, - and _")
     kind = "standalone" if extends is None else "extending"
     text = resources.files("lemonade_es.rules").joinpath("templates", f"{kind}.yaml").read_text(encoding="utf-8")
-    return Template(text).safe_substitute(name=name, base=extends or "", file=file)  # safe: editors need a $schema
+    words = {
+        "name": f'"{name}"' if _NO_STRING.fullmatch(name) else name,
+        "base": extends or "",
+        "file": file,
+        **_sample(base),
+    }
+    return Template(text).safe_substitute(words)  # safe: editors need a $schema
+
+
+def _sample(base: Rulebook | None) -> dict[str, str]:
+    """A rule for the template that the extended rulebook's tests do not notice."""
+    ids, metrics, known = _read(base)
+    fitting = (
+        sample
+        for sample in _SAMPLES
+        if sample.id not in ids and sample.metric not in metrics and set(sample.instruct or ()) <= set(known)
+    )
+    sample = next(fitting, None)
+    words = {"instruct": known[0] if known else "ACL"}
+    if sample is not None:
+        parts = (sample.settings, sample.rule, sample.tests)
+    else:
+        last = _SAMPLES[-1]
+        parts = (last.settings, _commented(last.rule), _commented(last.tests))
+    settings, rule, tests = (Template(part).substitute(words) for part in parts)
+    mark = "" if sample is not None else "# "
+    heads = {"rules_head": f"{mark}rules:", "tests_head": f"{mark}tests:"}
+    return {"settings": settings, "rule": rule, "tests": tests, **heads}
+
+
+def _commented(text: str) -> str:
+    return "".join(f"# {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def _read(base: Rulebook | None) -> tuple[set[str], set[str], list[str]]:
+    """The ids of a rulebook's rules, what they read, and its instructions; of none, what the first sample needs."""
+    if base is None:
+        return set(), set(), ["RK", "RN"]
+    metrics = {
+        name
+        for rule in base.rules
+        for name in (*rule.when.names, *(rule.weight.names if rule.weight else ()), *reason_names(rule.because))
+    }
+    return {rule.id for rule in base.rules}, metrics, list(base.instructions)

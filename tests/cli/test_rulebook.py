@@ -58,14 +58,42 @@ def test_a_misspelt_shipped_name_is_met_with_the_right_one(rulebook):
     assert "did you mean lemonade?" in done.output
 
 
-@pytest.mark.parametrize("options", [[], ["--standalone"]])
+SMALL = """\
+rulebook: small
+version: 1
+instructions:
+  ACL: {text: Add convolutional layer}
+rules:
+  - {id: low, when: V_Acc < TV_Acc, weight: PV_Acc, instruct: [ACL], because: low}
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--standalone"], *(["--extends", name] for name in (*shipped(), "small.yaml"))], ids=" ".join
+)
 def test_a_new_rulebook_checks_without_a_warning_and_passes_its_tests(rulebook, options):
+    Path("small.yaml").write_text(SMALL)
     done = rulebook("new", "mine.yaml", *options)
     assert done.exit_code == 0
     assert "rulebook check mine.yaml" in done.output
     checked = rulebook("check", "mine.yaml", "--strict", "--json")
     assert checked.exit_code == 0, checked.output
     assert "${" not in Path("mine.yaml").read_text()
+    tested = rulebook("test", "mine.yaml")
+    assert tested.exit_code == 0, tested.output
+
+
+def test_a_new_rulebook_whose_name_is_a_number_checks(rulebook):
+    for name in ("2026.yaml", "1e5.yaml", "true.yaml"):
+        assert rulebook("new", name).exit_code == 0
+        assert rulebook("check", name).exit_code == 0
+
+
+def test_a_new_rulebook_on_one_that_has_all_that_the_template_would_add_leaves_it_in_comments(rulebook):
+    rulebook("new", "one.yaml", "--extends", "edge")
+    rulebook("new", "two.yaml", "--extends", "one.yaml")
+    assert "# rules:" in Path("two.yaml").read_text()
+    assert rulebook("check", "two.yaml", "--strict").exit_code == 0
 
 
 def test_a_new_rulebook_is_printed_where_no_file_is_named(rulebook):
@@ -90,6 +118,8 @@ def test_a_new_rulebook_builds_on_a_file_of_ones_own(rulebook):
         (["my rules.yaml"], "a rulebook cannot be called 'my rules'"),
         (["mine.yaml", "--extends", "lemonad"], "did you mean lemonade?"),
         (["mine.yaml", "--extends", "missing.yaml"], "there is no file 'missing.yaml'"),
+        (["mine.txt"], "write mine.yaml"),
+        (["mine.yaml", "--extends", "edge", "--standalone"], "not both"),
     ],
 )
 def test_a_new_rulebook_that_cannot_be_is_refused_and_nothing_is_written(rulebook, words, told):
@@ -167,7 +197,7 @@ def test_supposed_facts_are_answered_with_what_fires_and_what_does_not(rulebook)
 
 def test_one_value_runs_through_a_range(rulebook):
     words = ("whatif", "lemonade", "--fact", "T_Acc=0.95", "--sweep", "V_Acc=0.5:1:0.05")
-    assert "V_Acc [0.85 .. 0.89  ACL 1, ASC 1, ADL 0.5" in rulebook(*words).output
+    assert "V_Acc [0.85 .. 0.89]  ACL 1, ASC 1, ADL 0.5" in rulebook(*words).output
     sweep = json.loads(rulebook(*words, "--json").output)["sweep"]
     assert [stretch["from"] for stretch in sweep] == [0.5, 0.85, 0.89, 0.9, 0.99, 1.0]
 

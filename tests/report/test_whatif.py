@@ -58,11 +58,11 @@ def test_a_sweep_is_told_stretch_by_stretch_with_the_rules_that_change():
     rulebook = parse_rulebook(SMALL, "small.yaml")
     facts = supposed_facts(rulebook, {"F": 1}, {})
     text = sweep_text("V_Acc", run_sweep(rulebook, facts, Sweep.parse("V_Acc=0:1:0.07")))
-    assert text.splitlines() == ["V_Acc [0 .. 0.9  A 2", "V_Acc [0.9 .. 1  B 1", "    no longer: low"]
+    assert text.splitlines() == ["V_Acc [0 .. 0.9)  A 2", "V_Acc [0.9 .. 1]  B 1", "    no longer: low"]
 
 
 def test_a_stretch_that_begins_just_above_a_value_and_a_weight_that_runs_are_told():
     rulebook = parse_rulebook(SMALL, "small.yaml")
     facts = supposed_facts(rulebook, {"F": 1, "V_Acc": 1}, {})
     lines = sweep_text("PF", run_sweep(rulebook, facts, Sweep.parse("PF=0:2:0.3"))).splitlines()
-    assert lines == ["PF [0 .. 1  B 1", "PF (1 .. 2  D 1..2"]
+    assert lines == ["PF [0 .. 1]  B 1", "PF (1 .. 2]  D 1..2"]
