@@ -96,7 +96,7 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--llm-context", type=int, metavar="N", help="Tokens of prompt and answer, for local: models.")
 @click.option("--fallback", metavar="SPEC", help="Who answers once where --llm cannot, or not to any use.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
-@click.option("--set", "set_", type=Assignments(), multiple=True, help="A threshold, priority or weight.")
+@click.option("--set", "set_", type=Assignments("PF=0.5"), multiple=True, help="A threshold, priority or weight.")
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
 @click.option("--zero-cost", is_flag=True, default=None, help="Score untrained networks, as facts for the rules.")
@@ -190,7 +190,7 @@ def run(
     if as_json:
         click.echo(json.dumps(outcome(result), allow_nan=False))
     else:
-        console.print(summary(result, folder))
+        console.print(summary(result, folder), soft_wrap=True)  # commands and paths are to be copied whole
     if result.end is None:
         click.echo(f"interrupted; go on with: {next_command(folder, 'run', '--resume', result.run)}", err=True)
         sys.exit(INTERRUPTED)

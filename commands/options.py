@@ -17,9 +17,16 @@ Command = Callable[..., Any]
 
 
 class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """NAME=VALUE with a number as value."""
+    """NAME=VALUE with a number as value.
+
+    Args:
+        example: what a good one looks like.
+    """
 
     name = "NAME=VALUE"
+
+    def __init__(self, example: str) -> None:
+        self.example = example
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         """Split and convert, or fail with exit code 2."""
@@ -29,7 +36,7 @@ class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in
         try:
             return name.strip(), float(number)
         except ValueError:
-            self.fail(f"{value!r} is not NAME=NUMBER, for example V_Acc=0.95", param, ctx)
+            self.fail(f"{value!r} is not NAME=NUMBER, for example {self.example}", param, ctx)
 
 
 class Goals(Assignments):

@@ -271,7 +271,7 @@ def _validated(data: dict[str, Any], place: Callable[[str], str]) -> RunSpec:
     if not 0 <= spec.repairs <= 10:
         raise ConfigError(f"{spec.repairs} is out of range", where=place("repairs"), hint="give 0 to 10")
     if not 0 <= spec.seed < 2**63:
-        raise ConfigError(f"{spec.seed} is out of range", where=place("seed"), hint="give 0 or more")
+        raise ConfigError(f"{spec.seed} is out of range", where=place("seed"), hint="give 0 to 2^63 - 1")
     for name, value in spec.target.items():
         _check_target(name, value, place("target"))
     return spec

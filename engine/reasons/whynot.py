@@ -243,7 +243,8 @@ def _told(decision: Decision, subject: str, kind: SubjectKind, flip: Flip) -> st
         inference = evaluate(decision.rulebook, changed(decision.facts, flip.name, flip.new))
         weight = f", with weight {resolve(inference, decision.rulebook).instructions[subject]:.4g},"
     if flip.old is not None:
-        change = f"were {readable(flip.new)} instead of {readable(flip.old)}"
+        old = float(f"{flip.old:.4g}") if flip.name in METRICS else flip.old  # nobody has typed a measurement
+        change = f"were {readable(flip.new)} instead of {readable(flip.old if old == flip.new else old)}"
     else:
         change = f"were {'measured' if flip.name in METRICS else 'set'}, at {readable(flip.new)} for instance"
     return f"{subject} would {outcome}{weight} if {flip.name} {change}"

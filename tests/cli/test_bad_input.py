@@ -51,6 +51,10 @@ def test_words_that_are_no_options_are_explained_by_the_usage(refused, words):
     assert "Usage: " in refused(*words)
 
 
+def test_an_example_for_a_setting_is_one_that_can_be_set(refused):
+    assert "is not NAME=NUMBER, for example PF=0.5" in refused("--set", "TV_Acc=high")
+
+
 def test_an_empty_folder_is_said_to_hold_no_images(refused, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "the folder holds no images" in refused("--data", "empty")

@@ -54,6 +54,12 @@ def test_a_rule_that_did_not_fire_names_the_failing_atom_and_the_distance():
     assert 20000 < flips(answer)["TF"] <= 20300
 
 
+def test_a_measured_number_is_told_with_the_digits_that_matter():
+    answer = ask("slow", {"F": 20000.123456789})
+    (told,) = (flip.text for flip in answer.flips if flip.name == "F")
+    assert told.endswith(" instead of 20000")
+
+
 def test_a_rule_whose_metric_is_missing_says_so():
     answer = ask("slow", {})
     assert answer.answer == "slow cannot be decided: F is unknown"
