@@ -107,7 +107,7 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
 @click.option(
     "--target",
-    type=Goals(),
+    type=Goals("V_Acc=0.95"),
     multiple=True,
     help="Stop when the best network reaches it; without a value, as --target-column.",
 )

@@ -58,7 +58,7 @@ def test_names_of_classes_cannot_leave_their_strings(hostile, tmp_path):
     program = tmp_path / "main.c"
     program.write_text(
         '#include <stdio.h>\n#include "model.h"\n'
-        "int main(void) { for (int i = 0; i < 3; i++) printf(\"%s|\", lemonade_classes[i]);"
+        'int main(void) { for (int i = 0; i < 3; i++) printf("%s|", lemonade_classes[i]);'
         ' printf("%d %g", lemonade_weight_0[5], lemonade_weight_0_scale[1]); return 0; }\n'
     )
     subprocess.run(["cc", "-std=c99", "-trigraphs", "-o", tmp_path / "main", program], check=True, capture_output=True)
