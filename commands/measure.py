@@ -81,9 +81,10 @@ def measure(
     from lemonade_es.trainer.device.command import SECONDS, device_command
     from lemonade_es.trainer.device.script import ssh_script
     from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
+    from lemonade_es.trainer.limits import Limits
     from lemonade_es.trainer.recipe import search_recipe
     from lemonade_es.trainer.weights import read_weights
-    from lemonade_es.trainer.workshop import Limits, Workshop
+    from lemonade_es.trainer.workshop import Workshop
 
     if print_device_script:
         click.echo(ssh_script(), nl=False)

@@ -35,9 +35,10 @@ from lemonade_es.trainer.export.example import infer_file
 from lemonade_es.trainer.export.form import FORMS, demand_possible
 from lemonade_es.trainer.export.header import header_file
 from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Failure
 from lemonade_es.trainer.weights import Weights, read_weights
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 ABOUT_FILE = "model.json"
 _MARK = "lemonade_es_export"

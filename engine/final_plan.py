@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from lemonade_es.engine.events import Accepted, Finalized, IterationEnded, RunStarted
+from lemonade_es.engine.events import Accepted, IterationEnded, RunStarted
+from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.final_trial import SAVE_SECONDS, CurvePoint

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lemonade_es.engine.events import Finalized, Measured
+from lemonade_es.engine.events import Measured
 from lemonade_es.engine.final_plan import (
     OF_THE_SEARCH,
     FinalResult,
@@ -18,6 +18,7 @@ from lemonade_es.engine.final_plan import (
     Plan,
     network_of,
 )
+from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.engine.record import current_spec
@@ -30,11 +31,12 @@ from lemonade_es.trainer.data.spec import load_test
 from lemonade_es.trainer.examination import examine
 from lemonade_es.trainer.final_trial import Course, Finished, Progress
 from lemonade_es.trainer.isolation.protocol import manifest
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Measurement
 from lemonade_es.trainer.recipe import Recipe, final_recipe, with_overrides
 from lemonade_es.trainer.trial import Examined
 from lemonade_es.trainer.weights import Weights
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 _TRAIN_SECONDS = 20 * 24 * 3600.0  # a poll's milliseconds still fit into 31 bits; then it can be taken up
 _STALL_SECONDS = 1800.0

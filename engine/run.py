@@ -38,8 +38,9 @@ from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load as load_data
 from lemonade_es.trainer.device.command import device_command
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 from lemonade_es.vocabulary import settings as resolve_settings
 
 _PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "openai")

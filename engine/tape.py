@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from lemonade_es.engine.events import Event, Finalized, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.events import Event, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.errors import StoreError
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from lemonade_es.engine.events import Finalized
+from lemonade_es.engine.finalized import Finalized
 from lemonade_es.report.formats import value
 from lemonade_es.task import Task
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lemonade_es.engine.artifacts import write_file
-from lemonade_es.engine.events import Finalized
 from lemonade_es.engine.final_plan import FinalResult, Origin
+from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import to_data
 from lemonade_es.report.curves import confusion_csv, curves_csv, curves_png

@@ -171,7 +171,7 @@ class FinalTrial(Trial):
                 while not due:
                     until = self._next_stop()
                     last = time.perf_counter()
-                    self._call("train", seed=seed, until=until, on_progress=progress)
+                    self._ask.call("train", seed=seed, until=until, on_progress=progress)
                     if len(self._curve) != until:
                         raise broken(f"{len(self._curve)} epochs of {until}")
                     if until % self._stride == 0 or until == self.epochs:
@@ -210,12 +210,12 @@ class FinalTrial(Trial):
         self._before = self._training_seconds = told.seconds
         self._taken_up = (*told.taken_up, len(told.epochs))
         self._account()
-        self._call("resume", tensors=standing)
+        self._ask.call("resume", tensors=standing)
 
     def _look(self) -> None:
         """A point of the curve."""
         labels, probe = self.dataset.validation_labels, self.course.probe
-        outputs = self._outputs(len(labels), split="validation")
+        outputs = self._ask.outputs(len(labels), split="validation")
         seen, held = (outputs[:probe], labels[:probe]), (outputs[probe:], labels[probe:])
         point = CurvePoint(len(self._curve), score(*seen).accuracy, mean_loss(*seen))
         if len(held[1]):
@@ -227,7 +227,7 @@ class FinalTrial(Trial):
 
     def _save(self) -> None:
         limit = _STATE_COPIES * self.weights_limit + _STATE_ROOM
-        standing = self._call("standing", tensor_limit=limit).tensors
+        standing = self._ask.call("standing", tensor_limit=limit).tensors
         try:
             manifest(standing)
         except ProtocolError as error:
@@ -274,7 +274,7 @@ class FinalTrial(Trial):
         if len(labels) == self.course.probe:
             self._absent.update(dict.fromkeys(("V_Acc", "class_gap"), _NOTHING_HELD_OUT))
             return
-        outputs = self._outputs(len(labels), split="validation")
+        outputs = self._ask.outputs(len(labels), split="validation")
         found = score(outputs[self.course.probe :], labels[self.course.probe :])
         self._nonfinite |= found.nonfinite_rows > 0
         self._metrics["V_Acc"] = found.accuracy

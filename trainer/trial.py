@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
-from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, TensorSpec, expect, manifest
+from lemonade_es.trainer.isolation.protocol import TensorSpec
 from lemonade_es.trainer.latency import BATCH, CAP_SECONDS, WARM_UPS, latency, throughput
 from lemonade_es.trainer.measurement import (
     ZERO_COST,
@@ -32,19 +32,17 @@ from lemonade_es.trainer.measurement import (
     StopTraining,
     Trained,
 )
+from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
 from lemonade_es.trainer.scrutiny import ALONE, inconsistency, secret_order
 from lemonade_es.trainer.weights import Weights
 
 OnEpoch = Callable[[int, Epoch], None]
-OnProgress = Callable[[Mapping[str, Any]], None]
 
 _OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
 _MEASURED = (*_OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _POWER_SECONDS = 0.25
-_TENSOR_FILE_OVERHEAD = 4096
-_ONNX_OVERHEAD = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +100,10 @@ class Trial:
     _training_seconds: float = 0.0
     _measuring_seconds: float = 0.0
 
+    @property
+    def _ask(self) -> Questions:
+        return Questions(self.child, self.deadline, self.stall_seconds, self.dataset.task.classes)
+
     def run(self, source: str, report: CheckReport | None, *, seed: int, on_epoch: OnEpoch | None) -> Trained:
         """Takes the candidate through all steps, or as far as it gets, and ends the child.
 
@@ -138,7 +140,7 @@ class Trial:
                 self._prepare(source, None, seed)
                 if weights is not None:
                     weights.demand_fit(self._manifest())
-                self._call("load", tensors=b"" if weights is None else weights.content)
+                self._ask.call("load", tensors=b"" if weights is None else weights.content)
                 self._absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
                 self._measure(trained=weights is not None)
             except CandidateFailed as failed:
@@ -163,7 +165,7 @@ class Trial:
         started = time.perf_counter()
         told: Mapping[str, Any] = {}
         try:
-            told = self._call("score", source=source, seed=seed, macs=report.macs or 0).message
+            told = self._ask.call("score", source=source, seed=seed, macs=report.macs or 0).message
         finally:
             self._measuring_seconds += time.perf_counter() - started
         match told:
@@ -197,7 +199,7 @@ class Trial:
         looks = self._looks
         try:
             with self._metered("training", "T_E"):
-                self._call(
+                self._ask.call(
                     "train",
                     seed=seed,
                     precision=self.precision,
@@ -208,7 +210,7 @@ class Trial:
         except CandidateFailed as failed:
             if failed.failure.code == "DIVERGED":  # what the gradients were before may say why
                 with contextlib.suppress(CandidateFailed):
-                    self._take(readings.gradients(self._call("gradients").message))
+                    self._take(readings.gradients(self._ask.call("gradients").message))
             raise
         finally:
             self._training_seconds = time.perf_counter() - started
@@ -222,11 +224,11 @@ class Trial:
     def _look_back(self) -> None:
         """The course of gradients, loss and validation accuracy."""
         looks, task = self._looks, self.dataset.task
-        self._take(readings.gradients(self._call("gradients").message))
+        self._take(readings.gradients(self._ask.call("gradients").message))
         accuracies = []
         if looks.epochs:
             count = len(looks.epochs) * len(looks.rows)
-            outputs = np.split(self._outputs(count, "course"), len(looks.epochs))
+            outputs = np.split(self._ask.outputs(count, "course"), len(looks.epochs))
             labels = self.dataset.validation_labels[list(looks.rows)]
             accuracies = [score(part, labels).accuracy for part in outputs]
         for index, accuracy in zip(looks.epochs, accuracies, strict=True):
@@ -256,7 +258,7 @@ class Trial:
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
                 )
             else:
-                self._take(readings.units(self._call("activity", rows=self._looks.batch).message))
+                self._take(readings.units(self._ask.call("activity", rows=self._looks.batch).message))
             if self.export:
                 self._export()
             else:
@@ -275,12 +277,7 @@ class Trial:
 
     def _manifest(self) -> Mapping[str, TensorSpec]:
         """What the network's weights are; they are kept."""
-        reply = self._call("weights", tensor_limit=self.weights_limit)
-        try:
-            specs = manifest(reply.tensors)
-        except ProtocolError as error:
-            raise broken(str(error)) from None
-        self._weights = reply.tensors
+        self._weights, specs = self._ask.weights(self.weights_limit)
         return specs
 
     def _evaluate(self) -> None:
@@ -288,12 +285,12 @@ class Trial:
         labels = self.dataset.validation_labels
         order = secret_order(labels)
         sample = order[:ALONE]
-        alone = score(self._asked(sample, batch=1), labels[sample])
+        alone = score(self._ask.validation(sample, batch=1), labels[sample])
         rounds = 0
         started = time.monotonic()
         with self._metered("validation", "V_E", lambda: rounds):
             while rounds == 0 or time.monotonic() - started < self.meter.least_seconds:
-                outputs = self._asked(order)
+                outputs = self._ask.validation(order)
                 rounds += 1
         self.outputs = outputs[np.argsort(order)]
         scored = score(outputs, labels[order])
@@ -307,35 +304,12 @@ class Trial:
             self._absent["class_gap"] = NO_CLASS_GAP
 
     def _scored(self, split: str, labels: NDArray[np.int64] | NDArray[np.float32]) -> Score:
-        found = score(self._outputs(len(labels), split=split), labels)
+        found = score(self._ask.outputs(len(labels), split=split), labels)
         self._nonfinite |= found.nonfinite_rows > 0
         return found
 
-    def _asked(self, rows: NDArray[np.int64], batch: int | None = None) -> NDArray[np.float32]:
-        """The outputs for validation inputs, in the order of ``rows``."""
-        return self._outputs(len(rows), split="validation", rows=rows.tolist(), batch=batch)
-
-    def _outputs(
-        self,
-        count: int,
-        command: str = "predict",
-        *,
-        split: str | None = None,
-        rows: Sequence[int] | None = None,
-        batch: int | None = None,
-    ) -> NDArray[np.float32]:
-        """What the network says of inputs: logits ``(count, classes)``."""
-        shape = (count, self.dataset.task.classes)
-        limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
-        reply = self._call(command, tensor_limit=limit, split=split, rows=rows, batch=batch)
-        try:
-            spec = expect(reply.tensors, "logits", "F32", shape)
-        except ProtocolError as error:
-            raise broken(str(error)) from None
-        return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
-
     def _time(self) -> None:
-        self._call("warm", count=WARM_UPS)
+        self._ask.call("warm", count=WARM_UPS)
         self._latency = latency(self._timed, cap_seconds=self.cap_seconds)
         self._metrics["L"] = self._latency.p50
         self._metrics["F"] = 1e3 / self._latency.p50
@@ -356,7 +330,7 @@ class Trial:
     def _time_batches(self) -> None:
         """Throughput; a network that has no room for a batch has none, and is sound all the same."""
         try:
-            self._call("warm", count=1, rows=BATCH)
+            self._ask.call("warm", count=1, rows=BATCH)
             self._metrics["B"] = throughput(self._timed)
         except CandidateFailed as failed:
             self._absent["B"] = f"{failed.failure.code}: {failed.failure.message}"
@@ -364,37 +338,14 @@ class Trial:
     def _export(self) -> None:
         """The network as ONNX; one that cannot be exported is sound all the same."""
         try:
-            reply = self._call("export", tensor_limit=len(self._weights or b"") + _ONNX_OVERHEAD)
-            spec = manifest(reply.tensors)["onnx"]
-            self.exported = reply.tensors[spec.start : spec.end]
+            self.exported = self._ask.onnx(len(self._weights or b""))
         except CandidateFailed as failed:
             self.exported = failed.failure
-        except (ProtocolError, KeyError):
-            self.exported = broken("no ONNX file").failure
 
     def _timed(self, which: str, passes: int) -> float:
         started = time.perf_counter()
-        self._call("pass", which=which, count=passes)
+        self._ask.call("pass", which=which, count=passes)
         return time.perf_counter() - started
-
-    def _call(
-        self,
-        command: str,
-        *,
-        tensor_limit: int = 0,
-        on_progress: OnProgress | None = None,
-        tensors: bytes = b"",
-        **arguments: object,
-    ) -> Frame:
-        return self.child.call(
-            command,
-            deadline=self.deadline,
-            stall_seconds=self.stall_seconds,
-            tensor_limit=tensor_limit,
-            on_progress=on_progress,
-            tensors=tensors,
-            **arguments,
-        )
 
     @contextlib.contextmanager
     def _metered(self, phase: str, metric: str, parts: Callable[[], int] = lambda: 1) -> Iterator[None]:

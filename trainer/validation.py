@@ -18,9 +18,10 @@ import psutil
 from lemonade_es.errors import ConfigError
 from lemonade_es.task import Task, TaskKind
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 _READ_LIMIT = 10_000_000
 """Bytes of a file that are read; the check refuses far smaller sources as too large."""

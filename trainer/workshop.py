@@ -10,13 +10,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
-
-import psutil
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.arrays import SharedArrays
@@ -34,6 +32,7 @@ from lemonade_es.trainer.isolation.nursery import Job
 from lemonade_es.trainer.isolation.proof import Canary
 from lemonade_es.trainer.isolation.shelter import Needs, Shelter
 from lemonade_es.trainer.latency import CAP_SECONDS
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
@@ -52,26 +51,6 @@ _THREAD_BYTES = 256 * _MB
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 # what Python and torch take before any candidate does
 _ZYGOTE_BYTES = 4096 * _MB
-_CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a candidate may take before it is stopped.
-
-    Attributes:
-        check_seconds: for the check of a candidate.
-        train_seconds: for training and measuring it, all in all.
-        stall_seconds: between two signs of progress.
-        memory_mb: for its process, in MB; ``None`` is half of the machine's (or the container's).
-        weights_mb: for its trained weights, in MB.
-    """
-
-    check_seconds: float = 30.0
-    train_seconds: float = 3600.0
-    stall_seconds: float = 300.0
-    memory_mb: int | None = None
-    weights_mb: int = 1024
 
 
 class Workshop:
@@ -105,7 +84,7 @@ class Workshop:
         recipe: Recipe,
         *,
         device: Device = "auto",
-        limits: Limits = Limits(),
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
         foreign: bool = True,
         unsafe_no_isolation: bool = False,
         isolation: Wish = "auto",
@@ -125,7 +104,7 @@ class Workshop:
         self._device: str | None = None
         self._precision: str | None = None
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._memory = _half_of_the_memory() if limits.memory_mb is None else limits.memory_mb * _MB
+        self._memory = limits.memory_bytes
         needs = Needs(
             wish=isolation,
             foreign=foreign,
@@ -408,12 +387,3 @@ class Workshop:
             "std": dataset.std,
             "flip": dataset.flip,
         }
-
-
-def _half_of_the_memory() -> int:
-    total = int(psutil.virtual_memory().total)
-    try:
-        container = int(_CONTAINER_MEMORY.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no container, or one that says "max"
-        container = total
-    return min(total, container) // 2

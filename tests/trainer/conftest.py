@@ -9,8 +9,9 @@ import pytest
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 _TRAIN, _VALIDATION, _CLASSES = 160, 40, 4
 

@@ -10,9 +10,10 @@ import pytest
 from lemonade_es.trainer.data.merged import PROBE, for_test, merged
 from lemonade_es.trainer.final_trial import Course
 from lemonade_es.trainer.isolation.protocol import manifest
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.weights import Weights
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 RECIPE = Recipe(epochs=5, batch_size=32, lr=0.1)
 LIMITS = Limits(check_seconds=20, train_seconds=120, stall_seconds=20, memory_mb=2000)

@@ -17,8 +17,9 @@ import pytest
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.isolation.proof import demands
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 pytestmark = pytest.mark.isolation
 

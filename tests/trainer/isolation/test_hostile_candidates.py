@@ -12,8 +12,9 @@ import pytest
 import sklearn
 
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.workshop import Limits, Workshop
+from lemonade_es.trainer.workshop import Workshop
 
 pytestmark = pytest.mark.isolation
 

@@ -1,0 +1,100 @@
+"""What a trial asks its child, and what counts as an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lemonade_es.trainer.isolation.child import Child, broken
+from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, TensorSpec, expect, manifest
+
+OnProgress = Callable[[Mapping[str, Any]], None]
+
+_TENSOR_FILE_OVERHEAD = 4096
+_ONNX_OVERHEAD = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The questions to one child; each raises ``CandidateFailed`` if it ends, is late, or says what cannot be.
+
+    Attributes:
+        child: who is asked.
+        deadline: of all answers, on :func:`time.monotonic`'s clock.
+        stall_seconds: the longest time without progress.
+        classes: columns of what the network says of an input.
+    """
+
+    child: Child
+    deadline: float
+    stall_seconds: float
+    classes: int
+
+    def call(
+        self,
+        command: str,
+        *,
+        tensor_limit: int = 0,
+        on_progress: OnProgress | None = None,
+        tensors: bytes = b"",
+        **arguments: object,
+    ) -> Frame:
+        """Any command of the bench."""
+        return self.child.call(
+            command,
+            deadline=self.deadline,
+            stall_seconds=self.stall_seconds,
+            tensor_limit=tensor_limit,
+            on_progress=on_progress,
+            tensors=tensors,
+            **arguments,
+        )
+
+    def outputs(
+        self,
+        count: int,
+        command: str = "predict",
+        *,
+        split: str | None = None,
+        rows: Sequence[int] | None = None,
+        batch: int | None = None,
+    ) -> NDArray[np.float32]:
+        """What the network says of inputs: logits ``(count, classes)``."""
+        shape = (count, self.classes)
+        limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
+        reply = self.call(command, tensor_limit=limit, split=split, rows=rows, batch=batch)
+        try:
+            spec = expect(reply.tensors, "logits", "F32", shape)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+        return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
+
+    def validation(self, rows: NDArray[np.int64], batch: int | None = None) -> NDArray[np.float32]:
+        """What it says of validation inputs, in the order of ``rows``, ``batch`` at once."""
+        return self.outputs(len(rows), split="validation", rows=rows.tolist(), batch=batch)
+
+    def weights(self, limit: int) -> tuple[bytes, Mapping[str, TensorSpec]]:
+        """The network's weights as safetensors bytes, and what is in them."""
+        reply = self.call("weights", tensor_limit=limit)
+        try:
+            return reply.tensors, manifest(reply.tensors)
+        except ProtocolError as error:
+            raise broken(str(error)) from None
+
+    def onnx(self, weights: int) -> bytes:
+        """The network as an ONNX file.
+
+        Args:
+            weights: bytes that its weights take.
+        """
+        reply = self.call("export", tensor_limit=weights + _ONNX_OVERHEAD)
+        try:
+            spec = manifest(reply.tensors)["onnx"]
+        except (ProtocolError, KeyError):
+            raise broken("no ONNX file") from None
+        return reply.tensors[spec.start : spec.end]
