@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=list(BENCHMARKS), help="which one [default: all]")
     parser.add_argument("--quick", action="store_true", help="a short form that keeps the benchmark alive")
     parser.add_argument("--photos", type=Path, help="an ImageFolder tree of CIFAR-10, for what needs photographs")
+    parser.add_argument("--draws", type=Path, help="where proxies keeps its searches, to go on with after a break")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="where results go")
     options = parser.parse_args()
     for name in [options.name] if options.name else list(BENCHMARKS):

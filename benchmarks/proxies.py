@@ -8,7 +8,6 @@ parameters is the baseline that any of them must beat.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import statistics
@@ -27,6 +26,7 @@ from lemonade_es.engine.events import Accepted, IterationEnded, Measured
 from lemonade_es.engine.extrapolation import extrapolated
 from lemonade_es.engine.journal import Journal, started
 from lemonade_es.engine.pruning import Pruning, rungs
+from lemonade_es.engine.record import is_over
 from lemonade_es.engine.state import Network, SearchState
 
 DRAWS, ORDERS, LENGTH = 2000, 200, 30
@@ -35,10 +35,9 @@ ABOUT = (
     "recipe (digits: the paper's 50 epochs; photographs: 3,000 CIFAR-10 images, 8 epochs, at most 8 MMACs). *rho* is "
     "Spearman's rank correlation with V_Acc at the end, its interval a bootstrap over the networks (95 %); *beats P* "
     "is the share of the bootstrap's draws in which a score beats the number of parameters. Networks of one search are "
-    "edits of each other, so the intervals are rather too narrow. Then `--prune`: first replayed on the recorded "
-    "curves in random orders (what it would have saved, and lost of the leader's V_Acc, with quantiles of 5 and 95 % "
-    "over the orders), then on digits in real searches with the same seeds, whose paths part after the first pruned "
-    "network."
+    "edits of each other, so the intervals are rather too narrow. Then `--prune`, replayed on the recorded curves in "
+    "random orders: what it would have saved, and lost of the leader's V_Acc, with quantiles of 5 and 95 % over the "
+    "orders. In a search the path would part after the first pruned network."
 )
 
 
@@ -49,29 +48,30 @@ class Draw:
     Attributes:
         networks: those that came to their end, in order.
         epochs: of the recipe.
-        trained: epochs that the search trained.
-        pruned: how many networks it pruned.
-        best: V_Acc of its leader.
     """
 
     networks: tuple[Network, ...]
     epochs: int
-    trained: int
-    pruned: int
-    best: float
 
 
-def draw(data: str, seed: int, *options: str) -> Draw:
-    """One search in a process of its own, read back from its journal."""
-    with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "lemonade_es.cli", "run", "--data", data, "--seed", str(seed), "--zero-cost"]
-        done = subprocess.run([*command, *options, "--out", out, "--json"], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"the search failed with exit code {done.returncode}: {done.stderr}")
-        outcome = json.loads(done.stdout)
-        journal = Journal.in_folder(Path(out), create=False)
-        entries = journal.read(outcome["run"])
-        journal.close()
+def draw(folder: Path, data: str, seed: int, *options: str) -> Draw:
+    """One search in a process of its own, read back from its journal.
+
+    Args:
+        folder: where its journal lies; one that is there and finished is not run again.
+        data: what is searched for.
+        seed: of the search.
+        options: of the command.
+    """
+    command = [sys.executable, "-m", "lemonade_es.cli", "run", "--data", data, "--seed", str(seed), "--zero-cost"]
+    if not (folder / "lemonade.db").is_file():
+        _run([*command, *options, "--out", str(folder), "--json"])
+    journal = Journal.in_folder(folder, create=False)
+    entries = journal.read(journal.runs()[0])
+    journal.close()
+    if not is_over(entries):
+        _run([sys.executable, "-m", "lemonade_es.cli", "run", "--resume", "latest", "--out", str(folder), "--json"])
+        return draw(folder, data, seed, *options)
     accepted, measured, ended = (
         {entry.event.iteration: entry.event for entry in entries if isinstance(entry.event, kind)}
         for kind in (Accepted, Measured, IterationEnded)
@@ -81,13 +81,13 @@ def draw(data: str, seed: int, *options: str) -> Draw:
         for number, event in measured.items()
         if ended[number].CM is not None
     )
-    return Draw(
-        networks,
-        started(entries).recipe.epochs,
-        sum(len(event.measurement.epochs) for event in measured.values()),
-        outcome["pruned"],
-        outcome["best"]["metrics"]["V_Acc"],
-    )
+    return Draw(networks, started(entries).recipe.epochs)
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"the search failed with exit code {done.returncode}: {done.stderr}")
 
 
 def scores(networks: Sequence[Network], epochs: int) -> dict[str, list[float | None]]:
@@ -191,9 +191,16 @@ def _quantiles(values: Sequence[float]) -> dict[str, float]:
 
 def measure(options: argparse.Namespace) -> Result:
     """Both tasks, or one where there are no photographs."""
+    if options.draws is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return _measured(options, Path(folder))
+    return _measured(options, options.draws)
+
+
+def _measured(options: argparse.Namespace, folder: Path) -> Result:
     quick = options.quick
     tasks: dict[str, tuple[str, Sequence[int], list[str]]] = {
-        "digits": ("digits", range(300, 301 if quick else 303), ["--iterations", "6" if quick else "10"])
+        "digits": ("digits", range(300, 301 if quick else 302), ["--iterations", "6" if quick else "10"])
     }
     if quick:
         tasks["digits"][2].extend(["--epochs", "4", "--limit", "500"])
@@ -203,34 +210,20 @@ def measure(options: argparse.Namespace) -> Result:
     lines: list[str] = []
     figures: dict[str, Any] = {}
     for task, (data, seeds, rest) in tasks.items():
-        full = [draw(data, seed, *rest) for seed in seeds]
-        networks = [network for search in full for network in search.networks]
-        epochs = full[0].epochs
+        searches = [draw(folder / f"{task}-{seed}", data, seed, *rest) for seed in seeds]
+        networks = [network for search in searches for network in search.networks]
+        epochs = searches[0].epochs
         found = correlations(networks, epochs)
         replays = replayed(networks, epochs)
-        pruned = [draw(data, seed, *rest, "--prune") for seed in seeds] if task == "digits" and not quick else []
-        pairs = [_pair(seed, one, other) for seed, one, other in zip(seeds, full, pruned, strict=False)]
-        lines += [*_told(task, networks, found), *_prune_told(replays, pairs)]
+        lines += [*_told(task, networks, found), *_prune_told(replays)]
         figures[task] = {
             "options": rest,
             "networks": [_kept(network) for network in networks],
             "correlations": found,
             "replayed": replays,
-            "searches": pairs,
         }
     photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
     return Result("proxies", ABOUT, f"python -m benchmarks proxies{photos}", "\n".join(lines), figures)
-
-
-def _pair(seed: int, full: Draw, pruned: Draw) -> dict[str, Any]:
-    return {
-        "seed": seed,
-        "epochs_full": full.trained,
-        "epochs_pruned": pruned.trained,
-        "pruned": pruned.pruned,
-        "best_full": full.best,
-        "best_pruned": pruned.best,
-    }
 
 
 def _kept(network: Network) -> Mapping[str, Any]:
@@ -251,10 +244,10 @@ def _told(task: str, networks: Sequence[Network], found: Mapping[str, Any]) -> l
     return lines
 
 
-def _prune_told(replays: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _prune_told(replays: Mapping[str, Any]) -> list[str]:
     epochs, seconds, lost = replays["epochs_saved"], replays["seconds_saved"], replays["lost"]
     replay = (
-        f"  --prune replayed in {replays['orders']} orders of {replays['networks_in_each']} networks: "
+        f"  --prune in {replays['orders']} orders of {replays['networks_in_each']} networks: "
         f"{epochs['mean']:.0%} of the epochs saved [{epochs['low']:.0%}, {epochs['high']:.0%}], "
         f"{seconds['mean']:.0%} of the seconds [{seconds['low']:.0%}, {seconds['high']:.0%}];"
     )
@@ -262,11 +255,4 @@ def _prune_told(replays: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]]) 
         f"    the leader's V_Acc lower by {lost['mean']:.4f} [{lost['low']:.4f}, {lost['high']:.4f}], "
         f"lost in {replays['leader_lost']:.0%} of the orders"
     )
-    lines = [replay, loss]
-    for pair in pairs:
-        saved = 1 - pair["epochs_pruned"] / pair["epochs_full"]
-        lines.append(
-            f"  --prune in a search, seed {pair['seed']}: {pair['pruned']} pruned, {saved:.0%} of the epochs saved, "
-            f"best V_Acc {pair['best_pruned']:.4f} instead of {pair['best_full']:.4f}"
-        )
-    return lines
+    return [replay, loss]

@@ -28,10 +28,11 @@ class PowerLaw:
 
 
 def fitted(losses: Sequence[float]) -> PowerLaw:
-    """The falling power law nearest to the losses of the first epochs, by least squares.
+    """The falling power law nearest to the later half of the losses so far, by least squares.
 
-    Level and gain are not below 0, the power lies between 0.1 and 2. Fewer than three losses tell no power: the last
-    of them is then taken to stay. A schedule that lowers the learning rate makes the end better than the law says;
+    The later half, for deep networks often stand still at first, which is no power law. Level and gain are not below
+    0, the power lies between 0.1 and 2. Fewer than three losses tell no power: the last of them is then taken to
+    stay. A schedule that lowers the learning rate makes the end better than the law says;
     :mod:`lemonade_es.engine.pruning` puts that right by the networks that it has seen to the end.
 
     Args:
@@ -39,8 +40,9 @@ def fitted(losses: Sequence[float]) -> PowerLaw:
     """
     if len(losses) < _LEAST:
         return PowerLaw(losses[-1], 0.0, 1.0)
-    wanted = np.asarray(losses)
-    epochs = np.arange(1, len(losses) + 1, dtype=float)
+    later = min(len(losses) // 2, len(losses) - _LEAST)
+    wanted = np.asarray(losses[later:])
+    epochs = np.arange(later + 1, len(losses) + 1, dtype=float)
     best, least = PowerLaw(float(wanted.mean()), 0.0, 1.0), float(((wanted - wanted.mean()) ** 2).sum())
     for power in _POWERS:
         falling = epochs**-power
