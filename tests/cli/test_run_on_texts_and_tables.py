@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
+from pathlib import Path
+
 import pytest
 
 pytestmark = pytest.mark.isolation
 
+IMDB = Path(__file__).parents[3] / "shared" / "data" / "imdb.csv.xz"
 R2 = "R2 (share of the target's variance that is explained), clipped at 0"
 
 
@@ -31,6 +35,19 @@ def test_texts_are_searched_with_the_rulebook_for_texts(lemonade, tmp_path):
     assert "by the census:" in explained.out
     source = (tmp_path / done.json["best"]["model"]).read_text()
     assert "Embedding" in source
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+@pytest.mark.skipif(not IMDB.exists(), reason=f"the real reviews are not there: {IMDB}")
+def test_real_reviews_are_searched_to_better_than_chance(lemonade, tmp_path):
+    with lzma.open(IMDB) as packed:
+        (tmp_path / "imdb.csv").write_bytes(packed.read())
+    words = ("--rulebook", "text", "--iterations", 3, "--limit", 2000, "--epochs", 6)
+    done = lemonade("run", "--data", "imdb.csv", *words, "--json")
+    assert done.code == 0, done.err
+    assert done.json["valid"] == 3
+    assert done.json["best"]["metrics"]["V_Acc"] > 0.6
 
 
 def test_classes_of_a_table_are_searched(lemonade, tmp_path):
