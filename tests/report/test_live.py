@@ -5,9 +5,19 @@ import io
 import pytest
 from rich.console import Console
 
-from lemonade_es.engine.events import IterationEnded, Replied, Seconds, Unanswered
+from lemonade_es.engine.events import (
+    DataSummary,
+    IterationEnded,
+    Replied,
+    RunStarted,
+    Seconds,
+    Unanswered,
+)
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.llm.executor import Reply, Usage
-from lemonade_es.report.live import PlainView
+from lemonade_es.report.live import LiveView, PlainView
+from lemonade_es.task import Task
+from lemonade_es.trainer.recipe import search_recipe
 
 ENDED = IterationEnded(1, "ok", {"V_Acc": 0.9}, 1.0, True, Seconds(2.0))
 
@@ -35,3 +45,42 @@ def test_calls_that_cost_nothing_that_is_known_are_told_without_a_price(cost):
 
 def test_a_call_without_an_answer_is_told():
     assert "iteration 2: no answer: the server is gone" in shown(Unanswered(2, 1, "one", "the server is gone"))
+
+
+@pytest.fixture(params=[PlainView, LiveView])
+def headline(request):
+    """What a view says of a run before anything is measured."""
+
+    def of(task):
+        out = io.StringIO()
+        view = request.param(Console(file=out, width=200))
+        data = DataSummary(task, 7, 8, 9, "f", ())
+        begun = RunStarted(
+            spec=RunSpec(),
+            settings={},
+            recipe=search_recipe(task.kind),
+            rulebook="",
+            rulebook_file="lemonade.yaml",
+            rulebook_digest="0" * 64,
+            data=data,
+            executor="builtin",
+            isolation="none",
+            device="cpu",
+            energy="none",
+            versions={},
+        )
+        view.begin("run-1", begun, RunSpec())
+        if isinstance(view, LiveView):
+            Console(file=out, width=200).print(view._draw())
+        return out.getvalue()
+
+    return of
+
+
+def test_a_regression_says_from_the_beginning_that_accuracy_is_r2(headline):
+    told = headline(Task("table", "houses", (6,), 1, objective="regression"))
+    assert "inputs of 6, a number; accuracy is R2, clipped at 0)" in told
+
+
+def test_a_classification_says_nothing_of_r2(headline):
+    assert "R2" not in headline(Task("table", "churn", (6,), 3))
