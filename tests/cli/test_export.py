@@ -183,7 +183,7 @@ def test_the_example_for_texts_cuts_and_numbers_words_as_the_training_did(lemona
     done = lemonade("export", "latest", "--out-dir", tmp_path / "out", "--json")
     assert done.code == 0, done.err
     assert "vocabulary.txt" in done.json["files"]
-    rows = list(csv.reader(file.open(newline="")))[1:]
+    rows = list(csv.reader(file.read_text().splitlines()))[1:]
     dataset = load(str(file))
     answers = classes(infer(tmp_path / "out", *(text for text, _ in rows)))
     assert set(answers) <= {"good", "bad"}

@@ -37,7 +37,7 @@ class Net(nn.Module):
     def forward(self, x):
         return self.layers(x)
 """
-BRANCHES = COUNTS.replace("return self.layers(x)", "return self.layers(x) if x.mean() > 0.4 else -self.layers(x)")
+BRANCHES = COUNTS.replace("return self.layers(x)", "return self.layers(x) if x.max() > 1.9 else -self.layers(x)")
 BUILT_IN = COUNTS.replace("return self.layers(x)", "return self.layers(x.view(int(x.shape[0]), 3, 8, 8)) * 1.0")
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_agrees_comes_with_its_figures(workshop, toy, form):
 
 @pytest.mark.isolation
 def test_a_network_whose_path_depends_on_its_input_is_not_delivered(workshop, toy):
-    """Tracing follows one path; half of these validation images take the other."""
+    """Tracing follows one path; random pixels take another one than these images, which are never as bright."""
     found = delivered(workshop, toy, BRANCHES, trained(workshop, BRANCHES), "torchscript")
     assert isinstance(found, Failure)
     assert found.code == "NOT_EQUAL"

@@ -18,7 +18,7 @@ NAMES = ('"; int main(void) { return 1; } //', "*/ \\", "Äpfel\n??/", "\x00day"
 
 
 def exported(int8_weights=None):
-    figures = Figures(0.1, 0.5, Latency(1, 1, 1, 1, 1, 1, 0.1, True, 1, 1, None))
+    figures = Figures(0.1, 0.5, Latency(p10=1, p50=1, p90=1, p99=1, best=1, windows=20, passes=1))
     return Exported(
         Wanted("onnx", int8_weights is not None), b"", None, None, 4, figures, figures, None, int8_weights, 1e-3
     )
