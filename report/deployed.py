@@ -43,7 +43,8 @@ def deployment_page(deployment: Deployment) -> RenderableType:
         Text(f"over {check['validation_inputs']} validation inputs; accuracy: {check['accuracy_means']}", "dim"),
     ]
     if about["quantized"]:
-        lines.append(Text(f"int8 costs {100 * check['accuracy_loss']:.2f} points of accuracy"))
+        lost = 100 * check["accuracy_loss"]
+        lines.append(Text(f"by int8 accuracy {'rises' if lost < 0 else 'falls'} by {abs(lost):.2f} points"))
     if about["input"]["batch"] is not None:
         lines.append(Text(f"it takes batches of {about['input']['batch']}, no others"))
     if check["note"] is not None:

@@ -89,7 +89,7 @@ def int8_weights(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _ranges(model: Any, batches: Iterable[NDArray[Any]]) -> Mapping[str, tuple[Any, Any]]:
-    """The smallest and the largest value of each float tensor that the network computes on the way."""
+    """The smallest and the largest value of the input and of each float tensor that is computed on the way."""
     import onnx  # noqa: PLC0415  (an extra)
 
     watched = onnx.ModelProto()
@@ -107,7 +107,8 @@ def _ranges(model: Any, batches: Iterable[NDArray[Any]]) -> Mapping[str, tuple[A
     names = [entry.name for entry in running.get_outputs()]
     found: dict[str, tuple[Any, Any]] = {}
     for batch in batches:
-        for name, values in zip(names, running.run(None, {INPUT: batch}), strict=True):
+        computed = zip(names, running.run(None, {INPUT: batch}), strict=True)
+        for name, values in ((INPUT, batch), *computed):
             if values.size:
                 low, high = found.get(name, (np.inf, -np.inf))
                 found[name] = (np.minimum(low, values.min()), np.maximum(high, values.max()))
