@@ -1,0 +1,203 @@
+"""The final training as a user runs it: folder, record, errors, and processes that are stopped."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from lemonade_es.engine.events import Finalized
+from lemonade_es.engine.folder import RunFolder
+
+pytestmark = pytest.mark.isolation
+
+FILES = {
+    "confusion.csv",
+    "curves.csv",
+    "curves.png",
+    "final.json",
+    "model-card.md",
+    "model.py",
+    "weights.safetensors",
+}
+
+
+@pytest.fixture
+def command(finished, lemonade):
+    """The command in a folder of its own, with a copy of a finished run."""
+    ours, _ = finished
+    shutil.copytree(ours.folder / "runs", lemonade.folder / "runs")
+    return lemonade
+
+
+def finals(folder):
+    journal = RunFolder(folder / "runs").journal(create=False)
+    entries = journal.read(journal.find("latest"))
+    journal.close()
+    return [entry.event for entry in entries if isinstance(entry.event, Finalized)]
+
+
+def test_a_network_is_trained_tested_once_and_left_with_its_card(command):
+    done = command("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
+    assert done.code == 0, done.err
+    told = done.json
+    assert told["trained_now"] is True
+    assert (told["recipe"]["epochs"], told["recipe"]["lr"], told["recipe"]["batch_size"]) == (2, 0.05, 256)
+    assert (told["trained_on"], told["held_out"]) == (1257 + 270, 0)
+    test = told["test"]
+    assert test["count"] == sum(map(sum, test["confusion"])) == 270
+    assert test["interval"]["low"] < test["accuracy"] < test["interval"]["high"]
+    assert told["metrics"]["V_Acc"] is None
+    assert told["metrics"]["L"] > 0
+    assert set(told["energy"]) == {"training", "test", "inference"}
+    folder = command.folder / told["folder"]
+    assert {path.name for path in folder.iterdir()} == FILES
+    card = (folder / "model-card.md").read_text()
+    for words in (told["fingerprint"], told["run"], "95 % interval", "Confusion matrix", "Apache-2.0", "curves.png"):
+        assert words in card
+    assert [row[0] for row in csv.reader((folder / "curves.csv").open())] == ["epoch", "1", "2"]
+    assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+    weights = (folder / "weights.safetensors").read_bytes()
+    shutil.rmtree(folder)
+    again = command("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
+    assert again.json == {**told, "trained_now": False}
+    assert (folder / "weights.safetensors").read_bytes() == weights
+    assert len(finals(command.folder)) == 1
+    assert not (folder.parent / "checkpoints").exists()
+
+    other = command("finalize", "latest", "--epochs", 1, "--hold-out", "validation")
+    assert other.code == 0, other.err
+    assert "270 held out" in other.out
+    assert "the test split was opened for the second time" in other.out
+    assert (folder.parent / "final-2" / "model.py").exists()
+    resumed = command("run", "--resume", "latest", "--json")
+    assert resumed.json["iterations"] == 3  # the search takes no notice of it
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nobody"], "there is no run 'nobody'"),
+        (["latest", "--iteration", "9"], "iteration 9 has no network (those with one: 1, 2, 3)"),
+        (["latest", "--epochs", "0"], "epochs is 0"),
+        (["latest", "--recipe", "lrr=1"], "a recipe has no field 'lrr' (did you mean lr?)"),
+        (["latest", "--recipe", "optimizer"], "'optimizer' is not NAME=VALUE"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(command, words, said):
+    done = command("finalize", *words)
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+
+
+def test_data_that_changed_are_refused_before_anything_is_trained(lemonade, tree):
+    assert lemonade("run", "--data", tree, "--iterations", 1, "--epochs", 1).code == 0
+    next((tree / "cat").iterdir()).unlink()
+    done = lemonade("finalize", "latest", "--epochs", 1)
+    assert done.code == 2
+    assert "the data set is not the one that the run was started with" in done.err
+
+
+def test_a_full_disk_is_one_line_and_nothing_half_written(command):
+    done = command("finalize", "latest", "--epochs", 1, file_bytes=20_000)
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert finals(command.folder) == []
+
+
+def test_an_interrupt_says_how_to_go_on(command):
+    process = command.start("finalize", "latest", "--epochs", 400, "--checkpoint-seconds", 0)
+    until_saved(command.folder, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "is kept; go on with: lemonade-es finalize latest --epochs 400 --checkpoint-seconds 0.0" in err
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_with_the_same_weights(command):
+    """Killed in the middle, more than once, wherever it was."""
+    words = ("finalize", "latest", "--epochs", 12, "--recipe", "batch_size=64", "--checkpoint-seconds", 0, "--json")
+    unbroken = lemonade_copy(command)
+    whole = unbroken(*words)
+    assert whole.code == 0, whole.err
+    for _ in range(2):
+        process = command.start(*words)
+        until_saved(command.folder, process)
+        process.kill()
+        process.communicate()
+    assert finals(command.folder) == []
+    done = command(*words)
+    assert done.code == 0, done.err
+    assert len(done.json["taken_up"]) == 2
+    assert sha(command.folder / done.json["folder"]) == sha(unbroken.folder / whole.json["folder"])
+    assert [epoch["loss"] for epoch in done.json["epochs"]] == [epoch["loss"] for epoch in whole.json["epochs"]]
+    assert done.json["test"] == whole.json["test"]
+
+
+@pytest.mark.slow
+def test_a_regression_has_errors_in_its_unit(lemonade):
+    assert lemonade("run", "--data", "diabetes", "--iterations", 1, "--epochs", 2).code == 0
+    done = lemonade("finalize", "latest", "--epochs", 30, "--json")
+    assert done.code == 0, done.err
+    residuals = done.json["test"]["residuals"]
+    assert residuals["mae"] <= residuals["rmse"] < 1.2 * residuals["spread"]
+    assert residuals["r2_interval"]["low"] < residuals["r2"] < residuals["r2_interval"]["high"]
+    folder = lemonade.folder / done.json["folder"]
+    assert {path.name for path in folder.iterdir()} == FILES - {"confusion.csv"}
+    assert "mean absolute error" in (folder / "model-card.md").read_text()
+
+
+@pytest.mark.slow
+def test_texts_and_tables_are_finalized_too(lemonade):
+    rows = [f'"a {"fine" if i % 2 else "dull"} film number {i % 7}",{"good" if i % 2 else "bad"}' for i in range(80)]
+    (lemonade.folder / "films.csv").write_text("\n".join(["review,sentiment", *rows]))
+    rows = [f"{i % 5},{(i * 7) % 11},{'yes' if i % 2 else 'no'},{'b' if i % 2 else 'a'}" for i in range(120)]
+    (lemonade.folder / "table.csv").write_text("\n".join(["x,y,z,kind", *rows]))
+    for words in (["films.csv"], ["table.csv", "--target-column", "kind"]):
+        run = lemonade(
+            "run", "--data", *words, "--rulebook", "text" if len(words) == 1 else "lemonade", "--iterations", 1
+        )
+        assert run.code == 0, run.err
+        done = lemonade("finalize", "latest", "--epochs", 20, "--json")
+        assert done.code == 0, done.err
+        assert done.json["test"]["accuracy"] > 0.9
+
+
+def until_saved(folder: Path, process, seconds=120):
+    """Waits until the training has kept a checkpoint since it was started."""
+    before = saved_at(folder)
+    end = time.monotonic() + seconds
+    while saved_at(folder) == before and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    assert saved_at(folder) != before or process.poll() == 0
+
+
+def saved_at(folder: Path):
+    return {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/checkpoints/*/progress.json")}
+
+
+def lemonade_copy(command):
+    """The same run in another folder."""
+    folder = command.folder / "copy"
+    shutil.copytree(command.folder / "runs", folder / "runs")
+    return type(command)(folder)
+
+
+def sha(folder: Path):
+    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_record_is_what_the_command_prints(command):
+    told = command("finalize", "latest", "--epochs", 1, "--json").json
+    record = json.loads((command.folder / told["folder"] / "final.json").read_text())
+    assert record == {key: told[key] for key in record}
+    assert set(told) - set(record) == {"trained_now", "failure", "folder"}
