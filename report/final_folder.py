@@ -17,6 +17,8 @@ from lemonade_es.report.model_card import model_card
 
 RECORD = "final.json"
 
+_MEASURED = ("metrics", "absent", "energy", "latency", "epochs", "training_seconds", "precision")
+
 
 def leave_final(result: FinalResult, folder: RunFolder) -> Path | None:
     """Puts a finished network where a person finds it; all of it follows from the journal and its artifacts.
@@ -74,7 +76,10 @@ def _record(final: Finalized, origin: Origin) -> dict[str, Any]:
         "fingerprint": origin.begun.data.fingerprint,
         **data,
         "meter": meter,
-        **{key: measurement[key] for key in ("metrics", "absent", "energy", "latency", "epochs", "training_seconds")},
+        **{
+            key: measurement[key]
+            for key in ("metrics", "absent", "energy", "latency", "epochs", "training_seconds", "precision")
+        },
     }
 
 

@@ -172,6 +172,7 @@ def _training(final: Finalized) -> Iterator[str]:
     rows = [
         ("recipe", fields),
         ("inputs", _inputs(final)),
+        ("trained in", measurement.precision),
         ("seed", str(final.seed)),
         ("time", duration(measurement.training_seconds)),
         ("training accuracy at the end", value("T_Acc", measurement.metrics.get("T_Acc"))),

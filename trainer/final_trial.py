@@ -60,6 +60,7 @@ class Progress:
         energy: of the work that is kept; ``None`` before any.
         seconds: likewise, wall-clock.
         taken_up: after which epochs a new process took it up.
+        precision: that it is trained in; what a trial found once holds to the end.
     """
 
     device: str
@@ -68,6 +69,7 @@ class Progress:
     energy: Energy | None = None
     seconds: float = 0.0
     taken_up: tuple[int, ...] = ()
+    precision: str = "fp32"
 
 
 class Checkpoints(Protocol):
@@ -171,7 +173,7 @@ class FinalTrial(Trial):
                 while not due:
                     until = self._next_stop()
                     last = time.perf_counter()
-                    self._ask.call("train", seed=seed, until=until, on_progress=progress)
+                    self._ask.call("train", seed=seed, precision=self.precision, until=until, on_progress=progress)
                     if len(self._curve) != until:
                         raise broken(f"{len(self._curve)} epochs of {until}")
                     if until % self._stride == 0 or until == self.epochs:
@@ -209,6 +211,7 @@ class FinalTrial(Trial):
         self._spent = told.energy
         self._before = self._training_seconds = told.seconds
         self._taken_up = (*told.taken_up, len(told.epochs))
+        self.precision = told.precision
         self._account()
         self._ask.call("resume", tensors=standing)
 
@@ -239,6 +242,7 @@ class FinalTrial(Trial):
             self._spent,
             self._training_seconds,
             self._taken_up,
+            self.precision,
         )
         self.course.checkpoints.save(told, standing)
         self._saved = time.monotonic()

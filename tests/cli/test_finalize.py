@@ -7,6 +7,8 @@ import hashlib
 import json
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -28,12 +30,28 @@ FILES = {
 }
 
 
-@pytest.fixture
-def command(finished, lemonade):
+WORDS = ("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
+
+
+def copied(finished, folder):
     """The command in a folder of its own, with a copy of a finished run."""
     ours, _ = finished
-    shutil.copytree(ours.folder / "runs", lemonade.folder / "runs")
-    return lemonade
+    shutil.copytree(ours.folder / "runs", folder / "runs")
+    return type(ours)(folder)
+
+
+@pytest.fixture
+def command(finished, tmp_path):
+    return copied(finished, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def trained(finished, tmp_path_factory):
+    """A run whose network was trained in the end: the command in its folder, and what it printed."""
+    command = copied(finished, tmp_path_factory.mktemp("trained") / "copy")
+    done = command(*WORDS)
+    assert done.code == 0, done.err
+    return command, done.json
 
 
 def finals(folder):
@@ -43,10 +61,8 @@ def finals(folder):
     return [entry.event for entry in entries if isinstance(entry.event, Finalized)]
 
 
-def test_a_network_is_trained_tested_once_and_left_with_its_card(command):
-    done = command("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
-    assert done.code == 0, done.err
-    told = done.json
+def test_a_network_is_trained_on_both_splits_and_tested(trained):
+    command, told = trained
     assert told["trained_now"] is True
     assert (told["recipe"]["epochs"], told["recipe"]["lr"], told["recipe"]["batch_size"]) == (2, 0.05, 256)
     assert (told["trained_on"], told["held_out"]) == (1257 + 270, 0)
@@ -56,29 +72,62 @@ def test_a_network_is_trained_tested_once_and_left_with_its_card(command):
     assert told["metrics"]["V_Acc"] is None
     assert told["metrics"]["L"] > 0
     assert set(told["energy"]) == {"training", "test", "inference"}
+    assert not (command.folder / told["folder"] / ".." / "checkpoints").exists()
+
+
+def test_the_folder_has_all_that_is_needed_to_use_and_to_judge_it(trained):
+    command, told = trained
     folder = command.folder / told["folder"]
     assert {path.name for path in folder.iterdir()} == FILES
     card = (folder / "model-card.md").read_text()
     for words in (told["fingerprint"], told["run"], "95 % interval", "Confusion matrix", "Apache-2.0", "curves.png"):
         assert words in card
-    assert [row[0] for row in csv.reader((folder / "curves.csv").open())] == ["epoch", "1", "2"]
+    with (folder / "curves.csv").open() as file:
+        assert [row[0] for row in csv.reader(file)] == ["epoch", "1", "2"]
     assert (folder / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    record = json.loads((folder / "final.json").read_text())
+    assert record == {key: told[key] for key in record}
+    assert set(told) - set(record) == {"trained_now", "failure", "folder"}
 
+
+def test_the_card_says_how_to_load_it(trained):
+    command, told = trained
+    card = (command.folder / told["folder"] / "model-card.md").read_text()
+    snippet = card.split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", snippet + "\nimport torch\nprint(tuple(model(torch.zeros(3, 1, 8, 8)).shape))"],
+        cwd=command.folder / told["folder"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "(3, 10)\n", done.stderr
+
+
+def test_the_same_again_computes_nothing_and_leaves_the_folder_anew(trained):
+    command, told = trained
+    folder = command.folder / told["folder"]
     weights = (folder / "weights.safetensors").read_bytes()
+    before = len(finals(command.folder))
     shutil.rmtree(folder)
-    again = command("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
+    again = command(*WORDS)
     assert again.json == {**told, "trained_now": False}
     assert (folder / "weights.safetensors").read_bytes() == weights
-    assert len(finals(command.folder)) == 1
-    assert not (folder.parent / "checkpoints").exists()
+    assert len(finals(command.folder)) == before
 
+
+def test_another_training_has_a_folder_of_its_own_and_is_told_to_be_the_second(trained):
+    command, told = trained
     other = command("finalize", "latest", "--epochs", 1, "--hold-out", "validation")
     assert other.code == 0, other.err
     assert "270 held out" in other.out
-    assert "the test split was opened for the second time" in other.out
-    assert (folder.parent / "final-2" / "model.py").exists()
-    resumed = command("run", "--resume", "latest", "--json")
-    assert resumed.json["iterations"] == 3  # the search takes no notice of it
+    assert "the test split was opened for the second time" in " ".join(other.out.split())
+    assert (command.folder / told["folder"] / ".." / "final-2" / "model.py").exists()
+
+
+def test_a_search_takes_no_notice_of_a_final_training(trained):
+    command, _ = trained
+    assert command("run", "--resume", "latest", "--json").json["iterations"] == 3
 
 
 @pytest.mark.parametrize(
@@ -123,10 +172,10 @@ def test_an_interrupt_says_how_to_go_on(command):
 
 
 @pytest.mark.slow
-def test_a_killed_training_ends_with_the_same_weights(command):
+def test_a_killed_training_ends_with_the_same_weights(command, finished, tmp_path):
     """Killed in the middle, more than once, wherever it was."""
     words = ("finalize", "latest", "--epochs", 12, "--recipe", "batch_size=64", "--checkpoint-seconds", 0, "--json")
-    unbroken = lemonade_copy(command)
+    unbroken = copied(finished, tmp_path / "unbroken")
     whole = unbroken(*words)
     assert whole.code == 0, whole.err
     for _ in range(2):
@@ -185,19 +234,5 @@ def saved_at(folder: Path):
     return {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*/checkpoints/*/progress.json")}
 
 
-def lemonade_copy(command):
-    """The same run in another folder."""
-    folder = command.folder / "copy"
-    shutil.copytree(command.folder / "runs", folder / "runs")
-    return type(command)(folder)
-
-
 def sha(folder: Path):
     return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
-
-
-def test_the_record_is_what_the_command_prints(command):
-    told = command("finalize", "latest", "--epochs", 1, "--json").json
-    record = json.loads((command.folder / told["folder"] / "final.json").read_text())
-    assert record == {key: told[key] for key in record}
-    assert set(told) - set(record) == {"trained_now", "failure", "folder"}

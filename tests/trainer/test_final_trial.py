@@ -125,6 +125,18 @@ def test_a_checkpoint_after_the_last_epoch_is_not_trained_on(opened, final, good
 
 
 @pytest.mark.isolation
+def test_the_precision_is_that_of_the_recipe_and_of_the_checkpoint(opened, final, good):
+    whole, _ = finish(opened, final, good, Kept())
+    with Workshop(final.dataset, replace(RECIPE, precision="bf16"), device="cpu", limits=LIMITS) as workshop:
+        finished, _ = finish(workshop, final, good, kept := Kept())
+    assert finished.trained.measurement.precision == "bf16"
+    assert finished.trained.weights != whole.trained.weights
+    again, _ = finish(opened, final, good, Kept(first=kept.saved[2]))
+    assert again.trained.measurement.precision == "bf16"
+    assert again.trained.weights == finished.trained.weights
+
+
+@pytest.mark.isolation
 def test_nothing_held_out_is_told_as_missing(toy, good):
     joined = merged(toy, hold_out=False)
     with Workshop(joined.dataset, Recipe(epochs=1, batch_size=32), device="cpu", limits=LIMITS) as workshop:
