@@ -125,6 +125,7 @@ def test_a_candidate_is_trained_in_a_container_whose_canaries_held(boxed: Worksh
     assert str(Path.home()) not in [value.split(":")[0] for value in volumes]
 
 
+@pytest.mark.slow
 def test_an_attack_in_a_container_is_an_outcome(boxed: Workshop, good: str) -> None:
     source = f'import torch\nos = __import__("os")\nopen(os.environ["HOME"] + "/x", "w")\n{good}'
     report = boxed.check(source)
