@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.engine.artifacts import Artifacts, write_file
 from lemonade_es.engine.checkpoints import FolderCheckpoints
-from lemonade_es.engine.journal import Journal
+from lemonade_es.engine.events import RunStarted
+from lemonade_es.engine.journal import DATABASE, Entry, Journal
 from lemonade_es.engine.state import SearchState
 from lemonade_es.errors import StoreError
 
@@ -74,6 +76,39 @@ class RunFolder:
                     "another process is at work on this run", where=f"run {run}", hint="wait for it, or stop it"
                 ) from None
             yield
+
+    @contextmanager
+    def opened(self, run: str, begun: RunStarted) -> Iterator[tuple[Journal, Entry]]:
+        """The journal with the first event of a new run in it, and this run held.
+
+        Raises:
+            StoreError: it cannot be written; then nothing of the run is left behind.
+        """
+        was_there, had_journal = self.path.exists(), (self.path / DATABASE).exists()
+        with ExitStack() as stack:
+            try:
+                journal = stack.enter_context(closing(self.journal(create=True)))
+                stack.enter_context(self.held(run))
+                first = journal.append(run, 0, begun)
+            except StoreError:
+                stack.close()
+                shutil.rmtree(self.path / run, ignore_errors=True)
+                if not had_journal and not self._is_used():
+                    for path in self.path.glob(f"{DATABASE}*"):
+                        path.unlink(missing_ok=True)
+                if not was_there:
+                    with suppress(OSError):  # another run may have begun there
+                        self.path.rmdir()
+                raise
+            yield journal, first
+
+    def _is_used(self) -> bool:
+        """Whether the journal holds a run: another process may have begun one."""
+        try:
+            with closing(self.journal(create=False)) as journal:
+                return bool(journal.runs())
+        except StoreError:
+            return False
 
     def leave_best(self, run: str, state: SearchState) -> tuple[Path | None, Path | None]:
         """Put the best network's source and weights where a person finds them, and say where.

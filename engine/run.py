@@ -89,12 +89,10 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             isolation_reason=workshop.isolation_reason,
             canaries=workshop.canaries,
         )
-        with closing(folder.journal(create=True)) as journal:
-            run = new_run_id()
-            with folder.held(run):
-                first = journal.append(run, 0, begun)
-                session = _Session(folder, journal, run, begun, begun.spec, rulebook, staff, workshop, watcher)
-                return session.search((first,), time.monotonic() - clock)
+        run = new_run_id()
+        with folder.opened(run, begun) as (journal, first):
+            session = _Session(folder, journal, run, begun, begun.spec, rulebook, staff, workshop, watcher)
+            return session.search((first,), time.monotonic() - clock)
 
 
 def resume_run(

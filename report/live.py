@@ -286,9 +286,12 @@ def view(console: Console, *, quiet: bool) -> SilentView | PlainView | LiveView:
     return LiveView(console) if console.is_terminal and not console.is_dumb_terminal else PlainView(console)
 
 
+_UNITS = {"text": " tokens", "table": " features"}
+
+
 def _headline(run: str, started: RunStarted) -> str:
     data = started.data
-    shape = "x".join(str(side) for side in data.task.input_shape)
+    shape = "x".join(str(side) for side in data.task.input_shape) + _UNITS.get(data.task.kind, "")
     meaning = f"; accuracy is {SHORT_R2}" if data.task.objective == "regression" else ""
     return (
         f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of {shape}, "

@@ -269,6 +269,15 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_line_and_a_resume_loses_noth
     assert resumed.json["best"]["CM"] == finished[1]["best"]["CM"]
 
 
+@pytest.mark.slow
+def test_a_disk_that_is_full_from_the_beginning_leaves_nothing_behind(lemonade, tmp_path):
+    done = lemonade("run", "--iterations", 1, "--epochs", 1, "--limit", 100, file_bytes=20_000)
+    assert done.code == 2
+    assert done.out == ""
+    assert len(done.err.strip().splitlines()) == 1, done.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_decision_is_derived_and_denied(finished):
     command, result = finished
     sent = next(iter(result["instructions_per_iteration"][-1]))
