@@ -244,5 +244,8 @@ def test_a_table_and_a_number_to_predict_are_told_as_such() -> None:
 
 def test_texts_are_told_with_their_padding_and_largest_token():
     told = section(user_text(replace(CHANGE, task=Task("text", "reviews", (200,), 2, 1000))), "Task")
-    assert "int64 tokens of shape `(N, 200)`, of which 0 is padding, at the end of short texts, and 999 is the largest" in told
+    assert (
+        "int64 tokens of shape `(N, 200)`, of which 0 is padding, at the end of short texts, and 999 is the largest"
+        in told
+    )
     assert "logits of shape `(N, 2)`" in told

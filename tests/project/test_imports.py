@@ -13,6 +13,7 @@ HEAVY = ("anthropic", "experta", "google", "openai", "pyJoules", "pynvml", "skle
 
 # Modules of the isolated child, which the parent names but never imports.
 CHILD_SIDE = {
+    "lemonade_es.trainer.activity",
     "lemonade_es.trainer.augmentation",
     "lemonade_es.trainer.blame",
     "lemonade_es.trainer.candidate",
@@ -23,16 +24,22 @@ CHILD_SIDE = {
     "lemonade_es.trainer.export.quantisation",
     "lemonade_es.trainer.export.runtime",
     "lemonade_es.trainer.export.stand",
+    "lemonade_es.trainer.gradients",
     "lemonade_es.trainer.imports",
     "lemonade_es.trainer.isolation.bench",
     "lemonade_es.trainer.isolation.zygote",
     "lemonade_es.trainer.layout",
     "lemonade_es.trainer.loss",
     "lemonade_es.trainer.output",
+    "lemonade_es.trainer.precision",
     "lemonade_es.trainer.refusal",
+    "lemonade_es.trainer.standing",
+    "lemonade_es.trainer.stimulus",
     "lemonade_es.trainer.trace",
     "lemonade_es.trainer.training",
+    "lemonade_es.trainer.watch",
     "lemonade_es.trainer.work",
+    "lemonade_es.trainer.zero_cost",
 }
 
 # Imports each module where HEAVY cannot be found, and notes who asked for it and what else the import did.
