@@ -235,7 +235,9 @@ class _Ladder:
         model.zero_grad(set_to_none=True)
         inputs = self._batch(model, rows)
         untouched = inputs._version
-        mean = loss(model(inputs), example_labels(self.task, rows), self.task.objective)
+        output = model(inputs)
+        self._demand_logits(model, output, rows)
+        mean = loss(output, example_labels(self.task, rows), self.task.objective)
         if inputs._version != untouched and _IN_PLACE_NOTE not in self.notes:
             self.notes.append(_IN_PLACE_NOTE)
         if not mean.isfinite():

@@ -100,7 +100,7 @@ def test_a_good_candidate_still_trains_after_all_of_them(level: str, workshop_at
 def test_each_group_is_tried() -> None:
     required = {group for groups in GROUPS.values() for group in groups}
     assert {attack.group for attack in ATTACKS} == required
-    assert len(SAMPLE) == len(required) == 56
+    assert len(SAMPLE) == len(required)
     assert {_theme(attack) for attack in THEMES} == set(GROUPS)
     assert not any(attack.control == "own" for attack in THEMES)
     names = [(attack.group, attack.name) for attack in ATTACKS]

@@ -332,7 +332,7 @@ BAD = (
         "fixed-batch",
         network("self.fc = nn.Linear(3, 10)", "return self.fc(x.mean((2, 3))[:2])"),
         "WRONG_OUTPUT",
-        "(3, 10)",
+        "(4, 10)",
     ),
     Sample(
         "squeezed",
