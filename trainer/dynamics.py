@@ -15,7 +15,7 @@ _MOST_CHECKPOINTS = 10
 _MOST_ROWS, _LEAST_ROWS = 1024, 100
 _MOST_IN_BATCH, _LEAST_IN_BATCH = 256, 64
 _FEWEST_VALIDATION_ROWS = 10
-_SHARE = 0.01
+_SHARE = 0.005
 """Of the training's work, what the checkpoints may cost."""
 _PASSES = 3
 """What a training step costs in forward passes: its own, and a backward pass of about twice that."""
@@ -46,7 +46,7 @@ class Checkpoints:
 
 
 def checkpoints(epochs: int, training: int, validation: int) -> Checkpoints:
-    """Two to ten epochs, evenly spread, and 100 to 1,024 validation inputs: as many as cost 1 % of the training.
+    """Two to ten epochs, evenly spread, and 100 to 1,024 validation inputs: as many as cost 0.5 % of the training.
 
     They are drawn alike for every candidate, and are the same at each epoch: so a difference is not due to them. A
     small training is looked at less often rather than at fewer inputs; all are taken where there are fewer.

@@ -89,9 +89,9 @@ def test_checkpoints_are_spread_over_the_epochs_up_to_the_last(epochs, count):
 
 @pytest.mark.parametrize(
     ("epochs", "training", "validation", "rows"),
-    [(50, 40_000, 10_000, 1024), (50, 40_000, 300, 300), (50, 1400, 400, 210), (3, 1400, 400, 100), (3, 1400, 60, 60)],
+    [(50, 40_000, 10_000, 1024), (50, 40_000, 300, 300), (50, 1400, 400, 105), (3, 1400, 400, 100), (3, 1400, 60, 60)],
 )
-def test_as_many_inputs_are_looked_at_as_a_hundredth_of_the_training_costs(epochs, training, validation, rows):
+def test_as_many_inputs_are_looked_at_as_half_a_percent_of_the_training_costs(epochs, training, validation, rows):
     looks = checkpoints(epochs, training, validation)
     assert len(looks.rows) == rows
     assert looks.rows == tuple(sorted(set(looks.rows)))
