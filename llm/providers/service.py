@@ -268,7 +268,7 @@ def parsed(body: str) -> Any:
 def counted(counts: object, name: str) -> int | None:
     """A number of tokens in a server's ``counts``; ``None`` if there is none, or none that can be."""
     value = counts.get(name) if isinstance(counts, Mapping) else None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST_TOKENS:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
         return None
     return int(value) if value == int(value) else None
 
