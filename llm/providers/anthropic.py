@@ -226,12 +226,11 @@ class AnthropicClient:
         return self._service.failed(_STATUS.get(error["type"], 500), str(error["message"]))
 
 
-def _blocks(content: object) -> list[Mapping[str, Any]]:
+def _blocks(content: Any) -> list[Mapping[str, Any]]:
     """The blocks of an answer; some servers send its words alone, or null for none."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    blocks = content if isinstance(content, list | tuple) else ()
-    return [block for block in blocks if isinstance(block, Mapping)]
+    return [block for block in content or () if isinstance(block, Mapping)]
 
 
 def _words(block: Mapping[str, Any]) -> str:
