@@ -69,14 +69,14 @@ def test_requests_match_their_schema(request_: EditRequest) -> None:
 
 def test_a_request_with_problems_reports_each_with_its_pointer() -> None:
     data = full_request().to_json()
-    data["task"]["classes"] = 0
+    data["task"]["classes"] = 1
     data["instructions"][0]["weight"] = 0
     data["extra"] = 1
 
     with pytest.raises(ExecutorError) as error:
         schema.check_request(data)
 
-    assert "/task/classes breaks minimum 1" in str(error.value)
+    assert "/task/classes breaks minimum 2" in str(error.value)
     assert "/instructions/0/weight breaks exclusiveMinimum 0" in str(error.value)
     assert '/ has unknown "extra"' in str(error.value)
 
