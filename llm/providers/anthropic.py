@@ -230,7 +230,8 @@ def _blocks(content: Any) -> list[Mapping[str, Any]]:
     """The blocks of an answer; some servers send its words alone, or null for none."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [block for block in content or () if isinstance(block, Mapping)]
+    blocks = content if isinstance(content, list | tuple) else ()
+    return [block for block in blocks if isinstance(block, Mapping)]
 
 
 def _words(block: Mapping[str, Any]) -> str:
