@@ -9,6 +9,8 @@ QUICK ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# a process a core; the tests of a file share one, and what they set up
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -22,10 +24,10 @@ run: $(VENV)/.run  ## search for a network on digits; options in RUN_ARGS="--dat
 	@$(BIN)/lemonade-es run $(RUN_ARGS)
 
 test: $(VENV)/.dev  ## the tests but the slow ones; a choice of them in TEST_ARGS="tests/rules -k overfit"
-	@$(BIN)/python -m pytest -m 'not slow' $(TEST_ARGS)
+	@$(PYTEST) -m 'not slow' $(TEST_ARGS)
 
 slow: $(VENV)/.dev  ## the slow tests: whole searches, processes killed on purpose, 10,000 cases, attacks
-	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
+	@$(PYTEST) -m slow $(TEST_ARGS)
 
 lint: $(VENV)/.dev  ## style, formatting, and who may import whom
 	@$(BIN)/ruff check .

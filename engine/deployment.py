@@ -16,12 +16,10 @@ from lemonade_es.engine.events import Accepted, IterationEnded, Measured, RunSta
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.record import current_spec
-from lemonade_es.engine.spec import RunSpec
-from lemonade_es.errors import ConfigError, DataError
+from lemonade_es.engine.run import same_data
+from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
-from lemonade_es.trainer.data.reading import Reading
-from lemonade_es.trainer.data.spec import load as load_data
 from lemonade_es.trainer.export.delivery import Delivery, Exported, Wanted
 from lemonade_es.trainer.export.description import (
     LABELS_FILE,
@@ -133,7 +131,7 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
     spec = current_spec(entries)
     spec = spec if wishes.data_root is None else replace(spec, data_root=wishes.data_root)
     begun = started(entries)
-    dataset = _same_data(spec, begun, progress)
+    dataset = same_data(spec, begun, progress)
     foreign = {spec.llm, spec.fallback or "builtin"} != {"builtin"}
     exported = _exported(dataset, begun, chosen, wishes, foreign=foreign)
     if isinstance(exported, Failure):
@@ -228,27 +226,6 @@ def _files_of_before(place: Path) -> set[str]:
         if about[_MARK] == _VERSION and found <= {*about["files"], ABOUT_FILE, "__pycache__"}:
             return {str(name) for name in about["files"]} & found
     raise ConfigError("there are other files in it", where=str(place), hint="choose an empty folder with --out-dir")
-
-
-def _same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None) -> Dataset:
-    """The data set that the run was started with."""
-    dataset = load_data(
-        spec.data,
-        limit=spec.limit,
-        resize=spec.resize,
-        seed=spec.seed,
-        root=Path(spec.data_root),
-        download=spec.download,
-        reading=Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length),
-        progress=progress,
-    )
-    if dataset.fingerprint != begun.data.fingerprint:
-        raise DataError(
-            "the data set is not the one that the run was started with",
-            where=spec.data,
-            hint="restore it: what is exported is checked on its validation inputs",
-        )
-    return dataset
 
 
 def _exported(

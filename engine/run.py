@@ -213,7 +213,7 @@ class _Session:
         return RulebookWatch(self.spec.rulebook, in_force.digest)
 
 
-def same_data(spec: RunSpec, begun: RunStarted, progress: Progress) -> Dataset:
+def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None) -> Dataset:
     """The data set that a run was started with.
 
     Args:
@@ -239,7 +239,7 @@ def reading(spec: RunSpec) -> Reading:
     return Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length)
 
 
-def _dataset(spec: RunSpec, progress: Progress) -> Dataset:
+def _dataset(spec: RunSpec, progress: Progress | None) -> Dataset:
     return load_data(
         spec.data,
         limit=spec.limit,
