@@ -65,7 +65,11 @@ def curves_png(final: Finalized, task: Task) -> bytes:
         accuracy.errorbar(
             [len(epochs)],
             [test.accuracy],
-            yerr=[[test.accuracy - test.interval.low], [test.interval.high - test.accuracy]],
+            # a bootstrap's interval need not hold the figure itself
+            yerr=[
+                [max(0.0, test.accuracy - test.interval.low)],
+                [max(0.0, test.interval.high - test.accuracy)],
+            ],
             color=_TEST,
             marker="D",
             capsize=4,

@@ -145,7 +145,8 @@ def wilson(hits: int, count: int) -> Interval:
     share, square = hits / count, _Z**2 / count
     middle = (share + square / 2) / (1 + square)
     half = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+    # at 0 and at 1 rounding would leave the share itself outside
+    return Interval(max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
 def mean_loss(outputs: NDArray[np.float32], labels: NDArray[np.int64] | NDArray[np.float32]) -> float | None:

@@ -207,7 +207,7 @@ def test_a_regression_has_errors_in_its_unit(lemonade):
 
 @pytest.mark.slow
 def test_texts_and_tables_are_finalized_too(lemonade):
-    rows = [f'"a {"fine" if i % 2 else "dull"} film number {i % 7}",{"good" if i % 2 else "bad"}' for i in range(80)]
+    rows = [f'"a {"fine" if i % 2 else "dull"} film, seen {i} times",{"good" if i % 2 else "bad"}' for i in range(160)]
     (lemonade.folder / "films.csv").write_text("\n".join(["review,sentiment", *rows]))
     rows = [f"{i % 5},{(i * 7) % 11},{'yes' if i % 2 else 'no'},{'b' if i % 2 else 'a'}" for i in range(120)]
     (lemonade.folder / "table.csv").write_text("\n".join(["x,y,z,kind", *rows]))
@@ -216,7 +216,7 @@ def test_texts_and_tables_are_finalized_too(lemonade):
             "run", "--data", *words, "--rulebook", "text" if len(words) == 1 else "lemonade", "--iterations", 1
         )
         assert run.code == 0, run.err
-        done = lemonade("finalize", "latest", "--epochs", 20, "--json")
+        done = lemonade("finalize", "latest", "--epochs", 20, "--recipe", "batch_size=8", "--json")
         assert done.code == 0, done.err
         assert done.json["test"]["accuracy"] > 0.9
 

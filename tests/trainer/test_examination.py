@@ -35,6 +35,12 @@ def test_the_interval_is_wilsons(hits, count, low, high):
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
+@pytest.mark.parametrize("count", [1, 3, 30, 32, 270, 10_000])
+def test_the_interval_holds_the_share_also_where_all_or_none_are_right(count):
+    assert wilson(count, count).high == 1.0
+    assert wilson(0, count).low == 0.0
+
+
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(1)
     hits = generator.binomial(200, 0.9, 2000)
