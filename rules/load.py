@@ -164,13 +164,20 @@ def _base_of(name: str, file: str) -> Source:
     """The source of a rulebook that the one in ``file`` extends: a shipped one, or a file beside it."""
     path = Path(name)
     if path.suffix in SUFFIXES or len(path.parts) > 1:
-        path = Path(file).parent / path
-        short = Path(os.path.normpath(path))  # another file, if a folder on the way is a link
-        path = find_rulebook(str(short if short.resolve() == path.resolve() else path))
+        path = find_rulebook(str(_tidied(Path(file).parent / path)))
         if not path.is_file() and not path.is_dir():  # a terminal or a pipe would be waited for
             raise RulebookError("this is no file", where=str(path))
         return _source(path)
     return _source(find_rulebook(name))
+
+
+def _tidied(path: Path) -> Path:
+    """A path without detours, if it still leads to the same file."""
+    short = Path(os.path.normpath(path))  # another file, if a folder on the way is a link
+    try:
+        return short if short.resolve() == path.resolve() else path
+    except (OSError, RuntimeError, ValueError):  # links in a circle, or a name that no file can have
+        return path
 
 
 def _mode(path: Path) -> int | None:

@@ -28,6 +28,7 @@ _READ_LIMIT = 10_000_000
 _LARGEST_SIDE = 65_536
 _MOST_JOBS = 4
 _ISOLATED = "trainer.isolation.zygote"
+_BETWEEN_KILLS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +190,18 @@ class _Pool:
     def dismiss(self) -> None:
         """Ends all that is under way."""
         self._dismissed.set()
-        if any(thread.is_alive() for thread in self._threads):
-            # a thread that waits for a candidate notices when its isolated process is gone
-            for process in set(psutil.Process().children()) - self._others:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    if any(_ISOLATED in word for word in process.cmdline()):
-                        process.kill()
         for thread in self._threads:
-            thread.join()
+            # a thread that waits for a candidate notices when its isolated process is gone; one that was about to
+            # send the candidate starts another process first, so that once is not enough
+            while thread.is_alive():
+                self._kill()
+                thread.join(_BETWEEN_KILLS)
+
+    def _kill(self) -> None:
+        for process in set(psutil.Process().children()) - self._others:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if any(_ISOLATED in word for word in process.cmdline()):
+                    process.kill()
 
     def _work(self, workshop: Workshop) -> None:
         try:

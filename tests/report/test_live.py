@@ -79,7 +79,7 @@ def headline(request):
 
 def test_a_regression_says_from_the_beginning_that_accuracy_is_r2(headline):
     told = headline(Task("table", "houses", (6,), 1, objective="regression"))
-    assert "inputs of 6, a number; accuracy is R2, clipped at 0)" in told
+    assert "inputs of 6 features, a number; accuracy is R2, clipped at 0)" in told
 
 
 def test_a_classification_says_nothing_of_r2(headline):

@@ -8,7 +8,6 @@ import re
 import signal
 from collections import Counter
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from lemonade_es.rules.expression import parse_expression
 from lemonade_es.rules.load import find_rulebook, parse_rulebook
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Source
+from lemonade_es.rules.template import new_rulebook
 from lemonade_es.vocabulary import TERMS
 
 CASES = 10_000
@@ -85,19 +85,20 @@ def _block(lines, row):
     return "".join(rest[:end])
 
 
-def templates():
-    folder = resources.files("lemonade_es.rules") / "templates"
-    for name in ("standalone", "extending"):
-        text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
-        yield text.replace("${name}", "mine").replace("${base}", "base").replace("${file}", FILE)
-
-
 PLAIN = Source(
     BASE,
     "rulebook: base\nversion: 1\ninstructions:\n  RK: {text: Fewer kernels}\n  RN: {text: Fewer neurons}\n"
     "rules:\n  - {id: training-energy, when: T_E > TT_E, weight: PT_E, instruct: [RK]}\n"
     "  - {id: overfitting, when: T_Acc - V_Acc > OT, conclude: overfitting}\n",
 )
+
+
+def templates():
+    base = parse_rulebook(PLAIN.text, BASE)
+    yield new_rulebook("mine", None, FILE)
+    yield new_rulebook("mine", "base", FILE, base)
+
+
 REAL = [*shipped_pieces(), *templates()]
 
 scraps = st.sampled_from(

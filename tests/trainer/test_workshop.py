@@ -43,12 +43,15 @@ class Net(nn.Module):
 
 def zygotes() -> list[psutil.Process]:
     """The zygotes of this process themselves, whatever stands between."""
-    python = Path(sys.executable).name
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "lemonade_es.trainer.isolation.zygote" in (command := child.cmdline()) and python in command[0]
-    ]
+    return [child for child in psutil.Process().children(recursive=True) if is_zygote(child)]
+
+
+def is_zygote(process: psutil.Process) -> bool:
+    try:
+        command = process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended, and nobody has asked for its exit code
+        return False
+    return "lemonade_es.trainer.isolation.zygote" in command and Path(sys.executable).name in command[0]
 
 
 def test_a_good_candidate_is_trained_scored_timed_and_metered(workshop: Workshop, good: str) -> None:

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def test_a_candidate_is_trained_in_a_container_whose_canaries_held(boxed: Worksh
     assert boxed.check(good).ok
     measurement = boxed.train(good, seed=1).measurement
     assert measurement.failure is None
-    assert measurement.absent == {}
+    assert set(measurement.absent) == {"loss_noise"}  # of two epochs
     inspect, run = calls(record)
     assert inspect == ["image", "inspect", "mine"]
     told = " ".join(run)
@@ -134,11 +135,17 @@ def test_an_attack_in_a_container_is_an_outcome(boxed: Workshop, good: str) -> N
     assert boxed.check(good).ok
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room: that of a socket has a hundred characters at most."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
 def test_closing_leaves_neither_container_nor_folder(
-    toy: Dataset, quick_recipe: Recipe, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Dataset, quick_recipe: Recipe, record: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+    folder = short_path
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     with Workshop(toy, quick_recipe, device="cpu", isolation="container") as opened:
         assert opened.isolation == "container"
