@@ -193,7 +193,7 @@ def all_is_imported(tmp_path_factory):
         parse_rulebook("version: x", "book.yaml")
     with pytest.raises(RulebookError):
         parse_rulebook("rulebook: a\nversion: 1\nextends: nothing\n", "book.yaml")
-    b"".decode("utf-8-sig")
+    b"a codec".decode("utf-8-sig")
     tmp_path_factory.getbasetemp()
 
 
