@@ -116,6 +116,7 @@ def test_the_same_again_computes_nothing_and_leaves_the_folder_anew(trained):
     assert len(finals(command.folder)) == before
 
 
+@pytest.mark.slow
 def test_another_training_has_a_folder_of_its_own_and_is_told_to_be_the_second(trained):
     command, told = trained
     other = command("finalize", "latest", "--epochs", 1, "--hold-out", "validation")

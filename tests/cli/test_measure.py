@@ -74,6 +74,7 @@ def test_an_untrained_network_has_every_figure_but_an_accuracy(lemonade, model):
     assert inference["provenance"] in ("estimated", "measured")
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_run_give_its_accuracy_again(finished):
     command, result = finished
     best = result["best"]

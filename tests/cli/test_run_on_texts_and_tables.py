@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.isolation
+pytestmark = [pytest.mark.isolation, pytest.mark.slow]
 
 IMDB = Path(__file__).parents[3] / "shared" / "data" / "imdb.csv.xz"
 R2 = "R2 (share of the target's variance that is explained), clipped at 0"

@@ -83,7 +83,7 @@ def rulebooks(draw):
 networks = st.fixed_dictionaries({name: st.one_of(st.none(), grid) for name in METRICS})
 
 
-@configure(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@configure(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rulebooks(), st.lists(networks, min_size=1, max_size=3))
 def test_experta_and_the_plain_evaluator_agree_on_every_rulebook(text, measured):
     rulebook = parse_rulebook(text, "b.yaml")

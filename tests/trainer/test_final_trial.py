@@ -180,6 +180,7 @@ def test_a_network_that_forges_its_checkpoint_fails_and_nothing_is_kept(final, g
     assert kept.saved == []
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_a_network_that_is_tested_hands_its_answers_over_and_gets_no_labels(toy, final, good):
     with Workshop(final.dataset, Recipe(epochs=2, batch_size=32), device="cpu", limits=LIMITS) as workshop:

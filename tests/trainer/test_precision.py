@@ -59,6 +59,7 @@ def test_bf16_must_be_clearly_faster_to_pay():
     assert not Pace(1.0, 6.0).bf16_pays
 
 
+@pytest.mark.slow
 def test_both_are_timed_and_random_numbers_left_alone():
     torch.manual_seed(0)
     expected = torch.rand(())
@@ -69,6 +70,7 @@ def test_both_are_timed_and_random_numbers_left_alone():
     assert found.bf16 > 0
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_a_workshop_settles_the_precision_once_and_the_measurement_tells_it(toy, quick_recipe, good):
     with Workshop(toy, replace(quick_recipe, precision="auto"), device="cpu") as workshop:

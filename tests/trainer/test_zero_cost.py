@@ -91,6 +91,7 @@ def test_dead_networks_and_infinite_scores_are_unknown_and_not_0():
     assert huge.absent["grad_norm"] == "it is not finite"
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_scores_are_metrics_and_training_does_not_notice_them(toy: Dataset, quick_recipe: Recipe, good: str) -> None:
     measured = []

@@ -14,6 +14,7 @@ ARCHIVE = Path(__file__).parents[4] / "shared" / "data" / "cifar10.tar.xz"
 PER_CLASS = 500
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.shared_data,
     pytest.mark.skipif(not ARCHIVE.exists(), reason=f"the real images are not there: {ARCHIVE}"),
 ]

@@ -14,6 +14,7 @@ from lemonade_es.trainer.data import load
 ARCHIVE = Path(__file__).parents[4] / "shared" / "data" / "imdb.csv.xz"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.shared_data,
     pytest.mark.skipif(not ARCHIVE.exists(), reason=f"the real reviews are not there: {ARCHIVE}"),
 ]

@@ -94,6 +94,7 @@ def calls(record: Path) -> list[list[str]]:
     return [json.loads(line) for line in record.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_candidate_is_trained_in_a_container_whose_canaries_held(boxed: Workshop, good: str, record: Path) -> None:
     assert boxed.isolation == "container"
     assert boxed.isolation_reason.startswith("a container of mine by docker, Landlock")
