@@ -140,11 +140,13 @@ from torch import nn
 done = []
 
 def at(site):
-    if site == {site!r} and not done:
-        done.append(site)
-        said = act()
-        if said:
-            raise RuntimeError(said)
+    if site != {site!r}:
+        return
+    if not done:
+        done.append(None)
+        done[0] = act()
+    if done[0]:  # each time: what is raised on the meta device is tried on the processor too
+        raise RuntimeError(done[0])
 
 class Net(nn.Module):
     def __init__(self):
@@ -242,6 +244,7 @@ class Attack:
             training accuracy is then the metric ``next``.
         lacks: what a machine may lack for the attack to work without isolation: its control may be skipped.
         slow: whether it takes more than about three seconds.
+        bare_seconds: that a process of its own is given.
     """
 
     group: str
@@ -255,6 +258,7 @@ class Attack:
     again: Literal["", "same", "honest"] = ""
     lacks: str = ""
     slow: bool = False
+    bare_seconds: float = 2 * PATIENCE
 
     @property
     def trains(self) -> bool:
@@ -349,7 +353,7 @@ def confront(attack: Attack, scene: Scene, workshop: Workshop) -> Outcome:
     )
 
 
-def bare(attack: Attack, scene: Scene, *, seconds: float = 2 * PATIENCE) -> Outcome:
+def bare(attack: Attack, scene: Scene) -> Outcome:
     """Lets the action run in a process that nothing confines but bounds for the machine's sake."""
     command = [sys.executable, "-I", "-c", attack.script(scene)]
     if attack.control == "contained":
@@ -373,8 +377,8 @@ def bare(attack: Attack, scene: Scene, *, seconds: float = 2 * PATIENCE) -> Outc
         theirs.close()
         if attack.control == "heir":
             os.close(inherited)
-        frames = _naively_read(ours, started + seconds) if piped else ()
-        said, status = _heard(process, started + seconds)
+        frames = _naively_read(ours, started + attack.bare_seconds) if piped else ()
+        said, status = _heard(process, started + attack.bare_seconds)
         took = time.monotonic() - started
         left = len([pid for pid in named(scene.marker) if pid != process.pid])
     return Outcome(

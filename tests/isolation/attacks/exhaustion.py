@@ -164,6 +164,7 @@ ATTACKS = (
         "spin",
         "in torch",
         """
+        import torch
         matrix = torch.ones(600, 600)
         while True:
             matrix @ matrix

@@ -111,11 +111,14 @@ ATTACKS = (
         "torch.compile",
         "inductor",
         """
+        import torch
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = @OUT@
         torch.compile(lambda value: value.sin() + 1)(torch.ones(4))
         """,
         _made,
+        control="bare",
         slow=True,
+        bare_seconds=60,
     ),
     Attack(
         "Timer strings",

@@ -163,6 +163,7 @@ ATTACKS = (
         """,
         lambda scene, outcome: bool(scene.written()) or outcome.processes > 1,
         site="init",
+        control="bare",
     ),
     Attack(
         "torch.hub",

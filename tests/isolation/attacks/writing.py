@@ -48,8 +48,14 @@ ATTACKS = (
         "profiler trace",
         """
         import numpy
+        import torch
+        import torch.profiler
+        def profiled():
+            with torch.profiler.profile() as profile:
+                torch.ones(2).sum()
+            profile.export_chrome_trace(@OUT@ + "/trace.json")
         for attempt in (
-            lambda: torch.profiler.profile().export_chrome_trace(@OUT@ + "/trace.json"),
+            profiled,
             lambda: numpy.save(@OUT@ + "/array.npy", numpy.zeros(3)),
             lambda: torch._C._log_api_usage_once("x") or torch.serialization.save({}, @OUT@ + "/model"),
         ):
@@ -57,6 +63,7 @@ ATTACKS = (
         """,
         writes,
         site="forward",
+        control="bare",  # the other one's child may write no files either
     ),
     Attack(
         "site-packages",
@@ -78,6 +85,7 @@ ATTACKS = (
             file.write(b"A" * 32)
         """,
         lambda scene, outcome: scene.overwritten(),
+        control="bare",
     ),
     Attack(
         "chmod/utime",
