@@ -152,11 +152,19 @@ def with_credentials(url):
 
 
 def environments(process):
-    """What the processes below one find in their environment."""
+    """What the processes below one find in their environment, each with its command.
+
+    Between its fork and its exec a process still shows the command and the environment of its parent; such a one is
+    left out.
+    """
     found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with suppress(psutil.Error):
-            found.append(json.dumps(child.environ()))
+    with suppress(psutil.Error):
+        parent = psutil.Process(process.pid)
+        for child in parent.children(recursive=True):
+            with suppress(psutil.Error):
+                command = child.cmdline()
+                if command != parent.cmdline():
+                    found.append(json.dumps([command, child.environ()]))
     return found
 
 
