@@ -20,6 +20,7 @@ from lemonade_es.rules.logic import TRUE_ABOVE
 Array = npt.NDArray[np.float64]
 
 TRUE, UNKNOWN, FALSE = 1.0, 0.5, 0.0
+_MISSING: Array = np.asarray(np.nan)
 
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Array, Array], Array]] = {
     ast.Add: np.add,
@@ -38,9 +39,11 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Array, Array], npt.NDArray[np.b
 
 
 def number(node: ast.expr, values: Mapping[str, Array]) -> Array:
-    """The values of a number expression."""
+    """The values of a number expression; those of the names in it are finite, or NaN."""
+    if isinstance(node, ast.Name | ast.Constant):  # most are: there is nothing to compute
+        return _number(node, values)
     with np.errstate(all="ignore"):  # what cannot be computed is unknown
-        return _finite(_number(node, values))
+        return _number(node, values)
 
 
 def condition(node: ast.expr, values: Mapping[str, Array]) -> Array:
@@ -84,14 +87,15 @@ def _number(node: ast.expr, values: Mapping[str, Array]) -> Array:
 
 
 def _column(name: str, values: Mapping[str, Array]) -> Array:
-    missing = np.asarray(np.nan)
-    return values.get(name, missing)
+    return values.get(name, _MISSING)
 
 
 def _finite(found: Array) -> Array:
-    return np.where(np.isfinite(found), found, np.nan)
+    finite = np.isfinite(found)
+    return found if finite.all() else np.where(finite, found, np.nan)
 
 
 def _comparison(op: ast.cmpop, left: Array, right: Array) -> Array:
+    found = _COMPARISONS[type(op)](left, right).astype(np.float64)
     unknown = np.isnan(left) | np.isnan(right)
-    return np.where(unknown, UNKNOWN, _COMPARISONS[type(op)](left, right).astype(np.float64))
+    return np.where(unknown, UNKNOWN, found) if unknown.any() else found

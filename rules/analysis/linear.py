@@ -70,12 +70,14 @@ class _Linear:
     constant: Fraction
     coefficients: Mapping[str, Fraction]
 
-    def plus(self, other: _Linear, factor: Fraction) -> _Linear:
+    def plus(self, other: _Linear, sign: int) -> _Linear:
         total = dict(self.coefficients)
         for name, value in other.coefficients.items():
-            total[name] = total.get(name, _ZERO) + factor * value
+            signed = value if sign == 1 else -value
+            total[name] = total[name] + signed if name in total else signed
         kept = {name: value for name, value in total.items() if value}
-        return _Linear(self.constant + factor * other.constant, kept)
+        constant = self.constant + other.constant if sign == 1 else self.constant - other.constant
+        return _Linear(constant, kept)
 
     def times(self, factor: Fraction) -> _Linear:
         kept = {name: factor * value for name, value in self.coefficients.items() if factor}
@@ -208,7 +210,7 @@ class Prover:
         return tuple(
             (*one.guard, *other.guard, *case)
             for one, other in itertools.product(first, second)
-            for case in _sides(op, one.value.plus(other.value, Fraction(-1)), holds)
+            for case in _sides(op, one.value.plus(other.value, -1), holds)
         )
 
     def _pieces(self, node: ast.expr) -> tuple[_Piece, ...] | None:
@@ -275,6 +277,7 @@ class Prover:
         return self._walls[name]
 
 
+@functools.lru_cache(maxsize=4096)
 def _exact(value: float) -> Fraction:
     """The number that was written: 0.1 is a tenth."""
     return Fraction(repr(float(value)))
@@ -305,6 +308,9 @@ def _scaled(items: Iterable[tuple[str, Fraction]], bound: Fraction, strict: bool
     ordered = sorted(items)
     if not ordered:
         return HalfSpace((), bound, strict)
+    if len(ordered) == 1:
+        ((name, value),) = ordered
+        return HalfSpace(((name, 1 if value > 0 else -1),), bound / abs(value), strict)
     scale = math.lcm(*(value.denominator for _, value in ordered))
     whole = [(name, value.numerator * (scale // value.denominator)) for name, value in ordered]
     divisor = math.gcd(*(value for _, value in whole))
@@ -343,7 +349,7 @@ def _combined(
 def _operated(first: _Linear, op: ast.operator, second: _Linear) -> _Linear | None:
     match op:
         case ast.Add() | ast.Sub():
-            return first.plus(second, Fraction(1 if isinstance(op, ast.Add) else -1))
+            return first.plus(second, 1 if isinstance(op, ast.Add) else -1)
         case ast.Mult() if not first.coefficients:
             return second.times(first.constant)
         case ast.Mult() if not second.coefficients:
@@ -358,7 +364,7 @@ def _largest(first: tuple[_Piece, ...] | None, second: tuple[_Piece, ...] | None
         return None
     found = []
     for one, other in itertools.product(first, second):
-        gap = one.value.plus(other.value, Fraction(-1))
+        gap = one.value.plus(other.value, -1)
         guard = (*one.guard, *other.guard)
         found.append(_Piece((*guard, _half(gap, -1, strict=False)), one.value))
         found.append(_Piece((*guard, _half(gap, 1, strict=True)), other.value))

@@ -34,13 +34,15 @@ class Outcomes:
 
 def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
     """Fire the rules and resolve the conflicts at each point, as the engine does at one."""
-    values: dict[str, Array] = {name: points.values[:, index] for index, name in enumerate(points.names)}
+    columns = np.asfortranarray(points.values)  # they are read one by one
+    values: dict[str, Array] = {name: columns[:, index] for index, name in enumerate(points.names)}
     stratum = strata(rulebook.rules)
     order = sorted(range(len(rulebook.rules)), key=lambda index: _firing(rulebook, stratum, index))
     number_of = {name: index for index, name in enumerate(rulebook.instructions)}
     shape = (len(points.values), len(number_of))
-    truth = np.zeros((shape[0], len(rulebook.rules)), order="F")  # columns are written and read one by one
-    weights, urgency = np.full(shape, np.nan, order="F"), np.full(shape, -np.inf, order="F")
+    truth = np.zeros((shape[0], len(rulebook.rules)), order="F")
+    combine, neutral = (np.add, 0.0) if rulebook.combine == "sum" else (np.maximum, -np.inf)
+    weights, urgency = np.full(shape, neutral, order="F"), np.full(shape, -np.inf, order="F")
     for rule in rulebook.rules:
         if rule.conclude is not None:
             values[rule.conclude] = np.zeros(shape[0])
@@ -55,11 +57,10 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
         weight = np.broadcast_to(number(rule.weight.tree, values), shape[:1])
         given = (held == TRUE) & ~np.isnan(weight)
         for name in rule.instruct:
-            column = number_of[name]
-            before = weights[:, column]
-            more = before + weight if rulebook.combine == "sum" else np.maximum(before, weight)
-            weights[:, column] = np.where(given, np.where(np.isnan(before), weight, more), before)
-            urgency[:, column] = np.where(given, np.maximum(urgency[:, column], rule.salience), urgency[:, column])
+            total, most_urgent = weights[:, number_of[name]], urgency[:, number_of[name]]
+            combine(total, weight, out=total, where=given)
+            np.maximum(most_urgent, rule.salience, out=most_urgent, where=given)
+    weights[np.isneginf(urgency)] = np.nan  # nobody asked for it
     ids = tuple(rule.id for rule in rulebook.rules)
     return Outcomes(ids, tuple(number_of), truth, weights, _resolved(rulebook, number_of, weights, urgency))
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lemonade_es.rules.analysis.vector import Outcomes
 from lemonade_es.rules.lint.finding import Finding
-from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, given, pack
+from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, given
 from lemonade_es.rules.lint.wording import example, located, located_all, share
 from lemonade_es.rules.rulebook import Rule
 
@@ -23,8 +24,8 @@ class _Rivals:
 
     one: str
     other: str
-    one_weight: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-    other_weight: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    one_weight: npt.NDArray[np.float64]
+    other_weight: npt.NDArray[np.float64]
 
     @property
     def both(self) -> Mask:
@@ -44,10 +45,10 @@ def overlaps(scene: Scene) -> Iterator[Finding]:
     for rivals in _rivals(scene):
         both = rivals.both
         pairs = _pairs(scene, rivals)
-        if not pairs:
+        if not len(pairs):
             continue
-        one, other = pairs[0]
-        where = both & scene.fired[:, _numbers(scene, [one, other])].all(axis=1)
+        one, other = (scene.rulebook.rules[number] for number in pairs[0])
+        where = both & scene.fired[:, pairs[0]].all(axis=1)
         witness = scene.witness(where, (one, other))
         more = f", as do {len(pairs) - 1:,} other pairs of rules" if len(pairs) > 2 else ""
         more = ", as does another pair of rules" if len(pairs) == 2 else more
@@ -55,22 +56,21 @@ def overlaps(scene: Scene) -> Iterator[Finding]:
             f"{rivals.one} and {rivals.other} conflict, and {located(one)} asks for the one while {located(other)} "
             f"asks for the other{more}, for example with {example(witness)}; {_winner(rivals)}"
         )
-        ids = tuple(dict.fromkeys(rule.id for pair in pairs for rule in pair))
+        ids = tuple(scene.rulebook.rules[number].id for number in dict.fromkeys(pairs.ravel().tolist()))
         place = scene.rulebook.instructions[rivals.one].place
         yield Finding("note", "PARTNER_OVERLAP", place, said, ids, witness)
 
 
-def _pairs(scene: Scene, rivals: _Rivals) -> list[tuple[Rule, Rule]]:
-    """The pairs of rules that ask for both, those that meet most often first."""
-    ours = [number for number in scene.givers[rivals.one] if scene.may_count(number)]
-    theirs = [number for number in scene.givers[rivals.other] if scene.may_count(number)]
-    both = pack(rivals.both[:, np.newaxis])[0]
-    found = []
-    for one in ours:
-        met = (scene.bits[one] & both & scene.bits[theirs]).any(axis=1)
-        found += [(one, theirs[row]) for row in np.flatnonzero(met).tolist() if theirs[row] != one]
-    found.sort(key=lambda pair: -min(scene.times[pair[0]], scene.times[pair[1]]))
-    return [(scene.rulebook.rules[one], scene.rulebook.rules[other]) for one, other in found]
+def _pairs(scene: Scene, rivals: _Rivals) -> npt.NDArray[np.intp]:
+    """The numbers of the pairs of rules that ask for both, ``[pairs, 2]``, those that meet most often first."""
+    ours = np.asarray([number for number in scene.givers[rivals.one] if scene.may_count(number)], dtype=np.intp)
+    theirs = np.asarray([number for number in scene.givers[rivals.other] if scene.may_count(number)], dtype=np.intp)
+    asked = (scene.fired.T[ours] & rivals.both).astype(np.float32)
+    rows, columns = np.nonzero(asked @ scene.fired.T[theirs].T.astype(np.float32))
+    pairs = np.stack([ours[rows], theirs[columns]], axis=1)
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    often = np.asarray(scene.times)[pairs].min(axis=1)
+    return np.asarray(pairs[np.argsort(-often, kind="stable")])
 
 
 def _winner(rivals: _Rivals) -> str:
@@ -94,8 +94,9 @@ def ties(scene: Scene) -> Iterator[Finding]:
 
 
 def _tie(scene: Scene, rivals: _Rivals, tied: Mask) -> Finding:
-    numbers = np.flatnonzero(tied)
-    few = [len(scene.at_work((rivals.one, rivals.other), point)) for point in numbers[:200]]
+    numbers = np.flatnonzero(tied)[:200]
+    givers = {number for name in (rivals.one, rivals.other) for number in scene.givers[name] if scene.may_count(number)}
+    few = scene.fired[numbers][:, sorted(givers)].sum(axis=1)
     point = int(numbers[int(np.argmin(few))])
     at_work = scene.at_work((rivals.one, rivals.other), point)
     ours = [rule for rule in at_work if rivals.one in rule.instruct]
@@ -125,7 +126,7 @@ def _numbers(scene: Scene, rules: list[Rule]) -> list[int]:
     return [number for number, rule in enumerate(scene.rulebook.rules) if rule.id in ids]
 
 
-def _urgency(scene: Scene, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _urgency(scene: Scene, name: str) -> npt.NDArray[np.float64]:
     """The highest salience behind an instruction at each point."""
     found = np.full(len(scene.points.values), -np.inf)
     for number in scene.givers[name]:
