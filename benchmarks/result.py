@@ -14,12 +14,13 @@ from typing import Any
 
 
 def revision() -> str:
-    """The commit that is measured, with a `+` if the tree differs from it."""
+    """The commit that is measured, with a `+` if the tree differs from it in more than results."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results", ":!docs")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 
 def machine() -> dict[str, Any]:
