@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import dynamics, improvement, inference, isolation, proxies, train_throughput
 from benchmarks.page import write_page
+from benchmarks.quality import measure as quality
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
@@ -18,6 +19,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "dynamics": dynamics.measure,
     "proxies": proxies.measure,
     "train_throughput": train_throughput.measure,
+    "quality": quality.quality,
+    "ablations": quality.ablations,
 }
 
 
@@ -27,6 +30,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a short form that keeps the benchmark alive")
     parser.add_argument("--photos", type=Path, help="an ImageFolder tree of CIFAR-10, for what needs photographs")
     parser.add_argument("--draws", type=Path, help="where proxies keeps its searches, to go on with after a break")
+    parser.add_argument("--report", action="store_true", help="only tell what searches that are done say")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="where results go")
     options = parser.parse_args()
     for name in [options.name] if options.name else list(BENCHMARKS):

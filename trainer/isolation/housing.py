@@ -105,7 +105,10 @@ def clean_environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        # Threads wait for each other some microseconds awake: asleep at once, two of them train a network a quarter
+        # slower, and awake for long, they would take the time of whoever else computes.
         "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "5000",
         # else glibc gives back the memory of each step's activations, and fetches it again page by page
         "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(4 << 30),

@@ -1,0 +1,148 @@
+"""What the traces say: curves with intervals, differences between contenders, evaluations to a level, hypervolume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.quality.trace import SearchTrace
+
+Values = npt.NDArray[np.float64]
+DRAWS = 4000
+
+
+def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+    """The mean, and a bootstrap of it over seeds: 2.5 and 97.5 %."""
+    found = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(0, len(found), (DRAWS, len(found)))
+    low, high = np.quantile(found[drawn].mean(axis=1), (0.025, 0.975))
+    return float(found.mean()), float(low), float(high)
+
+
+def at(
+    traces: Sequence[SearchTrace], evaluations: int, curve: Callable[[SearchTrace], list[float]]
+) -> dict[int, float]:
+    """A curve's value after so many evaluations, by seed; of searches that came as far."""
+    found = {item.seed: curve(item) for item in traces}
+    return {seed: values[evaluations - 1] for seed, values in found.items() if len(values) >= evaluations}
+
+
+def at_seconds(trace: SearchTrace, seconds: float) -> float:
+    """The highest validation accuracy of evaluations that had ended by then."""
+    reached = [item.V_Acc or 0.0 for item in trace.evaluations if item.seconds <= seconds]
+    return max(reached, default=0.0)
+
+
+def evaluations_to(trace: SearchTrace, level: float) -> float:
+    """How many evaluations it took to reach a validation accuracy; infinite if it never did."""
+    return next((float(number) for number, best in enumerate(trace.best(), 1) if best >= level - 1e-9), math.inf)
+
+
+def differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[float, float, float] | None:
+    """Ours less theirs, seed by seed: mean and interval."""
+    both = sorted(ours.keys() & theirs.keys())
+    return interval([ours[seed] - theirs[seed] for seed in both]) if len(both) >= 2 else None
+
+
+def hypervolumes(traces: Sequence[SearchTrace]) -> dict[tuple[str, int], float]:
+    """Of accuracy, size and speed, by contender and seed.
+
+    Sizes and speeds are logarithms; each objective is scaled to 0..1 over all networks of all contenders, and the
+    worst corner is the reference.
+    """
+    import moocore
+
+    def costs(item: SearchTrace) -> Values:
+        return np.asarray([(-accuracy, math.log(size), -math.log(speed)) for accuracy, size, speed in item.points()])
+
+    everything = np.concatenate([costs(item) for item in traces])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    return {
+        (item.contender, item.seed): float(moocore.hypervolume((costs(item) - low) / span, ref=[1.0, 1.0, 1.0]))
+        for item in traces
+    }
+
+
+def summary(traces: Sequence[SearchTrace], evaluations: int, ours: str = "lemonade") -> dict[str, Any]:
+    """All figures of one task."""
+    by_contender: dict[str, list[SearchTrace]] = {}
+    for item in traces:
+        by_contender.setdefault(item.contender, []).append(item)
+    budgets = sorted({max(1, evaluations // 6), max(1, evaluations // 3), max(1, 2 * evaluations // 3), evaluations})
+    levels = {name: float(np.mean([item.best()[-1] for item in found])) for name, found in by_contender.items()}
+    own = by_contender.get(ours, [])
+    clock = float(np.median([item.evaluations[-1].seconds for item in own])) if own else 0.0
+    volumes = hypervolumes(traces)
+    contenders: dict[str, Any] = {}
+    for name, found in by_contender.items():
+        figures: dict[str, Any] = {
+            "seeds": sorted(item.seed for item in found),
+            "failed": sum(item.V_Acc is None for one in found for item in one.evaluations),
+            "V_Acc": {n: interval([*at(found, n, SearchTrace.best).values()]) for n in budgets},
+            "test": {n: interval([*at(found, n, SearchTrace.tested).values()]) for n in budgets},
+            "V_Acc_after_seconds": {
+                round(clock * share): interval([at_seconds(item, clock * share) for item in found])
+                for share in (0.25, 0.5, 1.0)
+            },
+            "seconds": interval([item.evaluations[-1].seconds for item in found]),
+            "hypervolume": interval([volumes[name, item.seed] for item in found]),
+            "evaluations_to": {
+                other: _median([evaluations_to(item, level) for item in found]) for other, level in levels.items()
+            },
+        }
+        if name != ours and own:
+            figures["ours_less_theirs"] = {
+                curve: {n: differences(at(own, n, way), at(found, n, way)) for n in budgets}
+                for curve, way in (("V_Acc", SearchTrace.best), ("test", SearchTrace.tested))
+            }
+            figures["ours_less_theirs"]["hypervolume"] = differences(
+                {item.seed: volumes[ours, item.seed] for item in own},
+                {item.seed: volumes[name, item.seed] for item in found},
+            )
+        contenders[name] = figures
+    return {"evaluations": evaluations, "budgets": budgets, "levels": levels, "contenders": contenders}
+
+
+def _median(values: Sequence[float]) -> float | None:
+    """``None`` where half of the searches or more never got there."""
+    middle = float(np.median(values))
+    return middle if math.isfinite(middle) else None
+
+
+def table(task: str, found: Mapping[str, Any]) -> list[str]:
+    """The figures of one task for a person."""
+    budgets, contenders = found["budgets"], found["contenders"]
+    heads = "".join(f"{f'after {n}':>24}" for n in budgets)
+    lines = [f"{task}: highest V_Acc, mean over seeds [95 %]", f"{'':16}{'seeds':>6}{heads}"]
+    for name, figures in contenders.items():
+        cells = "".join(f"{_told(figures['V_Acc'][n]):>24}" for n in budgets)
+        lines.append(f"{name:16}{len(figures['seeds']):6}{cells}")
+    lines += ["", f"{'':16}{'test at the end':>24}{'hypervolume':>24}{'seconds':>9}{'failed':>8}"]
+    for name, figures in contenders.items():
+        test, volume = _told(figures["test"][budgets[-1]]), _told(figures["hypervolume"])
+        lines.append(f"{name:16}{test:>24}{volume:>24}{figures['seconds'][0]:9.0f}{figures['failed']:8}")
+    compared = {name: figures for name, figures in contenders.items() if "ours_less_theirs" in figures}
+    if compared:
+        lines += ["", f"{'lemonade less':16}{'':6}{heads}"]
+        for name, figures in compared.items():
+            cells = "".join(f"{_told(figures['ours_less_theirs']['V_Acc'][n], sign='+'):>24}" for n in budgets)
+            lines.append(f"  {name:20}{cells}")
+    lines += ["", "evaluations (median) to the mean final V_Acc of"]
+    names = list(contenders)
+    lines.append(f"{'':16}" + "".join(f"{name[:13]:>15}" for name in names))
+    for name, figures in contenders.items():
+        reached = [figures["evaluations_to"][other] for other in names]
+        lines.append(f"{name:16}" + "".join(f"{'never' if n is None else f'{n:g}':>15}" for n in reached))
+    return lines
+
+
+def _told(figure: tuple[float, float, float] | None, sign: str = "") -> str:
+    if figure is None:
+        return "-"
+    mean, low, high = figure
+    return f"{mean:{sign}.4f} [{low:{sign}.3f}, {high:{sign}.3f}]"

@@ -1,0 +1,91 @@
+"""The benchmarks `quality` (peers) and `ablations` (parts of our own search)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.quality.campaign import FIRST_SEED, Campaign, Search
+from benchmarks.quality.figures import summary, table
+from benchmarks.quality.ours import OURS
+from benchmarks.quality.tasks import QualityTask, tasks
+from benchmarks.result import Result
+
+EVALUATIONS = 30
+SEEDS = {"digits": 10, "photographs": 5}
+OPTIMISERS = ("random", "tpe", "nsga2", "evolution")
+PEERS = (*OPTIMISERS, *(f"{name}-warm" for name in OPTIMISERS))
+QUICK_PEERS = ("tpe-warm", "evolution")
+QUICK_OURS = ("lemonade", "random-advice")
+
+ABOUT = (
+    "Search quality at equal evaluations. Every contender proposes networks, and one trainer trains and scores them: "
+    "the same data, splits, recipe, budget and seeds, one thread each, two searches at a time. lemonade: the built-in "
+    "executor with the `lemonade` rulebook. random, tpe, nsga2: Optuna's samplers (NSGA-II for accuracy, size and "
+    "speed, with a population of 10). evolution: NePS's regularised evolution (population 10). They choose in a "
+    "space of the executor's own building blocks: stages, widths, depths, kernel sizes, skips, normalisation, "
+    "dropout, stochastic depth, dense layers, initialisers, activation, pooling; what is too large is narrowed for "
+    "them, so that no evaluation is lost. *-warm* begins with the network that lemonade begins with. Digits: 10 "
+    "epochs, at most 4 MMACs; photographs: 2,000 images of CIFAR-10's training set, 6 epochs, at most 4 MMACs. "
+    "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
+    "tested after its search is over."
+)
+ABOUT_ABLATIONS = (
+    "What the parts of our search are worth: the same tasks, trainer and seeds as in *quality*. "
+    + "; ".join(f"{name}: {variant.about}" for name, variant in OURS.items())
+    + "."
+)
+
+
+def quality(options: argparse.Namespace) -> Result:
+    """lemonade-es beside optimisers of others."""
+    contenders = ("lemonade", *(QUICK_PEERS if options.quick else PEERS))
+    return _compared("quality", ABOUT, contenders, options)
+
+
+def ablations(options: argparse.Namespace) -> Result:
+    """lemonade-es beside what is left of it without its parts."""
+    return _compared("ablations", ABOUT_ABLATIONS, QUICK_OURS if options.quick else tuple(OURS), options)
+
+
+def _compared(name: str, about: str, contenders: Sequence[str], options: argparse.Namespace) -> Result:
+    known = tasks(options.photos, quick=options.quick)
+    evaluations = 2 if options.quick else EVALUATIONS
+    campaign = Campaign(
+        _searches(known.values(), contenders, quick=options.quick),
+        evaluations,
+        _traces(options),
+        sorted(os.sched_getaffinity(0)),
+        options.photos,
+        options.quick,
+    )
+    if not options.report:
+        campaign.run()
+    lines, figures = [], {}
+    found = list(campaign.found())
+    for task in known:
+        traces = [trace for trace in found if trace.task == task]
+        if traces:
+            figures[task] = summary(traces, evaluations)
+            lines += [*table(task, figures[task]), ""]
+    revisions = sorted({trace.revision for trace in found})
+    lines.append(f"{len(found)} of {len(campaign.searches)} searches are done, at revision {', '.join(revisions)}")
+    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
+    return Result(name, about, f"python -m benchmarks {name}{photos}", "\n".join(lines), figures)
+
+
+def _searches(known: Sequence[QualityTask], contenders: Sequence[str], *, quick: bool) -> list[Search]:
+    """Seed by seed, so that what is done when time is up can be compared."""
+    return [
+        Search(task.name, contender, FIRST_SEED + number)
+        for task in known
+        for number in range(1 if quick else SEEDS[task.name])
+        for contender in contenders
+    ]
+
+
+def _traces(options: argparse.Namespace) -> Path:
+    folder: Path = options.results / ("quick" if options.quick else "") / "searches"
+    return folder

@@ -1,0 +1,52 @@
+"""`python -m benchmarks.quality.worker`: one search in a process of its own, pinned to one core."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from benchmarks.quality import ours, trace
+from benchmarks.quality.evaluator import Evaluator
+from benchmarks.quality.peers import PEERS
+from benchmarks.quality.tasks import QualityTask, tasks
+from benchmarks.result import revision
+
+WARM = "-warm"
+"""Ends the names of peers that begin with our first network."""
+
+
+def main() -> None:
+    """Run one search, and keep its trace."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task")
+    parser.add_argument("contender")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--evaluations", type=int, required=True)
+    parser.add_argument("--core", type=int, required=True)
+    parser.add_argument("--traces", type=Path, required=True)
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {options.core})
+    task = tasks(options.photos, quick=options.quick)[options.task]
+    if options.contender in ours.OURS:
+        with tempfile.TemporaryDirectory() as folder:
+            variant = ours.OURS[options.contender]
+            found = ours.search(task, variant, options.evaluations, options.seed, Path(folder))
+    else:
+        found = _peer(task, options.contender, options.evaluations, options.seed)
+    made = trace.SearchTrace(options.task, options.contender, options.seed, revision(), found)
+    trace.write(made, trace.path_of(options.traces, options.task, options.contender, options.seed))
+
+
+def _peer(task: QualityTask, name: str, evaluations: int, seed: int) -> tuple[trace.Evaluation, ...]:
+    with Evaluator(task, seed) as evaluator:
+        first = ours.first_network(evaluator.task, task.max_macs, seed) if name.endswith(WARM) else None
+        PEERS[name.removesuffix(WARM)](evaluator, evaluations, seed, first)
+        return evaluator.evaluations()
+
+
+if __name__ == "__main__":
+    main()
