@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dynamics, improvement, inference, isolation, proxies, train_throughput
+from benchmarks import dynamics, improvement, inference, isolation, phases, proxies, robustness, train_throughput
 from benchmarks.page import write_page
 from benchmarks.quality import measure as quality
 from benchmarks.result import Result
@@ -19,6 +19,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "dynamics": dynamics.measure,
     "proxies": proxies.measure,
     "train_throughput": train_throughput.measure,
+    "phases": phases.measure,
+    "robustness": robustness.measure,
     "quality": quality.quality,
     "ablations": quality.ablations,
 }

@@ -115,7 +115,7 @@ class RunSpec:
     max_llm_cost: float | None = None
     max_llm_calls: int | None = None
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    start_from: Literal["current", "best"] = "current"
+    start_from: Literal["current", "best"] = "best"
     repairs: int = 2
     epochs: int | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)

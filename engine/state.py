@@ -69,6 +69,7 @@ class SearchState:
         best: the leader by CM.
         peak: the highest CM of a network that was ranked; a leader by a tie lies below it.
         plateau: iterations since the leader changed.
+        stuck: whether the last iteration found no network to train.
         failures_in_a_row: networks in a row whose training failed.
         architectures: digests of all accepted networks and the iteration of each.
         history: what requests tell of earlier iterations.
@@ -87,6 +88,7 @@ class SearchState:
     best: Network | None = None
     peak: float | None = None
     plateau: int = 0
+    stuck: bool = False
     failures_in_a_row: int = 0
     architectures: dict[str, int] = field(default_factory=dict)
     history: list[Attempt] = field(default_factory=list)
@@ -100,17 +102,19 @@ class SearchState:
     llm_seconds: float = 0.0
 
     def base(self, start_from: str) -> Network | None:
-        """The network that the next iteration edits.
+        """The network that the next iteration edits: the best so far, or for ``current`` the last one.
 
-        After every second failed training in a row ``current`` gives way to the best: the rules could not mend
-        it. Between them the failed one is edited again, so that its failure is a fact. After a pruned network the
-        best is edited: too little is known of the pruned one, and what it was made from led below the best.
+        A training that failed is a fact to the rules: once, its network is edited, to mend it; if that fails too, the
+        best is. After a pruned network, and after an iteration that found none to train, the best is edited in any
+        case: of the one too little is known, and after the other the same rules would ask for the same once more.
         """
+        if self.best is None:
+            return self.current
+        mending = self.failures_in_a_row % 2 == 1 and not self.stuck
         pruned = bool(self.networks) and self.networks[-1].pruned is not None
-        given_up = self.failures_in_a_row > 0 and self.failures_in_a_row % 2 == 0
-        if self.best is not None and (start_from == "best" or given_up or pruned):
-            return self.best
-        return self.current
+        given_up = self.failures_in_a_row > 0
+        onwards = start_from == "current" and not (given_up or pruned or self.stuck)
+        return self.current if mending or onwards else self.best
 
     @property
     def floor(self) -> float | None:
@@ -143,6 +147,7 @@ class SearchState:
     def end(self, ended: IterationEnded, advised: Advised | None, network: Network | None) -> None:
         """Close an iteration."""
         self.llm_seconds = 0.0
+        self.stuck = network is None
         weights = dict(advised.resolution.instructions) if advised is not None else {}
         self.instructions.append(weights)
         self.ended.append(ended)

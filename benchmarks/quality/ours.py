@@ -83,7 +83,7 @@ def _without_conflicts() -> str:
 
 OURS: Mapping[str, Variant] = {
     "lemonade": Variant("as it comes"),
-    "from-best": Variant("edits the best network so far, not the last one", ("--start-from", "best")),
+    "from-current": Variant("edits the last network, as in the paper, not the best", ("--start-from", "current")),
     "diagnosis": Variant("the rulebook on training dynamics", ("--rulebook", "diagnosis")),
     "cautious": Variant("two instructions at most", ("--rulebook", "cautious")),
     "edge": Variant("the rulebook for small devices", ("--rulebook", "edge")),

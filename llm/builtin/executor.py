@@ -101,9 +101,11 @@ def _unrefused(blueprint: Blueprint, request: EditRequest, feedback: Sequence[Fe
     for attempt in range(len(feedback) + 1):
         codes = [refused.code for refused in feedback[:attempt]]
         refusals = sum(code.startswith("OVER_BUDGET") for code in codes)
+        known = codes.count("DUPLICATE")
         for trial in range(_TRIALS):
             rng = _random(request, attempt, trial)
-            chosen = plan(blueprint, request, rng, refusals=refusals, vary="DUPLICATE" in codes or trial > 3)
+            variations = max(known, trial > 3)
+            chosen = plan(blueprint, request, rng, refusals=refusals, variations=variations)
             if chosen.blueprint not in seen:
                 break
         seen.append(chosen.blueprint)

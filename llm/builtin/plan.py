@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from lemonade_es.errors import ReplyError
+from lemonade_es.llm.builtin import exploration
 from lemonade_es.llm.builtin.allowance import Allowance
 from lemonade_es.llm.builtin.blueprint import Blueprint
 from lemonade_es.llm.builtin.capability import Capability, capability
 from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.convolutions import narrower
 from lemonade_es.llm.builtin.cost import census
-from lemonade_es.llm.builtin.exploration import variations
 from lemonade_es.llm.codes import Code
 from lemonade_es.llm.patch import Applied, Skipped
 from lemonade_es.llm.request import Attempt, EditRequest
@@ -30,7 +30,7 @@ class Plan:
     beside: tuple[str, ...] = ()
 
 
-def plan(blueprint: Blueprint, request: EditRequest, rng: Random, *, refusals: int = 0, vary: bool = False) -> Plan:
+def plan(blueprint: Blueprint, request: EditRequest, rng: Random, *, refusals: int = 0, variations: int = 0) -> Plan:
     """Carry out all instructions that can be, the heaviest first.
 
     After it, the census entry of each applied instruction has moved as asked, seen from the network that came
@@ -41,7 +41,7 @@ def plan(blueprint: Blueprint, request: EditRequest, rng: Random, *, refusals: i
         request: instructions, budgets and history.
         rng: decides among proposals, by their preference.
         refusals: how often a patch was refused as too large.
-        vary: add a small change beside the instructions (their result alone is known already).
+        variations: so many small changes to add beside the instructions (their result alone is known already).
 
     Raises:
         ReplyError: ``NOTHING_TO_DO``: nothing can be done within the budgets.
@@ -53,8 +53,8 @@ def plan(blueprint: Blueprint, request: EditRequest, rng: Random, *, refusals: i
         raise _nothing_to_do("even with its convolutions as narrow as can be, the network does not keep", allowance)
     for instruction in sorted(request.instructions, key=lambda instruction: -instruction.weight):
         work.carry_out(instruction.id, capability(instruction, blueprint.kind))
-    if vary or not work.changed:
-        asked = [capability(instruction, blueprint.kind) for instruction in request.instructions]
+    asked = [capability(instruction, blueprint.kind) for instruction in request.instructions]
+    for _ in range(variations if work.changed else max(variations, 1)):
         work.vary([known for known in asked if known is not None])
     if work.now == blueprint:
         raise _nothing_to_do("no instruction, and no small variation either, can be carried out within", allowance)
@@ -141,7 +141,7 @@ class _Work:
         """Make a small change that undoes no instruction, and if it can be works against none."""
         fitting = [
             change
-            for change in map(_settled, variations(self.now))
+            for change in map(_settled, exploration.variations(self.now))
             if self._allowance.admits(change.blueprint) and self._moves(change) and change.blueprint != self.now
         ]
         after = {change: census(change.blueprint) for change in fitting}

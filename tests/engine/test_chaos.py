@@ -229,7 +229,7 @@ def key(monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
-def test_a_search_among_faults_ends_as_one_without_and_records_each_of_them(bench, trainer, capfd):
+def test_a_search_among_faults_ends_as_one_without_and_records_each_of_them(bench, trainer, capfd, record_property):
     plan = planned(200)
     assert {name for name, (act, _) in BROKEN_CALLS.items() if act not in plan.acts} == set()
     assert {code for _, code in BROKEN_REPLIES.values()} <= {outcome for _, outcome in plan.replies}
@@ -257,6 +257,8 @@ def test_a_search_among_faults_ends_as_one_without_and_records_each_of_them(benc
     assert outcome_of(bench) == found
     assert end == calm_end
     assert end.best is not None
+    record_property("calls of a server", len(plan.acts))
+    record_property("faults of it, recorded and survived", plan.faults)
 
 
 def test_a_search_that_is_stopped_again_and_again_pays_for_no_reply_twice(bench, trainer):

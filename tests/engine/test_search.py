@@ -47,17 +47,26 @@ def test_the_second_iteration_carries_out_what_the_rules_say_of_the_first(bench)
     assert search.state.instructions[1] == dict(advised.resolution.instructions) != {}
 
 
-def test_the_best_by_CM_is_kept_and_the_next_edit_starts_from_the_current_network(bench):
+def test_the_best_by_CM_is_kept_and_the_next_edit_starts_from_it(bench):
     search = bench.search([good(0.9), good(0.4), good(0.6)])
     end = search.run()
     assert end.best == 1
+    assert [event.base for event in bench.events() if isinstance(event, Advised)] == [1, 1]
+
+
+def test_an_edit_can_start_from_the_current_network_as_in_the_paper(bench):
+    spec = RunSpec(iterations=3, repairs=0, start_from="current")
+    bench.search([good(0.9), good(0.4), good(0.6)], spec=spec).run()
     assert [event.base for event in bench.events() if isinstance(event, Advised)] == [1, 2]
 
 
-def test_an_edit_can_start_from_the_best_network_instead(bench):
-    spec = RunSpec(iterations=3, repairs=0, start_from="best")
-    bench.search([good(0.9), good(0.4), good(0.6)], spec=spec).run()
-    assert [event.base for event in bench.events() if isinstance(event, Advised)] == [1, 1]
+def test_after_an_iteration_without_a_network_the_best_one_is_edited(bench):
+    same = "accuracy=0.4 parameters=10"
+    spec = RunSpec(iterations=4, repairs=0, start_from="current")
+    bench.search([good(0.9), patch(same), patch(same), patch(same), good(0.5)], spec=spec).run()
+    ended = [event.outcome for event in bench.events() if isinstance(event, IterationEnded)]
+    assert ended == ["ok", "ok", "UNCHANGED", "ok"]
+    assert [event.base for event in bench.events() if isinstance(event, Advised)] == [1, 2, 1]
 
 
 def test_of_two_networks_with_the_same_CM_the_smaller_one_leads(bench):

@@ -14,7 +14,7 @@ def write(tmp_path, text):
 
 def test_without_options_a_run_has_the_papers_defaults():
     spec = resolve({}, {})
-    assert (spec.data, spec.iterations, spec.start_from, spec.preset) == ("digits", 30, "current", "accuracy")
+    assert (spec.data, spec.iterations, spec.start_from, spec.preset) == ("digits", 30, "best", "accuracy")
 
 
 def test_options_win_over_the_configuration_and_sets_are_merged_by_name(tmp_path):

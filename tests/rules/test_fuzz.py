@@ -304,7 +304,7 @@ def check_rulebook(text, bases=(PLAIN,)):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_10000_broken_rulebooks_are_refused_with_places_inside_of_the_file():
+def test_10000_broken_rulebooks_are_refused_with_places_inside_of_the_file(record_property):
     refused = Counter()
 
     @settings(FAST, max_examples=CASES * 8 // 10)
@@ -322,6 +322,7 @@ def test_10000_broken_rulebooks_are_refused_with_places_inside_of_the_file():
     inventions()
     assert refused["mutants", True] + refused["inventions", True] >= CASES
     assert refused["mutants", False] > 0, "not one mutant was harmless"
+    record_property("broken files refused", refused["mutants", True] + refused["inventions", True])
 
 
 @pytest.mark.parametrize("text", REAL, ids=range(len(REAL)))
@@ -426,7 +427,7 @@ broken_expressions = st.one_of(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_10000_broken_expressions_are_refused_with_columns_inside_of_them():
+def test_10000_broken_expressions_are_refused_with_columns_inside_of_them(record_property):
     refused = Counter()
 
     @settings(FAST, max_examples=CASES * 12 // 10)
@@ -449,3 +450,4 @@ def test_10000_broken_expressions_are_refused_with_columns_inside_of_them():
     check()
     assert refused[True] >= CASES
     assert refused[False] > 0
+    record_property("broken expressions refused", refused[True])
