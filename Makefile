@@ -5,6 +5,7 @@
 PYTHON ?= python3
 RUN_ARGS ?= --iterations 8
 TEST_ARGS ?=
+BENCH_ARGS ?=
 QUICK ?=
 
 VENV := .venv
@@ -40,8 +41,8 @@ types: $(VENV)/.dev  ## mypy, strict
 docs: $(VENV)/.dev  ## check the documents
 	@$(BIN)/python -m pytest tests/project/test_documents.py $(wildcard tests/docs)
 
-bench: $(VENV)/.dev  ## the benchmarks; a short form with QUICK=1
-	@$(BIN)/python -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick)
+bench: $(VENV)/.bench  ## the benchmarks, with peers; a short form with QUICK=1, more in BENCH_ARGS="--photos DIR"
+	@$(BIN)/python -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick) $(BENCH_ARGS)
 
 # setuptools adds what an old egg-info lists, so an old one would ship files that are gone.
 dist: $(VENV)/.dev  ## sdist and wheel in dist/
@@ -76,7 +77,7 @@ define install
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -e '$(1)'
 endef
 
-$(VENV)/.run $(VENV)/.dev: export CHECK_PYTHON := $(CHECK_PYTHON)
+$(VENV)/.run $(VENV)/.dev $(VENV)/.bench: export CHECK_PYTHON := $(CHECK_PYTHON)
 
 $(VENV)/.run: pyproject.toml
 	$(call install,.)
@@ -85,3 +86,7 @@ $(VENV)/.run: pyproject.toml
 $(VENV)/.dev: pyproject.toml
 	$(call install,.[dev])
 	@touch $(VENV)/.run $@
+
+$(VENV)/.bench: pyproject.toml $(VENV)/.dev
+	$(call install,.[dev,bench])
+	@touch $@

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import dynamics, improvement, inference, isolation, phases, proxies, robustness, train_throughput
-from benchmarks.page import write_page
+from benchmarks.page import RESULTS, write_page
 from benchmarks.quality import measure as quality
 from benchmarks.result import Result
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "robustness": robustness.measure,
     "quality": quality.quality,
     "ablations": quality.ablations,
+    "goals": quality.goals,
 }
 
 
@@ -33,7 +34,7 @@ def main() -> int:
     parser.add_argument("--photos", type=Path, help="an ImageFolder tree of CIFAR-10, for what needs photographs")
     parser.add_argument("--draws", type=Path, help="where proxies keeps its searches, to go on with after a break")
     parser.add_argument("--report", action="store_true", help="only tell what searches that are done say")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="where results go")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where results go")
     options = parser.parse_args()
     for name in [options.name] if options.name else list(BENCHMARKS):
         result = BENCHMARKS[name](options)

@@ -6,15 +6,28 @@ import json
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+RESULTS = Path(__file__).parent / "results"
 HEAD = """# Benchmarks
 
 Made by `python -m benchmarks` from the results in `benchmarks/results/`; every figure comes from a run of the command
-beside it. Each search runs in a process of its own.
+beside it. Each search runs in a process of its own. A `+` after a revision: the tree had changes beside it.
+
+`make bench` makes all of them in some hours, `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those on photographs too;
+what is broken off goes on where it was. What each of many searches did lies in `benchmarks/results/searches/`.
+"""
+TAIL = """## Not measured
+
+- On a GPU: none was at hand. Throughput, energy from NVML and the paper's 50 epochs on the whole of CIFAR-10 are
+  therefore not told, and nothing here says what they would be.
+- Language models as executors: all searches here have the built-in one, which costs nothing and is the same everywhere.
+- A rulebook from `rulebook tune` beside the one that it was learned from.
 """
 
 
 def write_page(results: Path) -> None:
     """The page, from every result in the folder."""
+    if results.resolve() != RESULTS:
+        return  # somebody tries something out
     parts = [HEAD]
     for path in sorted(results.glob("*.json")):
         result = json.loads(path.read_text())
@@ -25,4 +38,4 @@ def write_page(results: Path) -> None:
             f"`{result['command']}` at revision {result['revision']} on {result['date']}, {where}:\n\n"
             f"```\n{result['text']}\n```\n"
         )
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    PAGE.write_text("\n".join([*parts, TAIL]), encoding="utf-8")

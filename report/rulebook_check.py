@@ -44,11 +44,11 @@ class Checked:
 
     def to_json(self) -> dict[str, Any]:
         """The file and a list of problems, one shape for errors, warnings and notes."""
-        problems = [_plain("error", problem) for problem in self.problems]
+        problems = [as_json("error", problem) for problem in self.problems]
         for finding in self.findings:
             witness = None if finding.witness is None else dict(finding.witness)
             more = {"rules": list(finding.rules), "witness": witness, "proof": finding.proof}
-            problems.append(_plain(finding.level, finding) | more)
+            problems.append(as_json(finding.level, finding) | more)
         return {
             "file": self.file,
             "usable": self.usable,
@@ -103,7 +103,8 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _plain(level: str, found: Problem | Finding) -> dict[str, Any]:
+def as_json(level: str, found: Problem | Finding) -> dict[str, Any]:
+    """A problem or finding with its place, for programs."""
     place = found.place
     return {
         "level": level,

@@ -13,7 +13,9 @@ from lemonade_es.engine.assay.boundary import Boundaries
 from lemonade_es.engine.assay.coverage import Coverage
 from lemonade_es.engine.assay.survival import Survival, expectation
 from lemonade_es.errors import InferenceError, RulebookError
+from lemonade_es.report.rulebook_check import as_json
 from lemonade_es.rules.load import find_rulebook, load_rulebook
+from lemonade_es.rules.problem import Problem
 from lemonade_es.rules.rulebook import RuleTest
 
 MOST = 12
@@ -30,6 +32,7 @@ class Tested:
         file: as it was named.
         assay: what was found; ``None`` if the file cannot be used.
         error: why it cannot, a line for each problem.
+        problems: the same as records, as far as they have a place in the file.
     """
 
     __test__ = False  # pytest collects classes named Test...
@@ -37,6 +40,7 @@ class Tested:
     file: str
     assay: Assay | None
     error: str | None = None
+    problems: tuple[Problem, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -50,9 +54,10 @@ class Tested:
         return None if survival is None else survival.score
 
     def to_json(self) -> dict[str, Any]:
-        """The assay under the file's name, and the error."""
+        """The assay under the file's name, and why there is none."""
         found = Assay(self.file, 0, ()) if self.assay is None else self.assay
-        return found.to_json() | {"file": self.file, "error": self.error}
+        problems = [as_json("error", problem) for problem in self.problems]
+        return found.to_json() | {"file": self.file, "error": self.error, "problems": problems}
 
 
 def test_file(name: str, *, coverage: bool) -> Tested:
@@ -64,7 +69,10 @@ def test_file(name: str, *, coverage: bool) -> Tested:
     """
     try:
         return Tested(name, assay(load_rulebook(find_rulebook(name)), coverage=coverage))
-    except (RulebookError, InferenceError) as error:
+    except RulebookError as error:
+        problems = tuple(problem for problem in error.problems if isinstance(problem, Problem))
+        return Tested(name, None, str(error), problems)
+    except InferenceError as error:
         return Tested(name, None, str(error))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.evaluator import Evaluator
+from benchmarks.quality.goals import Goal
 from benchmarks.quality.space import blueprint, choices_of, names
 from benchmarks.quality.trace import Evaluation
 from lemonade_es.llm.builtin.blueprint import Blueprint
@@ -78,6 +79,40 @@ def _optuna(name: str) -> Peer:
             study.tell(trial, list(sampler.judged(evaluator.evaluate(made))))
 
     return search
+
+
+def constrained(name: str, goal: Goal) -> Peer:
+    """A sampler of Optuna that knows the bounds of a goal.
+
+    Args:
+        name: ``tpe`` for the value alone, ``nsga2`` for all objectives of the goal.
+        goal: what is wished for.
+    """
+
+    def search(evaluator: Evaluator, evaluations: int, seed: int, first: Blueprint | None) -> None:
+        import optuna
+        from optuna.samplers import NSGAIISampler, TPESampler
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        bounds = {"constraints_func": lambda trial: trial.user_attrs["excess"], "seed": seed}
+        sampler = TPESampler(**bounds) if name == "tpe" else NSGAIISampler(population_size=POPULATION, **bounds)
+        worth = (lambda item: (goal.value(item),)) if name == "tpe" else goal.objectives
+        count = len(worth(_NOTHING))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study = optuna.create_study(directions=["maximize"] * count, sampler=sampler)
+        if first is not None:
+            study.enqueue_trial(_indices(choices_of(first, evaluator.task), names(evaluator.task)))
+        for _ in range(evaluations):
+            trial = study.ask()
+            judged = evaluator.evaluate(blueprint(evaluator.task, partial(_suggested, trial)))
+            trial.set_user_attr("excess", goal.excess(judged))
+            study.tell(trial, list(worth(judged)))
+
+    return search
+
+
+_NOTHING = Evaluation(None, None, None, None, None, 0.0)
 
 
 def _suggested(trial: Any, name: str, options: tuple[Any, ...]) -> Any:

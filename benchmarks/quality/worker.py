@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.quality import ours, trace
 from benchmarks.quality.evaluator import Evaluator
-from benchmarks.quality.peers import PEERS
+from benchmarks.quality.goals import GOALS
+from benchmarks.quality.peers import PEERS, Peer, constrained
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import revision
 
@@ -30,21 +31,27 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     os.sched_setaffinity(0, {options.core})
-    task = tasks(options.photos, quick=options.quick)[options.task]
-    if options.contender in ours.OURS:
+    goal = GOALS.get(options.task)
+    task = tasks(options.photos, quick=options.quick)["digits" if goal else options.task]
+    variant = ours.OURS.get(options.contender)
+    if variant is not None:
+        wishes = () if goal is None else goal.options
         with tempfile.TemporaryDirectory() as folder:
-            variant = ours.OURS[options.contender]
-            found = ours.search(task, variant, options.evaluations, options.seed, Path(folder))
+            found = ours.search(task, variant, options.evaluations, options.seed, Path(folder), *wishes)
     else:
-        found = _peer(task, options.contender, options.evaluations, options.seed)
+        name: str = options.contender
+        plain = name.removesuffix(WARM)
+        peer = PEERS[plain] if goal is None else constrained(plain, goal)
+        found = _searched(task, peer, options.evaluations, options.seed, warm=name != plain)
     made = trace.SearchTrace(options.task, options.contender, options.seed, revision(), found)
     trace.write(made, trace.path_of(options.traces, options.task, options.contender, options.seed))
 
 
-def _peer(task: QualityTask, name: str, evaluations: int, seed: int) -> tuple[trace.Evaluation, ...]:
+def _searched(
+    task: QualityTask, peer: Peer, evaluations: int, seed: int, *, warm: bool
+) -> tuple[trace.Evaluation, ...]:
     with Evaluator(task, seed) as evaluator:
-        first = ours.first_network(evaluator.task, task.max_macs, seed) if name.endswith(WARM) else None
-        PEERS[name.removesuffix(WARM)](evaluator, evaluations, seed, first)
+        peer(evaluator, evaluations, seed, ours.first_network(evaluator.task, task.max_macs, seed) if warm else None)
         return evaluator.evaluations()
 
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from benchmarks.quality import figures, ours, space, trace
+from benchmarks.quality import figures, goals, ours, space, trace
 from benchmarks.quality.campaign import Campaign, Search
 from benchmarks.zen_rules import ZenRules
 
@@ -129,3 +129,34 @@ def test_zen_says_what_the_plain_evaluator_says():
         fired, weights = zen.infer(facts)
         assert fired == [firing.rule for firing in said.fired]
         assert weights == pytest.approx(said.weights)
+
+
+def test_a_goal_counts_the_best_that_keeps_its_bounds():
+    small = goals.GOALS["small"]
+    run = trace.SearchTrace(
+        "small",
+        "tpe",
+        0,
+        "abc",
+        (
+            evaluation(0.99, S=0.2),
+            evaluation(None),
+            evaluation(0.9, S=0.09),
+            evaluation(0.8, S=0.05),
+            evaluation(0.95, S=0.0999),
+        ),
+    )
+    assert small.best(run) == [None, None, 0.9, 0.9, 0.95]
+    found = goals.summary(small, [run], 5)
+    assert found["tpe"]["kept"] == 1
+    assert found["tpe"]["first"] == 3
+    assert found["tpe"]["value"] == pytest.approx((0.95, 0.95, 0.95))
+    assert "1 of 1" in "\n".join(goals.table(small, found))
+
+
+def test_what_is_neither_good_nor_fast_enough_is_not_frugal():
+    frugal = goals.GOALS["frugal"]
+    assert not frugal.kept(evaluation(0.99, F=3999.0, V_E=1e-9))
+    assert not frugal.kept(evaluation(0.94, F=9000.0, V_E=1e-9))
+    assert frugal.kept(evaluation(0.95, F=4000.0, V_E=1e-9))
+    assert frugal.value(evaluation(0.95, F=4000.0, V_E=1e-9)) == pytest.approx(9)

@@ -157,11 +157,13 @@ def test_all_problems_of_all_files_come_at_once(rulebook):
     assert "one.yaml: 4 problems; it cannot be used" in done.output
 
 
-def test_the_same_problems_are_given_as_data(rulebook):
+@pytest.mark.parametrize("command", ["check", "test"])
+def test_the_same_problems_are_given_as_data(rulebook, command):
     Path("one.yaml").write_text(BROKEN)
-    data = json.loads(rulebook("check", "one.yaml", "--json").output)
+    data = json.loads(rulebook(command, "one.yaml", "--json").output)
     (file,) = data["files"]
-    assert not file["usable"]
+    assert len(file["problems"]) == 4
+    assert not file.get("usable")
     assert file["problems"][0] == {
         "level": "error",
         "code": "UNKNOWN_NAME",
