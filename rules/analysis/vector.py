@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lemonade_es.rules.analysis.arrays import TRUE, Array, condition, number
 from lemonade_es.rules.analysis.points import Points
@@ -27,7 +28,7 @@ class Outcomes:
 
     rules: tuple[str, ...]
     instructions: tuple[str, ...]
-    truth: Array
+    truth: npt.NDArray[np.float32]
     weights: Array
     kept: Array
 
@@ -40,7 +41,7 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
     order = sorted(range(len(rulebook.rules)), key=lambda index: _firing(rulebook, stratum, index))
     number_of = {name: index for index, name in enumerate(rulebook.instructions)}
     shape = (len(points.values), len(number_of))
-    truth = np.zeros((shape[0], len(rulebook.rules)), order="F")
+    truth = np.zeros((shape[0], len(rulebook.rules)), dtype=np.float32, order="F")
     combine, neutral = (np.add, 0.0) if rulebook.combine == "sum" else (np.maximum, -np.inf)
     weights, urgency = np.full(shape, neutral, order="F"), np.full(shape, -np.inf, order="F")
     for rule in rulebook.rules:
