@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import dynamics, improvement, inference, isolation, phases, proxies, robustness, train_throughput
 from benchmarks.page import RESULTS, write_page
 from benchmarks.quality import measure as quality
+from benchmarks.quality import tuning
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "quality": quality.quality,
     "ablations": quality.ablations,
     "goals": quality.goals,
+    "tuning": tuning.tuning,
 }
 
 

@@ -20,7 +20,6 @@ TAIL = """## Not measured
 - On a GPU: none was at hand. Throughput, energy from NVML and the paper's 50 epochs on the whole of CIFAR-10 are
   therefore not told, and nothing here says what they would be.
 - Language models as executors: all searches here have the built-in one, which costs nothing and is the same everywhere.
-- A rulebook from `rulebook tune` beside the one that it was learned from.
 """
 
 

@@ -117,20 +117,20 @@ def _median(values: Sequence[float]) -> float | None:
 def table(task: str, found: Mapping[str, Any]) -> list[str]:
     """The figures of one task for a person."""
     budgets, contenders = found["budgets"], found["contenders"]
-    heads = "".join(f"{f'after {n}':>24}" for n in budgets)
+    heads = "".join(f"{f'after {n}':>26}" for n in budgets)
     lines = [f"{task}: highest V_Acc, mean over seeds [95 %]", f"{'':16}{'seeds':>6}{heads}"]
     for name, figures in contenders.items():
-        cells = "".join(f"{_told(figures['V_Acc'][n]):>24}" for n in budgets)
+        cells = "".join(f"{_told(figures['V_Acc'][n]):>26}" for n in budgets)
         lines.append(f"{name:16}{len(figures['seeds']):6}{cells}")
-    lines += ["", f"{'':16}{'test at the end':>24}{'hypervolume':>24}{'seconds':>9}{'failed':>8}"]
+    lines += ["", f"{'':16}{'test at the end':>26}{'hypervolume':>26}{'seconds':>9}{'failed':>8}"]
     for name, figures in contenders.items():
         test, volume = _told(figures["test"][budgets[-1]]), _told(figures["hypervolume"])
-        lines.append(f"{name:16}{test:>24}{volume:>24}{figures['seconds'][0]:9.0f}{figures['failed']:8}")
+        lines.append(f"{name:16}{test:>26}{volume:>26}{figures['seconds'][0]:9.0f}{figures['failed']:8}")
     compared = {name: figures for name, figures in contenders.items() if "ours_less_theirs" in figures}
     if compared:
         lines += ["", f"{'lemonade less':16}{'':6}{heads}"]
         for name, figures in compared.items():
-            cells = "".join(f"{_told(figures['ours_less_theirs']['V_Acc'][n], sign='+'):>24}" for n in budgets)
+            cells = "".join(f"{_told(figures['ours_less_theirs']['V_Acc'][n], sign='+'):>26}" for n in budgets)
             lines.append(f"  {name:20}{cells}")
     lines += ["", "evaluations (median) to the mean final V_Acc of"]
     names = list(contenders)

@@ -70,7 +70,7 @@ def goals(options: argparse.Namespace) -> Result:
     contenders = ("lemonade", "tpe-warm") if options.quick else GOAL_CONTENDERS
     known = [GOALS["small"]] if options.quick else list(GOALS.values())
     searches = [Search(goal.name, name, seed) for seed in seeds for goal in known for name in contenders]
-    campaign = _campaign(searches, options)
+    campaign = campaign_of(searches, options)
     if not options.report:
         campaign.run()
     found = list(campaign.found())
@@ -80,13 +80,13 @@ def goals(options: argparse.Namespace) -> Result:
         if traces:
             figures[goal.name] = goal_summary(goal, traces, campaign.evaluations)
             lines += [*goal_table(goal, figures[goal.name]), ""]
-    lines.append(_done(found, campaign))
+    lines.append(done(found, campaign))
     return Result("goals", ABOUT_GOALS, "python -m benchmarks goals", "\n".join(lines), figures)
 
 
 def _compared(name: str, about: str, contenders: Sequence[str], options: argparse.Namespace) -> Result:
     known = tasks(options.photos, quick=options.quick)
-    campaign = _campaign(_searches(known.values(), contenders, quick=options.quick), options)
+    campaign = campaign_of(_searches(known.values(), contenders, quick=options.quick), options)
     if not options.report:
         campaign.run()
     lines, figures = [], {}
@@ -96,12 +96,13 @@ def _compared(name: str, about: str, contenders: Sequence[str], options: argpars
         if traces:
             figures[task] = summary(traces, campaign.evaluations)
             lines += [*table(task, figures[task]), ""]
-    lines.append(_done(found, campaign))
+    lines.append(done(found, campaign))
     photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
     return Result(name, about, f"python -m benchmarks {name}{photos}", "\n".join(lines), figures)
 
 
-def _campaign(searches: Sequence[Search], options: argparse.Namespace) -> Campaign:
+def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Campaign:
+    """The searches as the command's options want them run."""
     return Campaign(
         searches,
         2 if options.quick else EVALUATIONS,
@@ -112,7 +113,8 @@ def _campaign(searches: Sequence[Search], options: argparse.Namespace) -> Campai
     )
 
 
-def _done(found: Sequence[SearchTrace], campaign: Campaign) -> str:
+def done(found: Sequence[SearchTrace], campaign: Campaign) -> str:
+    """How far a campaign has come."""
     revisions = sorted({trace.revision for trace in found})
     return f"{len(found)} of {len(campaign.searches)} searches are done, at revision {', '.join(revisions)}"
 

@@ -34,6 +34,8 @@ def main() -> None:
     goal = GOALS.get(options.task)
     task = tasks(options.photos, quick=options.quick)["digits" if goal else options.task]
     variant = ours.OURS.get(options.contender)
+    if options.contender == "tuned":
+        variant = ours.Variant("a rulebook that was learned", rulebook=(options.traces.parent / "tuned.yaml").read_text)
     if variant is not None:
         wishes = () if goal is None else goal.options
         with tempfile.TemporaryDirectory() as folder:

@@ -229,6 +229,7 @@ def until_saved(folder: Path, process, seconds=120):
     while saved_at(folder) == before and process.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
     assert saved_at(folder) != before or process.poll() == 0
+    time.sleep(0.5)  # between the file's appearance and the process's word that it is kept
 
 
 def saved_at(folder: Path):

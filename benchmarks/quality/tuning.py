@@ -1,0 +1,78 @@
+"""Is a rulebook whose weights were learned from earlier searches better than the one that it was learned from?"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.quality.campaign import FIRST_SEED, Search
+from benchmarks.quality.figures import summary, table
+from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, done
+from benchmarks.quality.tasks import QualityTask, tasks
+from benchmarks.result import Result
+from lemonade_es import cli
+
+LEARNING_SEEDS = range(300, 304)
+"""The searches that weights are learned from; the comparison has others."""
+ABOUT = (
+    f"`rulebook tune` on {len(LEARNING_SEEDS)} searches of {EVALUATIONS} networks on digits (other seeds than those "
+    "below), and the rulebook that it printed (`benchmarks/results/tuned.yaml`) beside the one that it was learned "
+    "from: on fresh seeds, and on the other data set."
+)
+
+
+def tuning(options: argparse.Namespace) -> Result:
+    """Learn, then compare."""
+    tuned: Path = options.results / "tuned.yaml"
+    known = tasks(options.photos, quick=options.quick)
+    if not tuned.is_file() and not options.report:
+        seeds = LEARNING_SEEDS[:2] if options.quick else LEARNING_SEEDS
+        tuned.parent.mkdir(parents=True, exist_ok=True)
+        tuned.write_text(_learned(known["digits"], seeds, 2 if options.quick else EVALUATIONS))
+    searches = [
+        Search(task, contender, FIRST_SEED + number)
+        for task in known
+        for number in range(1 if options.quick else SEEDS[task])
+        for contender in ("lemonade", "tuned")
+    ]
+    campaign = campaign_of(searches, options)
+    if not options.report:
+        campaign.run()
+    found = list(campaign.found())
+    lines, figures = [], {}
+    for task in known:
+        traces = [trace for trace in found if trace.task == task]
+        if traces:
+            figures[task] = summary(traces, campaign.evaluations)
+            lines += [*table(task, figures[task]), ""]
+    lines.append(done(found, campaign))
+    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
+    return Result("tuning", ABOUT, f"python -m benchmarks tuning{photos}", "\n".join(lines), figures)
+
+
+def _learned(task: QualityTask, seeds: Sequence[int], iterations: int) -> str:
+    """What `rulebook tune` prints of searches with these seeds, run two at a time."""
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as out:
+
+        def search(seed: int) -> None:
+            words = [*task.options(seed), "--iterations", str(iterations), "--out", out, "--json"]
+            command = [sys.executable, "-m", "lemonade_es.cli", "run", *words]
+            pinned = ["taskset", "-c", str(cores[seed % len(cores)])]
+            subprocess.run([*pinned, *command], capture_output=True, check=True)
+
+        with ThreadPoolExecutor(len(cores)) as pool:
+            list(pool.map(search, seeds))
+        told = io.StringIO()
+        runs = sorted(path.name for path in Path(out).iterdir() if (path / "best").is_dir())
+        with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+            cli.main(["rulebook", "tune", *runs, "--out", out], standalone_mode=False)
+    return told.getvalue()
