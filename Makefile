@@ -10,6 +10,7 @@ QUICK ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+WITH_PEERS := .[dev,bench]
 # a process a core; the tests of a file share one, and what they set up
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -88,5 +89,5 @@ $(VENV)/.dev: pyproject.toml
 	@touch $(VENV)/.run $@
 
 $(VENV)/.bench: pyproject.toml $(VENV)/.dev
-	$(call install,.[dev,bench])
+	$(call install,$(WITH_PEERS))
 	@touch $@

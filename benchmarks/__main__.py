@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results go")
     options = parser.parse_args()
     for name in [options.name] if options.name else list(BENCHMARKS):
+        begin = time.monotonic()
         result = BENCHMARKS[name](options)
+        print(f"== {name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
         print(result.text)
         if not options.quick:
             result.write(options.results)

@@ -44,7 +44,7 @@ def one_search(data: str, seed: int, *options: str) -> dict[str, Any]:
 
 def measure(options: argparse.Namespace) -> Result:
     """Searches on digits, and on photographs if there are any."""
-    seeds = range(100, 102 if options.quick else 105)
+    seeds = range(100, 101 if options.quick else 105)
     rounds = str(3 if options.quick else ITERATIONS)
     epochs = ["--epochs", "3"] if options.quick else []
     tasks = {"digits": ["digits", "--iterations", rounds, *epochs]}

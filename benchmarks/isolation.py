@@ -198,8 +198,8 @@ def measure(options: argparse.Namespace) -> Result:
     """All levels that this machine has."""
     levels = [level for level in LEVELS if available(level).available]
     dataset = images()
-    checks = validation(levels, dataset, 5 if options.quick else 100)
-    trainings = training(levels, dataset, 3 if options.quick else 20)
+    checks = validation(levels, dataset, 2 if options.quick else 100)
+    trainings = training(levels, dataset, 1 if options.quick else 20)
     lines = ["level    validation, median   training of 20 steps   over plain PyTorch [95 %]"]
     for level in levels:
         check, trained = checks[level], trainings[level]

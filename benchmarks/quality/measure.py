@@ -106,7 +106,7 @@ def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Camp
     return Campaign(
         searches,
         2 if options.quick else EVALUATIONS,
-        _traces(options),
+        traces_of(options),
         sorted(os.sched_getaffinity(0)),
         options.photos,
         options.quick,
@@ -129,6 +129,7 @@ def _searches(known: Iterable[QualityTask], contenders: Sequence[str], *, quick:
     ]
 
 
-def _traces(options: argparse.Namespace) -> Path:
+def traces_of(options: argparse.Namespace) -> Path:
+    """Where searches leave what they did."""
     folder: Path = options.results / ("quick" if options.quick else "") / "searches"
     return folder

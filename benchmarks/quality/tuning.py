@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.quality.campaign import FIRST_SEED, Search
 from benchmarks.quality.figures import summary, table
-from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, done
+from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, done, traces_of
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import Result
 from lemonade_es import cli
@@ -31,12 +31,13 @@ ABOUT = (
 
 def tuning(options: argparse.Namespace) -> Result:
     """Learn, then compare."""
-    tuned: Path = options.results / "tuned.yaml"
+    tuned = traces_of(options).parent / "tuned.yaml"
     known = tasks(options.photos, quick=options.quick)
     if not tuned.is_file() and not options.report:
-        seeds = LEARNING_SEEDS[:2] if options.quick else LEARNING_SEEDS
+        seeds, evaluations = (LEARNING_SEEDS[:2], 7) if options.quick else (LEARNING_SEEDS, EVALUATIONS)
+        learned = _learned(known["digits"], seeds, evaluations)
         tuned.parent.mkdir(parents=True, exist_ok=True)
-        tuned.write_text(_learned(known["digits"], seeds, 2 if options.quick else EVALUATIONS))
+        tuned.write_text(learned)
     searches = [
         Search(task, contender, FIRST_SEED + number)
         for task in known
@@ -73,6 +74,6 @@ def _learned(task: QualityTask, seeds: Sequence[int], iterations: int) -> str:
             list(pool.map(search, seeds))
         told = io.StringIO()
         runs = sorted(path.name for path in Path(out).iterdir() if (path / "best").is_dir())
-        with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+        with contextlib.redirect_stdout(told):
             cli.main(["rulebook", "tune", *runs, "--out", out], standalone_mode=False)
     return told.getvalue()
