@@ -5,6 +5,7 @@ It is meant for trying the search out, for tests, and as the baseline that an LL
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,6 +27,8 @@ from lemonade_es.llm.request import EditRequest, Feedback
 _NAME = "builtin"
 # Refusals never run into the dozens; the bound only says that a plan is not looked for without end.
 _TRIALS = 32
+# Where the same instructions have led to nothing so often, a small change is tried beside them, later two.
+_PATIENCE, _BOLDEST = 3, 2
 
 
 class BuiltinExecutor:
@@ -98,18 +101,24 @@ def _unrefused(blueprint: Blueprint, request: EditRequest, feedback: Sequence[Fe
             hint="start without this model, or choose the data set that it was written for",
         )
     seen = []
+    vain = min(_vain(request) // _PATIENCE, _BOLDEST)
     for attempt in range(len(feedback) + 1):
         codes = [refused.code for refused in feedback[:attempt]]
         refusals = sum(code.startswith("OVER_BUDGET") for code in codes)
         known = codes.count("DUPLICATE")
         for trial in range(_TRIALS):
             rng = _random(request, attempt, trial)
-            variations = max(known, trial > 3)
+            variations = max(known, trial > 3, vain)
             chosen = plan(blueprint, request, rng, refusals=refusals, variations=variations)
             if chosen.blueprint not in seen:
                 break
         seen.append(chosen.blueprint)
     return chosen
+
+
+def _vain(request: EditRequest) -> int:
+    """How many edits in a row did not lead to a better network."""
+    return sum(1 for _ in itertools.takewhile(lambda attempt: attempt.outcome != "best", reversed(request.history)))
 
 
 def _summary(chosen: Plan) -> str:

@@ -284,3 +284,12 @@ def test_a_change_that_disappointed_before_is_taken_less_often(bench):
     history = (Attempt(2, ("ACL",), "ok", summary=usual),)
     again = [bench.ask(PHOTOGRAPHS, source, ["ACL"], seed=seed, history=history)["summary"] for seed in range(40)]
     assert again.count(usual) < summaries.count(usual)
+
+
+@pytest.mark.parametrize(("vain", "changes"), [(0, 0), (2, 0), (3, 1), (6, 2), (30, 2)])
+def test_where_the_same_instructions_led_to_nothing_small_changes_are_tried_beside_them(bench, vain, changes):
+    source = first(bench, PHOTOGRAPHS)
+    history = (Attempt(1, (), "best"), *(Attempt(number, ("ACL",), "ok") for number in range(2, 2 + vain)))
+    answer = bench.ask(PHOTOGRAPHS, source, ["ACL"], history=history)
+    assert answer["summary"].count(" to explore") == changes
+    assert [applied["instruction"] for applied in answer["applied"]] == ["ACL"]
