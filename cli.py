@@ -118,7 +118,11 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--max-parameters", type=int, help="No network may have more.")
 @click.option("--max-macs", type=int, help="No network may need more multiply-accumulates for an input.")
 @click.option("--candidate-seconds", type=float, help="A longer training fails [default: 3600].")
-@click.option("--start-from", type=click.Choice(["current", "best"]), help="What to edit: the last network (the paper), or the best [default: best].")
+@click.option(
+    "--start-from",
+    type=click.Choice(["current", "best"]),
+    help="What to edit: the last network (the paper), or the best [default: best].",
+)
 @click.option("--seed", type=int, help="Of everything [default: 0].")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train [default: auto].")
 @click.option("--resume", metavar="RUN", help="Take up a run: its id, the beginning of it, or `latest`.")
