@@ -80,6 +80,7 @@ def test_curves_take_the_best_so_far_and_its_test_accuracy():
 
 
 def test_what_is_told_of_two_contenders():
+    pytest.importorskip("moocore")  # it comes with the peers
     traces = [searched("lemonade", [0.5, 0.8, 0.9], seed) for seed in range(3)]
     traces += [searched("tpe", [0.4, 0.6, 0.8], seed) for seed in range(3)]
     found = figures.summary(traces, 3)
