@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.quality.campaign import FIRST_SEED, Campaign, Search
 from benchmarks.quality.figures import summary, table
@@ -34,7 +35,7 @@ ABOUT = (
     "them, so that no evaluation is lost. *-warm* begins with the network that lemonade begins with. Digits: 10 "
     "epochs, at most 4 MMACs; photographs: 3,000 images of CIFAR-10 scaled to 16x16, 10 epochs, at most 2 MMACs. "
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
-    "tested after its search is over."
+    "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed."
 )
 ABOUT_ABLATIONS = (
     "What the parts of our search are worth: the same tasks, trainer and seeds as in *quality*. "
@@ -87,18 +88,24 @@ def goals(options: argparse.Namespace) -> Result:
 def _compared(name: str, about: str, contenders: Sequence[str], options: argparse.Namespace) -> Result:
     known = tasks(options.photos, quick=options.quick)
     campaign = campaign_of(_searches(known.values(), contenders, quick=options.quick), options)
-    if not options.report:
+    lines, figures = told(campaign, known, report=options.report)
+    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
+    return Result(name, about, f"python -m benchmarks {name}{photos}", "\n".join(lines), figures)
+
+
+def told(campaign: Campaign, known: Iterable[str], *, report: bool) -> tuple[list[str], dict[str, Any]]:
+    """Run a campaign, unless only a report is wanted; what its searches say of each task, as text and as data."""
+    if not report:
         campaign.run()
-    lines, figures = [], {}
+    lines: list[str] = []
+    figures: dict[str, Any] = {}
     found = list(campaign.found())
     for task in known:
         traces = [trace for trace in found if trace.task == task]
         if traces:
             figures[task] = summary(traces, campaign.evaluations)
             lines += [*table(task, figures[task]), ""]
-    lines.append(done(found, campaign))
-    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
-    return Result(name, about, f"python -m benchmarks {name}{photos}", "\n".join(lines), figures)
+    return [*lines, done(found, campaign)], figures
 
 
 def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Campaign:

@@ -116,7 +116,10 @@ def search(
     advisor = mock.patch.object(run, "Advisor", variant.advisor) if variant.advisor else contextlib.nullcontext()
     with advisor, contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         cli.main([*options, "--out", str(folder), "--json"], standalone_mode=False)
-    return _evaluations(task, seed, RunFolder(folder, None))
+    found = _evaluations(task, seed, RunFolder(folder, None))
+    if len(found) != evaluations:
+        raise SystemExit(f"the search was broken off after {len(found)} of {evaluations} networks")
+    return found
 
 
 def first_network(task: Task, max_macs: int, seed: int) -> Blueprint:

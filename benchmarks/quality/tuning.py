@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.quality.campaign import FIRST_SEED, Search
-from benchmarks.quality.figures import summary, table
-from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, done, traces_of
+from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, told, traces_of
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import Result
 from lemonade_es import cli
@@ -44,17 +43,7 @@ def tuning(options: argparse.Namespace) -> Result:
         for number in range(1 if options.quick else SEEDS[task])
         for contender in ("lemonade", "tuned")
     ]
-    campaign = campaign_of(searches, options)
-    if not options.report:
-        campaign.run()
-    found = list(campaign.found())
-    lines, figures = [], {}
-    for task in known:
-        traces = [trace for trace in found if trace.task == task]
-        if traces:
-            figures[task] = summary(traces, campaign.evaluations)
-            lines += [*table(task, figures[task]), ""]
-    lines.append(done(found, campaign))
+    lines, figures = told(campaign_of(searches, options), known, report=options.report)
     photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
     return Result("tuning", ABOUT, f"python -m benchmarks tuning{photos}", "\n".join(lines), figures)
 
@@ -72,8 +61,8 @@ def _learned(task: QualityTask, seeds: Sequence[int], iterations: int) -> str:
 
         with ThreadPoolExecutor(len(cores)) as pool:
             list(pool.map(search, seeds))
-        told = io.StringIO()
+        printed = io.StringIO()
         runs = sorted(path.name for path in Path(out).iterdir() if (path / "best").is_dir())
-        with contextlib.redirect_stdout(told):
+        with contextlib.redirect_stdout(printed):
             cli.main(["rulebook", "tune", *runs, "--out", out], standalone_mode=False)
-    return told.getvalue()
+    return printed.getvalue()
