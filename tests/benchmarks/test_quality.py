@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from benchmarks.quality import figures, goals, ours, space, trace
 from benchmarks.quality.campaign import Campaign, Search
+from benchmarks.quality.tasks import tasks
 from benchmarks.zen_rules import ZenRules
 
 from lemonade_es.engine.evaluator import evaluate
@@ -161,3 +162,12 @@ def test_what_is_neither_good_nor_fast_enough_is_not_frugal():
     assert not frugal.kept(evaluation(0.94, F=9000.0, V_E=1e-9))
     assert frugal.kept(evaluation(0.95, F=4000.0, V_E=1e-9))
     assert frugal.value(evaluation(0.95, F=4000.0, V_E=1e-9)) == pytest.approx(9)
+
+
+def test_a_search_that_was_broken_off_is_no_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(ours.cli, "main", lambda *_, **__: None)
+    monkeypatch.setattr(ours, "_evaluations", lambda *_: (evaluation(0.5),))
+    task = tasks(None, quick=True)["digits"]
+    with pytest.raises(SystemExit, match="1 of 2 networks"):
+        ours.search(task, ours.OURS["lemonade"], 2, 0, tmp_path)
+    assert len(ours.search(task, ours.OURS["lemonade"], 1, 0, tmp_path)) == 1

@@ -105,8 +105,8 @@ def clean_environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        # Threads wait for each other some microseconds awake: asleep at once, two of them train a network a quarter
-        # slower, and awake for long, they would take the time of whoever else computes.
+        # Threads wait for each other some microseconds awake: asleep at once, two of them train a network up to a
+        # quarter slower, and awake for long, they would take the time of whoever else computes.
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "5000",
         # else glibc gives back the memory of each step's activations, and fetches it again page by page
