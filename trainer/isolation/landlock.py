@@ -27,7 +27,9 @@ def version(architecture: Architecture) -> int:
     return max(0, int(libc.syscall(number, None, ctypes.c_size_t(0), _VERSION_FLAG)))
 
 
-def ruleset(architecture: Architecture, *, readable: Iterable[Path], devices: Iterable[Path] = ()) -> int:
+def ruleset(
+    architecture: Architecture, *, readable: Iterable[Path], listed: Iterable[Path] = (), devices: Iterable[Path] = ()
+) -> int:
     """What is left to whoever takes it: the given trees for reading, and nothing else that the kernel can restrict.
 
     That is execution, writing, TCP from Landlock's version 4, signals and abstract sockets from version 6. Making a
@@ -36,6 +38,7 @@ def ruleset(architecture: Architecture, *, readable: Iterable[Path], devices: It
     Args:
         architecture: whose numbers to use.
         readable: files, and directories with all below them; those that do not exist are passed over.
+        listed: directories that may be listed, with all below them, while the files in them stay shut.
         devices: device files that may also be written and controlled.
 
     Returns:
@@ -58,6 +61,7 @@ def ruleset(architecture: Architecture, *, readable: Iterable[Path], devices: It
         raise _failure("landlock_create_ruleset")
     try:
         rights = [(path, _READ_FILE | _READ_DIR) for path in readable]
+        rights += [(path, _READ_DIR) for path in listed]
         rights += [(path, _READ_FILE | _WRITE_FILE | _IOCTL_DEVICE) for path in devices]
         for path, wanted in rights:
             _allow(libc, numbers["landlock_add_rule"], made, path, wanted & files)

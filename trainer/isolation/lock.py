@@ -116,7 +116,9 @@ def _confine(policy: Policy, rules: int | None) -> None:
 def _ruleset(policy: Policy) -> int:
     cuda = policy.cuda
     readable = _readable(cuda=cuda, packages=policy.packages)
-    return landlock.ruleset(_architecture(), readable=readable, devices=_devices(cuda=cuda))
+    # An import looks a package up in a list of its folder, which is read again when anything was installed there since.
+    listed = [path for path in sorted(_package_folders()) if path.is_dir()]
+    return landlock.ruleset(_architecture(), readable=readable, listed=listed, devices=_devices(cuda=cuda))
 
 
 def _architecture() -> Architecture:
