@@ -20,7 +20,6 @@ class QualityTask:
         epochs: of every training.
         max_macs: multiply-accumulates that no network may exceed.
         limit: of the images that are used, if not all.
-        resize: the side that images are scaled to, if they are.
     """
 
     name: str
@@ -28,15 +27,13 @@ class QualityTask:
     epochs: int
     max_macs: int
     limit: int | None = None
-    resize: int | None = None
 
     def options(self, seed: int) -> list[str]:
         """The options of ``lemonade-es run`` that say the same."""
         limit = [] if self.limit is None else ["--limit", str(self.limit)]
-        resize = [] if self.resize is None else ["--resize", str(self.resize)]
         return [
             *("--data", self.data, "--epochs", str(self.epochs), "--max-macs", str(self.max_macs)),
-            *("--seed", str(seed), "--device", "cpu", *limit, *resize),
+            *("--seed", str(seed), "--device", "cpu", *limit),
         ]
 
     def recipe(self) -> Recipe:
@@ -45,7 +42,7 @@ class QualityTask:
 
     def dataset(self, seed: int) -> Dataset:
         """Training and validation images."""
-        return load(self.data, limit=self.limit, resize=self.resize, seed=seed)
+        return load(self.data, limit=self.limit, seed=seed)
 
     def test(self, seed: int, dataset: Dataset) -> tuple[object, object]:
         """Test images and labels, which no contender sees."""
@@ -61,6 +58,6 @@ def tasks(photos: Path | None, *, quick: bool) -> dict[str, QualityTask]:
     """
     found = [QualityTask("digits", "digits", epochs=1 if quick else 10, max_macs=4_000_000)]
     if photos is not None:
-        epochs, limit = (1, 400) if quick else (10, 3000)
-        found.append(QualityTask("photographs", str(photos.resolve()), epochs, 2_000_000, limit, resize=16))
+        epochs, limit = (1, 400) if quick else (6, 2500)
+        found.append(QualityTask("photographs", str(photos.resolve()), epochs, 6_000_000, limit))
     return {task.name: task for task in found}
