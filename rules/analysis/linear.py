@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.logic import TRUE_ABOVE
@@ -59,6 +60,8 @@ class HalfSpace:
 
 Case = tuple[HalfSpace, ...]
 Cases = tuple[Case, ...]
+Rows = Mapping[Form, HalfSpace]
+_Found = TypeVar("_Found", Cases, tuple[Rows, ...])
 
 _ANYWHERE: Cases = ((),)
 
@@ -112,7 +115,7 @@ class Prover:
                 self._drawers.setdefault(rule.conclude, []).append(rule)
         self._walls: dict[str, tuple[HalfSpace, ...]] = {}
         self._cases: dict[tuple[str, bool], Cases] = {}
-        self._conditions: dict[tuple[str, bool], Cases] = {}
+        self._conditions: dict[tuple[str, bool], tuple[Rows, ...]] = {}
         self._loose: set[tuple[str, bool]] = set()
         self._gave_up = False
 
@@ -142,15 +145,22 @@ class Prover:
         ones, others = self._condition(first, one_holds), self._condition(second, other_holds)
         if len(ones) * len(others) > MAX_PAIRS:
             return None
-        if not any(self._feasible((*one, *other)) for one, other in itertools.product(ones, others)):
+        if not any(self._meet(one, other) for one, other in itertools.product(ones, others)):
             return True
         return None if self._gave_up else False
 
-    def _condition(self, rule: Rule, holds: bool) -> Cases:
+    def _meet(self, one: Rows, other: Rows) -> bool:
+        """Whether two cases, each with a point of its own, have one in common."""
+        tightened = {form: half for form, half in other.items() if half.tighter(one.get(form))}
+        return not tightened or self._have_room({**one, **tightened}, tightened)
+
+    def _condition(self, rule: Rule, holds: bool) -> tuple[Rows, ...]:
         """The cases in which a rule's condition holds, or does not, without those that are impossible."""
         return self._once(self._conditions, rule.id, holds, lambda: self._feasible_of(self._of(rule.when.tree, holds)))
 
-    def _once(self, memory: dict[tuple[str, bool], Cases], name: str, holds: bool, find: Callable[[], Cases]) -> Cases:
+    def _once(
+        self, memory: dict[tuple[str, bool], _Found], name: str, holds: bool, find: Callable[[], _Found]
+    ) -> _Found:
         """Remembers cases, and whether they are more than they should be."""
         key = (name, holds)
         if key not in memory:
@@ -162,8 +172,8 @@ class Prover:
         self._gave_up |= key in self._loose
         return memory[key]
 
-    def _feasible_of(self, cases: Cases) -> Cases:
-        return tuple(case for case in cases if self._feasible(case))
+    def _feasible_of(self, cases: Cases) -> tuple[Rows, ...]:
+        return tuple(rows for case in cases if (rows := self._feasible(case)) is not None)
 
     def _of(self, node: ast.expr, holds: bool) -> Cases:
         """The cases in which a condition holds, or does not."""
@@ -230,23 +240,25 @@ class Prover:
                 return _called(name, [self._pieces(operand) for operand in operands])
         return None
 
-    def _feasible(self, case: Case) -> bool:
-        """Whether half-spaces have a point in common, within the ranges of their variables."""
-        if not case:
-            return True
+    def _feasible(self, case: Case) -> Rows | None:
+        """A case with the ranges of its variables, of each form the tightest; ``None`` if it has no point."""
         if any(half.impossible for half in case):
-            return False
+            return None
         names = sorted({name for half in case for name, _ in half.form})
         rows = _tightest([*case, *itertools.chain.from_iterable(map(self._box, names))])
-        for form, half in rows.items():  # most are settled by two that face each other
-            opposite = rows.get(tuple((name, -value) for name, value in form))
+        return rows if self._have_room(rows, rows) else None
+
+    def _have_room(self, rows: Rows, fresh: Iterable[Form]) -> bool:
+        """Whether half-spaces have a point in common, where those that are not fresh are known to have one."""
+        for form in fresh:  # most are settled by two that face each other
+            half, opposite = rows[form], rows.get(tuple((name, -value) for name, value in form))
             if opposite is not None:
                 room = half.bound + opposite.bound
                 if room < 0 or (room == 0 and (half.strict or opposite.strict)):
                     return False
         return all(len(form) == 1 for form in rows) or self._eliminated(rows)
 
-    def _eliminated(self, rows: Mapping[Form, HalfSpace]) -> bool:
+    def _eliminated(self, rows: Rows) -> bool:
         """Whether half-spaces have a point in common: Fourier and Motzkin's method, one variable after the other."""
         while rows:
             signs: dict[str, list[int]] = {}

@@ -177,9 +177,10 @@ class _Sampler:
             targets += [(pair, metric) for metric in self.metrics if metric in read and metric not in FLAGS]
         if not targets:
             return []
-        if len(targets) > count:  # too many for so few points
-            targets = [targets[index] for index in np.linspace(0, len(targets) - 1, count).astype(int)]
-        each = max(1, count // (3 * len(targets)))
+        most = max(1, count // 3)
+        if len(targets) > most:  # too many for so few points
+            targets = [targets[index] for index in np.linspace(0, len(targets) - 1, most).astype(int)]
+        each = max(1, most // len(targets))
         found = []
         for (left, right), metric in targets:
             rows = contexts[self.generator.integers(0, len(contexts), each)]

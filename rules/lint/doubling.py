@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from lemonade_es.rules.lint.wording import example, listed, located
 from lemonade_es.rules.rulebook import Rule
 
 _PROOFS = 1000
-"""So many implications are tried to be proved; those of larger rulebooks only have the points."""
+"""So many implications are tried to be proved; beyond them there are only the points."""
 
 _LOOKS = 50
 """So many that cannot be proved are looked at closely; the others are not told."""
@@ -33,20 +34,22 @@ def double_counts(scene: Scene) -> Iterator[Finding]:
     """For each rule, the nearest rule that gives the same instruction wherever it fires."""
     if scene.rulebook.combine != "sum":
         return  # of two equal instructions the heavier counts: nothing is added up
-    rules = scene.rulebook.rules
-    looked = 0
-    for index, nested in enumerate(_nested(scene)):
-        inner, outer = rules[nested.inner], rules[nested.outer]
-        proved = scene.prover.implies(inner, outer) if index < _PROOFS else None
-        if proved is None:
-            looked += 1
-            if looked > _LOOKS or not _holds_closely(scene, inner, outer):
-                continue
-        elif not proved:
-            continue  # the points do not show it, but it can be
-        both = proved is True and scene.times[nested.inner] == scene.times[nested.outer]
-        same = both and scene.prover.implies(outer, inner) is True
-        yield _finding(scene, nested, proved=proved is True, same=same)
+    proofs, looks = itertools.repeat(True, _PROOFS), itertools.repeat(True, _LOOKS)
+    for candidates in _nested(scene):
+        for nested in candidates:
+            proved = _proved(scene, nested, proofs, looks)
+            if proved is not None:
+                yield _finding(scene, nested, proved=proved)
+                break
+
+
+def _proved(scene: Scene, nested: _Nested, proofs: Iterator[bool], looks: Iterator[bool]) -> bool | None:
+    """Whether it is proved that two rules are nested, or only found; ``None`` if they are not, or may not be."""
+    inner, outer = scene.rulebook.rules[nested.inner], scene.rulebook.rules[nested.outer]
+    certain = scene.prover.implies(inner, outer) if next(proofs, False) else None
+    if certain is None and next(looks, False) and _holds_closely(scene, inner, outer):
+        return False
+    return certain or None
 
 
 def _holds_closely(scene: Scene, inner: Rule, outer: Rule) -> bool:
@@ -56,8 +59,9 @@ def _holds_closely(scene: Scene, inner: Rule, outer: Rule) -> bool:
     return int(fires.sum()) >= ENOUGH and not (fires & ~closely.firing_of(outer)).any()
 
 
-def _nested(scene: Scene) -> list[_Nested]:
-    nearest: dict[int, _Nested] = {}
+def _nested(scene: Scene) -> Iterator[list[_Nested]]:
+    """For each rule those that fired wherever it did, the nearest first."""
+    found: dict[int, dict[int, list[str]]] = {}
     for name, givers in scene.givers.items():
         numbers = [number for number in givers if scene.times[number] and scene.may_count(number)]
         bits = scene.bits[numbers]
@@ -66,16 +70,16 @@ def _nested(scene: Scene) -> list[_Nested]:
                 outer = numbers[row]
                 if outer == inner or (scene.times[inner] == scene.times[outer] and outer > inner):
                     continue  # of two that always fire together, the later one is told
-                known = nearest.get(inner)
-                if known is None or scene.times[outer] < scene.times[known.outer]:
-                    nearest[inner] = _Nested(inner, outer, [name])
-                elif known.outer == outer:
-                    known.instructions.append(name)
-    return [nearest[inner] for inner in sorted(nearest)]
+                found.setdefault(inner, {}).setdefault(outer, []).append(name)
+    for inner, outers in sorted(found.items()):
+        near = sorted(outers.items(), key=lambda item: scene.times[item[0]])
+        yield [_Nested(inner, outer, names) for outer, names in near]
 
 
-def _finding(scene: Scene, nested: _Nested, *, proved: bool, same: bool) -> Finding:
+def _finding(scene: Scene, nested: _Nested, *, proved: bool) -> Finding:
     inner, outer = scene.rulebook.rules[nested.inner], scene.rulebook.rules[nested.outer]
+    both = proved and scene.times[nested.inner] == scene.times[nested.outer]
+    same = both and scene.prover.implies(outer, inner) is True
     witness = scene.witness(scene.fired[:, nested.inner], (inner, outer))
     tried = "" if proved else f" (in all {scene.times[nested.inner]:,} such situations tried)"
     start = (

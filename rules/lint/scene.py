@@ -135,7 +135,9 @@ class Scene:
         known = np.asarray([name in read or name not in METRICS for name in names])
         rows = np.where(known, values, np.nan)
         if holds is not None:
-            book = replace(self.rulebook, rules=self._with_drawers(judges))
+            # with less known, less fires: those that fire nowhere here need no second look
+            busy = [rule for rule in judges if self.fired[numbers, self._position[rule.id]].any()]
+            book = replace(self.rulebook, rules=self._with_drawers(busy))
             good = holds(evaluate_points(book, Points(names, rows)))
             rows = rows[good] if good.any() else values
         columns = [index for index, name in enumerate(names) if name in METRICS]
