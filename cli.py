@@ -165,10 +165,11 @@ def run(
     lemonade-es run --data houses.csv --target price
     lemonade-es run --resume latest
     """
+    from lemonade_es.engine.configuration import read_config
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.engine.outcome import outcome
     from lemonade_es.engine.run import new_run, resume_run
-    from lemonade_es.engine.spec import read_config, resolve
+    from lemonade_es.engine.spec import resolve
     from lemonade_es.report.live import view
     from lemonade_es.report.summary import next_command, summary
 

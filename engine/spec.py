@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.address import shown
@@ -20,6 +16,9 @@ from lemonade_es.trainer.device.command import SECONDS
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.vocabulary import METRICS, closest
+
+Place = Callable[[str], str]
+"""Says of an option where it was given."""
 
 LOWER_IS_BETTER = frozenset(name for name, term in METRICS.items() if term.better == "lower")
 
@@ -143,7 +142,7 @@ class RunSpec:
 
 
 _ADAPTER: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
-_FIELDS = tuple(item.name for item in fields(RunSpec))
+OPTIONS = tuple(item.name for item in fields(RunSpec))
 _AT_LEAST_ONE = (
     "iterations",
     "epochs",
@@ -157,55 +156,6 @@ _AT_LEAST_ONE = (
     "llm_context",
 )
 _POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds")
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The options in a configuration file, YAML 1.2, not yet merged with others.
-
-    Raises:
-        ConfigError: with ``file:line:col`` and the nearest known name.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = YAML(typ="rt", pure=True).load(text)
-    except FileNotFoundError:
-        raise ConfigError("there is no such file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"cannot be read: {reason}", where=str(path)) from None
-    except YAMLError as error:
-        raise ConfigError(_yaml_message(error), where=_yaml_place(path, error)) from None
-    if data is None:
-        return {}
-    if not isinstance(data, CommentedMap):
-        raise ConfigError("a configuration is a mapping of options", where=f"{path}:1:1", hint="write `data: digits`")
-    for key in data:
-        if key not in _FIELDS:
-            line, column = data.lc.key(key)
-            near = closest(str(key), _FIELDS)
-            raise ConfigError(
-                f"there is no option {key!r}",
-                where=f"{path}:{line + 1}:{column + 1}",
-                hint=f"did you mean {near}?" if near else f"known: {', '.join(_FIELDS)}",
-            )
-    _validated(dict(data), lambda name: _place(path, data, name))
-    return dict(data)
-
-
-def _place(path: Path, data: CommentedMap, name: str) -> str:
-    if name not in data:
-        return str(path)
-    line, column = data.lc.value(name)
-    return f"{path}:{line + 1}:{column + 1}"
-
-
-def _yaml_place(path: Path, error: YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
-
-
-def _yaml_message(error: YAMLError) -> str:
-    return " ".join(str(getattr(error, "problem", None) or error).split())
 
 
 def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
@@ -224,7 +174,7 @@ def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
             merged[name] = {**merged.get(name, {}), **value}
         else:
             merged[name] = value
-    return _validated(merged, lambda name: f"--{name.replace('_', '-')}")
+    return demand_sound(merged, _as_option)
 
 
 def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
@@ -238,53 +188,85 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
         if name not in EXTENDABLE:
             raise ConfigError(
                 "a resumed run keeps what it was started with",
-                where=f"--{name.replace('_', '-')}",
+                where=_as_option(name),
                 hint=f"start a new run; a resume may change {', '.join(sorted(EXTENDABLE))}",
             )
     if "target" in changed:
         changed["target"] = {**spec.target, **changed["target"]}
-    return _validated({**_ADAPTER.dump_python(spec), **changed}, lambda name: f"--{name.replace('_', '-')}")
+    return demand_sound({**_ADAPTER.dump_python(spec), **changed}, _as_option)
 
 
-def _validated(data: dict[str, Any], place: Callable[[str], str]) -> RunSpec:
+def _as_option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigError] = ()) -> RunSpec:
+    """The specification that options make.
+
+    Args:
+        data: options by name, none but those that exist.
+        place: where an option was given.
+        before: problems that were found earlier.
+
+    Raises:
+        ConfigError: with all problems, in the order in which the options were given.
+    """
+    found: dict[str, ConfigError] = {}
     try:
-        spec = _ADAPTER.validate_python(data)
+        _ADAPTER.validate_python(dict(data))
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "configuration"
-        given = f"{first['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
-        raise ConfigError(f"{given}{first['msg'][0].lower()}{first['msg'][1:]}", where=place(name)) from None
-    for name in _AT_LEAST_ONE:
-        value = getattr(spec, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"{value} is too few", where=place(name), hint="give 1 or more")
-    for name in _POSITIVE:
-        value = getattr(spec, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ConfigError(f"{value:g} is no budget", where=place(name), hint="give a number above 0")
-    if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
-        raise ConfigError(f"{spec.max_llm_cost:g} is no budget", where=place("max_llm_cost"))
-    if not (math.isfinite(spec.grid_gco2e_per_kwh) and spec.grid_gco2e_per_kwh >= 0):
-        raise ConfigError(
-            f"{spec.grid_gco2e_per_kwh:g} g of CO2e for a kWh are no emission", where=place("grid_gco2e_per_kwh")
-        )
-    if not 0 <= spec.repairs <= 10:
-        raise ConfigError(f"{spec.repairs} is out of range", where=place("repairs"), hint="give 0 to 10")
-    if not 0 <= spec.seed < 2**63:
-        raise ConfigError(f"{spec.seed} is out of range", where=place("seed"), hint="give 0 to 2^63 - 1")
-    for name, value in spec.target.items():
-        _check_target(name, value, place("target"))
+        for item in error.errors():
+            name = str(item["loc"][0])
+            given = f"{item['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
+            said = f"{given}{item['msg'][0].lower()}{item['msg'][1:]}"
+            found.setdefault(name, ConfigError(said, where=place(name)))
+    spec = _ADAPTER.validate_python({name: value for name, value in data.items() if name not in found})
+    for doubt in _doubts(spec):
+        found.setdefault(doubt.option, ConfigError(doubt.message, where=place(doubt.option), hint=doubt.hint))
+    problems = [*before, *(found[name] for name in data if name in found)]
+    if problems:
+        raise ConfigError.of(problems)
     return spec
 
 
-def _check_target(name: str, value: float, where: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why a value of the right type cannot be used."""
+
+    option: str
+    message: str
+    hint: str | None = None
+
+
+def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
+    for name in _AT_LEAST_ONE:
+        value = getattr(spec, name)
+        if value is not None and value < 1:
+            yield _Doubt(name, f"{value} is too few", "give 1 or more")
+    for name in _POSITIVE:
+        value = getattr(spec, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            yield _Doubt(name, f"{value:g} is no budget", "give a number above 0")
+    if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
+        yield _Doubt("max_llm_cost", f"{spec.max_llm_cost:g} is no budget", "give 0 or more")
+    if not (math.isfinite(spec.grid_gco2e_per_kwh) and spec.grid_gco2e_per_kwh >= 0):
+        yield _Doubt("grid_gco2e_per_kwh", f"{spec.grid_gco2e_per_kwh:g} g of CO2e for a kWh are no emission")
+    if not 0 <= spec.repairs <= 10:
+        yield _Doubt("repairs", f"{spec.repairs} is out of range", "give 0 to 10")
+    if not 0 <= spec.seed < 2**63:
+        yield _Doubt("seed", f"{spec.seed} is out of range", "give 0 to 2^63 - 1")
+    for name, value in spec.target.items():
+        yield from _doubts_of_target(name, value)
+
+
+def _doubts_of_target(name: str, value: float) -> Iterator[_Doubt]:
     term = METRICS.get(name)
     if term is None or term.better is None:
         near = closest(name, METRICS)
-        raise ConfigError(
-            f"{name!r} is no metric that can be a target",
-            where=where,
-            hint=f"did you mean {near}?" if near else "give for example V_Acc=0.95",
-        )
-    if not term.low <= value <= term.high:
-        raise ConfigError(f"{name}={value:g} is out of range", where=where, hint=f"give {term.low:g} to {term.high:g}")
+        hint = f"did you mean {near}?" if near else "give for example V_Acc=0.95"
+        yield _Doubt("target", f"{name!r} is no metric that can be a target", hint)
+    elif not term.low <= value <= term.high:
+        yield _Doubt("target", f"{name}={value:g} is out of range", f"give {term.low:g} to {term.high:g}")
+    elif value == term.low:
+        reached = "any network" if term.better == "higher" else "none"
+        yield _Doubt("target", f"{name}={value:g} is reached by {reached}", f"give more than {term.low:g}")

@@ -21,6 +21,8 @@ such, and the search goes on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class LemonadeError(Exception):
     """What went wrong, where, and what to do about it.
@@ -45,6 +47,11 @@ class LemonadeError(Exception):
 
 class ConfigError(LemonadeError):
     """An option, a configuration file or a ``--set`` that cannot be used."""
+
+    @classmethod
+    def of(cls, problems: Sequence[ConfigError]) -> ConfigError:
+        """One error for several, a line each."""
+        return problems[0] if len(problems) == 1 else cls("\n".join(map(str, problems)))
 
 
 class DataError(LemonadeError):

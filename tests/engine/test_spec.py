@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.spec import RunSpec, extend, read_config, resolve
+from lemonade_es.engine.configuration import read_config
+from lemonade_es.engine.spec import RunSpec, extend, resolve
 from lemonade_es.errors import ConfigError
 
 
@@ -41,6 +42,7 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("data: a\ndata: b\n", "2:1", "duplicate"),
         ("seed: -1\n", "1:7", "out of range"),
         ("target: {V_Acc: 2}\n", "1:9", "out of range"),
+        ("target: {P: 0}\n", "1:9", "P=0 is reached by none"),
         ("target: {V_Ac: 0.9}\n", "1:9", "did you mean V_Acc?"),
         ("unsafe_no_isolation: true\n", "1:1", "no option"),
     ],
@@ -50,6 +52,17 @@ def test_a_problem_in_a_configuration_names_its_line_and_the_way_out(tmp_path, t
         read_config(write(tmp_path, text))
     assert f"search.yaml:{place}:" in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_all_problems_of_a_configuration_are_told_at_once(tmp_path):
+    text = "iterashuns: 5\nepochs: few\nseed: -1\nrepairs: 99\ntarget: {V_Acc: 0.9, F: -1}\nlimit: 100\n"
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(tmp_path, text))
+    told = [line.partition("search.yaml:")[2] for line in str(caught.value).splitlines()]
+    assert [line.split(": ")[0] for line in told] == ["1:1", "2:9", "3:7", "4:10", "5:9"]
+    assert "did you mean iterations?" in told[0]
+    assert "'few'" in told[1]
+    assert "F=-1 is out of range" in told[4]
 
 
 def test_an_empty_configuration_is_no_option_at_all(tmp_path):
@@ -82,6 +95,16 @@ def test_a_problem_in_an_option_names_the_option(options, words):
     with pytest.raises(ConfigError) as caught:
         resolve({}, options)
     assert words in str(caught.value)
+
+
+def test_all_problems_of_the_options_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        resolve({}, {"iterations": 0, "device": "tpu", "target": {"F": 0.0}})
+    assert str(caught.value).splitlines() == [
+        "--iterations: 0 is too few (give 1 or more)",
+        "--device: 'tpu': input should be 'auto', 'cpu' or 'cuda'",
+        "--target: F=0 is reached by any network (give more than 0)",
+    ]
 
 
 def test_a_resume_may_move_the_end_of_a_run():

@@ -1,0 +1,56 @@
+"""Configuration files: the options of a run in YAML, every problem with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from lemonade_es.engine.spec import OPTIONS, demand_sound
+from lemonade_es.errors import ConfigError
+from lemonade_es.vocabulary import closest
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in a configuration file, YAML 1.2, not yet merged with others.
+
+    Raises:
+        ConfigError: with ``file:line:col`` of each problem, and the nearest known name.
+    """
+    data = _loaded(path)
+    if data is None:
+        return {}
+    if not isinstance(data, CommentedMap):
+        raise ConfigError("a configuration is a mapping of options", where=f"{path}:1:1", hint="write `data: digits`")
+    unknown = [_unknown(path, data, key) for key in data if key not in OPTIONS]
+    options = {key: value for key, value in data.items() if key in OPTIONS}
+    demand_sound(options, lambda name: _place(path, data.lc.value(name)), unknown)
+    return options
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"cannot be read: {reason}", where=str(path)) from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        said = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ConfigError(said, where=_place(path, (mark.line, mark.column)) if mark else str(path)) from None
+
+
+def _unknown(path: Path, data: CommentedMap, key: object) -> ConfigError:
+    near = closest(str(key), OPTIONS)
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(OPTIONS)}"
+    return ConfigError(f"there is no option {key!r}", where=_place(path, data.lc.key(key)), hint=hint)
+
+
+def _place(path: Path, position: tuple[int, int]) -> str:
+    line, column = position
+    return f"{path}:{line + 1}:{column + 1}"
