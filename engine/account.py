@@ -10,7 +10,7 @@ from typing import Any
 from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.calibration import Calibration, calibrated
 from lemonade_es.engine.compliance import FOLLOWED, Verdict
-from lemonade_es.engine.events import Accepted, Event, Measured, Refused, Replied, Unanswered
+from lemonade_es.engine.events import Accepted, Asked, Event, Measured, Refused, Replied, RunResumed, Unanswered
 from lemonade_es.engine.ladder import purpose
 
 _NAMES = {"first": "requests", "repair": "repairs", "fresh": "fresh_samples", "fallback": "as_fallback"}
@@ -47,6 +47,7 @@ class Account:
         executor: its name; for a refusal in an old journal that does not say whose it is, ``?``.
         bill: what its calls came to.
         unanswered: calls without an answer.
+        broken_off: calls under way when the process was killed; they may have been paid.
         faults: tries that failed, by the kind of fault.
         purposes: calls by what they were for: ``first``, ``repair``, ``fresh``, ``fallback``.
         refusals: refused replies by their typed reason.
@@ -60,6 +61,7 @@ class Account:
     executor: str
     bill: Bill
     unanswered: int
+    broken_off: int
     faults: Mapping[str, int]
     purposes: Mapping[str, int]
     refusals: Mapping[str, int]
@@ -77,6 +79,7 @@ class Account:
             **self.bill.to_json(),
             "seconds": round(self.bill.seconds, 4),
             "unanswered": self.unanswered,
+            "broken_off": self.broken_off,
             **purposes,
             "faults": dict(self.faults),
             "refusals": dict(self.refusals),
@@ -101,10 +104,23 @@ def accounts(events: Iterable[Event], repairs: int) -> tuple[Account, ...]:
     for event in listed:
         if isinstance(event, Replied | Unanswered) or (isinstance(event, Refused) and _key(event) not in whose):
             answers.setdefault(_executor(event), []).append(event)
+    broken_off = Counter(_broken_off(listed))
+    for name in broken_off:
+        answers.setdefault(name, [])
     return tuple(
-        _account(name, calls, [event for event in listed if _belongs(event, name, whose)], repairs)
+        _account(name, calls, broken_off[name], [event for event in listed if _belongs(event, name, whose)], repairs)
         for name, calls in answers.items()
     )
+
+
+def _broken_off(events: Sequence[Event]) -> Iterator[str]:
+    """Who was asked when the process was killed, once for each time that the same call was begun again."""
+    waiting: str | None = None
+    for event in events:
+        if isinstance(event, RunResumed) and waiting is not None:
+            yield waiting
+        elif not isinstance(event, RunResumed):
+            waiting = event.executor if isinstance(event, Asked) else None
 
 
 def _key(event: Replied | Refused | Accepted) -> tuple[int, int]:
@@ -122,7 +138,7 @@ def _belongs(event: Event, name: str, whose: Mapping[tuple[int, int], str]) -> b
     return isinstance(event, Measured) or (isinstance(event, Accepted) and whose.get(_key(event)) == name)
 
 
-def _account(name: str, answers: Sequence[Answer], events: Sequence[Event], repairs: int) -> Account:
+def _account(name: str, answers: Sequence[Answer], broken_off: int, events: Sequence[Event], repairs: int) -> Account:
     refused = [event for event in events if isinstance(event, Refused)]
     accepted = [event for event in events if isinstance(event, Accepted)]
     measured = {event.iteration: event.measurement.metrics for event in events if isinstance(event, Measured)}
@@ -135,6 +151,7 @@ def _account(name: str, answers: Sequence[Answer], events: Sequence[Event], repa
         executor=name,
         bill=sum(map(Bill.of, answers), Bill()),
         unanswered=sum(isinstance(answer, Unanswered) and not answer.interrupted for answer in answers),
+        broken_off=broken_off,
         faults=_counted(item.code for answer in answers for item in _tries(answer)),
         purposes=_counted(purpose(answer.attempt, repairs) for answer in answers if Bill.of(answer).calls),
         refusals=_counted(event.code for event in refused),

@@ -254,9 +254,8 @@ class LiveView(SilentView):
 
     def _left(self) -> float | None:
         done = [ended.seconds.total for ended in self._ended]
-        if not done or self._started is None:
-            return None
-        return sum(done) / len(done) * max(0, self._iterations - len(done))
+        missing = self._iterations - len(done)
+        return sum(done) / len(done) * missing if done and missing > 0 else None
 
     def _rules(self, advised: Advised) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)

@@ -209,6 +209,8 @@ def _account_lines(account: Account) -> Iterator[str]:
     yield f"calls: {bill.calls}{f' ({told})' if told else ''}, networks trained: {account.accepted}"
     if account.faults or bill.tries != bill.calls:
         yield f"tries: {bill.tries}; faults: {_counts(account.faults)}"
+    if account.broken_off:
+        yield f"broken off as the process was killed: {account.broken_off} (perhaps paid, and not in the cost)"
     if account.refusals:
         yield f"refused: {_counts(account.refusals)}"
     if account.mended:

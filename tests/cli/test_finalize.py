@@ -223,13 +223,13 @@ def test_texts_and_tables_are_finalized_too(lemonade):
 
 
 def until_saved(folder: Path, process, seconds=120):
-    """Waits until the training has kept a checkpoint since it was started."""
-    before = saved_at(folder)
+    """Waits until the training has kept two checkpoints since it was started: of the first it then knows."""
     end = time.monotonic() + seconds
-    while saved_at(folder) == before and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.02)
-    assert saved_at(folder) != before or process.poll() == 0
-    time.sleep(0.5)  # between the file's appearance and the process's word that it is kept
+    for _ in range(2):
+        before = saved_at(folder)
+        while saved_at(folder) == before and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        assert saved_at(folder) != before or process.poll() == 0
 
 
 def saved_at(folder: Path):

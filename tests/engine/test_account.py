@@ -8,7 +8,16 @@ from lemonade_es.engine.account import accounts
 from lemonade_es.engine.bill import Bill
 from lemonade_es.engine.calibration import Calibration, calibrated
 from lemonade_es.engine.compliance import Verdict
-from lemonade_es.engine.events import Accepted, Measured, Refused, Replied, Unanswered
+from lemonade_es.engine.events import (
+    Accepted,
+    Asked,
+    Measured,
+    Refused,
+    Replied,
+    RunInterrupted,
+    RunResumed,
+    Unanswered,
+)
 from lemonade_es.engine.journal import from_data
 from lemonade_es.llm.executor import Reply, Try, Usage
 from lemonade_es.llm.patch import Predicted
@@ -45,6 +54,21 @@ def test_each_executor_has_its_own_calls_faults_and_refusals():
     assert one.mended == {"code fence removed": 1}
     assert two.purposes == {"fallback": 1}
     assert one.bill.seconds == pytest.approx(1 + 1 + 2 + 1 + 0.5)
+
+
+def test_calls_under_way_when_the_process_was_killed_are_counted_apart():
+    call = Asked(1, 1, "one", "words")
+    events = [call, RunResumed({}), RunResumed({}), replied(1), RunResumed({}), Asked(2, 1, "one", "words"), replied(2)]
+    (one,) = accounts(events, repairs=2)
+    assert (one.broken_off, one.bill.calls) == (2, 2)
+    stopped = [
+        call,
+        Unanswered(1, 1, "one", "stopped", (), interrupted=True),
+        RunInterrupted(1),
+        RunResumed({}),
+        replied(1),
+    ]
+    assert [account.broken_off for account in accounts(stopped, repairs=2)] == [0]
 
 
 def test_a_refusal_by_the_executor_itself_is_a_call_of_that_executor():
