@@ -42,10 +42,10 @@ BUILT_IN = COUNTS.replace("return self.layers(x)", "return self.layers(x.view(in
 
 
 @pytest.mark.isolation
-@pytest.mark.parametrize("form", ["onnx", "torchscript", "source"])
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "executorch", "source"])
 def test_a_file_that_agrees_comes_with_its_figures(workshop, toy, form):
-    if form == "onnx":
-        pytest.importorskip("onnxruntime")
+    for package in forms.FORMS[form].modules:
+        pytest.importorskip(package)
     weights = trained(workshop, COUNTS)
     found = delivered(workshop, toy, COUNTS, weights, form)
     assert not isinstance(found, Failure), found
