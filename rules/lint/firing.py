@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lemonade_es.rules.analysis.arrays import UNKNOWN
-from lemonade_es.rules.analysis.linear import Prover
+from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.vector import Outcomes
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, pack

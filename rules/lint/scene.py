@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lemonade_es.rules.analysis.arrays import TRUE
-from lemonade_es.rules.analysis.linear import Prover
 from lemonade_es.rules.analysis.points import Points, sample_points
+from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS

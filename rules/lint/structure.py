@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lemonade_es.rules.analysis.arrays import FALSE, TRUE, UNKNOWN, Array, condition
-from lemonade_es.rules.analysis.linear import Prover
+from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.wording import listed

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lemonade_es.rules.analysis.arrays import condition
-from lemonade_es.rules.analysis.linear import Prover
+from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.vocabulary import settings
 
