@@ -114,7 +114,7 @@ class _Work:
         moving = [change for change in steps if self._moves(change, known)]
         if not moving:
             moving = [repaired for change in steps for repaired in self._repaired(change, known)]
-        affordable = [change for change in moving if self._allowance.admits(change.blueprint)]
+        affordable = [paid for change in moving if (paid := self._paid_for(change, known)) is not None]
         if affordable:
             change = self._choose(affordable)
             self.now = change.blueprint
@@ -139,11 +139,9 @@ class _Work:
 
     def vary(self, asked: Sequence[Capability]) -> None:
         """Make a small change that undoes no instruction, and if it can be works against none."""
-        fitting = [
-            change
-            for change in map(_settled, exploration.variations(self.now))
-            if self._allowance.admits(change.blueprint) and self._moves(change) and change.blueprint != self.now
-        ]
+        known_good = (change for change in map(_settled, exploration.variations(self.now)) if self._moves(change))
+        paid = (self._paid_for(change) for change in known_good)
+        fitting = [change for change in paid if change is not None and change.blueprint != self.now]
         after = {change: census(change.blueprint) for change in fitting}
         agreeing = [
             change for change in fitting if not any(known.opposed(self._before, after[change]) for known in asked)
@@ -175,6 +173,25 @@ class _Work:
             if self._moves(repair, also):
                 preference = change.preference * repair.preference
                 yield Change(repair.blueprint, f"{change.how}; to make up for it, {repair.how}", preference)
+
+    def _paid_for(self, change: Change, also: Capability | None = None) -> Change | None:
+        """The change, with narrower convolutions elsewhere if the budgets ask for it; ``None`` if they do not do."""
+        blueprint, paid = change.blueprint, []
+        while not self._allowance.admits(blueprint):
+            steps = [step for step in map(_settled, narrower(blueprint)) if step.blueprint != blueprint]
+            keeping = [step for step in steps if self._moves(step, also)]
+            if not keeping:
+                return None
+            step = max(keeping, key=lambda step: step.preference)
+            blueprint = step.blueprint
+            paid.append(step.how)
+        if not paid:
+            return change
+        if blueprint == self.now:
+            return None
+        return Change(
+            blueprint, f"{change.how}; to keep the budget, {', '.join(paid)}", change.preference / 2 ** len(paid)
+        )
 
     def _choose(self, changes: Sequence[Change]) -> Change:
         weights = [

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from lemonade_es.llm.builtin.capability import BY_ID, capability
+from lemonade_es.llm.builtin.convolutions import narrower
 from lemonade_es.llm.builtin.cost import census, macs, parameters
 from lemonade_es.llm.builtin.reader import parse
+from lemonade_es.llm.builtin.source import render
 from lemonade_es.llm.request import Attempt, Constraints, Feedback, Instruction
 from lemonade_es.task import Task
 
@@ -207,13 +209,28 @@ def test_a_dense_layer_is_not_added_without_end(bench):
     assert "two hidden dense layers are enough" in patch["skipped"][0]["why"]
 
 
-def test_budgets_are_kept_and_named_where_they_forbid_an_instruction(bench):
+def test_what_a_budget_has_no_room_for_is_paid_with_kernels_elsewhere(bench):
     source = first(bench, PHOTOGRAPHS)
     now = parse(source)
     constraints = Constraints(parameters=parameters(now), macs=macs(now))
-    patch = bench.ask(PHOTOGRAPHS, source, ["ACL", "AMK", "AD"], constraints=constraints)
+    patch = bench.ask(PHOTOGRAPHS, source, ["ACL", "AD"], constraints=constraints)
+    assert [applied["instruction"] for applied in patch["applied"]] == ["ACL", "AD"]
+    assert "to keep the budget, narrowed" in patch["applied"][0]["how"]
+    after = parse(bench.patched(source, patch))
+    assert macs(after) <= macs(now)
+    assert parameters(after) <= parameters(now)
+    assert census(after)["conv_layers"] > census(now)["conv_layers"]
+
+
+def test_budgets_are_named_where_they_forbid_an_instruction(bench):
+    source = first(bench, PHOTOGRAPHS)
+    narrow = parse(source)
+    while (step := min((change.blueprint for change in narrower(narrow)), key=macs)) != narrow:
+        narrow = step
+    constraints = Constraints(parameters=parameters(narrow), macs=macs(narrow))
+    patch = bench.ask(PHOTOGRAPHS, render(narrow), ["ACL", "AMK", "AD"], constraints=constraints)
     assert [applied["instruction"] for applied in patch["applied"]] == ["AD"]
-    assert f"{macs(now):,}" in patch["skipped"][0]["why"]
+    assert f"{macs(narrow):,}" in patch["skipped"][0]["why"]
 
 
 def test_a_network_over_its_budget_is_narrowed_until_it_keeps_it(bench):
