@@ -89,7 +89,7 @@ def test_each_rule_gives_its_reason_with_what_was_measured(name):
 
 
 def test_diagnosis_advises_as_lemonade_where_no_training_dynamics_are_known():
-    dynamics = {"loss_slope", "loss_noise", "grad_low", "grad_high", "dead_units", "best_epoch", "class_gap", "plateau"}
+    dynamics = {"loss_slope", "loss_noise", "grad_low", "grad_high", "dead_units", "best_epoch", "class_gap"}
     for test in loaded("lemonade").tests:
         assert not dynamics & set(test.given)
         assert fired(loaded("diagnosis"), test.given) == fired(loaded("lemonade"), test.given)
@@ -106,10 +106,10 @@ def test_only_known_progress_of_the_loss_takes_layers_back_in_diagnosis():
 
 
 def test_diagnosis_never_widens_where_most_units_are_dead_nor_deepens_where_gradients_explode():
-    everything_for_growth = {"T_Acc": 0.94, "V_Acc": 0.92, "plateau": 9, "class_gap": 0.9, "loss_slope": 0}
+    near, far = {"T_Acc": 0.94, "V_Acc": 0.92, "plateau": 2}, {"T_Acc": 0.62, "V_Acc": 0.60, "plateau": 9}
     ill = {"dead_units": 0.8, "grad_high": 0.5}
-    for accuracies in ({}, {"T_Acc": 0.62, "V_Acc": 0.60}):
-        _, weights = fired(loaded("diagnosis"), {**everything_for_growth, **accuracies, **ill})
+    for wishes_for_growth in (near, far):
+        _, weights = fired(loaded("diagnosis"), {**wishes_for_growth, "class_gap": 0.9, "loss_slope": 0, **ill})
         assert weights["RK"] > weights["AMK"] > 0
         assert weights["RN"] > weights["AMN"] > 0
         assert weights["RCL"] > weights["ACL"] > 0
@@ -137,7 +137,8 @@ def test_edge_cuts_nothing_while_accuracy_is_far_from_the_wish_unless_nobody_cou
 
 def test_cautious_leaves_two_instructions_at_most():
     assert loaded("cautious").max_instructions == 2
-    assert all(len(rule.instruct) <= 2 for rule in loaded("cautious").rules)
+    taking_back = {"one-change-at-a-time"}
+    assert all(len(rule.instruct) <= 2 for rule in loaded("cautious").rules if rule.id not in taking_back)
     assert max(len(test.instructions) for test in loaded("cautious").tests) == 2
 
 
