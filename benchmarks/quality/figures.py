@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,37 @@ from benchmarks.quality.trace import SearchTrace
 
 Values = npt.NDArray[np.float64]
 DRAWS = 4000
+ENOUGH = 5
+"""Of fewer seeds a bootstrap says nothing."""
 
 
-def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
-    """The mean, and a bootstrap of it over seeds: 2.5 and 97.5 %."""
+class Mean(NamedTuple):
+    """A mean over seeds with its 95 % interval; of a few seeds, with the lowest and the highest value."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+def mean(values: Sequence[float], seed: int = 0) -> Mean:
+    """The mean, and from some seeds on a bootstrap of it: 2.5 and 97.5 %."""
     found = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(0, len(found), (DRAWS, len(found)))
-    low, high = np.quantile(found[drawn].mean(axis=1), (0.025, 0.975))
-    return float(found.mean()), float(low), float(high)
+    ends = found.min(), found.max()
+    if len(found) >= ENOUGH:
+        drawn = np.random.default_rng(seed).integers(0, len(found), (DRAWS, len(found)))
+        ends = np.quantile(found[drawn].mean(axis=1), (0.025, 0.975))
+    return Mean(float(found.mean()), float(ends[0]), float(ends[1]), len(found))
+
+
+def told(figure: Mean | None, sign: str = "") -> str:
+    """``0.9852 [0.981, 0.989]``; ``0.9852 (0.981 to 0.989)`` where the ends are those of a few seeds."""
+    if figure is None:
+        return "-"
+    value, low, high, seeds = figure
+    if seeds >= ENOUGH:
+        return f"{value:{sign}.4f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+    return f"{value:{sign}.4f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def at(
@@ -42,10 +65,10 @@ def evaluations_to(trace: SearchTrace, level: float) -> float:
     return next((float(number) for number, best in enumerate(trace.best(), 1) if best >= level - 1e-9), math.inf)
 
 
-def differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[float, float, float] | None:
+def differences(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Mean | None:
     """Ours less theirs, seed by seed: mean and interval."""
     both = sorted(ours.keys() & theirs.keys())
-    return interval([ours[seed] - theirs[seed] for seed in both]) if len(both) >= 2 else None
+    return mean([ours[seed] - theirs[seed] for seed in both]) if len(both) >= 2 else None
 
 
 def hypervolumes(traces: Sequence[SearchTrace]) -> dict[tuple[str, int], float]:
@@ -83,14 +106,14 @@ def summary(traces: Sequence[SearchTrace], evaluations: int, ours: str = "lemona
         figures: dict[str, Any] = {
             "seeds": sorted(item.seed for item in found),
             "failed": sum(item.V_Acc is None for one in found for item in one.evaluations),
-            "V_Acc": {n: interval([*at(found, n, SearchTrace.best).values()]) for n in budgets},
-            "test": {n: interval([*at(found, n, SearchTrace.tested).values()]) for n in budgets},
+            "V_Acc": {n: mean([*at(found, n, SearchTrace.best).values()]) for n in budgets},
+            "test": {n: mean([*at(found, n, SearchTrace.tested).values()]) for n in budgets},
             "V_Acc_after_seconds": {
-                round(clock * share): interval([at_seconds(item, clock * share) for item in found])
+                round(clock * share): mean([at_seconds(item, clock * share) for item in found])
                 for share in (0.25, 0.5, 1.0)
             },
-            "seconds": interval([item.evaluations[-1].seconds for item in found]),
-            "hypervolume": interval([volumes[name, item.seed] for item in found]),
+            "seconds": mean([item.evaluations[-1].seconds for item in found]),
+            "hypervolume": mean([volumes[name, item.seed] for item in found]),
             "evaluations_to": {
                 other: _median([evaluations_to(item, level) for item in found]) for other, level in levels.items()
             },
@@ -117,20 +140,23 @@ def _median(values: Sequence[float]) -> float | None:
 def table(task: str, found: Mapping[str, Any]) -> list[str]:
     """The figures of one task for a person."""
     budgets, contenders = found["budgets"], found["contenders"]
-    heads = "".join(f"{f'after {n}':>26}" for n in budgets)
-    lines = [f"{task}: highest V_Acc, mean over seeds [95 %]", f"{'':16}{'seeds':>6}{heads}"]
+    heads = "".join(f"{f'after {n}':>28}" for n in budgets)
+    lines = [
+        f"{task}: highest V_Acc, mean over seeds [95 %] (lowest to highest, of fewer than 5)",
+        f"{'':16}{'seeds':>6}{heads}",
+    ]
     for name, figures in contenders.items():
-        cells = "".join(f"{_told(figures['V_Acc'][n]):>26}" for n in budgets)
+        cells = "".join(f"{told(figures['V_Acc'][n]):>28}" for n in budgets)
         lines.append(f"{name:16}{len(figures['seeds']):6}{cells}")
-    lines += ["", f"{'':16}{'test at the end':>26}{'hypervolume':>26}{'seconds':>9}{'failed':>8}"]
+    lines += ["", f"{'':16}{'test at the end':>28}{'hypervolume':>28}{'seconds':>9}{'failed':>8}"]
     for name, figures in contenders.items():
-        test, volume = _told(figures["test"][budgets[-1]]), _told(figures["hypervolume"])
-        lines.append(f"{name:16}{test:>26}{volume:>26}{figures['seconds'][0]:9.0f}{figures['failed']:8}")
+        test, volume = told(figures["test"][budgets[-1]]), told(figures["hypervolume"])
+        lines.append(f"{name:16}{test:>28}{volume:>28}{figures['seconds'][0]:9.0f}{figures['failed']:8}")
     compared = {name: figures for name, figures in contenders.items() if "ours_less_theirs" in figures}
     if compared:
         lines += ["", f"{'lemonade less':16}{'':6}{heads}"]
         for name, figures in compared.items():
-            cells = "".join(f"{_told(figures['ours_less_theirs']['V_Acc'][n], sign='+'):>26}" for n in budgets)
+            cells = "".join(f"{told(figures['ours_less_theirs']['V_Acc'][n], sign='+'):>28}" for n in budgets)
             lines.append(f"  {name:20}{cells}")
     lines += ["", "evaluations (median) to the mean final V_Acc of"]
     names = list(contenders)
@@ -139,10 +165,3 @@ def table(task: str, found: Mapping[str, Any]) -> list[str]:
         reached = [figures["evaluations_to"][other] for other in names]
         lines.append(f"{name:16}" + "".join(f"{'never' if n is None else f'{n:g}':>15}" for n in reached))
     return lines
-
-
-def _told(figure: tuple[float, float, float] | None, sign: str = "") -> str:
-    if figure is None:
-        return "-"
-    mean, low, high = figure
-    return f"{mean:{sign}.4f} [{low:{sign}.3f}, {high:{sign}.3f}]"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.quality.figures import interval
+from benchmarks.quality.figures import mean, told
 from benchmarks.quality.trace import Evaluation, SearchTrace
 
 Values = tuple[float, ...]
@@ -102,7 +102,7 @@ def summary(goal: Goal, traces: Sequence[SearchTrace], evaluations: int) -> dict
         found[name] = {
             "seeds": sorted(item.seed for item in own),
             "kept": len(ends),
-            "value": interval(ends) if ends else None,
+            "value": mean(ends) if ends else None,
             "first": sorted(first)[len(first) // 2],
         }
     return found
@@ -112,8 +112,6 @@ def table(goal: Goal, found: Mapping[str, Any]) -> list[str]:
     """The figures of one goal for a person."""
     lines = [f"{goal.name}: {goal.about}", f"{'':16}{'kept in':>12}{'first after':>13}{goal.unit + ' [95 %]':>30}"]
     for name, figures in found.items():
-        value = figures["value"]
-        told = "-" if value is None else f"{value[0]:.4f} [{value[1]:.4f}, {value[2]:.4f}]"
         kept = f"{figures['kept']} of {len(figures['seeds'])}"
-        lines.append(f"{name:16}{kept:>12}{figures['first']:>13}{told:>30}")
+        lines.append(f"{name:16}{kept:>12}{figures['first']:>13}{told(figures['value']):>30}")
     return lines

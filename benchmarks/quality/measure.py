@@ -16,7 +16,7 @@ from benchmarks.quality.goals import table as goal_table
 from benchmarks.quality.ours import OURS
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.quality.trace import SearchTrace
-from benchmarks.result import Result
+from benchmarks.result import Result, revision
 
 EVALUATIONS = 30
 SEEDS = {"digits": 10, "photographs": 5}
@@ -82,20 +82,18 @@ def goals(options: argparse.Namespace) -> Result:
             figures[goal.name] = goal_summary(goal, traces, campaign.evaluations)
             lines += [*goal_table(goal, figures[goal.name]), ""]
     lines.append(done(found, campaign))
-    return Result("goals", ABOUT_GOALS, "python -m benchmarks goals", "\n".join(lines), figures)
+    return result("goals", ABOUT_GOALS, "python -m benchmarks goals", lines, figures, found)
 
 
 def _compared(name: str, about: str, contenders: Sequence[str], options: argparse.Namespace) -> Result:
     known = tasks(options.photos, quick=options.quick)
     campaign = campaign_of(_searches(known.values(), contenders, quick=options.quick), options)
-    lines, figures = told(campaign, known, report=options.report)
-    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
-    return Result(name, about, f"python -m benchmarks {name}{photos}", "\n".join(lines), figures)
+    return compared(name, about, campaign, known, options)
 
 
-def told(campaign: Campaign, known: Iterable[str], *, report: bool) -> tuple[list[str], dict[str, Any]]:
-    """Run a campaign, unless only a report is wanted; what its searches say of each task, as text and as data."""
-    if not report:
+def compared(name: str, about: str, campaign: Campaign, known: Iterable[str], options: argparse.Namespace) -> Result:
+    """Run a campaign, unless only a report is wanted; what its searches say of each task."""
+    if not options.report:
         campaign.run()
     lines: list[str] = []
     figures: dict[str, Any] = {}
@@ -105,7 +103,16 @@ def told(campaign: Campaign, known: Iterable[str], *, report: bool) -> tuple[lis
         if traces:
             figures[task] = summary(traces, campaign.evaluations)
             lines += [*table(task, figures[task]), ""]
-    return [*lines, done(found, campaign)], figures
+    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
+    return result(name, about, f"python -m benchmarks {name}{photos}", [*lines, done(found, campaign)], figures, found)
+
+
+def result(
+    name: str, about: str, command: str, lines: Sequence[str], figures: dict[str, Any], found: Sequence[SearchTrace]
+) -> Result:
+    """A result at the revisions of the searches that it tells of, whenever it is told."""
+    revisions = ", ".join(sorted({trace.revision for trace in found}))
+    return Result(name, about, command, "\n".join(lines), figures, revisions or revision())
 
 
 def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Campaign:
@@ -122,8 +129,7 @@ def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Camp
 
 def done(found: Sequence[SearchTrace], campaign: Campaign) -> str:
     """How far a campaign has come."""
-    revisions = sorted({trace.revision for trace in found})
-    return f"{len(found)} of {len(campaign.searches)} searches are done, at revision {', '.join(revisions)}"
+    return f"{len(found)} of {len(campaign.searches)} searches are done"
 
 
 def _searches(known: Iterable[QualityTask], contenders: Sequence[str], *, quick: bool) -> list[Search]:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.quality.campaign import FIRST_SEED, Search
-from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, told, traces_of
+from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, compared, traces_of
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import Result
 from lemonade_es import cli
@@ -43,9 +43,7 @@ def tuning(options: argparse.Namespace) -> Result:
         for number in range(1 if options.quick else SEEDS[task])
         for contender in ("lemonade", "tuned")
     ]
-    lines, figures = told(campaign_of(searches, options), known, report=options.report)
-    photos = " --photos CIFAR10_TREE" if options.photos is not None else ""
-    return Result("tuning", ABOUT, f"python -m benchmarks tuning{photos}", "\n".join(lines), figures)
+    return compared("tuning", ABOUT, campaign_of(searches, options), known, options)
 
 
 def _learned(task: QualityTask, seeds: Sequence[int], iterations: int) -> str:

@@ -86,11 +86,20 @@ def test_what_is_told_of_two_contenders():
     traces += [searched("tpe", [0.4, 0.6, 0.8], seed) for seed in range(3)]
     found = figures.summary(traces, 3)
     tpe = found["contenders"]["tpe"]
-    assert tpe["ours_less_theirs"]["V_Acc"][3] == pytest.approx((0.1, 0.1, 0.1))
+    assert tpe["ours_less_theirs"]["V_Acc"][3] == pytest.approx((0.1, 0.1, 0.1, 3))
     assert found["contenders"]["lemonade"]["evaluations_to"] == {"lemonade": 3.0, "tpe": 2.0}
     assert tpe["evaluations_to"] == {"lemonade": None, "tpe": 3.0}
     assert tpe["V_Acc_after_seconds"][3][0] == pytest.approx(0.8)
     assert "never" in "\n".join(figures.table("digits", found))
+
+
+def test_a_few_seeds_have_a_range_and_no_interval():
+    few, enough = figures.mean([0.5, 0.7]), figures.mean([0.1 * seed for seed in range(figures.ENOUGH)])
+    assert few == pytest.approx((0.6, 0.5, 0.7, 2))
+    assert figures.told(few) == "0.6000 (0.500 to 0.700)"
+    assert enough.value == pytest.approx(0.2)
+    assert 0 < enough.low < 0.2 < enough.high < 0.4
+    assert figures.told(enough).startswith("0.2000 [0.")
 
 
 def test_searches_that_are_done_are_not_run_again(tmp_path, monkeypatch):
@@ -152,7 +161,7 @@ def test_a_goal_counts_the_best_that_keeps_its_bounds():
     found = goals.summary(small, [run], 5)
     assert found["tpe"]["kept"] == 1
     assert found["tpe"]["first"] == 3
-    assert found["tpe"]["value"] == pytest.approx((0.95, 0.95, 0.95))
+    assert found["tpe"]["value"] == pytest.approx((0.95, 0.95, 0.95, 1))
     assert "1 of 1" in "\n".join(goals.table(small, found))
 
 
