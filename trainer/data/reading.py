@@ -47,6 +47,26 @@ class Reading:
                     f"{option} is for {fits} data, and these are {kind} data", where=where, hint="leave it out"
                 )
 
+    def refuse_for_named(self, name: str) -> None:
+        """Refuse what only a file leaves open: a data set that has a name brings its columns.
+
+        Raises:
+            DataError: with the first option that has no meaning there.
+        """
+        given = {
+            "--text-column": self.text_column,
+            "--label-column": self.label_column,
+            "--target COLUMN": self.target_column,
+            "--task": self.objective,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise DataError(
+                    f"{option} is for files, and {name} says itself what is predicted from what",
+                    where=name,
+                    hint="leave it out",
+                )
+
     def check(self, where: str) -> None:
         """Refuse values that cannot be meant.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lemonade_es.errors import DataError
 from lemonade_es.task import SHORT_R2, Task
-from lemonade_es.trainer.data.catalogue import source_of
+from lemonade_es.trainer.data.catalogue import known, source_of
 from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
@@ -62,6 +62,8 @@ def load(
     where = DEFAULT_ROOT if root is None else root
     source = source_of(spec, where, reading, download=download, progress=progress)
     reading.refuse_for(source.kind, spec)
+    if spec in known():
+        reading.refuse_for_named(spec)
     if resize is not None and source.kind != "image":
         raise DataError(
             f"--resize is for image data, and these are {source.kind} data", where=spec, hint="leave it out"

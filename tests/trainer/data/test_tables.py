@@ -179,6 +179,21 @@ def test_diabetes_is_the_embedded_regression():
     assert 0.3 < 1 - residual.var() / data.validation_labels.var() < 0.7
 
 
+@pytest.mark.parametrize(
+    ("reading", "option"),
+    [
+        (Reading(target_column="bmi"), "--target COLUMN"),
+        (Reading(target_column="zz"), "--target COLUMN"),
+        (Reading(objective="classification"), "--task"),
+    ],
+)
+def test_a_named_table_takes_no_options_of_files(reading, option):
+    with pytest.raises(DataError) as raised:
+        load("diabetes", reading=reading)
+    said = f"diabetes: {option} is for files, and diabetes says itself what is predicted from what (leave it out)"
+    assert str(raised.value) == said
+
+
 def test_a_limit_takes_a_part_of_the_rows():
     data = load("diabetes", limit=100)
     assert len(data.train) + len(data.validation) == 100

@@ -58,6 +58,11 @@ def test_the_public_file_of_imdb_is_cleaned_split_as_in_the_paper_and_padded(pub
     assert not data.train.flags.writeable
 
 
+def test_reviews_that_have_a_name_take_no_columns(public, tmp_path):
+    with pytest.raises(DataError, match="--text-column is for files, and imdb says itself"):
+        load("imdb", root=tmp_path, reading=Reading(text_column="sentiment", label_column="review"))
+
+
 def test_texts_of_the_test_split_are_numbered_by_the_same_vocabulary(public, tmp_path):
     data = load("imdb", root=tmp_path, limit=40)
     values, labels = load_test("imdb", data.task, root=tmp_path, limit=40)
