@@ -16,7 +16,8 @@ from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.facts import NOT_MEASURED, NOT_SET
 from lemonade_es.engine.inference import Inference, names_of
 from lemonade_es.engine.reasons.node import Kind, Node, Sides, compared
-from lemonade_es.rules.expression import Atom, Expression
+from lemonade_es.rules.expression import Atom, Expression, parse_expression
+from lemonade_es.rules.problem import Place
 from lemonade_es.rules.reason import render_reason
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS
@@ -24,6 +25,7 @@ from lemonade_es.vocabulary import METRICS
 MAX_LEVELS = 40
 """Conclusions upon conclusions are followed so far."""
 
+_NOWHERE = Place("", 1, 1)
 _SYMBOLS: Mapping[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -153,10 +155,10 @@ class Derivation:
             return ()
         number = rule.weight.number(self._values)
         source = rule.weight.source
-        text = f"weight {source} {'is unknown' if number is None else f'= {number:.4g}'}"
+        text = f"weight {source} {'unknown' if number is None else f'= {number:.4g}'}"
         terms = tuple(self.term(name) for name in rule.weight.names)
         if number is None and not any(term.kind == "unknown" for term in terms):
-            terms = (*terms, _incomputable(source))
+            terms = (*terms, self._incomputable(source, source))
         return (Node("weight", source, text, str(rule.weight.place), value=number, children=terms),)
 
     def _condition(self, when: Expression, wanted: bool) -> tuple[Node, ...]:
@@ -199,7 +201,7 @@ class Derivation:
         sides = Sides(left, relation, right, names)
         terms = tuple(self.term(name) for name in names)
         if atom.truth is None and not any(term.kind == "unknown" for term in terms):
-            terms = (*terms, _incomputable(atom.text))
+            terms = (*terms, self._incomputable(atom.text, left, right))
         held = _as_wanted(atom.truth, wanted)
         node = Node(
             "atom",
@@ -231,15 +233,25 @@ class Derivation:
             children=(self.term(atom.text),),
         )
 
+    def _incomputable(self, name: str, *sides: str) -> Node:
+        """Why numbers cannot be computed, though all names in them are known."""
+        for side in sides:
+            for part in ast.walk(ast.parse(side, mode="eval")):
+                if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div) and self._is_zero(part.right):
+                    divisor = ast.unparse(part.right)
+                    which = f", {divisor} is 0" if _names(divisor) else ""
+                    return Node("unknown", name, f"division by zero{which}")
+        return Node("unknown", name, "too large a number")
+
+    def _is_zero(self, tree: ast.expr) -> bool:
+        expression = parse_expression(ast.unparse(tree), _NOWHERE, "number", (), [])
+        return expression is not None and expression.number(self._values) == 0
+
 
 def _names(side: str) -> tuple[str, ...]:
     parts = (part for part in ast.walk(ast.parse(side, mode="eval")))
     found = [part for part in parts if isinstance(part, ast.Name) and part.id not in ("min", "max", "abs")]
     return tuple(part.id for part in sorted(found, key=lambda part: part.col_offset))
-
-
-def _incomputable(source: str) -> Node:
-    return Node("unknown", source, f"{source} cannot be computed: a division by zero, or too large a number")
 
 
 def _as_wanted(truth: bool | None, wanted: bool) -> bool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lemonade_es.engine.conflicts import Conflict, resolve
@@ -14,7 +14,7 @@ from lemonade_es.engine.reasons.derivation import Derivation
 from lemonade_es.engine.reasons.flip import Flip, Goal, changed, find_flips
 from lemonade_es.engine.reasons.node import Node, blocking
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import METRICS, Kind
+from lemonade_es.vocabulary import METRICS, TERMS, Kind
 
 SETTINGS: tuple[Kind, ...] = ("priority", "threshold", "weight")
 ALL: tuple[Kind, ...] = ("metric", *SETTINGS)
@@ -123,10 +123,9 @@ class _Unsent:
                 f"{self._name} was not sent: no rule of {self._decision.rulebook.name} gives it", self._tree()
             )
         nodes = tuple(self._derivation.rule(rule, wanted=True, weighed=self._fired(rule)) for rule in givers)
-        weightless = [rule.id for rule in givers if self._fired(rule)]
+        weightless = [node for node in nodes if node.truth]
         if weightless:
-            unknown = dict.fromkeys(leaf.id for node in nodes for leaf in node.walk() if leaf.kind == "unknown")
-            why = f"{weightless[0]} fired, but its weight is unknown ({', '.join(unknown)})"
+            why = _weighs_unknown(weightless)
         elif len(givers) == 1:
             why = f"{_obstructed(nodes[0])}; no other rule gives it"
         else:
@@ -146,8 +145,9 @@ class _Unsent:
             if leaf.kind == "setting" and leaf.value == 0
         )
         because = f", because {' and '.join(zero)} {'are' if len(zero) > 1 else 'is'} 0" if zero else ""
-        answer = f"{self._name} was not sent: its weight is {weight:.4g}{because}"
-        return Denial(answer, self._tree(*nodes), SETTINGS)
+        unknown = self._unweighed()
+        answer = f"{self._name} was not sent: its weight is {weight:.4g}{because}{_besides(unknown)}"
+        return Denial(answer, self._tree(*nodes, *unknown), SETTINGS)
 
     def _beaten(self, item: Conflict) -> Denial:
         mine = self._contributions(self._name)
@@ -161,12 +161,14 @@ class _Unsent:
             distance=item.loser_weight - item.winner_weight,
             children=self._contributions(item.winner),
         )
+        unknown = self._unweighed()
         tie = "" if item.margin else f", a tie that {item.winner} wins"
         answer = (
             f"{self._name} was not sent: it lost to {item.winner}, {item.loser_weight:.4g} "
             f"({', '.join(item.loser_rules)}) against {item.winner_weight:.4g} ({', '.join(item.winner_rules)}){tie}"
+            f"{_besides(unknown)}"
         )
-        return Denial(answer, self._tree(*mine, conflict), SETTINGS)
+        return Denial(answer, self._tree(*mine, *unknown, conflict), SETTINGS)
 
     def _surplus(self, weight: float) -> Denial:
         kept = self._decision.resolution.instructions
@@ -181,15 +183,23 @@ class _Unsent:
             threshold=lightest,
             distance=weight - lightest,
         )
+        mine, unknown = self._contributions(self._name), self._unweighed()
         answer = (
             f"{self._name} was not sent: the rulebook sends {len(kept)} at most, and its weight {weight:.4g} is not "
-            f"among the heaviest ({sent})"
+            f"among the heaviest ({sent}){_besides(unknown)}"
         )
-        return Denial(answer, self._tree(*self._contributions(self._name), limit), SETTINGS)
+        return Denial(answer, self._tree(*mine, *unknown, limit), SETTINGS)
 
     def _contributions(self, name: str) -> tuple[Node, ...]:
         parts = self._decision.inference.contributions[name]
         return tuple(self._derivation.rule(self._decision.rule(part.rule), wanted=True, weighed=True) for part in parts)
+
+    def _unweighed(self) -> tuple[Node, ...]:
+        """The rules that fired and would give it, had their weight been known."""
+        weighed = {part.rule for part in self._decision.inference.contributions[self._name]}
+        givers = givers_of(self._decision.rulebook, self._name)
+        silent = [rule for rule in givers if self._fired(rule) and rule.id not in weighed]
+        return tuple(self._derivation.rule(rule, wanted=True, weighed=True) for rule in silent)
 
     def _fired(self, rule: Rule) -> bool:
         return self._decision.fired(rule.id)
@@ -248,6 +258,18 @@ def _told(decision: Decision, subject: str, kind: SubjectKind, flip: Flip) -> st
     else:
         change = f"were {'measured' if flip.name in METRICS else 'set'}, at {readable(flip.new)} for instance"
     return f"{subject} would {outcome}{weight} if {flip.name} {change}"
+
+
+def _weighs_unknown(nodes: Sequence[Node]) -> str:
+    """Rules that fired with a weight that is unknown, in a clause: the first one, and how many more."""
+    leaves = [leaf for child in nodes[0].children if child.kind == "weight" for leaf in child.children]
+    unknown = [leaf.id if leaf.id in TERMS else leaf.text for leaf in leaves if leaf.kind == "unknown"]
+    more = f", and so for {len(nodes) - 1} more" if len(nodes) > 1 else ""
+    return f"{nodes[0].id} fired, but its weight is unknown ({', '.join(unknown)}){more}"
+
+
+def _besides(nodes: Sequence[Node]) -> str:
+    return f"; {_weighs_unknown(nodes)}" if nodes else ""
 
 
 def _obstructed(node: Node) -> str:

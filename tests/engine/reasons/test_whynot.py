@@ -12,6 +12,7 @@ from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.flip import DERIVED, changed
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError
+from lemonade_es.report.derivation import answer_text
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.vocabulary import settings
 
@@ -133,6 +134,63 @@ def test_a_weight_that_cannot_be_computed_is_told_from_one_of_0():
     answer = ask("ACL", {}, rulebook=book("  - {id: r, when: 1 > 0, weight: TP * 2, instruct: [ACL]}\n"))
     assert answer.answer == "ACL was not sent: r fired, but its weight is unknown (TP)"
     assert flips(answer)["TP"] > 0
+
+
+def tree_lines(answer):
+    return answer_text(answer).splitlines()
+
+
+def test_a_rule_with_a_weight_that_cannot_be_computed_is_told_beside_one_that_weighs_0():
+    rules = (
+        "  - {id: slow, when: F < TF, weight: PF, instruct: [RCL]}\n"
+        "  - {id: r1, when: P > 5, weight: PV_Acc / PS, instruct: [RCL]}\n"
+    )
+    answer = ask("RCL", {"F": 100.0, "P": 7.0}, rulebook=book(rules))
+    assert answer.answer == (
+        "RCL was not sent: its weight is 0, because PF is 0; "
+        "r1 fired, but its weight is unknown (division by zero, PS is 0)"
+    )
+    assert [child.id for child in answer.tree.children] == ["slow", "r1"]
+    assert "    └── weight PV_Acc / PS unknown: division by zero, PS is 0" in tree_lines(answer)
+    assert set(flips(answer)) == {"PF", "PS"}
+
+
+@pytest.mark.parametrize(
+    ("weight", "why"),
+    [
+        ("1 / 0", "division by zero"),
+        ("1 / (PV_Acc - WA)", "division by zero, PV_Acc - WA is 0"),
+        ("1 / (2 / PF)", "division by zero, PF is 0"),
+        ("1e300 * 1e300", "too large a number"),
+    ],
+)
+def test_why_a_weight_cannot_be_computed(weight, why):
+    rules = (
+        "  - {id: other, when: F > 5, weight: TP, instruct: [ACL]}\n"
+        f"  - {{id: r, when: 1 > 0, weight: {weight}, instruct: [ACL]}}\n"
+        "  - {id: s, when: 1 > 0, weight: TP, instruct: [ACL]}\n"
+    )
+    answer = ask("ACL", {"F": 1.0}, rulebook=book(rules))
+    assert answer.answer == f"ACL was not sent: r fired, but its weight is unknown ({why}), and so for 1 more"
+
+
+@pytest.mark.parametrize("limit", ["", "max_instructions: 1\n"])
+def test_a_weight_that_cannot_be_computed_is_told_of_what_is_too_light(limit):
+    given, rival = ("AWI", "ACL") if limit else ("RCL", "ACL")
+    rules = (
+        f"  - {{id: a, when: 1 > 0, weight: 2, instruct: [{rival}]}}\n"
+        f"  - {{id: b, when: 1 > 0, weight: 1, instruct: [{given}]}}\n"
+        f"  - {{id: c, when: 1 > 0, weight: 1 / PS, instruct: [{given}]}}\n"
+    )
+    answer = ask(given, {}, rulebook=book(rules, HEAD.replace("instructions:", f"{limit}instructions:")))
+    assert answer.answer.endswith("; c fired, but its weight is unknown (division by zero, PS is 0)")
+    assert [child.id for child in answer.tree.children][:2] == ["b", "c"]
+
+
+def test_a_comparison_that_cannot_be_computed_says_why():
+    answer = ask("r", {"P": 7.0}, rulebook=book("  - {id: r, when: P / PS > 1, weight: 1, instruct: [ACL]}\n"))
+    assert answer.answer == "r cannot be decided: P / PS > 1 is unknown"
+    assert "└── ? P / PS > 1 is unknown: division by zero, PS is 0" in tree_lines(answer)
 
 
 def test_a_lost_conflict_names_the_winner_the_margin_and_the_rules_of_both():
