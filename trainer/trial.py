@@ -285,7 +285,7 @@ class Trial:
         labels = self.dataset.validation_labels
         order = secret_order(labels)
         sample = order[:ALONE]
-        alone = score(self._ask.validation(sample, batch=1), labels[sample])
+        alone = self._ask.validation(sample, batch=1)
         rounds = 0
         started = time.monotonic()
         with self._metered("validation", "V_E", lambda: rounds):
@@ -295,8 +295,7 @@ class Trial:
         self.outputs = outputs[np.argsort(order)]
         scored = score(outputs, labels[order])
         self._nonfinite |= scored.nonfinite_rows > 0
-        together = score(outputs[: len(sample)], labels[sample])
-        if (why := inconsistency(alone, together, scored, len(sample))) is not None:
+        if (why := inconsistency(alone, outputs, labels[order])) is not None:
             raise CandidateFailed(Failure("INCONSISTENT", why))
         self._metrics["V_Acc"] = scored.accuracy
         self._metrics["class_gap"] = scored.class_gap
