@@ -13,6 +13,7 @@ from lemonade_es.rules.lint.gaps import gaps
 from lemonade_es.rules.lint.rivalry import overlaps, ties
 from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.structure import structure
+from lemonade_es.rules.lint.weights import weights
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import settings as resolve_settings
 
@@ -33,6 +34,7 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
     found = list(structure(scene))
     contradictory = {item.rules[0] for item in found if item.code in {"CONTRADICTION", "ALWAYS_FALSE"}}
     found += firing(scene, contradictory)
+    found += weights(scene)
     found += double_counts(scene)
     found += overlaps(scene)
     found += _weighing(scene)

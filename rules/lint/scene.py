@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.rules.analysis.arrays import TRUE
+from lemonade_es.rules.analysis import arrays
+from lemonade_es.rules.analysis.arrays import TRUE, Array
 from lemonade_es.rules.analysis.points import Points, sample_points
 from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
@@ -22,6 +24,7 @@ Bits = npt.NDArray[np.uint64]
 
 _LOOKED_AT = 32
 _CLOSELY = 1024
+_SAMPLE = 256
 
 
 @dataclass
@@ -83,6 +86,27 @@ class Scene:
         rules = self.rulebook.rules
         return tuple(None if rule.weight is None else rule.weight.number(self.settings) for rule in rules)
 
+    @cached_property
+    def unweighed(self) -> frozenset[int]:
+        """The numbers of the rules whose weight is unknown in each situation looked at, though all settings are set."""
+        return frozenset(
+            index
+            for index, rule in enumerate(self.rulebook.rules)
+            if rule.weight is not None
+            and self.fixed_weights[index] is None
+            and not self.unset(rule.weight.names)
+            and np.isnan(self.sampled(rule.weight.tree)).all()
+        )
+
+    def sampled(self, tree: ast.expr) -> Array:
+        """The values of a number at some of the points."""
+        return arrays.number(tree, self._sample)
+
+    @cached_property
+    def _sample(self) -> Mapping[str, Array]:
+        rows = self.points.values[:: max(1, len(self.points.values) // _SAMPLE)]
+        return {name: rows[:, index] for index, name in enumerate(self.points.names)}
+
     def closely(self, rules: Sequence[Rule]) -> Scene:
         """A scene of these rules and the drawers of their conclusions alone, whose points crowd around their bounds.
 
@@ -97,7 +121,7 @@ class Scene:
     def may_count(self, number: int) -> bool:
         """Whether a rule may have a weight above 0."""
         weight = self.fixed_weights[number]
-        return weight is None or weight > 0
+        return number not in self.unweighed if weight is None else weight > 0
 
     def at_work(self, names: Iterable[str], point: int) -> list[Rule]:
         """The rules that give one of these instructions at a point."""
