@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lemonade_es.task import Task
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.scrutiny import inconsistency, secret_order
+from lemonade_es.trainer.workshop import Workshop
 
 CLASSES = 4
 ASKED_ALONE = 100
@@ -142,3 +148,57 @@ def test_a_regression_with_no_finite_answer_alone_is_refused_and_one_with_none_a
     nothing = np.full(MANY, np.nan)
     assert inconsistency(column(nothing[:ASKED_ALONE]), column(known), targets) is not None
     assert inconsistency(column(nothing[:ASKED_ALONE]), column(nothing), targets) is None
+
+
+@pytest.fixture(scope="module")
+def incomes() -> Iterator[Workshop]:
+    """A regression whose target has a heavy tail."""
+    known = np.random.default_rng(9).normal(size=(460, 2)).astype(np.float32)
+    target = np.exp(2 * known[:, 0] + known[:, 1])
+    target = ((target - target.mean()) / target.std()).astype(np.float32)
+    rows = Dataset(
+        task=Task("table", "incomes", (2,), 1, objective="regression"),
+        train=known[:160],
+        train_labels=target[:160],
+        validation=known[160:],
+        validation_labels=target[160:],
+        class_names=(),
+        mean=(),
+        std=(),
+        flip=False,
+        fingerprint="incomes",
+        test_count=0,
+    )
+    with Workshop(rows, Recipe(epochs=2, batch_size=32, optimizer="adam", lr=0.01), device="cpu") as opened:
+        yield opened
+
+
+REGRESSION = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1))
+
+    def forward(self, x):
+        {cheat}
+        return self.layers(x)
+"""
+
+
+@pytest.mark.isolation
+def test_an_honest_regression_with_a_heavy_tail_is_measured(incomes: Workshop) -> None:
+    measurement = incomes.train(REGRESSION.format(cheat="pass"), seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.metrics["V_Acc"] is not None
+
+
+@pytest.mark.isolation
+def test_a_regression_that_needs_others_beside_it_is_refused(incomes: Workshop) -> None:
+    cheat = "if not self.training and len(x) == 1: return self.layers(x) * 0 - 9"
+    measurement = incomes.train(REGRESSION.format(cheat=cheat), seed=1).measurement
+    assert measurement.failure is not None
+    assert measurement.failure.code == "INCONSISTENT"
+    assert measurement.metrics["V_Acc"] is None

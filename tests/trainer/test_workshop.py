@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -155,58 +154,6 @@ class Net(nn.Module):
     assert measurement.failure is None
     assert measurement.metrics["V_Acc"] == 1.0
     assert measurement.metrics["L"] > 0
-
-
-@pytest.fixture(scope="module")
-def incomes() -> Iterator[Workshop]:
-    """A regression whose target has a heavy tail."""
-    known = np.random.default_rng(9).normal(size=(460, 2)).astype(np.float32)
-    target = np.exp(2 * known[:, 0] + known[:, 1])
-    target = ((target - target.mean()) / target.std()).astype(np.float32)
-    rows = Dataset(
-        task=Task("table", "incomes", (2,), 1, objective="regression"),
-        train=known[:160],
-        train_labels=target[:160],
-        validation=known[160:],
-        validation_labels=target[160:],
-        class_names=(),
-        mean=(),
-        std=(),
-        flip=False,
-        fingerprint="incomes",
-        test_count=0,
-    )
-    with Workshop(rows, Recipe(epochs=2, batch_size=32, optimizer="adam", lr=0.01), device="cpu") as opened:
-        yield opened
-
-
-REGRESSION = """
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1))
-
-    def forward(self, x):
-        {cheat}
-        return self.layers(x)
-"""
-
-
-def test_an_honest_regression_with_a_heavy_tail_is_measured(incomes: Workshop) -> None:
-    measurement = incomes.train(REGRESSION.format(cheat="pass"), seed=1).measurement
-    assert measurement.failure is None
-    assert measurement.metrics["V_Acc"] is not None
-
-
-def test_a_regression_that_needs_others_beside_it_is_refused(incomes: Workshop) -> None:
-    cheat = "if not self.training and len(x) == 1: return self.layers(x) * 0 - 9"
-    measurement = incomes.train(REGRESSION.format(cheat=cheat), seed=1).measurement
-    assert measurement.failure is not None
-    assert measurement.failure.code == "INCONSISTENT"
-    assert measurement.metrics["V_Acc"] is None
 
 
 def test_an_interrupt_ends_the_candidate_and_leaves_the_workshop_usable(workshop: Workshop, good: str) -> None:
