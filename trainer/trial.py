@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lemonade_es.trainer import readings
+from lemonade_es.trainer import proxies, readings
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
-from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.protocol import TensorSpec
 from lemonade_es.trainer.latency import BATCH, CAP_SECONDS, WARM_UPS, latency, throughput
 from lemonade_es.trainer.measurement import (
@@ -43,6 +43,7 @@ _OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
 _MEASURED = (*_OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _POWER_SECONDS = 0.25
+_SCORE_SHARE = 0.25  # of all the time that is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,12 @@ class Trial:
 
     Attributes:
         child: where it runs.
+        another: a fresh child of the same kind, where scoring has used the first one up.
         dataset: what it is trained and scored on.
         meter: for its energy.
         epochs: how many the recipe wants.
-        check_until: when it must be checked and built, on :func:`time.monotonic`'s clock.
+        check_until: when it must be checked and built, on :func:`time.monotonic`'s clock; scoring puts it off.
+        score_seconds: the longest time for scoring.
         deadline: when all of it must be done.
         stall_seconds: the longest time without progress.
         weights_limit: the most bytes of weights to take.
@@ -75,10 +78,12 @@ class Trial:
     """
 
     child: Child
+    another: Callable[[], Child]
     dataset: Dataset
     meter: EnergyMeter
     epochs: int
     check_until: float
+    score_seconds: float
     deadline: float
     stall_seconds: float
     weights_limit: int
@@ -113,15 +118,16 @@ class Trial:
             seed: for weights, order and augmentation.
             on_epoch: told of each epoch as it ends, with its number from 0; :class:`StopTraining` ends it there.
         """
-        with self.child:
-            try:
-                self._prepare(source, report, seed)
-                self._train(seed, on_epoch)
-                self._measure()
-            except StopTraining:  # leaving the block ends the child in the middle of its work
-                self._stopped = len(self._curve)
-            except CandidateFailed as failed:
-                self._failure = failed.failure
+        try:
+            self._prepare(source, report, seed)
+            self._train(seed, on_epoch)
+            self._measure()
+        except StopTraining:
+            self._stopped = len(self._curve)
+        except CandidateFailed as failed:
+            self._failure = failed.failure
+        finally:
+            self.child.close()  # if need be in the middle of its work
         return self._record()
 
     def appraise(self, source: str, weights: Weights | None, *, seed: int) -> Trained:
@@ -135,16 +141,17 @@ class Trial:
         Raises:
             ConfigError: the weights are another network's.
         """
-        with self.child:
-            try:
-                self._prepare(source, None, seed)
-                if weights is not None:
-                    weights.demand_fit(self._manifest())
-                self._ask.call("load", tensors=b"" if weights is None else weights.content)
-                self._absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
-                self._measure(trained=weights is not None)
-            except CandidateFailed as failed:
-                self._failure = failed.failure
+        try:
+            self._prepare(source, None, seed)
+            if weights is not None:
+                weights.demand_fit(self._manifest())
+            self._ask.call("load", tensors=b"" if weights is None else weights.content)
+            self._absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
+            self._measure(trained=weights is not None)
+        except CandidateFailed as failed:
+            self._failure = failed.failure
+        finally:
+            self.child.close()
         return self._record()
 
     def _prepare(self, source: str, report: CheckReport | None, seed: int) -> None:
@@ -161,23 +168,21 @@ class Trial:
         self.child.call("build", source=source, seed=seed, macs=report.macs or 0, deadline=self.check_until)
 
     def _score(self, source: str, report: CheckReport, seed: int) -> None:
-        """Scores of the untrained network; one that has none is sound all the same."""
-        started = time.perf_counter()
-        told: Mapping[str, Any] = {}
+        """Scores of the untrained network; one that has none is sound all the same. Checking keeps its time."""
+        started = time.monotonic()
+        until = started + min(self.score_seconds, _SCORE_SHARE * (self.deadline - started))
         try:
-            told = self._ask.call("score", source=source, seed=seed, macs=report.macs or 0).message
+            self._take(proxies.scores(replace(self._ask, deadline=until), source, seed=seed, macs=report.macs or 0))
+        except CandidateFailed as failed:
+            if failed.failure.code == "PROTOCOL":
+                raise
+            self._take(proxies.unscored(f"{failed.failure.code}: {failed.failure.message}"))
+            self.child.close()  # it may still be at it, or be gone
+            self.child = self.another()
         finally:
-            self._measuring_seconds += time.perf_counter() - started
-        match told:
-            case {"known": dict(known), "absent": dict(absent)}:
-                for name in ZERO_COST:
-                    match known.get(name):
-                        case int(value) | float(value):
-                            self._metrics[name] = float(value)
-                        case _:
-                            self._absent[name] = printable(str(absent.get(name, "it was not told")))
-            case _:
-                raise broken("no scores")
+            spent = time.monotonic() - started
+            self._measuring_seconds += spent
+            self.check_until = min(self.deadline, self.check_until + spent)
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         started = last = time.perf_counter()

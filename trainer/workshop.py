@@ -302,14 +302,17 @@ class Workshop:
             watch_idle(self.meter)
             self._idle_known = True
         precision = self.precision
-        child = self._child(device, limits.train_seconds)
+        another = partial(self._child, device, limits.train_seconds)
+        child = another()
         started = time.monotonic()
         return kind(
             child=child,
+            another=another,
             dataset=self._dataset,
             meter=self.meter,
             epochs=self._recipe.epochs,
             check_until=started + min(limits.check_seconds, limits.train_seconds),
+            score_seconds=limits.check_seconds,
             deadline=started + limits.train_seconds,
             stall_seconds=limits.stall_seconds,
             weights_limit=limits.weights_mb * _MB,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import dataclass, field
 
 import pytest
 import torch
@@ -10,8 +12,13 @@ from torch import nn
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
-from lemonade_es.trainer.measurement import ZERO_COST
+from lemonade_es.trainer.energy import best_meter
+from lemonade_es.trainer.isolation.child import CandidateFailed
+from lemonade_es.trainer.isolation.protocol import Frame
+from lemonade_es.trainer.limits import Limits
+from lemonade_es.trainer.measurement import ZERO_COST, CheckReport, Failure
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.trial import Trial
 from lemonade_es.trainer.workshop import Workshop
 from lemonade_es.trainer.zero_cost import scored
 
@@ -104,3 +111,68 @@ def test_scores_are_metrics_and_training_does_not_notice_them(toy: Dataset, quic
     losses = [[epoch.loss for epoch in item.epochs] for item in measured]
     assert losses[0] == losses[1]
     assert plain.metrics["V_Acc"] == with_scores.metrics["V_Acc"]
+
+
+DAWDLES = """
+import torch
+time = __import__("time")
+"""
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize(
+    ("action", "code"), [("time.sleep(60)", "TIMED_OUT"), ("__import__('os')._exit(3)", "CRASHED")], ids=str
+)
+def test_a_network_that_is_never_done_with_its_scores_has_none_and_is_trained(
+    toy: Dataset, quick_recipe: Recipe, good: str, action: str, code: str
+) -> None:
+    """Only scores are worked out in double precision."""
+    source = DAWDLES + good.replace("return self", f"if x.dtype == torch.float64: {action}\n        return self")
+    limits = Limits(check_seconds=5, train_seconds=60, stall_seconds=20, memory_mb=2000)
+    with Workshop(toy, quick_recipe, device="cpu", limits=limits, zero_cost=True) as workshop:
+        measurement = workshop.train(source, seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.metrics["V_Acc"] is not None
+    for name in ZERO_COST:
+        assert measurement.metrics[name] is None
+        assert measurement.absent[name].startswith(code)
+
+
+@dataclass
+class Patient:
+    """A child that is slow to score, and fails when it is built; it remembers until when that had to be done."""
+
+    slow: float
+    until: dict[str, float] = field(default_factory=dict)
+    exit: None = None
+
+    def call(self, command: str, *, deadline: float, **_: object) -> Frame:
+        self.until[command] = deadline
+        if command == "build":
+            raise CandidateFailed(Failure("RAISED", "enough"))
+        time.sleep(self.slow)
+        return Frame({"known": {}, "absent": {}}, b"")
+
+    def close(self) -> None:
+        pass
+
+
+def test_time_for_scores_is_not_taken_from_the_time_for_checking(toy: Dataset) -> None:
+    child, now = Patient(slow=0.3), time.monotonic()
+    trial = Trial(
+        child=child,
+        another=lambda: child,
+        dataset=toy,
+        meter=best_meter("cpu"),
+        epochs=1,
+        check_until=now + 5,
+        score_seconds=5,
+        deadline=now + 60,
+        stall_seconds=9,
+        weights_limit=0,
+        zero_cost=True,
+    )
+    report = CheckReport(True, "done", parameters=1, macs=1, census={}, architecture="a")
+    assert trial.run("", report, seed=0, on_epoch=None).measurement.failure == Failure("RAISED", "enough")
+    assert now + 5 <= child.until["score"] < now + 5.3
+    assert child.until["build"] >= now + 5.3

@@ -1,0 +1,43 @@
+"""Zero-cost scores as the parent takes them: asked of a child, and each a number or a reason.
+
+How the child works them out is in ``zero_cost``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lemonade_es.trainer.dynamics import Reading
+from lemonade_es.trainer.isolation.child import broken, printable
+from lemonade_es.trainer.measurement import ZERO_COST
+from lemonade_es.trainer.questions import Questions
+
+
+def scores(ask: Questions, source: str, *, seed: int, macs: int) -> Mapping[str, Reading]:
+    """The scores of an untrained network.
+
+    Args:
+        ask: the child.
+        source: the network.
+        seed: for its weights, and for the inputs that are taken.
+        macs: multiply-accumulates of one input.
+
+    Raises:
+        CandidateFailed: it has none to tell, be it for want of time or memory.
+    """
+    match ask.call("score", source=source, seed=seed, macs=macs).message:
+        case {"known": dict(known), "absent": dict(absent)}:
+            return {name: _reading(known.get(name), absent.get(name)) for name in ZERO_COST}
+    raise broken("no scores")
+
+
+def unscored(why: str) -> Mapping[str, Reading]:
+    """No score at all, for one reason."""
+    return dict.fromkeys(ZERO_COST, Reading(None, why))
+
+
+def _reading(value: object, why: object) -> Reading:
+    match value:
+        case int(number) | float(number):
+            return Reading(float(number))
+    return Reading(None, printable(str(why or "it was not told")))
