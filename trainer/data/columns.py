@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none", "
 MOST_CATEGORIES = 50
 """Of a column that have a feature; rarer ones have none."""
 
-_NUMBERS_FROM = 0.9
+NUMBERS_FROM = 0.9
 """Share of the values that must be numbers, for a column of numbers with some mistakes."""
 
 _ID_FROM = 20
@@ -30,6 +31,9 @@ _ID_NAME = re.compile(
     r"(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|[a-z]I[dD]$|^unnamed", re.IGNORECASE
 )
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+
+_CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
 def is_missing(cell: str) -> bool:
@@ -48,6 +52,13 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def undecorated(cell: str) -> float | None:
+    """The number in a cell that dresses it up with a currency, a percent sign or thousands commas, or ``None``."""
+    bare = _CURRENCY.sub("", "".join(letter for letter in cell if unicodedata.category(letter) != "Sc"))
+    bare = "".join(bare.split()).rstrip("%")
+    return number(bare.replace(",", "") if _THOUSANDS.fullmatch(bare) else bare)
+
+
 def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> Column:
     """What a column is, by its training cells in the order of the file.
 
@@ -58,7 +69,7 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> C
     if not present:
         return _unused(name, cells, "it has no values")
     numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
-    if len(numbers) >= _NUMBERS_FROM * len(present) and len(numbers) > 1:
+    if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1:
         return _numeric(name, cells, numbers)
     return _categorical(name, cells)
 

@@ -9,6 +9,9 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Part
 
+_FEW = 10
+"""Values; where there are fewer, they may well be meant for classes of one row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -50,6 +53,12 @@ def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, whe
     names = _ordered(trained)
     label_of = {name: label for label, name in enumerate(names)}
     return Classes(names, tuple(label_of[value] for value in values))
+
+
+def mostly_different(values: Sequence[str]) -> bool:
+    """Whether values say something else than classes: more than half of them differ from all before them."""
+    several = len(set(values))
+    return several >= _FEW and 2 * several > len(values)
 
 
 def left_out(what: str, lines: Sequence[int]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from lemonade_es.errors import DataError
 from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
-from lemonade_es.trainer.data.columns import encoded, fitted, is_missing, number
+from lemonade_es.trainer.data.columns import NUMBERS_FROM, encoded, fitted, is_missing, number, undecorated
 from lemonade_es.trainer.data.delimited import Sheet, split_column
-from lemonade_es.trainer.data.labels import classes_of, left_out
+from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Inputs, Part, Read, Source, Wanted
 from lemonade_es.trainer.data.traits import Column, TableTraits
@@ -65,6 +65,8 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
     keys = [str(line) for line in sheet.lines]
     read = _reader(sheet, used, name)
     if decided == "classification":
+        if objective is None:
+            _refuse_quantity(sheet, target, values, numbers)
         classes = classes_of(values, parts, target, where=sheet.where)
         return Source(name, classes.names, classes.labels, keys, parts, False, read, notes, kind="table")
     return Source(
@@ -88,6 +90,25 @@ def _objective(numbers: Sequence[float | None]) -> Objective:
         return "classification"
     several = len(set(known)) > MOST_CLASSES_OF_NUMBERS
     return "regression" if several or not all(value.is_integer() for value in known) else "classification"
+
+
+def _refuse_quantity(sheet: Sheet, target: str, values: Sequence[str], numbers: Sequence[float | None]) -> None:
+    """Refuse a target that is text, and yet not meant for classes."""
+    plain = [undecorated(value) for value in values]
+    several, dressed = len(set(values)), sum(value is not None for value in plain)
+    quantity = several > MOST_CLASSES_OF_NUMBERS and dressed >= NUMBERS_FROM * len(values)
+    if not quantity and not mostly_different(values):
+        return
+    odd = next(row for row, value in enumerate(numbers) if value is None)
+    meant = plain[odd]
+    example = "" if meant is None else f", {meant:.15g} instead of {values[odd]},"
+    raise DataError(
+        f"the column {target!r} is taken for classes because of values such as {values[odd]!r} in line "
+        f"{sheet.lines[odd]}, and {several} of its {len(values)} values differ",
+        where=sheet.where,
+        hint=f"to predict a number, write plain numbers{example} and give --task regression; "
+        "if these are classes, give --task classification",
+    )
 
 
 def _decision(target: str, decided: Objective) -> str:

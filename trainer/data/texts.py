@@ -10,7 +10,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.archive import Archive, fetch
 from lemonade_es.trainer.data.delimited import Sheet, read_sheet, split_column
 from lemonade_es.trainer.data.download import Progress
-from lemonade_es.trainer.data.labels import classes_of, left_out
+from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different
 from lemonade_es.trainer.data.source import PAPER_PORTIONS, Inputs, Part, Source, Wanted
 from lemonade_es.trainer.data.words import is_empty, tokenised
 
@@ -96,6 +96,14 @@ def _source(
     where: str,
     notes: tuple[str, ...],
 ) -> Source:
+    if mostly_different(values):
+        raise DataError(
+            f"the column {label_column!r} is taken for classes, and {len(set(values))} of its {len(values)} values "
+            f"differ, {values[0]!r} for instance",
+            where=where,
+            hint="name a column of classes with --label-column, or write classes such as low and high for ranges of "
+            "numbers; numbers are predicted from tables alone, with --target and --task regression",
+        )
     classes = classes_of(values, parts, label_column, where=where)
 
     def read(learned: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:

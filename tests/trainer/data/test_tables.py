@@ -108,6 +108,37 @@ def test_the_user_decides_what_the_target_is(houses):
         load(path, reading=Reading(target_column="district", objective="regression"))
 
 
+@pytest.mark.parametrize(
+    ("written", "example"),
+    [
+        (
+            lambda n: f"${115031 + n}",
+            "'$115031' in line 2, and 60 of its 60 values differ (to predict a number, write ",
+        ),
+        (lambda n: f"{n + 1},500.25", "plain numbers, 1500.25 instead of 1,500.25, and give --task regression; "),
+        (lambda n: f"{n % 21} %", ", 0 instead of 0 %, "),
+        (lambda n: f"{n}.5 EUR", ", 0.5 instead of 0.5 EUR, "),
+        (lambda n: "oops" if n == 4 else f"{n}.5", "values such as 'oops' in line 6, and 60 of its 60"),
+        (lambda n: f"house no. {n}", "plain numbers and give --task regression; if these are classes, give --task cl"),
+    ],
+)
+def test_a_target_that_is_meant_for_a_number_but_written_as_text_is_refused_with_the_way_to_a_regression(
+    houses, written, example
+):
+    path = houses(price=lambda n: f'"{written(n)}"')
+    with pytest.raises(DataError) as raised:
+        load(path, reading=price())
+    assert "the column 'price' is taken for classes because of values such as" in str(raised.value)
+    assert example in str(raised.value)
+    with pytest.raises(DataError, match=r"too few rows in \d+ class\(es\)"):
+        load(path, reading=price(objective="classification"))
+
+
+@pytest.mark.parametrize("written", [lambda n: f"${n % 5}", lambda n: f"kind {n % 5}"])
+def test_a_few_texts_are_classes_even_if_they_hold_numbers(houses, written):
+    assert load(houses(price=written), reading=price()).task.classes == 5
+
+
 def test_gaps_take_the_median_and_are_told(houses):
     path = houses(area=lambda n: "" if n % 10 == 0 else "n/a" if n % 10 == 1 else str(50 + n))
     data = load(path, reading=price())

@@ -196,7 +196,11 @@ def test_imbalance_is_told(tmp_path):
             [(f"{GOOD} {n}", f"{n % 2}", "train") for n in range(30)] + [("new", "2", "test")],
             "the test split has 1 class(es) without training rows: '2'",
         ),
-        ([(f"{GOOD} {n}", str(n)) for n in range(30)], "too few texts in 30 class(es): '0' has 1"),
+        ([(f"{GOOD} {n}", str(n // 2)) for n in range(30)], "too few texts in 15 class(es): '0' has 2"),
+        (
+            [(f"{GOOD} {n}", f"{n / 8}") for n in range(30)],
+            "the column 'label' is taken for classes, and 30 of its 30 values differ, '0.0' for instance (name",
+        ),
     ],
 )
 def test_labels_that_cannot_be_learned_are_refused(tmp_path, content, says):
