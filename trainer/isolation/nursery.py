@@ -75,6 +75,7 @@ class Nursery:
         self._errors: IO[bytes] | None = None
         self._ready = False
         self._jobs = 0
+        self._ends: dict[int, dict[str, Any] | None] = {}
         self._latest = 0
 
     def start(self) -> None:
@@ -153,6 +154,7 @@ class Nursery:
             self._errors.close()
         self._launch = self._control = self._errors = None
         self._ready = False
+        self._ends.clear()
 
     def _end(self, number: int, patience: float) -> Exit:
         """Waits for a child's end and says how it came; its number is not known any more then.
@@ -161,6 +163,8 @@ class Nursery:
             number: the child's.
             patience: seconds in which it may end by itself before it is ended.
         """
+        if number not in self._ends:  # its zygote has ended, and there may be a new one
+            return Exit(None)
         killed = False
         try:
             try:
@@ -172,6 +176,7 @@ class Nursery:
         except (ConnectionError, DeadlinePassedError):
             self.close()  # its children die with it
             return Exit(None)
+        del self._ends[number]
         return Exit(
             status=said["status"],
             peak_bytes=said["peak_bytes"],
@@ -200,6 +205,7 @@ class Nursery:
                 if said.get("refused") == number:
                     raise IsolationError(f"no process can be forked: {said['why']}")
                 if said.get("forked") == number:
+                    self._ends[number] = None
                     break
             child = Child(self._latest, Channel(ours.detach()), functools.partial(self._end, number))
         except DeadlinePassedError:
@@ -212,8 +218,8 @@ class Nursery:
 
     def _hear_end(self, number: int, seconds: float) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
-        while (said := self._hear(deadline)).get("ended") != number:
-            pass
+        while (said := self._ends[number]) is None:
+            self._hear(deadline)
         return said
 
     def _tell(self, message: Mapping[str, object], *descriptors: int) -> None:
@@ -222,6 +228,7 @@ class Nursery:
         socket.send_fds(self._control, [encode(message)], descriptors)
 
     def _hear(self, deadline: float) -> dict[str, Any]:
+        """The zygote's next message; the end of a child is kept for whoever asks for it, now or later."""
         if self._control is None:
             raise ConnectionResetError
         left = max(0.0, deadline - time.monotonic())
@@ -235,7 +242,10 @@ class Nursery:
             os.close(descriptor)
         if not text:
             raise ConnectionResetError
-        return decode(text)
+        said = decode(text)
+        if (ended := said.get("ended")) in self._ends:
+            self._ends[ended] = said
+        return said
 
     def _last_words(self) -> str:
         if self._errors is None:

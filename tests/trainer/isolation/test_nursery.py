@@ -66,6 +66,41 @@ def test_children_live_side_by_side_and_end_in_any_order(nursery: Nursery, good:
     assert second.exit.cpu_seconds > 0
 
 
+def test_the_end_of_a_child_is_kept_while_others_end_and_start(nursery: Nursery, good: str) -> None:
+    job = Job(LOCKED, "cpu", threads=1)
+    nursery.wait()
+    first, second, third = (nursery.child(job) for _ in range(3))
+    for child in (second, third):
+        child.call("build", source=good, seed=0, macs=0, deadline=time.monotonic() + 20)
+        os.kill(child.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(child.pid)] if psutil.pid_exists(child.pid) else [], timeout=5)
+    started = time.monotonic()
+    with nursery.child(job) as fourth:
+        first.close()
+        second.close()
+        third.close()
+        assert time.monotonic() - started < 8  # an end that is not heard of is waited for for 10 s
+        assert second.exit.status == third.exit.status == -signal.SIGKILL
+        assert second.exit.peak_bytes > 10**8
+        # nobody has closed the nursery for want of an end
+        deadline = time.monotonic() + 20
+        assert fourth.call("build", source=good, seed=0, macs=0, deadline=deadline).message == {"parameters": 260}
+
+
+def test_a_child_of_a_zygote_that_is_gone_does_not_end_the_next_one(nursery: Nursery, good: str) -> None:
+    job = Job(LOCKED, "cpu", threads=1)
+    first, second = nursery.child(job), nursery.child(job)
+    nursery.close()
+    first.close()
+    with nursery.child(job) as child:
+        started = time.monotonic()
+        second.close()
+        assert time.monotonic() - started < 8
+        assert second.exit.status is None
+        deadline = time.monotonic() + 20
+        assert child.call("build", source=good, seed=0, macs=0, deadline=deadline).message == {"parameters": 260}
+
+
 def test_resident_memory_is_watched_where_address_space_cannot_be_limited(nursery: Nursery, good: str) -> None:
     policy = Policy(confine=True, memory_bytes=None, cpu_seconds=60)
     source = f"import torch\nkept = torch.ones(100_000_000)\nwhile True: pass\n{good}"
