@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from lemonade_es import __version__
 from lemonade_es.commands.data import data
@@ -32,6 +31,7 @@ from lemonade_es.commands.options import (
     out_option,
     reading_options,
 )
+from lemonade_es.commands.output import Terminal, echo
 from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.runs import runs
@@ -55,11 +55,17 @@ class _Group(click.Group):
         except BrokenPipeError:  # click ends quietly
             raise
         except OSError as error:
-            click.echo(f"lemonade-es: the output cannot be written: {error.strerror}", err=True)
+            refused = LemonadeError(f"the system refused: {error.strerror or error}", where=_place(error))
+            click.echo(f"lemonade-es: {refused}", err=True)
             ctx.exit(BAD_INPUT)
 
 
-class _Console(Console):
+def _place(error: OSError) -> str | None:
+    name = error.filename
+    return None if name is None else os.fsdecode(name) if isinstance(name, bytes) else str(name)
+
+
+class _Console(Terminal):
     """A console whose reader may leave: the search goes on without it."""
 
     def on_broken_pipe(self) -> None:
@@ -193,11 +199,11 @@ def run(
         go_on = next_command(folder, "run", "--resume", error.run)
         raise LemonadeError(error.message, hint=f"then go on with: {go_on}") from error
     if as_json:
-        click.echo(json.dumps(outcome(result), allow_nan=False))
+        echo(json.dumps(outcome(result), allow_nan=False))
     else:
         console.print(summary(result, folder), soft_wrap=True)  # commands and paths are to be copied whole
     if result.end is None:
-        click.echo(f"interrupted; go on with: {next_command(folder, 'run', '--resume', result.run)}", err=True)
+        echo(f"interrupted; go on with: {next_command(folder, 'run', '--resume', result.run)}", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if result.state.best is None else DONE)
 
@@ -244,15 +250,15 @@ def explain(
     journal = folder.journal(create=False)
     entries = journal.read(journal.find(run_name))
     if why is not None or why_not is not None:
-        click.echo(answered(entries, iteration, why=why, why_not=why_not, form=form))
+        echo(answered(entries, iteration, why=why, why_not=why_not, form=form))
         return
     if form == "mermaid":
         raise click.UsageError("--format mermaid draws the answer to --why or --why-not")
     if replay:
         told, same = replayed(entries, form=form)
-        click.echo(told)
+        echo(told)
         sys.exit(DONE if same else FAILED)
-    click.echo(explained(entries, folder.artifacts, iteration, source=source, form=form))
+    echo(explained(entries, folder.artifacts, iteration, source=source, form=form))
 
 
 @main.command(short_help="Show what this machine offers.")
@@ -264,9 +270,9 @@ def doctor(*, out: Path, store: str | None, as_json: bool) -> None:
 
     found = diagnose(out, store, os.environ)
     if as_json:
-        click.echo(json.dumps(found, allow_nan=False))
+        echo(json.dumps(found, allow_nan=False))
     else:
-        Console().print(diagnosis_table(found))
+        Terminal().print(diagnosis_table(found))
 
 
 @main.command(short_help="Print a shell completion script.")
@@ -281,7 +287,7 @@ def completion(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101  (click ships all three)
-    click.echo(kind(main, {}, "lemonade-es", "_LEMONADE_ES_COMPLETE").source())
+    echo(kind(main, {}, "lemonade-es", "_LEMONADE_ES_COMPLETE").source())
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
 
 from lemonade_es.commands.options import json_option, reading_options
+from lemonade_es.commands.output import Terminal, echo
 
 
 @click.command(short_help="Show what was found in a data set.")
@@ -66,13 +66,13 @@ def data(
         root=Path(data_root),
         download=download,
         reading=Reading(text_column, label_column, target_column, task, text_length),
-        progress=DownloadTeller(lambda line: click.echo(line, err=True)),
+        progress=DownloadTeller(lambda line: echo(line, err=True)),
     )
     if samples is not None:
         write_contact_sheet(dataset, samples)
     if as_json:
-        click.echo(json.dumps(data_report(dataset), ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(data_report(dataset), ensure_ascii=False, allow_nan=False))
         return
-    Console().print(data_page(dataset))
+    Terminal().print(data_page(dataset))
     if samples is not None:
-        click.echo(f"samples: {samples}")
+        echo(f"samples: {samples}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
 
 from lemonade_es.commands.options import FAILED, json_option, out_option
+from lemonade_es.commands.output import Terminal, echo
 
 
 @click.command(short_help="Make a folder to deploy from a network.")
@@ -94,15 +94,15 @@ def export(
         container_image=container_image,
         unsafe_no_isolation=unsafe_no_isolation,
     )
-    progress = DownloadTeller(lambda line: click.echo(line, err=True))
+    progress = DownloadTeller(lambda line: echo(line, err=True))
     found = deploy(run_name, RunFolder(out, store), wishes, progress)
     if not isinstance(found, Deployment):
         if as_json:
-            click.echo(json.dumps(failure_json(found), allow_nan=False))
-        click.echo(f"lemonade-es: nothing was exported: {found.code}: {found.message}", err=True)
+            echo(json.dumps(failure_json(found), allow_nan=False))
+        echo(f"lemonade-es: nothing was exported: {found.code}: {found.message}", err=True)
         sys.exit(FAILED)
     if as_json:
-        click.echo(json.dumps(deployment_json(found), ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(deployment_json(found), ensure_ascii=False, allow_nan=False))
         return
-    Console().print(deployment_page(found))
-    click.echo(f"try it: cd {found.folder} && python infer.py ...")
+    Terminal().print(deployment_page(found))
+    echo(f"try it: cd {found.folder} && python infer.py ...")

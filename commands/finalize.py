@@ -23,6 +23,7 @@ from lemonade_es.commands.options import (
     json_option,
     out_option,
 )
+from lemonade_es.commands.output import echo
 
 
 @click.command(short_help="Train a run's network in the end, and test it.")
@@ -115,10 +116,10 @@ def finalize(
         except KeyboardInterrupt:
             kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
             again = shlex.join(_again(context))
-            click.echo(f"interrupted; {kept}; go on with: {again}", err=True)
+            echo(f"interrupted; {kept}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)
     if as_json:
-        click.echo(json.dumps(final_outcome(result, path), allow_nan=False))
+        echo(json.dumps(final_outcome(result, path), allow_nan=False))
     else:
         console.print(final_summary(result, path))
     sys.exit(DONE if result.finalized is not None else FAILED)

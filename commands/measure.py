@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
 
 from lemonade_es.commands.options import DONE, FAILED, json_option, measure_with_options, reading_options
+from lemonade_es.commands.output import Terminal, echo
 from lemonade_es.errors import ConfigError
 
 
@@ -87,7 +87,7 @@ def measure(
     from lemonade_es.trainer.workshop import Workshop
 
     if print_device_script:
-        click.echo(ssh_script(), nl=False)
+        echo(ssh_script(), nl=False)
         return
     if model is None:
         raise click.UsageError("name the file of a network: lemonade-es measure MODEL.py")
@@ -103,7 +103,7 @@ def measure(
         root=Path(data_root),
         download=download,
         reading=Reading(text_column, label_column, target_column, task, text_length),
-        progress=DownloadTeller(lambda line: click.echo(line, err=True)),
+        progress=DownloadTeller(lambda line: echo(line, err=True)),
     )
     with Workshop(
         dataset,
@@ -128,9 +128,9 @@ def measure(
             measurement=measurement,
         )
     if as_json:
-        click.echo(json.dumps(figures(appraisal), allow_nan=False))
+        echo(json.dumps(figures(appraisal), allow_nan=False))
     else:
-        Console().print(figures_table(appraisal))
+        Terminal().print(figures_table(appraisal))
     sys.exit(DONE if measurement.failure is None else FAILED)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lemonade_es.commands.options import out_option
+from lemonade_es.commands.output import echo
 
 
 @click.command(short_help="Print what an executor was sent.")
@@ -28,4 +29,4 @@ def prompt(run_name: str, *, iteration: int, attempt: int | None, out: Path, sto
 
     journal = RunFolder(out, store).journal(create=False)
     events = [entry.event for entry in journal.read(journal.find(run_name))]
-    click.echo(prompt_sent(events, iteration, attempt))
+    echo(prompt_sent(events, iteration, attempt))

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, json_option, out_option
+from lemonade_es.commands.output import Terminal, echo
 from lemonade_es.commands.worth import efficacy, tune
 from lemonade_es.errors import ConfigError
 
@@ -39,7 +39,7 @@ def schema() -> None:
     """
     from lemonade_es.rules.schema import rulebook_schema
 
-    click.echo(json.dumps(rulebook_schema(), indent=2))
+    echo(json.dumps(rulebook_schema(), indent=2))
 
 
 @rulebook.command("list", short_help="List the shipped rulebooks.")
@@ -50,9 +50,9 @@ def list_(*, as_json: bool) -> None:
 
     found = shipped_rulebooks()
     if as_json:
-        click.echo(json.dumps([item.to_json() for item in found]))
+        echo(json.dumps([item.to_json() for item in found]))
     else:
-        Console().print(shipped_table(found))
+        Terminal().print(shipped_table(found))
 
 
 @rulebook.command(short_help="Print a rulebook.")
@@ -70,11 +70,11 @@ def show(file: str, *, rules: bool, as_json: bool) -> None:
 
     found = load_rulebook(find_rulebook(file))
     if as_json:
-        click.echo(json.dumps(rulebook_json(found), ensure_ascii=False))
+        echo(json.dumps(rulebook_json(found), ensure_ascii=False))
     elif rules:
-        Console().print(rules_table(found))
+        Terminal().print(rules_table(found))
     else:
-        click.echo(found.sources[0].text, nl=False)
+        echo(found.sources[0].text, nl=False)
 
 
 @rulebook.command(short_help="Write a commented template.")
@@ -98,7 +98,7 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
     name, place = ("mine", "mine.yaml") if file is None else (file.stem, str(file))
     text = new_rulebook(name, base, place, extended)
     if file is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         return
     if file.suffix not in SUFFIXES:
         raise ConfigError("a rulebook's name ends in .yaml", where=str(file), hint=f"write {file.with_suffix('.yaml')}")
@@ -109,7 +109,7 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
         raise ConfigError("there is such a file already", where=str(file), hint="choose another name") from None
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(file)) from None
-    click.echo(f"{file} is written; next: lemonade-es rulebook check {file}")
+    echo(f"{file} is written; next: lemonade-es rulebook check {file}")
 
 
 @rulebook.command(short_help="Find what is wrong or doubtful.")
@@ -130,9 +130,9 @@ def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -
 
     found = [check_file(file) for file in files]
     if as_json:
-        click.echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
+        echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
     else:
-        click.echo(check_text(found, notes=notes))
+        echo(check_text(found, notes=notes))
     bad = any(not item.usable or (strict and item.warnings) for item in found)
     sys.exit(BAD_INPUT if bad else DONE)
 
@@ -171,16 +171,16 @@ def test(
         except OSError as error:
             raise ConfigError(f"cannot be written: {error.strerror}", where=str(junit)) from None
     if as_json:
-        click.echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
+        echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
     elif suggest:
-        click.echo(tests_yaml([test for item in found if item.assay for test in item.assay.suggestions()]))
+        echo(tests_yaml([test for item in found if item.assay for test in item.assay.suggestions()]))
     else:
-        click.echo(tests_text(found))
+        echo(tests_text(found))
     if any(item.assay is None for item in found):
         sys.exit(BAD_INPUT)
     poor = [item for item in found if item.score is not None and min_score is not None and item.score < min_score / 100]
     for item in poor:
-        click.echo(f"{item.file}: the mutation score is below {min_score:g} %", err=True)
+        echo(f"{item.file}: the mutation score is below {min_score:g} %", err=True)
     sys.exit(FAILED if poor or not all(item.sound for item in found) else DONE)
 
 
@@ -235,11 +235,11 @@ def whatif(
         data = supposed.to_json()
         if stretches is not None:
             data["sweep"] = [stretch.to_json() for stretch in stretches]
-        click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
     elif through is not None and stretches is not None:
-        click.echo(sweep_text(through.name, stretches))
+        echo(sweep_text(through.name, stretches))
     else:
-        click.echo(supposed_text(supposed))
+        echo(supposed_text(supposed))
 
 
 @rulebook.command(short_help="Show where two rulebooks differ.")
@@ -273,11 +273,11 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
         }
         if against:
             data |= {"decisions": decisions_in(runs), "flipped": [item.to_json() for item in others]}
-        click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
         return
-    click.echo(difference_text(changed, found, POINTS))
+    echo(difference_text(changed, found, POINTS))
     if against:
-        click.echo("\n" + flipped_text(others, decisions_in(runs), old="old", new="new"))
+        echo("\n" + flipped_text(others, decisions_in(runs), old="old", new="new"))
 
 
 @rulebook.command(short_help="Put recorded runs to a rulebook.")
@@ -299,7 +299,7 @@ def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as
     found = load_rulebook(find_rulebook(file))
     journal = RunFolder(out, store).journal(create=False)
     tested = run_backtest(found, [journal.read(journal.find(name)) for name in dict.fromkeys(runs)])
-    click.echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))
+    echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))
 
 
 for command in (efficacy, tune):

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from lemonade_es.commands.options import json_option, out_option
+from lemonade_es.commands.output import Terminal, echo
 
 
 @click.group(invoke_without_command=True, short_help="List the runs, or show one in a page.")
@@ -32,9 +32,9 @@ def runs(context: click.Context, *, out: Path, store: str | None, as_json: bool)
 
     lines = run_lines(RunFolder(out, store).journal(create=False))
     if as_json:
-        click.echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
+        echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
     else:
-        Console().print(runs_table(lines))
+        Terminal().print(runs_table(lines))
 
 
 @runs.command(short_help="Show a run in one page.")
@@ -56,6 +56,6 @@ def show(run_name: str, *, out: Path, store: str | None, as_json: bool) -> None:
     journal = RunFolder(out, store).journal(create=False)
     report = run_report(journal.read(journal.find(run_name)))
     if as_json:
-        click.echo(json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False))
     else:
-        Console().print(report_page(report))
+        Terminal().print(report_page(report))

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, json_option
+from lemonade_es.commands.output import Terminal, echo
 
 
 class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -93,15 +94,13 @@ def validate(
     from contextlib import closing
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from lemonade_es.report.validation import verdict_line, verdict_summary
     from lemonade_es.trainer import validation
     from lemonade_es.trainer.measurement import Budget
 
     task = validation.input_task(input_shape, classes, vocabulary)
     found = validation.found(files)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal(soft_wrap=True, highlight=False)
     started = time.monotonic()
     told = []
     with closing(
@@ -117,8 +116,7 @@ def validate(
         for verdict in verdicts:
             told.append(verdict)
             if as_json:
-                click.echo(json.dumps(asdict(verdict), allow_nan=False))
-                sys.stdout.flush()
+                echo(json.dumps(asdict(verdict), allow_nan=False))
             else:
                 console.print(verdict_line(verdict))
     if not as_json:

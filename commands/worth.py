@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from lemonade_es.commands.options import json_option, out_option
+from lemonade_es.commands.output import Terminal, echo
 
 
 @click.command(short_help="Say what each rule was worth.")
@@ -22,8 +23,6 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     \b
     lemonade-es rulebook efficacy latest
     """
-    from rich.console import Console
-
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.engine.record import rulebook_at
     from lemonade_es.engine.worth.efficacy import efficacy as measured_efficacy
@@ -38,10 +37,10 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     count = sum(1 for entries in recorded for _ in steps(entries))
     if as_json:
         data = {"rulebook": book.name, "runs": len(recorded), "steps": count, "rules": [row.to_json() for row in rows]}
-        click.echo(json.dumps(data, allow_nan=False))
+        echo(json.dumps(data, allow_nan=False))
     else:
-        terminal = Console()
-        console = terminal if terminal.is_terminal else Console(width=110)
+        terminal = Terminal()
+        console = terminal if terminal.is_terminal else Terminal(width=110)
         console.print(efficacy_page(rows, len(recorded), count))
 
 
@@ -76,6 +75,6 @@ def tune(runs: Sequence[str], *, doubt: float, out: Path, store: str | None, as_
     book = advising_rulebook(recorded)
     learned = learn(book, recorded, doubt=doubt)
     if as_json:
-        click.echo(json.dumps({"rulebook": book.name, **learned.to_json()}, allow_nan=False))
+        echo(json.dumps({"rulebook": book.name, **learned.to_json()}, allow_nan=False))
     else:
-        click.echo(tuned_rulebook(book, learned), nl=False)
+        echo(tuned_rulebook(book, learned), nl=False)

@@ -1,0 +1,51 @@
+"""What commands print: a failure to write it is told from all else that the system may refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+
+from lemonade_es.errors import LemonadeError
+
+
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text.
+
+    Args:
+        text: what to print.
+        err: on standard error.
+        nl: end it with a line break.
+
+    Raises:
+        BrokenPipeError: its reader has left.
+        LemonadeError: it cannot be written.
+    """
+    with _written():
+        click.echo(text, err=err, nl=nl)
+
+
+class Terminal(Console):
+    """A console that says so where its output cannot be written."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does.
+
+        Raises:
+            LemonadeError: it cannot be written.
+        """
+        with _written():
+            super().print(*objects, **options)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LemonadeError(f"the output cannot be written: {error.strerror or error}") from error
