@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.traits import Column
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def encoded(column: Column, cells: Sequence[str], *, decimal_comma: bool = False
         assert column.mean is not None and column.std is not None  # noqa: S101, PT018  (numbers have them)
         found = (number(cell, decimal_comma=decimal_comma) for cell in cells)
         values = np.array([column.median if value is None else value for value in found], dtype=np.float64)
-        return ((values - column.mean) / column.std).astype(np.float32)[:, None]
+        return standardised(values, column.mean, column.std)[:, None]
     features = np.zeros((len(cells), column.features), dtype=np.float32)
     place = {category: at for at, category in enumerate(column.categories)}
     for row, cell in enumerate(cells):
@@ -90,6 +91,39 @@ def encoded(column: Column, cells: Sequence[str], *, decimal_comma: bool = False
         if at is not None:
             features[row, at] = 1
     return features
+
+
+def standardised(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float32]:
+    """Numbers in standard deviations from a mean, ``(N,)``; NaN or infinite where that cannot be computed."""
+    import numpy as np
+
+    if not math.isfinite(std):  # by which all but infinite numbers would be 0
+        return np.full(len(values), np.nan, dtype=np.float32)
+    with np.errstate(all="ignore"):
+        return ((values - mean) / std).astype(np.float32)
+
+
+def refuse_huge(column: str, values: NDArray[np.float64], features: NDArray[np.float32], *, where: str) -> None:
+    """Refuse numbers whose features cannot be computed.
+
+    Args:
+        column: the name of the column.
+        values: its numbers, for the message.
+        features: what :func:`standardised` made of them.
+        where: the data set.
+
+    Raises:
+        DataError: a feature is not finite.
+    """
+    import numpy as np
+
+    if not np.isfinite(features).all():
+        raise DataError(
+            f"the numbers of the column {column!r}, {values.min():.4g} to {values.max():.4g}, cannot be brought to a "
+            "standard deviation of 1: they are too large, or too close together",
+            where=where,
+            hint="give them in another unit",
+        )
 
 
 def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Column:
@@ -105,15 +139,10 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Colum
         if counts_rows or _ID_NAME.search(name):
             return _unused(name, cells, "it numbers the rows")
     spared = float(np.finfo(np.float32).tiny)
-    return Column(
-        name,
-        "number",
-        1,
-        missing=len(cells) - len(numbers),
-        mean=float(values.mean()),
-        std=max(float(values.std()), spared),
-        median=float(np.median(values)),
-    )
+    with np.errstate(all="ignore"):  # what overflows is refused later, with its file
+        mean, std, median = float(values.mean()), float(values.std()), float(np.median(values))
+    missing = len(cells) - len(numbers)
+    return Column(name, "number", 1, missing, mean=mean, std=max(std, spared), median=median)
 
 
 def _categorical(name: str, cells: Sequence[str]) -> Column:

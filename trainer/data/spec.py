@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lemonade_es.errors import DataError
 from lemonade_es.task import SHORT_R2, Task
 from lemonade_es.trainer.data.catalogue import known, source_of
+from lemonade_es.trainer.data.columns import refuse_huge, standardised
 from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
@@ -17,7 +18,6 @@ from lemonade_es.trainer.data.split import Split, divide, limited
 from lemonade_es.trainer.data.traits import Target
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from lemonade_es.trainer.data.dataset import Labels
@@ -154,7 +154,8 @@ def _target(source: Source, split: Split) -> Target | None:
     """The scale of a regression's target, over the training split.
 
     Raises:
-        DataError: the target is constant where R2 is taken, and so has no variance to explain.
+        DataError: the target is constant where R2 is taken, and so has no variance to explain, or its numbers cannot
+            be computed with.
     """
     import numpy as np
 
@@ -170,7 +171,11 @@ def _target(source: Source, split: Split) -> Target | None:
             )
     values = np.array([source.targets[index] for index in split.train])
     low, high = float(values.min()), float(values.max())
-    return Target(source.target_name, float(values.mean()), float(values.std()), low, high)
+    with np.errstate(all="ignore"):  # what overflows is refused
+        mean, std = float(values.mean()), float(values.std())
+    everything = np.array(source.targets)
+    refuse_huge(source.target_name, everything, standardised(everything, mean, std), where=source.name)
+    return Target(source.target_name, mean, std, low, high)
 
 
 def _labels(source: Source, indexes: Sequence[int], target: Target | None) -> Labels:
@@ -179,8 +184,7 @@ def _labels(source: Source, indexes: Sequence[int], target: Target | None) -> La
     if source.targets is None or target is None:
         return np.array([source.labels[index] for index in indexes], dtype=np.int64)
     values = np.array([source.targets[index] for index in indexes])
-    scaled: NDArray[np.float32] = ((values - target.mean) / target.std).astype(np.float32)
-    return scaled
+    return standardised(values, target.mean, target.std)
 
 
 def _remarks(source: Source, split: Split, target: Target | None) -> tuple[str, ...]:

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from lemonade_es.errors import DataError
 from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
-from lemonade_es.trainer.data.columns import NUMBERS_FROM, encoded, fitted, is_missing, number, undecorated
+from lemonade_es.trainer.data.columns import (
+    NUMBERS_FROM,
+    encoded,
+    fitted,
+    is_missing,
+    number,
+    refuse_huge,
+    standardised,
+    undecorated,
+)
 from lemonade_es.trainer.data.delimited import Sheet, split_column
 from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different
 from lemonade_es.trainer.data.names import first_three
@@ -147,6 +156,7 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         columns = tuple(
             fitted(sheet.header[at], [sheet.rows[row][at] for row in in_order], decimal_comma=comma) for at in used
         )
+        _refuse_huge(sheet, used, columns)
         width = sum(column.features for column in columns)
         if width == 0:
             raise DataError(
@@ -164,6 +174,17 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, comma))
 
     return read
+
+
+def _refuse_huge(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> None:
+    """Refuse columns of numbers that cannot be computed with in some row, whichever split it is in."""
+    import numpy as np
+
+    for at, column in zip(used, columns, strict=True):
+        if column.mean is not None and column.std is not None:
+            found = (number(cell, decimal_comma=sheet.decimal_comma) for cell in sheet.column(at))
+            values = np.array([value for value in found if value is not None])
+            refuse_huge(column.name, values, standardised(values, column.mean, column.std), where=sheet.where)
 
 
 def _notes(columns: Sequence[Column]) -> tuple[str, ...]:

@@ -186,6 +186,22 @@ def test_a_table_that_cannot_be_learned_from_is_refused(houses, build, reading, 
     assert says in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [
+        ("price", {"price": lambda n: f"{n + 1}.5e306"}),
+        ("area", {"area": lambda n: f"{n + 1}.5e306"}),
+        ("area", {"area": lambda n: "1e300" if n == 7 else f"{n}.5"}),
+        ("price", {"price": lambda n: "1e300" if n == 7 else f"{n}.5"}),
+        ("price", {"price": lambda n: f"{n + 1}.5e-306"}),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])  # the large one is in one split or another
+def test_numbers_that_cannot_be_computed_with_are_refused_with_their_column(houses, column, written, seed):
+    with pytest.raises(DataError, match=f"the numbers of the column '{column}', .* cannot be brought to a standard"):
+        load(houses(**written), reading=price(objective="regression"), seed=seed)
+
+
 def test_a_table_without_a_useful_column_is_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "".join(f"same,{n / 2}\n" for n in range(30)))
