@@ -31,7 +31,7 @@ from lemonade_es.commands.options import (
     out_option,
     reading_options,
 )
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import LastingTerminal, Terminal, echo
 from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.runs import runs
@@ -63,15 +63,6 @@ class _Group(click.Group):
 def _place(error: OSError) -> str | None:
     name = error.filename
     return None if name is None else os.fsdecode(name) if isinstance(name, bytes) else str(name)
-
-
-class _Console(Terminal):
-    """A console whose reader may leave: the search goes on without it."""
-
-    def on_broken_pipe(self) -> None:
-        """Print no more."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -185,7 +176,7 @@ def run(
     folder = RunFolder(out, store)
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")
-    console = _Console(stderr=as_json)
+    console = LastingTerminal(stderr=as_json)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:

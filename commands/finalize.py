@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
 from lemonade_es.commands.options import (
     DONE,
@@ -23,7 +22,7 @@ from lemonade_es.commands.options import (
     json_option,
     out_option,
 )
-from lemonade_es.commands.output import echo
+from lemonade_es.commands.output import LastingTerminal, echo
 
 
 @click.command(short_help="Train a run's network in the end, and test it.")
@@ -106,7 +105,7 @@ def finalize(
         container_image=container_image,
         unsafe_no_isolation=unsafe_no_isolation,
     )
-    console = Console(stderr=as_json)
+    console = LastingTerminal(stderr=as_json)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with finishing_view(console, quiet=as_json and not console.is_terminal) as watcher:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +41,16 @@ class Terminal(Console):
         """
         with _written():
             super().print(*objects, **options)
+
+
+class LastingTerminal(Terminal):
+    """A terminal whose reader may leave: the work goes on without it."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more, and let what is still kept for the reader go nowhere."""
+        self.quiet = True
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
 
 
 @contextmanager

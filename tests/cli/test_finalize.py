@@ -172,6 +172,15 @@ def test_an_interrupt_says_how_to_go_on(command):
     assert "is kept; go on with: lemonade-es finalize latest --epochs 400 --checkpoint-seconds 0.0" in err
 
 
+def test_a_reader_that_leaves_does_not_end_the_training(command):
+    process = command.start("finalize", "latest", "--epochs", 40)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0, process.stderr.read()
+    process.stderr.close()
+    assert len(finals(command.folder)) == 1
+
+
 @pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_weights(command, finished, tmp_path):
     """Killed in the middle, more than once, wherever it was."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from lemonade_es.cli import main
+from lemonade_es.commands.output import LastingTerminal
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,15 @@ def test_what_has_nothing_to_do_with_the_output_is_told_as_it_is(monkeypatch, re
     assert done.exit_code == 2
     assert said in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def test_a_reader_that_leaves_is_written_no_more_and_no_other_stream_is_touched():
+    reader, writer = os.pipe()
+    os.close(reader)
+    others = [os.fstat(number).st_ino for number in (1, 2)]
+    with os.fdopen(writer, "w") as pipe:
+        console = LastingTerminal(file=pipe)
+        console.print("to nobody")
+        console.print("nor this")
+        assert os.fstat(writer).st_rdev == Path(os.devnull).stat().st_rdev
+    assert [os.fstat(number).st_ino for number in (1, 2)] == others
