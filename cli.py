@@ -238,8 +238,7 @@ def explain(
         raise click.UsageError("--why, --why-not and --replay are different questions; ask one at a time")
     form = form or ("json" if as_json else "text")
     folder = RunFolder(out, store)
-    journal = folder.journal(create=False)
-    entries = journal.read(journal.find(run_name))
+    entries = folder.entries(run_name)
     if why is not None or why_not is not None:
         echo(answered(entries, iteration, why=why, why_not=why_not, form=form))
         return

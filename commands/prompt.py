@@ -27,6 +27,5 @@ def prompt(run_name: str, *, iteration: int, attempt: int | None, out: Path, sto
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.engine.sent import prompt_sent
 
-    journal = RunFolder(out, store).journal(create=False)
-    events = [entry.event for entry in journal.read(journal.find(run_name))]
+    events = [entry.event for entry in RunFolder(out, store).entries(run_name)]
     echo(prompt_sent(events, iteration, attempt))

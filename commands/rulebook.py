@@ -225,8 +225,7 @@ def whatif(
     found = load_rulebook(find_rulebook(file))
     recorded = None
     if run_name is not None:
-        journal = RunFolder(out, store).journal(create=False)
-        recorded = recorded_decision(journal.read(journal.find(run_name)), iteration)
+        recorded = recorded_decision(RunFolder(out, store).entries(run_name), iteration)
     through = None if sweep is None else Sweep.parse(sweep)
     facts = supposed_facts(found, dict(fact), dict(set_), recorded)
     supposed = suppose(found, facts)
@@ -263,8 +262,8 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
 
     before, after = (load_rulebook(find_rulebook(name)) for name in (old, new))
     changed, found = changes(before, after), regions(before, after)
-    journal = RunFolder(out, store).journal(create=False) if against else None
-    runs = [journal.read(journal.find(name)) for name in against] if journal is not None else []
+    folder = RunFolder(out, store)
+    runs = [folder.entries(name) for name in against]
     others = [item for entries in runs for item in flipped(before, after, entries)]
     if as_json:
         data: dict[str, object] = {
@@ -297,8 +296,8 @@ def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as
     from lemonade_es.rules.load import find_rulebook, load_rulebook
 
     found = load_rulebook(find_rulebook(file))
-    journal = RunFolder(out, store).journal(create=False)
-    tested = run_backtest(found, [journal.read(journal.find(name)) for name in dict.fromkeys(runs)])
+    folder = RunFolder(out, store)
+    tested = run_backtest(found, [folder.entries(name) for name in dict.fromkeys(runs)])
     echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))
 
 

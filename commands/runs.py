@@ -25,12 +25,14 @@ def runs(context: click.Context, *, out: Path, store: str | None, as_json: bool)
     if context.invoked_subcommand is not None:
         context.obj = (out, store, as_json)
         return
+    from contextlib import closing
     from dataclasses import asdict
 
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.tables import run_lines, runs_table
 
-    lines = run_lines(RunFolder(out, store).journal(create=False))
+    with closing(RunFolder(out, store).journal(create=False)) as journal:
+        lines = run_lines(journal)
     if as_json:
         echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
     else:
@@ -53,8 +55,7 @@ def show(run_name: str, *, out: Path, store: str | None, as_json: bool) -> None:
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.run_report import report_page, run_report
 
-    journal = RunFolder(out, store).journal(create=False)
-    report = run_report(journal.read(journal.find(run_name)))
+    report = run_report(RunFolder(out, store).entries(run_name))
     if as_json:
         echo(json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False))
     else:

@@ -30,8 +30,8 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     from lemonade_es.report.efficacy import efficacy_page
     from lemonade_es.rules.load import find_rulebook, load_rulebook
 
-    journal = RunFolder(out, store).journal(create=False)
-    recorded = [journal.read(journal.find(name)) for name in dict.fromkeys(runs)]
+    folder = RunFolder(out, store)
+    recorded = [folder.entries(name) for name in dict.fromkeys(runs)]
     book = rulebook_at(recorded[0], 0) if file is None else load_rulebook(find_rulebook(file))
     rows = measured_efficacy(book, recorded)
     count = sum(1 for entries in recorded for _ in steps(entries))
@@ -70,8 +70,8 @@ def tune(runs: Sequence[str], *, doubt: float, out: Path, store: str | None, as_
     from lemonade_es.engine.worth.tuning import advising_rulebook
     from lemonade_es.engine.worth.tuning import tune as learn
 
-    journal = RunFolder(out, store).journal(create=False)
-    recorded = [journal.read(journal.find(name)) for name in dict.fromkeys(runs)]
+    folder = RunFolder(out, store)
+    recorded = [folder.entries(name) for name in dict.fromkeys(runs)]
     book = advising_rulebook(recorded)
     learned = learn(book, recorded, doubt=doubt)
     if as_json:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -122,9 +122,8 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
             be written.
     """
     demand_possible(wishes.wanted.form, int8=wishes.wanted.int8)
-    with closing(folder.journal(create=False)) as journal:
-        run = journal.find(name)
-        entries = journal.read(run)
+    entries = folder.entries(name)
+    run = entries[0].run
     chosen = _chosen(run, entries, folder, wishes)
     place = wishes.out_dir or folder.path / run / "export" / _place(chosen, wishes.wanted)
     old = _files_of_before(place)

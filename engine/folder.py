@@ -37,6 +37,18 @@ class RunFolder:
         """
         return Journal(self.store, create=create) if self.store else Journal.in_folder(self.path, create=create)
 
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """All events of a run, in their order; the journal is closed again.
+
+        Args:
+            name: the run's id, its beginning, or ``latest``.
+
+        Raises:
+            StoreError: there is no such run, or it cannot be read.
+        """
+        with closing(self.journal(create=False)) as journal:
+            return journal.read(journal.find(name))
+
     @property
     def artifacts(self) -> Artifacts:
         """The store of sources and weights."""

@@ -267,8 +267,7 @@ def _named(spec: RunSpec, folder: RunFolder) -> RunSpec:
 
 def _staff(spec: RunSpec, folder: RunFolder) -> _Staff:
     def recorded(run: str) -> tuple[Reply, ...]:
-        with closing(folder.journal(create=False)) as journal:
-            return recorded_replies(journal.read(run))
+        return recorded_replies(folder.entries(run))
 
     executor = _executor(spec, spec.llm, spec.llm_base_url, recorded)
     if spec.fallback is None:
