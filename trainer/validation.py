@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import threading
@@ -27,8 +26,6 @@ _READ_LIMIT = 10_000_000
 """Bytes of a file that are read; the check refuses far smaller sources as too large."""
 _LARGEST_SIDE = 65_536
 _MOST_JOBS = 4
-_ISOLATED = "trainer.isolation.zygote"
-_BETWEEN_KILLS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +151,8 @@ class _Pool:
         for entry in enumerate(files):
             self._waiting.put(entry)
         self._done: SimpleQueue[tuple[int, Verdict] | BaseException] = SimpleQueue()
+        self._workshops: list[Workshop] = []
         self._threads: list[threading.Thread] = []
-        self._others = set(psutil.Process().children())
         self._dismissed = threading.Event()
 
     def hire(self, *, unsafe_no_isolation: bool) -> None:
@@ -173,6 +170,7 @@ class _Pool:
             workshop.close()
             raise
         thread = threading.Thread(target=self._work, args=(workshop,), daemon=True)
+        self._workshops.append(workshop)
         self._threads.append(thread)
         thread.start()
 
@@ -190,18 +188,10 @@ class _Pool:
     def dismiss(self) -> None:
         """Ends all that is under way."""
         self._dismissed.set()
+        for workshop in self._workshops:
+            workshop.abort()
         for thread in self._threads:
-            # a thread that waits for a candidate notices when its isolated process is gone; one that was about to
-            # send the candidate starts another process first, so that once is not enough
-            while thread.is_alive():
-                self._kill()
-                thread.join(_BETWEEN_KILLS)
-
-    def _kill(self) -> None:
-        for process in set(psutil.Process().children()) - self._others:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if any(_ISOLATED in word for word in process.cmdline()):
-                    process.kill()
+            thread.join()
 
     def _work(self, workshop: Workshop) -> None:
         try:

@@ -57,8 +57,8 @@ class Workshop:
     """Checks, trains and measures candidates, each in a locked process of its own.
 
     Use it as a context manager, or call :meth:`start` early (it returns at once, while the isolated process
-    imports torch) and :meth:`close` at the end. Use it from one thread at a time; where the thread that starts the
-    isolated process ends, bubblewrap ends with it, and the next job waits for a new one.
+    imports torch) and :meth:`close` at the end. Use it from one thread at a time (but for :meth:`abort`); where the
+    thread that starts the isolated process ends, bubblewrap ends with it, and the next job waits for a new one.
 
     Args:
         dataset: what candidates are trained and scored on.
@@ -197,6 +197,10 @@ class Workshop:
             self._shelter.close()
         finally:
             self._arrays.close()
+
+    def abort(self) -> None:
+        """Ends the job under way, from any thread, as if it had crashed; each further one is an ``IsolationError``."""
+        self._shelter.abort()
 
     def check(self, source: str, budget: Budget = Budget()) -> CheckReport:  # noqa: B008  (frozen)
         """Whether a candidate can be trained; one that crashes, hangs or eats the memory gets a report too.

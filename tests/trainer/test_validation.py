@@ -13,7 +13,9 @@ import pytest
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.measurement import Budget
-from lemonade_es.trainer.validation import found, input_task, validate
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.validation import _nearly_no_data, found, input_task, validate
+from lemonade_es.trainer.workshop import Workshop
 
 IMAGE = input_task((3, 8, 8), 4)
 ENDLESS = "while True: pass\n"
@@ -93,6 +95,20 @@ def test_an_iterator_that_is_closed_early_ends_what_is_under_way_at_once(
     verdicts.close()
     assert zygotes() == 0
     assert threading.active_count() == threads
+
+
+@pytest.mark.isolation
+def test_a_workshop_of_somebody_else_goes_on_when_the_iterator_is_closed(tmp_path: Path, good: str) -> None:
+    verdicts = validate(written(tmp_path, a=good, b=ENDLESS), IMAGE, jobs=1, seconds=1000)
+    assert next(verdicts).ok
+    mine = set(psutil.Process().children())
+    with Workshop(_nearly_no_data(IMAGE), Recipe(), device="cpu") as other:
+        assert other.check(good).ok
+        (process,) = set(psutil.Process().children()) - mine
+        verdicts.close()
+        assert process.status() != psutil.STATUS_ZOMBIE
+        assert other.check(good).ok
+        assert process.is_running()
 
 
 @pytest.mark.isolation

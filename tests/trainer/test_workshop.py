@@ -14,9 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
-from lemonade_es.errors import ConfigError
+from lemonade_es.errors import ConfigError, IsolationError
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.measurement import Budget, Epoch, StopTraining
 from lemonade_es.trainer.recipe import Recipe
@@ -195,6 +196,37 @@ def test_a_zygote_that_dies_in_the_middle_takes_only_this_candidate_with_it(work
     report = workshop.check(ENDLESS + good)
     assert report.code == "CRASHED"
     assert workshop.check(good).ok
+
+
+@pytest.mark.parametrize("isolation", ["strong", "medium"])
+def test_another_thread_can_abort_a_workshop_which_starts_no_process_again(
+    toy: Dataset, quick_recipe: Recipe, good: str, isolation: Wish
+) -> None:
+    others = zygotes()
+    with Workshop(toy, quick_recipe, device="cpu", isolation=isolation) as opened:
+        assert opened.check(good).ok
+        threading.Timer(0.5, opened.abort).start()
+        started = time.monotonic()
+        assert opened.check(ENDLESS).code == "CRASHED"
+        assert time.monotonic() - started < 10
+        with pytest.raises(IsolationError, match="ended for good"):
+            opened.check(good)
+        assert zygotes() == others
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0])
+def test_a_workshop_that_is_aborted_while_it_starts_comes_to_an_end(
+    toy: Dataset, quick_recipe: Recipe, good: str, seconds: float
+) -> None:
+    others = zygotes()
+    with Workshop(toy, quick_recipe, device="cpu") as opened:
+        threading.Timer(seconds, opened.abort).start()
+        started = time.monotonic()
+        time.sleep(seconds / 2)
+        with pytest.raises(IsolationError):  # a job that had begun has crashed, and the next one is refused
+            _ = [opened.check(good) for _ in range(1000)]
+        assert time.monotonic() - started < 10
+        assert zygotes() == others
 
 
 def test_closing_leaves_no_process_and_no_file(

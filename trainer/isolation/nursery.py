@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -57,6 +58,8 @@ class Job:
 class Nursery:
     """A zygote that is started once, and again if it dies.
 
+    It is used from one thread at a time, but for :meth:`abort`.
+
     Args:
         supplies: what the zygote hands to every child: task, recipe, and the arrays' types and shapes; if it is
             empty, its children can do no ``bench`` work.
@@ -74,6 +77,8 @@ class Nursery:
         self._control: socket.socket | None = None
         self._errors: IO[bytes] | None = None
         self._ready = False
+        self._aborted = False
+        self._starting = threading.Lock()
         self._jobs = 0
         self._ends: dict[int, dict[str, Any] | None] = {}
         self._latest = 0
@@ -88,7 +93,7 @@ class Nursery:
             return
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
         try:
-            self._launch = self._housing(self._errors)
+            self._move_in(self._errors)
             self._descriptors()
             with contextlib.suppress(ConnectionError, DeadlinePassedError):  # that is noticed when it should be ready
                 self._greet(time.monotonic())
@@ -156,6 +161,20 @@ class Nursery:
         self._ready = False
         self._ends.clear()
 
+    def abort(self) -> None:
+        """Ends the zygote at once, from any thread, and lets none be started again.
+
+        Whoever waits for a child meanwhile is told of its end; :meth:`close` is still to be called.
+        """
+        with self._starting:
+            self._aborted = True
+            launch, control = self._launch, self._control
+        if launch is not None:
+            launch.process.kill()
+        if control is not None:  # the process may only be what stands between
+            with contextlib.suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+
     def _end(self, number: int, patience: float) -> Exit:
         """Waits for a child's end and says how it came; its number is not known any more then.
 
@@ -185,6 +204,12 @@ class Nursery:
             over_time=said["over_time"],
             killed=killed,
         )
+
+    def _move_in(self, errors: IO[bytes]) -> None:
+        with self._starting:
+            if self._aborted:
+                raise IsolationError("the isolated process was ended for good while it was in use")
+            self._launch = self._housing(errors)
 
     def _greet(self, deadline: float) -> None:
         """Hands the supplies over, if that is still to be done."""

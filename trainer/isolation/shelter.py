@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -78,6 +79,7 @@ class Shelter:
         self._fallen: list[Level] = []
         self._proven: Proven | None = None
         self._verdicts: tuple[Canary, ...] = ()
+        self._aborted = threading.Event()
         self._level, self._nursery = self._next()
 
     def start(self) -> None:
@@ -92,6 +94,11 @@ class Shelter:
         """Ends the zygote and with it every child."""
         self._nursery.close()
 
+    def abort(self) -> None:
+        """Ends the zygote at once, from any thread, and lets none be started again; it is still to be closed."""
+        self._aborted.set()
+        self._nursery.abort()
+
     @property
     def proven(self) -> Proven:
         """The level in force; the first call waits for the zygote and its canaries.
@@ -104,6 +111,8 @@ class Shelter:
                 self._proven = self._proved()
             except IsolationError as error:
                 self._nursery.close()
+                if self._aborted.is_set():
+                    raise
                 failed = replace(self._level, reason=error.message, available=False)
                 if failed.name == "none":
                     raise
@@ -111,6 +120,8 @@ class Shelter:
                     raise refusal(failed) from None
                 self._fallen.append(failed)
                 self._level, self._nursery = self._next()
+                if self._aborted.is_set():  # meanwhile: it was the nursery before that was told
+                    self._nursery.abort()
         return self._proven
 
     @property
