@@ -117,6 +117,22 @@ def test_predictions_are_compared_with_what_was_measured_and_with_nothing_else()
     assert found["V_Acc"] == found["F"] == Calibration(0, None, None)
 
 
+def test_predictions_that_cannot_be_meant_are_counted_and_not_averaged():
+    sound = Predicted(T_Acc=1.0, V_Acc=0.0, F=2000.0, P=0.0)
+    odd = (
+        Predicted(T_Acc=5.0, V_Acc=-1.0, F=1e300, P=-3.0),
+        Predicted(T_Acc=float("nan"), V_Acc=1.01, F=float("inf"), P=1e12),
+    )
+    measured = {"T_Acc": 0.5, "V_Acc": 0.5, "F": 1000.0, "P": 100.0}
+    found = calibrated([(sound, measured), *((predicted, measured) for predicted in odd), (odd[0], {})])
+    assert found == {
+        "T_Acc": Calibration(1, 0.5, 0.5, 2),
+        "V_Acc": Calibration(1, -0.5, 0.5, 2),
+        "F": Calibration(1, 1000.0, 1000.0, 2),
+        "P": Calibration(1, -100.0, 100.0, 2),
+    }
+
+
 def test_without_networks_nothing_is_calibrated():
     assert set(calibrated([]).values()) == {Calibration(0, None, None)}
 
