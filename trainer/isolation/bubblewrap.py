@@ -9,6 +9,7 @@ import subprocess
 from lemonade_es.trainer.isolation.housing import Beside, clean_environment, furniture, gpu_devices, system_links
 
 _SECONDS = 10.0
+_LATE = 124  # as of the program "timeout"
 _WALLS = (
     *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
     *("--uid", "65534", "--gid", "65534", "--hostname", "lemonade"),
@@ -25,6 +26,8 @@ def missing() -> str | None:
     tried = _said(program, *_walls(program), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "true")
     if tried.returncode == 0:
         return None
+    if tried.returncode == _LATE:
+        return f"bubblewrap has not run an empty program within {_SECONDS:.0f} s; the machine may only be busy"
     said = tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"]
     return f"bubblewrap is not allowed to work here: {said[-1][:200]}"
 
@@ -50,7 +53,8 @@ def housing(*, gpu: bool) -> Beside:
 
 def _walls(program: str) -> tuple[str, ...]:
     found = re.search(r"(\d+)\.(\d+)", _said(program, "--version").stdout)
-    version = tuple(map(int, found.groups())) if found else (0, 0)
+    # one that does not tell its version is taken at its best: if it is older, it refuses, and that is told
+    version = tuple(map(int, found.groups())) if found else _NO_NAMESPACES_SINCE
     return (*_WALLS, "--disable-userns") if version >= _NO_NAMESPACES_SINCE else _WALLS
 
 
@@ -59,5 +63,7 @@ def _said(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, env=clean_environment(), capture_output=True, text=True, timeout=_SECONDS, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, _LATE, "", "")
+    except OSError as error:
         return subprocess.CompletedProcess(command, 1, "", str(error))

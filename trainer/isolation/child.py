@@ -88,11 +88,14 @@ class Child:
         """Passes when the child has locked itself.
 
         Raises:
-            IsolationError: it could not.
+            IsolationError: it could not; ``DeadlinePassedError`` is the cause if it was only too slow.
         """
         try:
             said = self._channel.receive(deadline=deadline).message
-        except (ChannelClosedError, DeadlinePassedError, ProtocolError):
+        except DeadlinePassedError as late:
+            self.close()
+            raise IsolationError("the child process does not lock itself in time") from late
+        except (ChannelClosedError, ProtocolError):
             said = {"unlocked": "it ended before it could"}
         except BaseException:
             self.close()

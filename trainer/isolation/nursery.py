@@ -108,7 +108,7 @@ class Nursery:
         """Starts the zygote and returns when it is ready for jobs.
 
         Raises:
-            IsolationError: it cannot be started.
+            IsolationError: it cannot be started; ``DeadlinePassedError`` is the cause if it is only too slow.
         """
         self.start()
         if self._ready:
@@ -117,7 +117,13 @@ class Nursery:
         try:
             self._greet(deadline)
             self._hear(deadline)
-        except (ConnectionError, DeadlinePassedError):
+        except DeadlinePassedError as late:
+            said = self._last_words()
+            self.close()
+            raise IsolationError(
+                f"the isolated process is not ready within {_START_SECONDS:.0f} s: {said or 'it says nothing'}"
+            ) from late
+        except ConnectionError:
             said = self._last_words()
             self.close()
             raise IsolationError(
@@ -130,7 +136,8 @@ class Nursery:
         """A new locked child.
 
         Raises:
-            IsolationError: the zygote cannot be started, or the child cannot be forked or locked.
+            IsolationError: the zygote cannot be started, or the child cannot be forked or locked;
+                ``DeadlinePassedError`` is the cause if it is only too slow.
         """
         for last in (False, True):
             self.wait()
@@ -233,9 +240,9 @@ class Nursery:
                     self._ends[number] = None
                     break
             child = Child(self._latest, Channel(ours.detach()), functools.partial(self._end, number))
-        except DeadlinePassedError:
+        except DeadlinePassedError as late:
             self.close()
-            raise IsolationError(f"the isolated process forks no child within {_FORK_SECONDS:.0f} s") from None
+            raise IsolationError(f"the isolated process forks no child within {_FORK_SECONDS:.0f} s") from late
         finally:
             ours.close()
         child.await_lock(deadline)

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child
 from lemonade_es.trainer.isolation.level import LevelName
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.nursery import Job, Nursery
+from lemonade_es.trainer.isolation.protocol import DeadlinePassedError
 
 _SECONDS = 10.0
 _MEMORY_BYTES = 256 << 20
@@ -61,7 +63,8 @@ def prove(nursery: Nursery, names: Sequence[str], *, confine: bool = True, landl
         landlock: whether their lock uses Landlock.
 
     Raises:
-        IsolationError: no locked child can be had.
+        IsolationError: no locked child can be had, or a canary is not back in time, which proves nothing;
+            ``DeadlinePassedError`` is the cause where something was only too slow.
     """
     memory = _MEMORY_BYTES if confine else None
     policy = Policy(confine=confine, landlock=landlock, memory_bytes=memory, cpu_seconds=_CPU_SECONDS)
@@ -124,6 +127,8 @@ def _tried(child: Child, name: str, bait: _Bait) -> Canary:
         blocked = reply.message.get("blocked")
         held, said = blocked is not None, str(blocked or reply.message.get("worked"))
     except CandidateFailed as failed:
+        if failed.failure.code == "TIMED_OUT" and child.exit is None:
+            raise IsolationError(f"the canary {name!r} is not back within {_SECONDS:.0f} s") from DeadlinePassedError()
         # a signal of the kernel's filter holds as well; whoever became another program left in peace
         status = child.exit.status if child.exit is not None else None
         held, said = status is not None and status < 0, failed.failure.message

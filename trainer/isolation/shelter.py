@@ -23,6 +23,7 @@ from lemonade_es.trainer.isolation.level import (
 )
 from lemonade_es.trainer.isolation.nursery import Job, Nursery
 from lemonade_es.trainer.isolation.proof import Canary, demands, prove
+from lemonade_es.trainer.isolation.protocol import DeadlinePassedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Proven:
 
 class Shelter:
     """Hands out children at one level of isolation, which is proved before the first.
+
+    With ``auto`` the next level is taken where one is not to be had, or a canary gets through it. What is only too slow
+    shows neither, and is an error.
 
     Args:
         needs: what is asked of it.
@@ -104,7 +108,7 @@ class Shelter:
         """The level in force; the first call waits for the zygote and its canaries.
 
         Raises:
-            IsolationError: no level holds that would do.
+            IsolationError: no level holds that would do, or it is not known in time whether one holds.
         """
         while self._proven is None:
             try:
@@ -113,6 +117,8 @@ class Shelter:
                 self._nursery.close()
                 if self._aborted.is_set():
                     raise
+                if isinstance(error.__cause__, DeadlinePassedError):
+                    raise _undecided(self._level, error) from error
                 failed = replace(self._level, reason=error.message, available=False)
                 if failed.name == "none":
                     raise
@@ -169,6 +175,15 @@ class Shelter:
             told = "; ".join(f"{canary.name} ({canary.said})" for canary in escaped)
             raise IsolationError(f"it does not hold: a canary got through: {told}")
         return Proven(level, self._verdicts)
+
+
+def _undecided(level: Level, error: IsolationError) -> IsolationError:
+    """The error for a level that was too slow to show whether it holds: it is neither kept nor given up."""
+    return IsolationError(
+        f"whether the isolation level {level.name} holds here is not known: {error.message}",
+        where="isolation",
+        hint="try again when the machine is less busy, or choose a level with --isolation",
+    )
 
 
 def survey() -> tuple[Proven, ...]:

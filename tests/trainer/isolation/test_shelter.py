@@ -10,11 +10,16 @@ from pathlib import Path
 import pytest
 
 from lemonade_es.errors import IsolationError
+from lemonade_es.trainer.isolation import bubblewrap, proof
 from lemonade_es.trainer.isolation import level as levels
+from lemonade_es.trainer.isolation import nursery as nurseries
 from lemonade_es.trainer.isolation import shelter as shelters
+from lemonade_es.trainer.isolation.child import Child, Exit
 from lemonade_es.trainer.isolation.housing import Beside
+from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.isolation.nursery import Nursery
 from lemonade_es.trainer.isolation.proof import Canary, demands, prove
+from lemonade_es.trainer.isolation.protocol import Channel, DeadlinePassedError
 from lemonade_es.trainer.isolation.shelter import Needs, Shelter
 
 pytestmark = pytest.mark.isolation
@@ -130,6 +135,76 @@ def test_a_zygote_that_cannot_start_behind_walls_is_tried_without_them(
         shelter.close()
     assert proven.level.name == "medium"
     assert "not strong: the isolated process does not start: no room" in proven.level.reason
+
+
+@pytest.fixture
+def slow_start(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A zygote that does not come to its start behind walls, as on a machine that is busy."""
+    monkeypatch.setattr(shelters.bubblewrap, "housing", lambda **_: Beside(("sh", "-c", "exec sleep 60")))
+    monkeypatch.setattr(nurseries, "_START_SECONDS", 1.0)
+    return "the isolated process is not ready within 1 s"
+
+
+@pytest.fixture
+def slow_canaries(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(proof, "_SECONDS", 0.0)
+    return "the canary 'stat' is not back within 0 s"
+
+
+@pytest.mark.parametrize("wish", ["auto", "strong"])
+@pytest.mark.parametrize("slowness", ["slow_start", "slow_canaries"])
+def test_a_level_that_is_only_too_slow_is_neither_kept_nor_given_up(
+    request: pytest.FixtureRequest, slowness: str, wish: Wish
+) -> None:
+    told = request.getfixturevalue(slowness)
+    shelter = opened(Needs(wish=wish))
+    try:
+        with pytest.raises(IsolationError, match=f"level strong holds here is not known: {told}") as caught:
+            _ = shelter.proven
+    finally:
+        shelter.close()
+    assert "busy" in (caught.value.hint or "")
+
+
+def test_a_level_that_was_too_slow_once_is_taken_at_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelter = opened(Needs())
+    try:
+        with monkeypatch.context() as busy:
+            busy.setattr(nurseries, "_START_SECONDS", 0.0)
+            with pytest.raises(IsolationError, match="not ready within"):
+                _ = shelter.proven
+        assert shelter.proven.level.name == "strong"
+        assert "not strong" not in shelter.proven.level.reason
+    finally:
+        shelter.close()
+
+
+def test_a_lock_that_is_late_is_told_from_one_that_cannot_be_taken() -> None:
+    for late in (True, False):
+        ours, theirs = os.pipe()
+        if not late:
+            os.close(theirs)
+        child = Child(0, Channel(ours), lambda _: Exit(None))
+        with pytest.raises(IsolationError) as caught:
+            child.await_lock(time.monotonic() + 0.1)
+        assert isinstance(caught.value.__cause__, DeadlinePassedError) is late
+        if late:
+            os.close(theirs)
+
+
+def test_bubblewrap_that_does_not_answer_is_not_said_to_be_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text("#!/bin/sh\nexec sleep 60\n")
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(bubblewrap, "_SECONDS", 0.2)
+    missing = bubblewrap.missing()
+    assert missing is not None
+    assert "within 0 s; the machine may only be busy" in missing
+    # the wall that only newer versions have is not left out because the version is not known
+    assert "--disable-userns" in bubblewrap.housing(gpu=False).wrapper
 
 
 def test_the_proof_costs_little_once_the_zygote_is_there(beside: Nursery) -> None:
