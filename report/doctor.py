@@ -21,6 +21,7 @@ from lemonade_es.errors import StoreError
 from lemonade_es.llm import registry
 from lemonade_es.rules.load import shipped
 from lemonade_es.trainer.energy import best_meter
+from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS
 from lemonade_es.trainer.isolation.housing import gpu_devices
 from lemonade_es.trainer.isolation.level import AUTOMATIC
 from lemonade_es.trainer.isolation.shelter import Proven, survey
@@ -29,7 +30,8 @@ _PACKAGES = ("lemonade-es", "experta", "torch", "torchvision", "numpy", "scikit-
 _SDKS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "google.genai"}
 _GPU_WEAKNESSES = (
     "a candidate on the GPU may send the driver any command, so a hole in the driver is a hole in the wall",
-    "its memory is not limited by the kernel but watched five times a second, and the GPU's memory not at all",
+    f"its memory is not limited by the kernel but looked at every {1000 * WATCH_SECONDS:.0f} ms, and the GPU's memory "
+    "not at all",
 )
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 _ASK_TORCH = (

@@ -10,6 +10,9 @@ from typing import Literal
 
 Excess = Literal["memory", "threads"]
 
+WATCH_SECONDS = 0.05
+"""The time between two looks of the zygote at its children."""
+
 _THREADS, _RESIDENT_PAGES = 17, 21
 """Fields of ``/proc/PID/stat`` that come so many places after the process's name."""
 

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 from lemonade_es.task import Task
 from lemonade_es.trainer.export.stand import Stand
 from lemonade_es.trainer.isolation import canary
-from lemonade_es.trainer.isolation.appetite import Excess, appetite
+from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS, Excess, appetite
 from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, warm_up
 from lemonade_es.trainer.isolation.lock import Policy, lock, shared_ruleset
 from lemonade_es.trainer.isolation.protocol import MESSAGE_LIMIT, Channel, decode, encode
@@ -35,7 +35,6 @@ from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.training import TrainingData
 
 _POLICY = TypeAdapter(Policy)
-_WATCH_SECONDS = 0.05
 _SPARE_THREADS = 256
 """Threads that a child may start beyond four for each that it trains with: the kernel limits them for users alone."""
 
@@ -85,7 +84,7 @@ class Zygote:
         self._control.send(encode({"ready": True}))
         self._selector.register(self._control, selectors.EVENT_READ)
         while True:
-            for key, _ in self._selector.select(_WATCH_SECONDS if self._children else None):
+            for key, _ in self._selector.select(WATCH_SECONDS if self._children else None):
                 if key.data is not None:
                     self._reap(key.data)
                 elif not self._obey():
