@@ -30,8 +30,7 @@ _PACKAGES = ("lemonade-es", "experta", "torch", "torchvision", "numpy", "scikit-
 _SDKS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "google.genai"}
 _GPU_WEAKNESSES = (
     "a candidate on the GPU may send the driver any command, so a hole in the driver is a hole in the wall",
-    f"its memory is not limited by the kernel but looked at every {1000 * WATCH_SECONDS:.0f} ms, and the GPU's memory "
-    "not at all",
+    f"the kernel does not limit its memory, it is looked at every {1000 * WATCH_SECONDS:.0f} ms; the GPU's not at all",
 )
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 _ASK_TORCH = (
