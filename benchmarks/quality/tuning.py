@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.quality.campaign import FIRST_SEED, Search
-from benchmarks.quality.measure import EVALUATIONS, SEEDS, campaign_of, compared, traces_of
+from benchmarks.quality.measure import EVALUATIONS, FEWER_SEEDS, campaign_of, compared, traces_of
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import Result
 from lemonade_es import cli
@@ -40,7 +40,7 @@ def tuning(options: argparse.Namespace) -> Result:
     searches = [
         Search(task, contender, FIRST_SEED + number)
         for task in known
-        for number in range(1 if options.quick else SEEDS[task])
+        for number in range(1 if options.quick else FEWER_SEEDS[task])
         for contender in ("lemonade", "tuned")
     ]
     return compared("tuning", ABOUT, campaign_of(searches, options), known, options)
