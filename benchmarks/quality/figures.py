@@ -107,7 +107,7 @@ def summary(traces: Sequence[SearchTrace], evaluations: int, ours: str = "lemona
             "seeds": sorted(item.seed for item in found),
             "failed": sum(item.V_Acc is None for one in found for item in one.evaluations),
             "V_Acc": {n: mean([*at(found, n, SearchTrace.best).values()]) for n in budgets},
-            "test": {n: mean([*at(found, n, SearchTrace.tested).values()]) for n in budgets},
+            "test": {n: mean([*at(found, n, SearchTrace.held_out_of_best).values()]) for n in budgets},
             "V_Acc_after_seconds": {
                 round(clock * share): mean([at_seconds(item, clock * share) for item in found])
                 for share in (0.25, 0.5, 1.0)
@@ -121,7 +121,7 @@ def summary(traces: Sequence[SearchTrace], evaluations: int, ours: str = "lemona
         if name != ours and own:
             figures["ours_less_theirs"] = {
                 curve: {n: differences(at(own, n, way), at(found, n, way)) for n in budgets}
-                for curve, way in (("V_Acc", SearchTrace.best), ("test", SearchTrace.tested))
+                for curve, way in (("V_Acc", SearchTrace.best), ("test", SearchTrace.held_out_of_best))
             }
             figures["ours_less_theirs"]["hypervolume"] = differences(
                 {item.seed: volumes[ours, item.seed] for item in own},

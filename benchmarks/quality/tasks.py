@@ -44,7 +44,7 @@ class QualityTask:
         """Training and validation images."""
         return load(self.data, limit=self.limit, seed=seed)
 
-    def test(self, seed: int, dataset: Dataset) -> tuple[object, object]:
+    def held_out(self, seed: int, dataset: Dataset) -> tuple[object, object]:
         """Test images and labels, which no contender sees."""
         return load_test(self.data, dataset.task, limit=self.limit, seed=seed)
 

@@ -21,7 +21,7 @@ class TestSplit:
 
     def __init__(self, task: QualityTask, seed: int, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._images, self._labels = task.test(seed, dataset)
+        self._images, self._labels = task.held_out(seed, dataset)
 
     def accuracy(self, source: str, weights: bytes, V_Acc: float) -> float:  # noqa: N803
         """Of a trained network, which must give the validation accuracy that the trainer measured here too."""

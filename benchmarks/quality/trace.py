@@ -60,7 +60,7 @@ class SearchTrace:
             found.append(top)
         return found
 
-    def tested(self) -> list[float]:
+    def held_out_of_best(self) -> list[float]:
         """The test accuracy of the network with the highest validation accuracy, after each evaluation."""
         found, top, test = [], -1.0, 0.0
         for item in self.evaluations:

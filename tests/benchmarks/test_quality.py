@@ -75,7 +75,7 @@ def test_curves_take_the_best_so_far_and_its_test_accuracy():
         ),
     )
     assert run.best() == [0.0, 0.5, 0.5, 0.6]
-    assert run.tested() == [0.0, 0.4, 0.4, 0.3]
+    assert run.held_out_of_best() == [0.0, 0.4, 0.4, 0.3]
     assert figures.evaluations_to(run, 0.55) == 4
     assert figures.evaluations_to(run, 0.7) == float("inf")
 
