@@ -129,11 +129,11 @@ _DTYPE: Mapping[TaskKind, str] = MappingProxyType({"image": "uint8", "text": "in
 
 _ANSWER: Mapping[Objective, str] = MappingProxyType(
     {
-        "classification": """    odds = np.exp(logits - logits.max())
-    best = int(logits.argmax())
-    print(f"{name}: {ABOUT['classes'][best]} ({odds[best] / odds.sum():.1%})")
+        "classification": """        odds = np.exp(logits - logits.max())
+        best = int(logits.argmax())
+        print(f"{name}: {ABOUT['classes'][best]} ({odds[best] / odds.sum():.1%})")
 """,
-        "regression": """    print(f"{name}: {logits[0] * ABOUT['target']['std'] + ABOUT['target']['mean']:.6g}")
+        "regression": """        print(f"{name}: {logits[0] * ABOUT['target']['std'] + ABOUT['target']['mean']:.6g}")
 """,
     }
 )
@@ -164,9 +164,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ABOUT = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
+if not sys.argv[1:]:
+    print("usage: {_USE[kind]}", file=sys.stderr)
+    sys.exit(2)
 {_RUN[form].replace("{making}", making or "")}
 {_READ[kind]}
 
-for name, values in read(sys.argv[1:]):
-    logits = run(values[None].astype(np.{_DTYPE[kind]}))[0]
-{_ANSWER[objective]}'''.encode()
+try:
+    for name, values in read(sys.argv[1:]):
+        logits = run(values[None].astype(np.{_DTYPE[kind]}))[0]
+{_ANSWER[objective]}except (OSError, ValueError) as error:  # a file that is not there, or not what it should be
+    print(f"error: {{error}}", file=sys.stderr)
+    sys.exit(2)
+'''.encode()
