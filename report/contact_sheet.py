@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -11,7 +12,7 @@ from unicodedata import combining, normalize
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lemonade_es.errors import DataError
+from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.trainer.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -63,6 +64,20 @@ class _Grid:
         return _MARGIN + row // self.rows * width, _HEAD + row % self.rows * height
 
 
+def demand_sheet(path: Path) -> None:
+    """Refuse a path that no contact sheet can be written to, as far as that is seen beforehand.
+
+    Raises:
+        ConfigError: the name does not end in ``.png``, there is no such folder, or a folder is there already.
+    """
+    if path.suffix.lower() != ".png":
+        raise _unwritable(path, "it is a PNG file", f"call it {path.stem or 'samples'}.png")
+    if not os.path.isdir(path.parent):  # unlike pathlib's, it takes names that are too long
+        raise _unwritable(path, f"there is no folder {path.parent}", "make it, or name another")
+    if os.path.isdir(path):
+        raise _unwritable(path, "a folder has that name", "name a file")
+
+
 def write_contact_sheet(dataset: Dataset, path: Path) -> None:
     """Write a PNG file: for each class its name, its label and ten training images, or five of many classes.
 
@@ -75,8 +90,9 @@ def write_contact_sheet(dataset: Dataset, path: Path) -> None:
 
     Raises:
         DataError: the inputs are no images.
-        OSError: the file cannot be written.
+        ConfigError: the file cannot be written.
     """
+    demand_sheet(path)
     if dataset.task.kind != "image":
         raise DataError(
             f"a contact sheet is of images, and these are {dataset.task.kind} data",
@@ -95,7 +111,14 @@ def write_contact_sheet(dataset: Dataset, path: Path) -> None:
         for place, index in enumerate(found[: grid.images]):
             picture = _picture(dataset.train[index], grid.tile)
             sheet.paste(picture, (left + _NAME_WIDTH + place * (grid.tile[0] + _GAP), top))
-    sheet.save(path, format="PNG")
+    try:
+        sheet.save(path, format="PNG")
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error), "name another file") from error
+
+
+def _unwritable(path: Path, why: str, hint: str) -> ConfigError:
+    return ConfigError(f"the contact sheet cannot be written: {why}", where=f"--samples {path}", hint=hint)
 
 
 def _grid(classes: int, shape: tuple[int, ...]) -> _Grid:

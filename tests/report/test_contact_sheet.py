@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lemonade_es.errors import DataError
+from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.report.contact_sheet import write_contact_sheet
 from lemonade_es.task import Task
 from lemonade_es.trainer.data import load
@@ -99,3 +99,27 @@ def test_a_table_has_no_contact_sheet(tmp_path):
     with pytest.raises(DataError, match="a contact sheet is of images, and these are table data"):
         write_contact_sheet(load("diabetes"), tmp_path / "sheet.png")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nodir/x.png", "there is no folder {0}/nodir (make it, or name another)"),
+        ("s.jpg", "it is a PNG file (call it s.png)"),
+        ("sheet", "it is a PNG file (call it sheet.png)"),
+        ("folder.png", "a folder has that name (name a file)"),
+        (f"{'long' * 99}.png", "File name too long (name another file)"),
+    ],
+)
+def test_what_cannot_be_written_is_named_with_its_option(tmp_path, name, says):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ConfigError) as raised:
+        write_contact_sheet(coloured(2), tmp_path / name)
+    said = f"--samples {tmp_path / name}: the contact sheet cannot be written: {says.format(tmp_path)}"
+    assert str(raised.value) == said
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_an_ending_in_capitals_is_an_ending(tmp_path):
+    write_contact_sheet(coloured(2), tmp_path / "SHEET.PNG")
+    assert (tmp_path / "SHEET.PNG").stat().st_size > 0
