@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -72,9 +71,13 @@ def demand_sheet(path: Path) -> None:
     """
     if path.suffix.lower() != ".png":
         raise _unwritable(path, "it is a PNG file", f"call it {path.stem or 'samples'}.png")
-    if not os.path.isdir(path.parent):  # unlike pathlib's, it takes names that are too long
+    try:
+        inside, taken = path.parent.is_dir(), path.is_dir()
+    except OSError as error:  # a name that is too long
+        raise _unwritable(path, error.strerror or str(error), "name another file") from error
+    if not inside:
         raise _unwritable(path, f"there is no folder {path.parent}", "make it, or name another")
-    if os.path.isdir(path):
+    if taken:
         raise _unwritable(path, "a folder has that name", "name a file")
 
 
