@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from lemonade_es.engine.compliance import Verdict
 from lemonade_es.engine.conflicts import Resolution
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.finalized import Finalized, OpenedTest
 from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.llm.executor import Reply, Try
@@ -364,5 +364,6 @@ Event = (
     | RunEnded
     | RunInterrupted
     | RunResumed
+    | OpenedTest
     | Finalized
 )

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.events import Measured
 from lemonade_es.engine.final_plan import (
     OF_THE_SEARCH,
@@ -18,7 +19,7 @@ from lemonade_es.engine.final_plan import (
     Plan,
     network_of,
 )
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.finalized import Finalized, OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.engine.record import current_spec
@@ -26,9 +27,9 @@ from lemonade_es.engine.run import reading, same_data, versions
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.trainer.data.dataset import Dataset
-from lemonade_es.trainer.data.merged import for_test, merged
+from lemonade_es.trainer.data.merged import FinalData, for_test, merged
 from lemonade_es.trainer.data.spec import load_test
-from lemonade_es.trainer.examination import examine
+from lemonade_es.trainer.examination import Examination, examine
 from lemonade_es.trainer.final_trial import Course, Finished, Progress
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.limits import Limits
@@ -71,6 +72,17 @@ def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalS
 
 
 @dataclass(frozen=True, slots=True)
+class _Done:
+    """A training that came to its end, and what it ran on."""
+
+    finished: Finished
+    device: str
+    isolation: str
+    isolation_reason: str
+    meter: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Session:
     """One call of the command: the network is chosen, the run is held."""
 
@@ -83,6 +95,7 @@ class _Session:
     watcher: FinalWatcher
 
     def result(self) -> FinalResult:
+        """Train, test, record; or tell what was recorded before."""
         recipe, training = self._recipe(), self._training()
         finals = [entry.event for entry in self.entries if isinstance(entry.event, Finalized)]
         known = [final for final in finals if final.training == training]
@@ -93,61 +106,93 @@ class _Session:
             checkpoints.forget()
         dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
         examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
-        before = checkpoints.progress()
         data = merged(dataset, hold_out=self.wishes.hold_out)
-        source = self.folder.artifacts.read(self.origin.accepted.source).decode()
+        done = self._trained(data, recipe, checkpoints, dataset.test_count)
+        weights = done.finished.trained.weights
+        if (failure := done.finished.trained.measurement.failure) is not None or weights is None:
+            return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
+        examined = self._examined(examination, recipe, weights)
+        if (failure := examined.trained.measurement.failure) is not None or examined.outputs is None:
+            return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
+        test = examine(examined.outputs, examination.validation_labels, dataset.class_names, dataset.target)
+        final = self._finalized(data, recipe, done, examined, test)
+        self.journal.append(self.origin.run, len(self.entries) + 1, final)
+        checkpoints.forget()
+        return FinalResult(self.origin, final, None, fresh=True, recipe=recipe)
+
+    def _trained(self, data: FinalData, recipe: Recipe, checkpoints: FolderCheckpoints, tested_on: int) -> _Done:
+        before = checkpoints.progress()
         with self._workshop(data.dataset, recipe) as workshop:
-            device, isolation, reason = workshop.device, workshop.isolation, workshop.isolation_reason
-            meter = workshop.meter.describe()
-            _demand_device(before, device, str(checkpoints.path))
-            done = 0 if before is None else len(before.epochs)
-            counts = (len(data.dataset.train_labels), data.held_out, dataset.test_count)
-            self.watcher.begin(Plan(self.origin, recipe, *counts, done, device, isolation))
-            course = Course(checkpoints, data.probe, self.wishes.save_seconds, self.watcher.point, self.watcher.saved)
+            _demand_device(before, workshop.device, str(checkpoints.path))
+            self.watcher.begin(
+                Plan(
+                    self.origin,
+                    recipe,
+                    trained_on=len(data.dataset.train_labels),
+                    held_out=data.held_out,
+                    tested_on=tested_on,
+                    done=0 if before is None else len(before.epochs),
+                    device=workshop.device,
+                    isolation=workshop.isolation,
+                )
+            )
             finished = workshop.finish(
-                source,
-                course,
+                self._source,
+                Course(checkpoints, data.probe, self.wishes.save_seconds, self.watcher.point, self.watcher.saved),
                 seed=self._seed,
                 on_epoch=lambda number, epoch: self.watcher.epoch(number + 1, epoch),
             )
-        weights = finished.trained.weights
-        if (failure := finished.trained.measurement.failure) is not None or weights is None:
-            return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
+            return _Done(
+                finished,
+                device=workshop.device,
+                isolation=workshop.isolation,
+                isolation_reason=workshop.isolation_reason,
+                meter=workshop.meter.describe(),
+            )
+
+    def _examined(self, examination: Dataset, recipe: Recipe, weights: bytes) -> Examined:
+        """What the network answers to the test split, which is recorded as opened before it is."""
         self.watcher.testing()
         with self._workshop(examination, recipe) as workshop:
-            examined = workshop.examine(
-                source, Weights("the trained network", weights, manifest(weights)), seed=self._seed
-            )
-        if (failure := examined.trained.measurement.failure) is not None or examined.outputs is None:
-            return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
-        target = dataset.target
-        final = Finalized(
+            opened = OpenedTest(self.origin.accepted.iteration, self._training())
+            self.journal.append(self.origin.run, len(self.entries), opened)
+            given = Weights("the trained network", weights, manifest(weights))
+            return workshop.examine(self._source, given, seed=self._seed)
+
+    def _finalized(
+        self, data: FinalData, recipe: Recipe, done: _Done, examined: Examined, test: Examination
+    ) -> Finalized:
+        """The record of a training that was tested; its weights are an artifact from here on."""
+        dataset, weights = data.dataset, done.finished.trained.weights
+        assert weights is not None  # noqa: S101  (without any, nothing is tested)
+        return Finalized(
             iteration=self.origin.accepted.iteration,
-            training=training,
+            training=self._training(),
             recipe=recipe,
             seed=self._seed,
             source=self.origin.accepted.source,
             weights=self.folder.artifacts.put(weights, ".safetensors"),
-            trained_on=len(data.dataset.train_labels),
+            trained_on=len(dataset.train_labels),
             held_out=data.held_out,
-            measurement=_joined(finished, examined),
-            points=finished.points,
-            test=examine(examined.outputs, examination.validation_labels, dataset.class_names, target),
-            tested_before=len(finals),
-            taken_up=finished.taken_up,
-            isolation=isolation,
-            isolation_reason=reason,
-            device=device,
-            energy=meter,
+            measurement=_joined(done.finished, examined),
+            points=done.finished.points,
+            test=test,
+            tested_before=openings(entry.event for entry in self.entries),
+            taken_up=done.finished.taken_up,
+            isolation=done.isolation,
+            isolation_reason=done.isolation_reason,
+            device=done.device,
+            energy=done.meter,
             versions=versions(),
             mirrored=recipe.flip and dataset.flip,
             mean=dataset.mean,
             std=dataset.std,
-            target_scale=None if target is None else (target.mean, target.std),
+            target_scale=None if dataset.target is None else (dataset.target.mean, dataset.target.std),
         )
-        self.journal.append(self.origin.run, len(self.entries), final)
-        checkpoints.forget()
-        return FinalResult(self.origin, final, None, fresh=True, recipe=recipe)
+
+    @property
+    def _source(self) -> str:
+        return self.folder.artifacts.read(self.origin.accepted.source).decode()
 
     @property
     def _seed(self) -> int:

@@ -1,14 +1,29 @@
-"""The event of a final training: the journal keeps it beside those of the search."""
+"""The events of a final training: the journal keeps them beside those of the search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lemonade_es.trainer.examination import Examination
 from lemonade_es.trainer.final_trial import CurvePoint
 from lemonade_es.trainer.measurement import Measurement
 from lemonade_es.trainer.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTest:
+    """The test split is about to be opened for a network that was trained in the end; whatever then comes of it.
+
+    Journals of old do not have it: there only a test that succeeded left a trace, :class:`Finalized`.
+
+    Attributes:
+        iteration: whose network it is.
+        training: digest of all that determines the training.
+    """
+
+    iteration: int
+    training: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,8 @@ class Finalized:
             ``inference``.
         points: the curve of accuracy.
         test: what the network scored on the test split.
-        tested_before: how many trainings of this run had been tested before.
+        tested_before: how often the test split had been opened before in this run; in journals of old, how many
+            trainings had been tested.
         taken_up: after which epochs a new process took the training up.
         isolation: the level that the network's code ran at.
         isolation_reason: what it rests on.
@@ -66,3 +82,17 @@ class Finalized:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     target_scale: tuple[float, float] | None = None
+
+
+def openings(events: Iterable[object]) -> int:
+    """How often the test split was opened in a run, whatever came of it.
+
+    Args:
+        events: of the run, in their order.
+    """
+    count, told = 0, False
+    for event in events:
+        opened = isinstance(event, OpenedTest)
+        count += opened or (isinstance(event, Finalized) and not told)
+        told = opened
+    return count

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lemonade_es.engine.events import Event, RunEnded, RunInterrupted, RunResumed, RunStarted
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.finalized import Finalized, OpenedTest
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.errors import StoreError
 
@@ -41,7 +41,7 @@ class Tape:
         self._journal = journal
         self.run = run
         self._seq = len(recorded)
-        marks = (RunStarted, RunInterrupted, RunResumed, RunEnded, Finalized)
+        marks = (RunStarted, RunInterrupted, RunResumed, RunEnded, OpenedTest, Finalized)
         self._recorded = [entry for entry in recorded if not isinstance(entry.event, marks)]
         self._next = 0
         self._listener = listener

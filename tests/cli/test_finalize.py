@@ -15,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from lemonade_es.engine.events import Finalized
+from lemonade_es.engine.final_plan import FinalSpec
+from lemonade_es.engine.finalize import finalize
+from lemonade_es.engine.finalized import OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.report import model_card
+from lemonade_es.report.finishing import SilentFinish
+from lemonade_es.trainer.workshop import Workshop
 
 pytestmark = pytest.mark.isolation
 
@@ -54,11 +60,12 @@ def trained(finished, tmp_path_factory):
     return command, done.json
 
 
+def events(folder):
+    return [entry.event for entry in RunFolder(folder / "runs").entries("latest")]
+
+
 def finals(folder):
-    journal = RunFolder(folder / "runs").journal(create=False)
-    entries = journal.read(journal.find("latest"))
-    journal.close()
-    return [entry.event for entry in entries if isinstance(entry.event, Finalized)]
+    return [event for event in events(folder) if isinstance(event, Finalized)]
 
 
 def test_a_network_is_trained_on_both_splits_and_tested(trained):
@@ -179,6 +186,25 @@ def test_a_reader_that_leaves_does_not_end_the_training(command):
     assert process.wait(timeout=120) == 0, process.stderr.read()
     process.stderr.close()
     assert len(finals(command.folder)) == 1
+
+
+def test_a_test_that_is_broken_off_counts(command, monkeypatch):
+    folder, wishes = RunFolder(command.folder / "runs"), FinalSpec(epochs=1)
+
+    def broken_off(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workshop, "examine", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            finalize("latest", folder, SilentFinish(), wishes)
+    assert isinstance(events(command.folder)[-1], OpenedTest)
+    result = finalize("latest", folder, SilentFinish(), wishes)
+    assert result.finalized.tested_before == 1
+    assert "for the second time" in model_card.tested_told(result.finalized)
+    assert openings(events(command.folder)) == 2
+    of_old = [event for event in events(command.folder) if not isinstance(event, OpenedTest)]
+    assert openings(of_old) == 1
 
 
 @pytest.mark.slow
