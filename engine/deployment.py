@@ -15,7 +15,7 @@ from lemonade_es.engine.artifacts import write_file
 from lemonade_es.engine.events import Accepted, IterationEnded, Measured, RunStarted
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
-from lemonade_es.engine.record import current_spec
+from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run import same_data
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.data.dataset import Dataset
@@ -131,8 +131,7 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
     spec = spec if wishes.data_root is None else replace(spec, data_root=wishes.data_root)
     begun = started(entries)
     dataset = same_data(spec, begun, progress)
-    foreign = {spec.llm, spec.fallback or "builtin"} != {"builtin"}
-    exported = _exported(dataset, begun, chosen, wishes, foreign=foreign)
+    exported = _exported(dataset, begun, chosen, wishes, foreign=is_foreign(entries))
     if isinstance(exported, Failure):
         return exported
     files = _files(dataset, exported, chosen)

@@ -58,6 +58,7 @@ class RunStarted:
     ``rulebook_file`` is the name that places in the rulebook are given with; ``rulebook_bases`` are the files that
     it extends, the nearest first. ``isolation_reason`` is what the level rests on, and why no better one is in force;
     ``canaries`` are the forbidden things that a locked process tried there before the first candidate, in vain.
+    ``foreign`` is whether an executor returns source that must only run isolated; ``None`` in journals of old.
     """
 
     spec: RunSpec
@@ -75,6 +76,7 @@ class RunStarted:
     rulebook_bases: tuple[Source, ...] = ()
     isolation_reason: str = ""
     canaries: tuple[Canary, ...] = ()
+    foreign: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

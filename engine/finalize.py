@@ -22,7 +22,7 @@ from lemonade_es.engine.final_plan import (
 from lemonade_es.engine.finalized import Finalized, OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
-from lemonade_es.engine.record import current_spec
+from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run import reading, same_data, versions
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError, DataError
@@ -234,7 +234,7 @@ class _Session:
         return for_test(dataset, inputs, labels)
 
     def _workshop(self, dataset: Dataset, recipe: Recipe) -> Workshop:
-        wishes, spec = self.wishes, self.spec
+        wishes = self.wishes
         epochs = [event.measurement.epochs for entry in self.entries if isinstance(event := entry.event, Measured)]
         slowest = max((epoch.seconds for told in epochs for epoch in told), default=0.0)
         return Workshop(
@@ -242,7 +242,7 @@ class _Session:
             recipe,
             device=wishes.device,
             limits=Limits(train_seconds=_TRAIN_SECONDS, stall_seconds=max(_STALL_SECONDS, _STALL_EPOCHS * slowest)),
-            foreign={spec.llm, spec.fallback} - {None, "builtin"} != set(),
+            foreign=is_foreign(self.entries),
             unsafe_no_isolation=wishes.unsafe_no_isolation,
             isolation=wishes.isolation,
             container_image=wishes.container_image,

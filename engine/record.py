@@ -103,6 +103,17 @@ def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
     return spec
 
 
+def is_foreign(entries: tuple[Entry, ...]) -> bool:
+    """Whether source of the run must only run isolated, as an executor returned it that is trusted with less.
+
+    Journals of old do not say so: there every name but that of the built-in executor counts as foreign.
+    """
+    begun = started(entries)
+    if begun.foreign is not None:
+        return begun.foreign
+    return not {begun.spec.llm, begun.spec.fallback} <= {"builtin", None}
+
+
 def is_over(entries: tuple[Entry, ...]) -> bool:
     """Whether the run came to its end and was not taken up again."""
     marks = [entry.event for entry in entries if isinstance(entry.event, RunEnded | RunResumed)]

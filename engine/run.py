@@ -18,6 +18,7 @@ from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
 from lemonade_es.engine.record import (
     RunResult,
     current_spec,
+    is_foreign,
     is_over,
     recorded_replies,
     recorded_result,
@@ -71,7 +72,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     staff = _staff(spec, folder)
     dataset = _dataset(spec, watcher.fetching)
     recipe = _recipe(spec, dataset)
-    with _workshop(spec, dataset, recipe, staff, unsafe=unsafe_no_isolation) as workshop:
+    with _workshop(spec, dataset, recipe, foreign=staff.foreign, unsafe=unsafe_no_isolation) as workshop:
         begun = RunStarted(
             spec=spec.public(),
             settings=settings,
@@ -88,6 +89,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             rulebook_bases=rulebook.sources[1:],
             isolation_reason=workshop.isolation_reason,
             canaries=workshop.canaries,
+            foreign=staff.foreign,
         )
         run = new_run_id()
         with folder.opened(run, begun) as (journal, first):
@@ -129,7 +131,8 @@ def resume_run(
             rulebook = rulebook_at(entries, 0)
             staff = _staff(spec, folder)
             dataset = same_data(spec, begun, watcher.fetching)
-            with _workshop(spec, dataset, begun.recipe, staff, unsafe=unsafe_no_isolation) as workshop:
+            foreign = staff.foreign or is_foreign(entries)
+            with _workshop(spec, dataset, begun.recipe, foreign=foreign, unsafe=unsafe_no_isolation) as workshop:
                 spec = spec.public()
                 changed = {key: getattr(spec, key) for key, value in options.items() if value not in (None, {})}
                 mark = RunResumed(
@@ -301,13 +304,13 @@ def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:
     return recipe if spec.epochs is None else with_overrides(recipe, {"epochs": spec.epochs})
 
 
-def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, staff: _Staff, *, unsafe: bool) -> Workshop:
+def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, *, foreign: bool, unsafe: bool) -> Workshop:
     return Workshop(
         dataset,
         recipe,
         device=spec.device,
         limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
-        foreign=staff.foreign,
+        foreign=foreign,
         unsafe_no_isolation=unsafe,
         isolation=spec.isolation,
         container_image=spec.container_image,

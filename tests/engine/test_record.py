@@ -1,0 +1,51 @@
+"""What is read back of a run from its journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.engine.events import DataSummary, RunStarted
+from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.record import is_foreign
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.task import Task
+from lemonade_es.trainer.recipe import Recipe
+
+
+def begun(foreign=None, **spec):
+    started = RunStarted(
+        spec=RunSpec(**spec),
+        settings={},
+        recipe=Recipe(),
+        rulebook="",
+        rulebook_file="lemonade.yaml",
+        rulebook_digest="",
+        data=DataSummary(Task("image", "lines", (1, 8, 8), 10), 1, 1, 1, "", ()),
+        executor="",
+        isolation="",
+        device="cpu",
+        energy="",
+        versions={},
+        foreign=foreign,
+    )
+    return (Entry("r", 0, "", started),)
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+def test_whether_source_is_foreign_is_what_the_run_recorded_whatever_its_executor_is_called(foreign):
+    assert is_foreign(begun(foreign, llm="builtin")) is foreign
+    assert is_foreign(begun(foreign, llm="house:of-our-own")) is foreign
+
+
+@pytest.mark.parametrize(
+    ("spec", "foreign"),
+    [
+        ({}, False),
+        ({"fallback": "builtin"}, False),
+        ({"llm": "openai:gpt-4o"}, True),
+        ({"fallback": "replay:r"}, True),
+        ({"llm": "openai:gpt-4o", "fallback": "builtin"}, True),
+    ],
+)
+def test_in_a_journal_of_old_every_name_but_that_of_the_builtin_executor_is_foreign(spec, foreign):
+    assert is_foreign(begun(**spec)) is foreign
