@@ -104,7 +104,8 @@ def test_the_tree_drawn_in_errors_is_the_tree_of_its_classes():
             open_at = [item for item in open_at if item[0] < column]
             drawn[name] = open_at[-1][1] if open_at else None
             open_at.append((column, name))
-    classes = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+    own = {name: kind for name, kind in vars(errors).items() if getattr(kind, "__module__", "") == errors.__name__}
+    classes = {name: kind for name, kind in own.items() if isinstance(kind, type)}
     real = {
         name: None if kind is errors.LemonadeError else kind.__bases__[0].__name__ for name, kind in classes.items()
     }

@@ -91,14 +91,7 @@ def test_data_sets_that_lie_in_installed_packages_cannot_be_read(workshop: Works
     folder = Path(sklearn.__file__).parent / "datasets" / "data"
     digits = folder / "digits.csv.gz"
     assert digits.is_file()
-    message = worked(
-        workshop,
-        f"""
-attempt("read", lambda: open({str(digits)!r}, "rb").read())
-attempt("list", lambda: os.listdir({str(folder)!r}))
-attempt("packages", lambda: os.listdir({str(folder.parents[2])!r}))
-""",
-    )
+    message = worked(workshop, f'attempt("read", lambda: open({str(digits)!r}, "rb").read())')
     assert "worked: []" in message
 
 
