@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from lemonade_es.engine.artifacts import write_file
 from lemonade_es.engine.events import Accepted, IterationEnded, Measured, RunStarted
+from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.record import current_spec, is_foreign
@@ -53,8 +54,8 @@ class DeploymentSpec:
     Attributes:
         wanted: the kind of file.
         iteration: whose network; ``None`` takes what ``which`` says.
-        which: ``best`` is the search's, ``final`` that of ``lemonade-es finalize``; ``None`` takes the final one if
-            there is one and no iteration is named.
+        which: ``best`` is the search's, ``final`` that of the last ``lemonade-es finalize``; ``None`` takes the final
+            one if there is one and no iteration is named.
         out_dir: where the folder goes; ``None`` is below the run's.
         data_root: where downloaded data sets lie now; ``None``: where they lay.
         isolation: the level that the network's code runs at.
@@ -146,23 +147,32 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
 
 
 def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: DeploymentSpec) -> Chosen:
-    final = folder.path / run / "final"
-    finalized = (final / "model.py").is_file()
-    which = wishes.which or ("final" if finalized and wishes.iteration is None else "best")
-    if which == "final":
-        if wishes.iteration is not None:
-            raise ConfigError(
-                "an iteration has the search's weights", where="--weights final", hint="leave one of the two out"
-            )
-        if not finalized:
-            raise ConfigError(
-                "the run has no final training",
-                where=f"run {run}",
-                hint=f"train it with: lemonade-es finalize {run}, or choose --weights best",
-            )
-        weights = read_weights(final / "weights.safetensors", _LIMIT)
-        return Chosen(run, "final", None, _text(final / "model.py"), weights, None)
-    return _of_search(run, entries, folder, wishes.iteration)
+    finals = [event for entry in entries if isinstance(event := entry.event, Finalized)]
+    which = wishes.which or ("final" if finals and wishes.iteration is None else "best")
+    if which == "best":
+        return _of_search(run, entries, folder, wishes.iteration)
+    if wishes.iteration is not None:
+        raise ConfigError(
+            "an iteration has the search's weights", where="--weights final", hint="leave one of the two out"
+        )
+    if not finals:
+        raise ConfigError(
+            "the run has no final training",
+            where=f"run {run}",
+            hint=f"train it with: lemonade-es finalize {run}, or choose --weights best",
+        )
+    source, weights = _read(folder, finals[-1].source, finals[-1].weights)
+    return Chosen(run, "final", None, source, weights, None)
+
+
+def _read(folder: RunFolder, source: str, weights: str) -> tuple[str, Weights]:
+    """Source and weights by their artifacts' names, each the one that its name says.
+
+    Raises:
+        StoreError: one is missing, changed or damaged.
+    """
+    folder.artifacts.read(weights)
+    return folder.artifacts.read(source).decode(), read_weights(folder.artifacts.path(weights), _LIMIT)
 
 
 def _of_search(run: str, entries: tuple[Entry, ...], folder: RunFolder, iteration: int | None) -> Chosen:
@@ -187,10 +197,8 @@ def _of_search(run: str, entries: tuple[Entry, ...], folder: RunFolder, iteratio
             where=where,
             hint="choose another --iteration, or leave it out",
         )
-    path = folder.artifacts.path(measured.weights)
-    folder.artifacts.read(measured.weights)  # is it what its name says?
-    source = folder.artifacts.read(accepted.source).decode()
-    return Chosen(run, "best", iteration, source, read_weights(path, _LIMIT), ended[iteration].metrics.get("V_Acc"))
+    source, weights = _read(folder, accepted.source, measured.weights)
+    return Chosen(run, "best", iteration, source, weights, ended[iteration].metrics.get("V_Acc"))
 
 
 _LIMIT = Limits().weights_mb * 10**6
@@ -282,10 +290,3 @@ def _about(dataset: Dataset, exported: Exported, chosen: Chosen, files: Mapping[
             for name, content in files.items()
         },
     }
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"it cannot be read: {error}", where=str(path)) from None

@@ -6,18 +6,22 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from lemonade_es.trainer.data import Reading, load
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytestmark = [pytest.mark.isolation, pytest.mark.slow]
+
+WEIGHTS = "weights.safetensors"
 
 
 def infer(folder, *words):
@@ -143,21 +147,45 @@ def test_what_cannot_be_exported_is_refused_in_a_line(digits_run, words, said):
     assert len(done.err.splitlines()) == 1
 
 
-def test_the_final_weights_are_taken_where_there_are_some_and_said_to_have_seen_the_inputs(digits_run, tmp_path):
-    lemonade, run = digits_run
-    final = lemonade.folder / "runs" / run["run"] / "final"
-    final.mkdir()
-    best = lemonade.folder / "runs" / run["run"] / "best"
-    try:
-        for name in ("model.py", "weights.safetensors"):
-            (final / name).write_bytes((best / name).read_bytes())
-        done = lemonade("export", run["run"], "--out-dir", tmp_path / "out", "--json")
+@pytest.fixture(scope="module")
+def finalized(finished, tmp_path_factory):
+    """The command in a folder with a copy of a run that has two final trainings, and the record of the last."""
+    ours, _ = finished
+    folder = tmp_path_factory.mktemp("finalized")
+    shutil.copytree(ours.folder / "runs", folder / "runs")
+    command = type(ours)(folder)
+    for epochs in (1, 2):
+        done = command("finalize", "latest", "--epochs", epochs, "--json")
         assert done.code == 0, done.err
-        assert (done.json["weights"], done.json["iteration"]) == ("final", None)
-        assert "saw the validation inputs" in done.json["check"]["note"]
+    return command, done.json
+
+
+def test_the_last_final_training_is_taken_by_the_record_and_said_to_have_seen_the_inputs(finalized, tmp_path):
+    command, last = finalized
+    run = command.folder / "runs" / last["run"]
+    for path in run.glob("final*/model.py"):
+        path.write_text("raise RuntimeError('somebody wrote here')")
+    done = command("export", "latest", "--format", "source", "--out-dir", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["weights"], done.json["iteration"]) == ("final", None)
+    assert "saw the validation inputs" in done.json["check"]["note"]
+    artifacts = command.folder / "runs" / "artifacts"
+    assert (tmp_path / "out" / "model.py").read_bytes() == (artifacts / last["source"]).read_bytes()
+    trained, exported = (load_file(path) for path in (artifacts / last["weights"], tmp_path / "out" / WEIGHTS))
+    assert all(np.array_equal(trained[name], exported[name]) for name in trained)
+
+
+def test_final_weights_that_were_changed_are_refused(finalized, tmp_path):
+    command, last = finalized
+    weights = command.folder / "runs" / "artifacts" / last["weights"]
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    try:
+        done = command("export", "latest", "--format", "source", "--out-dir", tmp_path / "out")
     finally:
-        for path in (*final.iterdir(), final):
-            path.rmdir() if path.is_dir() else path.unlink()
+        weights.write_bytes(content)
+    assert done.code == 2
+    assert "the file is not what its name says" in done.err
 
 
 GOOD, BAD = ("wonderful", "moving", "a joy"), ("dull", "awful", "a bore")
