@@ -37,7 +37,12 @@ EXTENDABLE = frozenset(
         "container_image",
     }
 )
-"""What a resume may change: when the run ends and where things lie, never what it computes."""
+"""What a resume may change: when the run ends, where its data lie, how generated code is locked in, whether a changed
+rulebook file is taken over, and which server the LLM is asked at.
+
+The first three leave what an iteration computes as it is; the other two may change it from the resume on. What was
+recorded stays, and :class:`lemonade_es.engine.events.RunResumed` keeps what was changed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,7 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
     """The specification of a run that is resumed with other options.
 
     Raises:
-        ConfigError: an option would change what the run computes.
+        ConfigError: an option is not one that a resume may change.
     """
     changed = {name: value for name, value in options.items() if value not in (None, {})}
     for name in changed:
