@@ -228,12 +228,6 @@ def turned(old: Pairs, new: Pairs) -> Pairs:
     return tuple(pair for pair in new if pair[::-1] in old)
 
 
-def advice(rulebook: Rulebook, facts: Facts) -> tuple[Weights, Mapping[str, float | None]]:
-    """The instructions that are left, and the rules that fire with their weights, by the plain evaluator."""
-    said = decide(rulebook, facts)
-    return said.kept, said.fired
-
-
 def _situations(books: Sequence[Rulebook], settings: Sequence[Settings], count: int) -> Points:
     """Situations at the boundaries of both rulebooks, each under its own settings, and some with unknown metrics.
 

@@ -76,10 +76,7 @@ def _record(final: Finalized, origin: Origin) -> dict[str, Any]:
         "fingerprint": origin.begun.data.fingerprint,
         **data,
         "meter": meter,
-        **{
-            key: measurement[key]
-            for key in ("metrics", "absent", "energy", "latency", "epochs", "training_seconds", "precision")
-        },
+        **{key: measurement[key] for key in _MEASURED},
     }
 
 

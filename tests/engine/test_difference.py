@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.difference import Shift, advice, regions
+from lemonade_es.engine.difference import Shift, decide, regions
 from lemonade_es.engine.facts import Facts
 from lemonade_es.rules.changes import changes
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
@@ -41,7 +41,7 @@ def test_each_witness_gives_the_advice_that_is_told():
     for region in regions(old, new):
         for rulebook, told in ((old, region.old), (new, region.new)):
             facts = Facts.of(region.witness, settings(None, {}, rulebook.defaults))
-            assert advice(rulebook, facts)[0] == told
+            assert decide(rulebook, facts).kept == told
         shift = Shift.between(region.old, region.new)
         assert (tuple(sorted(shift.gained)), tuple(sorted(shift.lost))) == (
             tuple(sorted(region.gained)),
