@@ -156,7 +156,8 @@ class Ladder:
             ExecutorError: nobody can be asked; a resume asks again.
         """
         replaceable = self._fallback is not None and call.executor is not self._fallback
-        if self._was_unanswered(call) and replaceable:
+        lost = self._recall_unanswered()
+        if replaceable and lost is not None and lost.attempt == call.attempt:
             return None
         recorded = self._tape.recall(Refused) or self._tape.recall(Replied)
         if recorded is not None:
@@ -195,10 +196,14 @@ class Ladder:
         lost = Unanswered(*call.key, call.executor.name, message, tries, interrupted)
         self._answered(self._tape.record(lost), new=True)
 
-    def _was_unanswered(self, call: _Call) -> bool:
-        """Whether the call was made and not answered, by the tape.
+    def _recall_unanswered(self) -> Unanswered | None:
+        """Read back what was sent and what was not answered, up to the next answer or the end of the tape.
 
-        Where the fallback could not be asked either, the search stopped, and a resume began the call again.
+        Each prompt is kept for its attempt, each absence goes on the bill. Where the fallback could not be asked
+        either, the search stopped, and a resume began the call again.
+
+        Returns:
+            The last call that nobody answered; ``None`` if there is none but those that the user stopped.
         """
         last: Unanswered | None = None
         while (event := self._tape.recall(Asked) or self._tape.recall(Unanswered)) is not None:
@@ -207,7 +212,7 @@ class Ladder:
                 continue
             self._answered(event, new=False)
             last = last if event.interrupted else event
-        return last is not None and last.attempt == call.attempt
+        return last
 
     def _verdict(self, call: _Call, reply: Reply, known: Mapping[str, int]) -> Accepted | Refused:
         """What the ladder says of a reply, from the tape or found out now."""

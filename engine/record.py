@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.engine.advisor import Advisor
+from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
-from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.sent import replies
@@ -33,8 +33,8 @@ class RunResult:
         end: how it ended; ``None`` if it was interrupted.
         state: all that the search knows.
         startup_seconds: what this process needed before the first iteration.
-        model: the source of the best network.
-        weights: its weights.
+        model: the file with the source of the best network, if it was left in the run's folder.
+        weights: that with its weights, likewise.
     """
 
     run: str
@@ -49,10 +49,10 @@ class RunResult:
 def recorded_result(
     run: str,
     entries: tuple[Entry, ...],
-    folder: RunFolder,
+    artifacts: Artifacts,
     listener: Callable[[Event], None] | None = None,
 ) -> RunResult:
-    """What the journal holds of a run, without doing anything again.
+    """What the journal holds of a run, without doing anything again; files of its best network are not named.
 
     Raises:
         StoreError: the journal or an artifact is damaged.
@@ -67,15 +67,14 @@ def recorded_result(
         fallback=_NOBODY if spec.fallback is not None else None,
         trainer=_NOBODY,
         tape=Tape(None, run, entries, listener),
-        artifacts=folder.artifacts,
+        artifacts=artifacts,
         watcher=_NOBODY,
         epochs=begun.recipe.epochs,
     )
     with suppress(TapeEnd):
         search.run()
     last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
-    model, weights = folder.leave_best(run, search.state)
-    return RunResult(run, begun, last if is_over(entries) else None, search.state, 0.0, model, weights)
+    return RunResult(run, begun, last if is_over(entries) else None, search.state, 0.0, None, None)
 
 
 def recorded_replies(entries: tuple[Entry, ...]) -> tuple[Reply, ...]:

@@ -127,7 +127,9 @@ def resume_run(
             spec = extend(before, options)
             if is_over(entries) and spec.public() == before:
                 watcher.begin(run, begun, before)
-                return recorded_result(run, entries, folder, watcher.event)
+                result = recorded_result(run, entries, folder.artifacts, watcher.event)
+                model, weights = folder.leave_best(run, result.state)
+                return replace(result, model=model, weights=weights)
             rulebook = rulebook_at(entries, 0)
             staff = _staff(spec, folder)
             dataset = same_data(spec, begun, watcher.fetching)
