@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lemonade_es.engine.artifacts import write_file
-from lemonade_es.engine.events import Accepted, IterationEnded, Measured, RunStarted
+from lemonade_es.engine.events import RunStarted
 from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.origin import network_of
 from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run import same_data
 from lemonade_es.errors import ConfigError
@@ -150,7 +151,7 @@ def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: Dep
     finals = [event for entry in entries if isinstance(event := entry.event, Finalized)]
     which = wishes.which or ("final" if finals and wishes.iteration is None else "best")
     if which == "best":
-        return _of_search(run, entries, folder, wishes.iteration)
+        return _of_search(entries, folder, wishes.iteration)
     if wishes.iteration is not None:
         raise ConfigError(
             "an iteration has the search's weights", where="--weights final", hint="leave one of the two out"
@@ -175,37 +176,22 @@ def _read(folder: RunFolder, source: str, weights: str) -> tuple[str, Weights]:
     return folder.artifacts.read(source).decode(), read_weights(folder.artifacts.path(weights), _LIMIT)
 
 
-def _of_search(run: str, entries: tuple[Entry, ...], folder: RunFolder, iteration: int | None) -> Chosen:
-    ended = {event.iteration: event for entry in entries if isinstance(event := entry.event, IterationEnded)}
-    where = f"run {run}"
-    if iteration is None:
-        leaders = [number for number, event in ended.items() if event.is_best]
-        if not leaders:
-            raise ConfigError("no network of the run can be exported: none is valid", where=where)
-        iteration = leaders[-1]
-    if iteration not in ended:
+def _of_search(entries: tuple[Entry, ...], folder: RunFolder, iteration: int | None) -> Chosen:
+    origin = network_of(entries, iteration)
+    accepted, measured, ended = origin.accepted, origin.measured, origin.ended
+    if measured is None or measured.weights is None:
+        outcome = "the search was broken off there" if ended is None else ended.outcome
         raise ConfigError(
-            f"there is no iteration {iteration}",
-            where=where,
-            hint=f"it has {len(ended)}, from 1",
-        )
-    accepted = next((e.event for e in entries if _is(e, Accepted, iteration)), None)
-    measured = next((e.event for e in entries if _is(e, Measured, iteration)), None)
-    if not isinstance(accepted, Accepted) or not isinstance(measured, Measured) or measured.weights is None:
-        raise ConfigError(
-            f"iteration {iteration} gave no trained network: {ended[iteration].outcome}",
-            where=where,
+            f"iteration {accepted.iteration} gave no trained network: {outcome}",
+            where=f"run {origin.run}",
             hint="choose another --iteration, or leave it out",
         )
     source, weights = _read(folder, accepted.source, measured.weights)
-    return Chosen(run, "best", iteration, source, weights, ended[iteration].metrics.get("V_Acc"))
+    accuracy = None if ended is None else ended.metrics.get("V_Acc")
+    return Chosen(origin.run, "best", accepted.iteration, source, weights, accuracy)
 
 
 _LIMIT = Limits().weights_mb * 10**6
-
-
-def _is(entry: Entry, kind: type[Accepted] | type[Measured], iteration: int) -> bool:
-    return isinstance(entry.event, kind) and entry.event.iteration == iteration
 
 
 def _place(chosen: Chosen, wanted: Wanted) -> str:

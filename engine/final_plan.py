@@ -1,4 +1,4 @@
-"""What is said before and after a final training: the wishes, the network, the plan, the result, and who is told."""
+"""What is said before and after a final training: the wishes, the plan, the result, and who is told."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from lemonade_es.engine.events import Accepted, IterationEnded, RunStarted
 from lemonade_es.engine.finalized import Finalized
-from lemonade_es.engine.journal import Entry, started
-from lemonade_es.errors import ConfigError
+from lemonade_es.engine.origin import Origin
 from lemonade_es.trainer.final_trial import SAVE_SECONDS, CurvePoint
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Epoch, Failure
@@ -17,8 +15,6 @@ from lemonade_es.trainer.recipe import Recipe
 
 OF_THE_SEARCH = frozenset({"epochs", "batch_size"})
 """Fields that a final recipe exists to change: what a run changed in them does not carry over."""
-
-_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +48,6 @@ class FinalSpec:
     isolation: Wish = "auto"
     container_image: str | None = None
     unsafe_no_isolation: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the network comes from.
-
-    Attributes:
-        run: whose it is.
-        begun: the run's first event.
-        accepted: the network's source and census.
-        ended: what came of it in the search; ``None`` if the search was broken off there.
-    """
-
-    run: str
-    begun: RunStarted
-    accepted: Accepted
-    ended: IterationEnded | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,32 +114,3 @@ class FinalWatcher(Protocol):
 
     def testing(self) -> None:
         """The training is over, and the test split is opened."""
-
-
-def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
-    """The network to train in the end.
-
-    Args:
-        entries: of the run.
-        iteration: whose; ``None`` takes the best.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    where = f"run {entries[0].run}"
-    accepted = {event.iteration: event for entry in entries if isinstance(event := entry.event, Accepted)}
-    ended = {event.iteration: event for entry in entries if isinstance(event := entry.event, IterationEnded)}
-    if iteration is None:
-        leaders = [number for number, event in ended.items() if event.is_best]
-        if not leaders:
-            raise ConfigError(
-                "the run has no valid network to train",
-                where=where,
-                hint=f"`lemonade-es explain {entries[0].run}` tells why",
-            )
-        iteration = leaders[-1]
-    if iteration not in accepted:
-        known = ", ".join(map(str, list(accepted)[:_SHOWN])) + (" ..." if len(accepted) > _SHOWN else "")
-        hint = f"those with one: {known}" if accepted else "none has one"
-        raise ConfigError(f"iteration {iteration} has no network", where=where, hint=hint)
-    return Origin(entries[0].run, started(entries), accepted[iteration], ended.get(iteration))

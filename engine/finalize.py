@@ -15,13 +15,12 @@ from lemonade_es.engine.final_plan import (
     FinalResult,
     FinalSpec,
     FinalWatcher,
-    Origin,
     Plan,
-    network_of,
 )
 from lemonade_es.engine.finalized import Finalized, OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
+from lemonade_es.engine.origin import Origin, network_of
 from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run import reading, same_data, versions
 from lemonade_es.engine.spec import RunSpec

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lemonade_es.engine.artifacts import write_file
-from lemonade_es.engine.final_plan import FinalResult, Origin
+from lemonade_es.engine.final_plan import FinalResult
 from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import to_data
+from lemonade_es.engine.origin import Origin
 from lemonade_es.report.curves import confusion_csv, curves_csv, curves_png
 from lemonade_es.report.model_card import model_card
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from lemonade_es.engine.final_plan import Origin
 from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.origin import Origin
 from lemonade_es.report.formats import count, duration, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
 from lemonade_es.trainer.examination import ClassScore

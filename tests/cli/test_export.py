@@ -133,7 +133,7 @@ def test_a_folder_is_written_anew_by_an_export_and_kept_if_anything_else_is_in_i
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--iteration", "9"], "there is no iteration 9"),
+        (["--iteration", "9"], "iteration 9 has no network (those with one: 1, 2, 3)"),
         (["--weights", "final"], "the run has no final training"),
         (["--format", "source", "--quantize", "int8"], "there is no int8 for source"),
         (["--format", "torchscript", "--quantize", "int8"], "there is no int8 for TorchScript"),
