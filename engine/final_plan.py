@@ -63,6 +63,7 @@ class Plan:
         done: epochs that a checkpoint holds.
         device: where it is trained.
         isolation: the level in force.
+        isolation_reason: what it rests on, and why no better one is in force.
     """
 
     origin: Origin
@@ -73,6 +74,7 @@ class Plan:
     done: int
     device: str
     isolation: str
+    isolation_reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ class _Session:
                     done=0 if before is None else len(before.epochs),
                     device=workshop.device,
                     isolation=workshop.isolation,
+                    isolation_reason=workshop.isolation_reason,
                 )
             )
             finished = workshop.finish(

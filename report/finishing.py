@@ -14,6 +14,7 @@ from lemonade_es.engine.final_plan import FinalResult, Plan
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.model_card import accuracy_told, tested_told
+from lemonade_es.report.weakened import weakened
 from lemonade_es.trainer.final_trial import CurvePoint
 from lemonade_es.trainer.measurement import Epoch
 
@@ -76,6 +77,8 @@ class PlainFinish(SilentFinish):
         super().begin(plan)
         self._epochs = plan.recipe.epochs
         self._say(_headline(plan))
+        if (less := weakened(plan.isolation, plan.isolation_reason)) is not None:
+            self._say(less)
         if plan.done:
             self._say(f"the checkpoint after epoch {plan.done} is taken up")
 
@@ -137,6 +140,8 @@ class LiveFinish(SilentFinish):
         """The training begins or goes on."""
         super().begin(plan)
         self._head = Text(_headline(plan), "dim")
+        if (less := weakened(plan.isolation, plan.isolation_reason)) is not None:
+            self._head.append(f"\n{less}", "not dim yellow")
         self._bar.update(self._task, total=plan.recipe.epochs, completed=plan.done, visible=True)
         self._bar.start_task(self._task)
 
@@ -199,6 +204,8 @@ def final_summary(result: FinalResult, path: Path | None) -> RenderableType:
     names = ("T_Acc", "V_Acc") if final.held_out else ("T_Acc",)
     told = "  ".join(f"{name} {value(name, metrics.get(name), unit=True)}" for name in (*names, "P", "S", "F", "L"))
     parts.append(Text(f"iteration {final.iteration}, {final.recipe.epochs} epochs: {told}"))
+    if (less := weakened(final.isolation, final.isolation_reason)) is not None:
+        parts.append(Text(less, "yellow"))
     parts.append(Text(f"network, weights, card and curves: {path}", overflow="fold"))
     return Group(*parts)
 

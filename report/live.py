@@ -32,6 +32,7 @@ from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
 from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.report.tables import iterations_table
+from lemonade_es.report.weakened import weakened
 from lemonade_es.task import SHORT_R2
 from lemonade_es.trainer.measurement import Epoch
 
@@ -219,6 +220,8 @@ class LiveView(SilentView):
         if self._started is None:
             return Text(self._fetched or "reading the data and starting the trainer …", "dim")
         parts: list[Text | Table] = [Text(_headline(self._run, self._started), "dim")]
+        if (less := weakened(self._started.isolation, self._started.isolation_reason)) is not None:
+            parts.append(Text(less, "yellow"))
         parts.append(self._status())
         if self._rulebook is not None:
             parts.append(Text(self._rulebook, "yellow"))

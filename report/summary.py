@@ -14,6 +14,7 @@ from lemonade_es.engine.record import RunResult
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.noise import noise_told, still_unknown
 from lemonade_es.report.tables import iterations_table
+from lemonade_es.report.weakened import weakened
 
 _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
 
@@ -48,6 +49,8 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
             "dim",
         )
     )
+    if (less := weakened(result.started.isolation, result.started.isolation_reason)) is not None:
+        parts.append(Text(less, "yellow"))
     spec = result.started.spec
     parts.append(Text(f"energy {state.spent.told(spec.grid_gco2e_per_kwh)}", "dim"))
     if spec.repeats > 1:

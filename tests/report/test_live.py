@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from lemonade_es.engine.events import (
+    Accepted,
     DataSummary,
     IterationEnded,
     Replied,
@@ -13,12 +15,21 @@ from lemonade_es.engine.events import (
     Seconds,
     Unanswered,
 )
+from lemonade_es.engine.final_plan import Plan
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.origin import Origin
+from lemonade_es.engine.record import RunResult
 from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.state import SearchState
 from lemonade_es.llm.executor import Reply, Usage
+from lemonade_es.report.finishing import LiveFinish, PlainFinish
 from lemonade_es.report.live import LiveView, PlainView
+from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
-from lemonade_es.trainer.recipe import search_recipe
+from lemonade_es.trainer.measurement import CheckReport
+from lemonade_es.trainer.recipe import Recipe, search_recipe
 
+TABLE = Task("table", "churn", (6,), 3)
 ENDED = IterationEnded(1, "ok", {"V_Acc": 0.9}, 1.0, True, Seconds(2.0))
 
 
@@ -51,7 +62,7 @@ def test_a_call_without_an_answer_is_told():
 def headline(request):
     """What a view says of a run before anything is measured."""
 
-    def of(task):
+    def of(task=TABLE, **changes):
         out = io.StringIO()
         view = request.param(Console(file=out, width=200))
         data = DataSummary(task, 7, 8, 9, "f", ())
@@ -69,7 +80,7 @@ def headline(request):
             energy="none",
             versions={},
         )
-        view.begin("run-1", begun, RunSpec())
+        view.begin("run-1", replace(begun, **changes), RunSpec())
         if isinstance(view, LiveView):
             Console(file=out, width=200).print(view._draw())
         return out.getvalue()
@@ -83,4 +94,35 @@ def test_a_regression_says_from_the_beginning_that_accuracy_is_r2(headline):
 
 
 def test_a_classification_says_nothing_of_r2(headline):
-    assert "R2" not in headline(Task("table", "churn", (6,), 3))
+    assert "R2" not in headline()
+
+
+WHY = "Landlock and seccomp; not strong: bubblewrap is not installed"
+
+
+def test_a_level_that_is_not_the_best_is_told_with_its_reason(headline):
+    assert f"isolation medium: {WHY}" in headline(isolation="medium", isolation_reason=WHY)
+
+
+@pytest.mark.parametrize("view", [PlainFinish, LiveFinish])
+def test_a_final_training_tells_so_too(view):
+    out = io.StringIO()
+    shown = view(Console(file=out, width=400))
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    accepted = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
+    shown.begin(Plan(Origin("r", begun, accepted, None, None), Recipe(), 9, 0, 1, 0, "cpu", "medium", WHY))
+    if isinstance(shown, LiveFinish):
+        Console(file=out, width=400).print(shown._draw())
+    assert f"isolation medium: {WHY}" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("level", "reason", "told"), [("medium", WHY, True), ("strong", WHY, False), ("none", "", False)]
+)
+def test_the_summary_tells_it_once_more_unless_the_level_is_the_best(tmp_path, level, reason, told):
+    data = DataSummary(TABLE, 1, 1, 1, "", ())
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", data, "", level, "", "", {}, isolation_reason=reason)
+    out = io.StringIO()
+    result = RunResult("r", begun, None, SearchState(), 0.0, None, None)
+    Console(file=out, width=400).print(summary(result, RunFolder(tmp_path)))
+    assert (f"isolation {level}" in out.getvalue()) is told
