@@ -110,9 +110,8 @@ def parse(source: str) -> ast.Module:
     Raises:
         Refusal: with ``SOURCE_TOO_LARGE``, ``SYNTAX_ERROR`` or ``FORBIDDEN_IMPORT``.
     """
-    size = len(source.encode("utf-8", "surrogatepass"))
-    if size > SOURCE_LIMIT:
-        raise Refusal("SOURCE_TOO_LARGE", f"The source has {size} bytes; at most {SOURCE_LIMIT} are accepted.")
+    if len(source.encode("utf-8", "surrogatepass")) > SOURCE_LIMIT:  # no size is told: the end may be cut off
+        raise Refusal("SOURCE_TOO_LARGE", f"The source has more than the {SOURCE_LIMIT} bytes that are accepted.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,7 +8,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from torch import nn
 
@@ -35,9 +35,10 @@ def network(module: types.ModuleType, tree: ast.Module, task: Task) -> nn.Module
 
     It is, in this order: what a module-level variable holds; what a function called ``build_model`` or the
     like returns; an instance of the class that no other class uses (of several the one that the script below
-    ``if __name__ == "__main__"`` mentions, else the last that is not named like a part); what any other
-    function returns. Classes and functions are called without arguments, except that required ones with an
-    obvious name (``num_classes``, ``in_channels``, ...) are given the task's values.
+    ``if __name__ == "__main__"`` mentions, else the one that is called ``Model``, ``Net`` or ``Network``, else the
+    last that is not named like a part); what any other function returns. Classes and functions are called without
+    arguments, except that required ones with an obvious name (``num_classes``, ``in_channels``, ...) are given the
+    task's values.
 
     Args:
         module: the executed source.
@@ -79,7 +80,8 @@ class _Choice:
             for name, value in self._names.items()
             if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
         }
-        self._outermost = [cls for name, cls in own.items() if name not in self._used] or list(own.values())
+        outermost = [cls for name, cls in own.items() if name not in self._used] or list(own.values())
+        self._outermost = list(dict.fromkeys(outermost))
         self.expression = ""
 
     def made(self) -> nn.Module:
@@ -140,8 +142,9 @@ class _Choice:
         made = self._call(function)
         return made if isinstance(made, nn.Module) else None
 
-    def _rank(self, cls: type[nn.Module]) -> tuple[bool, bool]:
-        return cls.__name__ in self._mentioned, _PART.search(cls.__name__) is None
+    def _rank(self, cls: type[nn.Module]) -> tuple[bool, bool, bool]:
+        name = cls.__name__
+        return name in self._mentioned, _PART.search(name) is None, name.lower() in _OBVIOUS_INSTANCES
 
     def _call(self, make: Callable[..., Any]) -> Any:
         arguments = self._arguments(make) or {}
@@ -171,17 +174,28 @@ class _Choice:
         return _MISSING
 
     def _refusal(self) -> Refusal:
-        if not self._outermost:
+        makers = [function for name, function in self._functions() if _OBVIOUS_FACTORY.fullmatch(name)]
+        makers = [function for function in makers if self._lacking(function)]
+        if not self._outermost and not makers:
             return Refusal(
                 "NO_NETWORK", "The source defines no subclass of torch.nn.Module; define exactly one network."
             )
-        cls = self._outermost[-1]
-        needed = [entry.name for entry in _required(cls) if self._obvious(entry) is _MISSING]
+        make: Callable[..., object] = (makers or self._outermost)[-1]
+        name = self._named(make).removeprefix("source.")
+        needed = ", ".join(self._lacking(make))
         return Refusal(
-            "NEEDS_ARGUMENTS",
-            f"{cls.__name__}() needs the arguments {', '.join(needed)}; give each a default value.",
-            next((node.lineno for node in ast.walk(self._tree) if _is_class(node, cls.__name__)), None),
+            "NEEDS_ARGUMENTS", f"{name}() needs the arguments {needed}; give each a default value.", self._line(name)
         )
+
+    def _lacking(self, make: Callable[..., object]) -> list[str]:
+        """The arguments that it needs and that are not obvious."""
+        return [entry.name for entry in _required(make) if self._obvious(entry) is _MISSING]
+
+    def _line(self, name: str) -> int | None:
+        """Where a class or a function is defined."""
+        definitions = ast.ClassDef | ast.FunctionDef
+        found = (node for node in ast.walk(self._tree) if isinstance(node, definitions) and node.name == name)
+        return next((node.lineno for node in found), None)
 
 
 _CLASSES = (
@@ -246,7 +260,3 @@ def _mentioned_by_script(tree: ast.Module) -> set[str]:
 
 def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
     return {inner.id for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-
-
-def _is_class(node: ast.AST, name: str) -> TypeGuard[ast.ClassDef]:
-    return isinstance(node, ast.ClassDef) and node.name == name

@@ -42,8 +42,30 @@ def test_a_base_class_is_not_the_network():
     assert built(network("Base") + "class Net(Base):\n    pass\n") == "Net"
 
 
+def refused(body):
+    with pytest.raises(Refusal) as raised:
+        build(HEAD + body, TASK)
+    return raised.value
+
+
 def test_of_two_unrelated_networks_the_last_that_needs_no_arguments_is_built():
     assert built(network("First") + network("Second") + network("Third", arguments=", width")) == "Second"
+
+
+def test_a_class_that_has_two_names_is_one_network():
+    assert built(network("Small") + "Alias = Small\n") == "Small"
+
+
+def test_a_function_whose_arguments_are_not_known_is_told_with_them():
+    refusal = refused("\ndef build_model(cfg, num_classes):\n    return nn.Linear(1, 1)\n")
+    assert (refusal.code, refusal.line) == ("NEEDS_ARGUMENTS", 4)
+    assert refusal.message == "build_model() needs the arguments cfg; give each a default value."
+
+
+def test_a_source_that_is_too_large_is_told_by_what_is_accepted():
+    with pytest.raises(Refusal, match="The source has more than the 100000 bytes that are accepted") as raised:
+        parse("#" * 100_001)
+    assert raised.value.code == "SOURCE_TOO_LARGE"
 
 
 def test_a_single_instance_at_module_level_is_the_network():
@@ -168,6 +190,8 @@ def {name}({arguments}):
         (FACTORY.format(name="tiny", arguments="", classes=10) + network("Net"), "Net"),
         (FACTORY.format(name="tiny", arguments="", classes=10) + network("Net", arguments=", width"), "Sequential"),
         (network("Net") + network("SomeLoss"), "Net"),
+        (network("First") + network("Second", arguments=", width"), "First"),
+        (network("Old") + network("Net") + network("Spare"), "Net"),
         (network("Old") + network("Net") + network("Spare") + "if __name__ == '__main__':\n    Net()\n", "Net"),
         (network("Net", arguments=", num_classes, in_channels"), "Net"),
         ("import functools\n" + network("Net", arguments=", width") + "Tiny = functools.partial(Net, 8)\n", "Net"),
