@@ -53,11 +53,13 @@ def data(
     lemonade-es data reviews.csv --text-column review --label-column stars
     lemonade-es data houses.csv --target price --json
     """
-    from lemonade_es.report.contact_sheet import write_contact_sheet
+    from lemonade_es.report.contact_sheet import demand_sheet, write_contact_sheet
     from lemonade_es.report.data_report import data_page, data_report
     from lemonade_es.report.downloading import DownloadTeller
     from lemonade_es.trainer.data import Reading, load
 
+    if samples is not None:
+        demand_sheet(samples)
     dataset = load(
         spec,
         limit=limit,
