@@ -26,6 +26,7 @@ from lemonade_es.commands.options import (
     Fields,
     Goals,
     column_in,
+    isolation_options,
     json_option,
     measure_with_options,
     out_option,
@@ -123,17 +124,7 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--seed", type=int, help="Of everything [default: 0].")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train [default: auto].")
 @click.option("--resume", metavar="RUN", help="Take up a run: its id, the beginning of it, or `latest`.")
-@click.option(
-    "--isolation",
-    type=click.Choice(["auto", "strong", "medium", "container", "none"]),
-    help="How generated code is locked in; what cannot be had is refused [default: auto, the best that holds].",
-)
-@click.option("--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim].")
-@click.option(
-    "--unsafe-no-isolation",
-    is_flag=True,
-    help="Run generated code where it cannot be isolated. It can then do all that you can.",
-)
+@isolation_options(default=None)
 @measure_with_options
 @out_option
 @json_option("Print the result as one JSON object and nothing else.")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from lemonade_es.commands.options import FAILED, json_option, out_option
+from lemonade_es.commands.options import FAILED, isolation_options, json_option, out_option
 from lemonade_es.commands.output import Terminal, echo
 
 
@@ -37,19 +37,7 @@ from lemonade_es.commands.output import Terminal, echo
     help="The folder to write [default: export/... in the run's folder].",
 )
 @click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: as in the run].")
-@click.option(
-    "--isolation",
-    type=click.Choice(["auto", "strong", "medium", "container", "none"]),
-    default="auto",
-    show_default=True,
-    help="How generated code is locked in.",
-)
-@click.option("--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim].")
-@click.option(
-    "--unsafe-no-isolation",
-    is_flag=True,
-    help="Run generated code where it cannot be isolated. It can then do all that you can.",
-)
+@isolation_options()
 @out_option
 @json_option("Print one object.")
 def export(

@@ -50,7 +50,7 @@ from lemonade_es.commands.output import LastingTerminal, echo
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train."
 )
-@isolation_options
+@isolation_options()
 @out_option
 @json_option("Print the result as one JSON object and nothing else.")
 @click.pass_context

@@ -9,7 +9,14 @@ from typing import Literal
 
 import click
 
-from lemonade_es.commands.options import DONE, FAILED, json_option, measure_with_options, reading_options
+from lemonade_es.commands.options import (
+    DONE,
+    FAILED,
+    isolation_options,
+    json_option,
+    measure_with_options,
+    reading_options,
+)
 from lemonade_es.commands.output import Terminal, echo
 from lemonade_es.errors import ConfigError
 
@@ -27,18 +34,7 @@ from lemonade_es.errors import ConfigError
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it runs."
 )
-@click.option(
-    "--isolation",
-    type=click.Choice(["auto", "strong", "medium", "container", "none"]),
-    default="auto",
-    show_default=True,
-    help="How the file's code is locked in.",
-)
-@click.option(
-    "--unsafe-no-isolation",
-    is_flag=True,
-    help="Run the file where it cannot be isolated. It can then do all that you can.",
-)
+@isolation_options()
 @measure_with_options
 @click.option("--print-device-script", is_flag=True, help="Print a script that measures over ssh, and do no more.")
 @json_option("Print one object.")
@@ -59,6 +55,7 @@ def measure(
     seed: int,
     device: Literal["auto", "cpu", "cuda"],
     isolation: Literal["auto", "strong", "medium", "container", "none"],
+    container_image: str | None,
     unsafe_no_isolation: bool,
     measure_with: str | None,
     measure_seconds: float | None,
@@ -112,6 +109,7 @@ def measure(
         limits=limits,
         unsafe_no_isolation=unsafe_no_isolation,
         isolation=isolation,
+        container_image=container_image,
         command=command,
     ) as workshop:
         measurement = workshop.measure(source, given, seed=seed).measurement

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lemonade_es.vocabulary import METRICS
 
+if TYPE_CHECKING:
+    from lemonade_es.trainer.isolation.level import Wish
+
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes; ``FAILED``: no valid network was found, or a rulebook's tests failed."""
 
 Command = Callable[..., Any]
+
+WISHES: tuple[Wish, ...] = ("auto", "strong", "medium", "container", "none")
+"""What may be asked for as a level of isolation: all of ``Wish``, which takes a quarter of the start to import."""
 
 
 class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -88,27 +94,35 @@ class Fields(click.ParamType):  # type: ignore[type-arg]  # generic only in the 
         return name.strip(), found
 
 
-def isolation_options(command: Command) -> Command:
-    """``--isolation`` and what goes with it."""
-    for option in (
-        click.option(
-            "--unsafe-no-isolation",
-            is_flag=True,
-            help="Run generated code where it cannot be isolated. It can then do all that you can.",
-        ),
-        click.option(
-            "--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim]."
-        ),
-        click.option(
-            "--isolation",
-            type=click.Choice(["auto", "strong", "medium", "container", "none"]),
-            default="auto",
-            show_default=True,
-            help="How the network's code is locked in; what cannot be had is refused.",
-        ),
-    ):
-        command = option(command)
-    return command
+def isolation_options(default: Wish | None = "auto") -> Callable[[Command], Command]:
+    """``--isolation`` and what goes with it.
+
+    Args:
+        default: of the level; ``None`` where a configuration file, or what a run was started with, may name one.
+    """
+
+    def with_options(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--unsafe-no-isolation",
+                is_flag=True,
+                help="Run a network's code where it cannot be isolated. It can then do all that you can.",
+            ),
+            click.option(
+                "--container-image", metavar="IMAGE", help="For --isolation container [default: debian:stable-slim]."
+            ),
+            click.option(
+                "--isolation",
+                type=click.Choice(WISHES),
+                default=default,
+                help="How a network's code is locked in; what cannot be had is refused "
+                "[default: auto, the best that holds].",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def out_option(command: Command) -> Command:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from click.testing import CliRunner
 
 from lemonade_es import __version__
 from lemonade_es.cli import main
+from lemonade_es.commands.options import WISHES
+from lemonade_es.trainer.isolation.level import Wish
 
 COMMANDS = sorted(main.commands)
 
@@ -16,6 +20,19 @@ def test_every_command_and_option_is_explained(command):
     for parameter in main.commands[command].params:
         if parameter.param_type_name == "option":
             assert parameter.help, f"{command} {parameter.name}"
+
+
+@pytest.mark.parametrize("command", ["export", "finalize", "measure", "run"])
+def test_isolation_is_asked_for_alike_wherever_code_is_run(command):
+    def told(name):
+        options = {option.name: option for option in main.commands[name].params}
+        return [options[option].help for option in ("isolation", "container_image", "unsafe_no_isolation")]
+
+    assert told(command) == told("run")
+
+
+def test_every_level_of_isolation_can_be_asked_for():
+    assert get_args(Wish) == WISHES
 
 
 def test_the_version_is_the_packages():
