@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lemonade_es.engine.finalized import Finalized
 from lemonade_es.report.formats import value
 from lemonade_es.task import Task
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _TRAINING, _HELD_OUT, _TEST = "#1f5fa8", "#d9822b", "#2a8c4a"
+_HELD_OUT_LABEL = "validation (held out)"
 _GRID, _INK = "#dddddd", "#333333"
 _WIDE = 20
 """A loss that falls so many times is drawn on a logarithmic scale."""
@@ -33,53 +38,8 @@ def curves_png(final: Finalized, task: Task) -> bytes:
         figure = Figure(figsize=(11, 4.2), dpi=140, layout="constrained")
         FigureCanvasAgg(figure)
         loss, accuracy = figure.subplots(1, 2)
-        epochs = final.measurement.epochs
-        loss.plot(range(1, len(epochs) + 1), [epoch.loss for epoch in epochs], color=_TRAINING, label="training")
-        held = [point for point in final.points if point.held_out_loss is not None]
-        if held:
-            loss.plot(
-                [point.epoch for point in held],
-                [point.held_out_loss for point in held],
-                color=_HELD_OUT,
-                label="validation (held out)",
-            )
-        if 0 < _WIDE * min(epoch.loss for epoch in epochs) < max(epoch.loss for epoch in epochs):
-            loss.set_yscale("log")
-            loss.yaxis.set_major_formatter(lambda number, _place: f"{number:g}")
-        _dress(loss, "mean squared error" if task.objective == "regression" else "cross-entropy", len(epochs))
-
-        places = [point.epoch for point in final.points]
-        mark = "." if len(places) < 30 else ""
-        accuracy.plot(
-            places, [point.training for point in final.points], color=_TRAINING, marker=mark, label="training"
-        )
-        if held:
-            accuracy.plot(
-                [point.epoch for point in held],
-                [point.held_out for point in held],
-                color=_HELD_OUT,
-                marker=mark,
-                label="validation (held out)",
-            )
-        test = final.test
-        accuracy.errorbar(
-            [len(epochs)],
-            [test.accuracy],
-            # a bootstrap's interval need not hold the figure itself
-            yerr=[
-                [max(0.0, test.accuracy - test.interval.low)],
-                [max(0.0, test.interval.high - test.accuracy)],
-            ],
-            color=_TEST,
-            marker="D",
-            capsize=4,
-            clip_on=False,
-            linestyle="none",
-            label=f"test, once: {value('V_Acc', test.accuracy)} (95 % interval)",
-        )
-        _dress(accuracy, "R2, clipped at 0" if task.objective == "regression" else "accuracy", len(epochs))
-        if task.objective == "classification":
-            accuracy.yaxis.set_major_formatter(lambda share, _place: f"{100 * share:.4g} %")
+        _draw_loss(loss, final, task)
+        _draw_accuracy(accuracy, final, task)
         inputs = f"{final.trained_on:,} inputs" + (
             f", {final.held_out:,} held out" if final.held_out else ", validation split included"
         )
@@ -120,11 +80,51 @@ def _table(rows: Sequence[Sequence[object]]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _dress(axes: object, what: str, epochs: int) -> None:
-    from matplotlib.axes import Axes  # noqa: PLC0415
+def _draw_loss(axes: Axes, final: Finalized, task: Task) -> None:
+    """The panel of the loss: of every epoch, and of what was held out where that was taken."""
+    losses = [epoch.loss for epoch in final.measurement.epochs]
+    axes.plot(range(1, len(losses) + 1), losses, color=_TRAINING, label="training")
+    held = {point.epoch: point.held_out_loss for point in final.points if point.held_out_loss is not None}
+    if held:
+        axes.plot(list(held), list(held.values()), color=_HELD_OUT, label=_HELD_OUT_LABEL)
+    if 0 < _WIDE * min(losses) < max(losses):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda number, _place: f"{number:g}")
+    _dress(axes, "mean squared error" if task.objective == "regression" else "cross-entropy", len(losses))
+
+
+def _draw_accuracy(axes: Axes, final: Finalized, task: Task) -> None:
+    """The panel of accuracy: between epochs, and at their end that of the test."""
+    places = [point.epoch for point in final.points]
+    mark = "." if len(places) < 30 else ""
+    axes.plot(places, [point.training for point in final.points], color=_TRAINING, marker=mark, label="training")
+    held = {point.epoch: point.held_out for point in final.points if point.held_out is not None}
+    if held:
+        axes.plot(list(held), list(held.values()), color=_HELD_OUT, marker=mark, label=_HELD_OUT_LABEL)
+    epochs, test = len(final.measurement.epochs), final.test
+    axes.errorbar(
+        [epochs],
+        [test.accuracy],
+        # a bootstrap's interval need not hold the figure itself
+        yerr=[
+            [max(0.0, test.accuracy - test.interval.low)],
+            [max(0.0, test.interval.high - test.accuracy)],
+        ],
+        color=_TEST,
+        marker="D",
+        capsize=4,
+        clip_on=False,
+        linestyle="none",
+        label=f"test, once: {value('V_Acc', test.accuracy)} (95 % interval)",
+    )
+    _dress(axes, "R2, clipped at 0" if task.objective == "regression" else "accuracy", epochs)
+    if task.objective == "classification":
+        axes.yaxis.set_major_formatter(lambda share, _place: f"{100 * share:.4g} %")
+
+
+def _dress(axes: Axes, what: str, epochs: int) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    assert isinstance(axes, Axes)  # noqa: S101  (named so where it is imported)
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
     axes.set_xlim(0 if epochs > 30 else 0.5, epochs + (0 if epochs > 30 else 0.5))

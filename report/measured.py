@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lemonade_es.engine.appraisal import Appraisal
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.task import ACCURACY
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
@@ -17,35 +18,6 @@ from lemonade_es.trainer.measurement import Energy, Latency, Measurement
 from lemonade_es.vocabulary import METRICS
 
 _SHOWN = ("V_Acc", "T_Acc", "P", "S", "M", "L", "F", "B", "R", "W", "V_E")
-
-
-@dataclass(frozen=True, slots=True)
-class Appraisal:
-    """A network, what was measured on it, and where.
-
-    Attributes:
-        model: path of its source.
-        weights: path of its weights; ``None`` if it is untrained.
-        data: the data set's name.
-        input_shape: of one input.
-        accuracy: what it means for this task, in words.
-        device: ``cpu`` or ``cuda``.
-        isolation: the level in force.
-        meter: what metered the energy, in words.
-        grid: grams of CO2e that a kWh is taken for.
-        measurement: the figures.
-    """
-
-    model: str
-    weights: str | None
-    data: str
-    input_shape: tuple[int, ...]
-    accuracy: str
-    device: str
-    isolation: str
-    meter: str
-    grid: float
-    measurement: Measurement
 
 
 def figures(appraisal: Appraisal) -> dict[str, Any]:

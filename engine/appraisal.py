@@ -1,0 +1,151 @@
+"""Any network, measured as it is: no search, no training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.data.download import Progress
+from lemonade_es.trainer.data.reading import Reading
+from lemonade_es.trainer.data.spec import load
+from lemonade_es.trainer.device.command import SECONDS, device_command
+from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
+from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.limits import Limits
+from lemonade_es.trainer.measurement import Measurement
+from lemonade_es.trainer.recipe import search_recipe
+from lemonade_es.trainer.weights import read_weights
+from lemonade_es.trainer.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class AppraisalSpec:
+    """What a user says of the network to measure.
+
+    Attributes:
+        model: the file of its source.
+        weights: the file of its weights; ``None`` measures it untrained.
+        data: data set name, a folder of images, or a CSV file.
+        reading: what is said of the columns of a file.
+        data_root: where downloaded data sets lie.
+        download: whether a data set that is not there may be fetched.
+        limit: at most so many inputs, a stratified subset.
+        resize: side of the square that images are scaled to, in pixels.
+        seed: of subset and split, and of the weights of an untrained network.
+        device: where it runs.
+        isolation: the level that its code runs at.
+        container_image: for the level ``container``.
+        unsafe_no_isolation: run its code even where it cannot be isolated.
+        measure_with: a command that measures on the user's device.
+        measure_seconds: that the command may take; ``None`` takes the default.
+        grid_gco2e_per_kwh: grams of CO2e that a kWh is taken for; ``None`` takes the default.
+    """
+
+    model: Path
+    weights: Path | None
+    data: str
+    reading: Reading
+    data_root: Path
+    download: bool
+    limit: int | None
+    resize: int | None
+    seed: int
+    device: Literal["auto", "cpu", "cuda"]
+    isolation: Wish
+    container_image: str | None
+    unsafe_no_isolation: bool
+    measure_with: str | None
+    measure_seconds: float | None
+    grid_gco2e_per_kwh: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """A network, what was measured on it, and where.
+
+    Attributes:
+        model: path of its source.
+        weights: path of its weights; ``None`` if it is untrained.
+        data: the data set's name.
+        input_shape: of one input.
+        accuracy: what it means for this task, in words.
+        device: ``cpu`` or ``cuda``.
+        isolation: the level in force.
+        meter: what metered the energy, in words.
+        grid: grams of CO2e that a kWh is taken for.
+        measurement: the figures.
+    """
+
+    model: str
+    weights: str | None
+    data: str
+    input_shape: tuple[int, ...]
+    accuracy: str
+    device: str
+    isolation: str
+    meter: str
+    grid: float
+    measurement: Measurement
+
+
+def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
+    """Measures the network that a file defines; that it cannot be measured is an outcome, not an error.
+
+    Args:
+        spec: the network, the data, and where and how to measure.
+        progress: told how far a download is.
+
+    Raises:
+        LemonadeError: the file, its weights or the data cannot be read, or the code cannot be isolated.
+    """
+    source = _source(spec.model)
+    limits = Limits()
+    weights = None if spec.weights is None else read_weights(spec.weights, limits.weights_mb * 10**6)
+    command = None
+    if spec.measure_with is not None:
+        command = device_command(spec.measure_with, spec.measure_seconds or SECONDS)
+    dataset = load(
+        spec.data,
+        limit=spec.limit,
+        resize=spec.resize,
+        seed=spec.seed,
+        root=spec.data_root,
+        download=spec.download,
+        reading=spec.reading,
+        progress=progress,
+    )
+    with Workshop(
+        dataset,
+        search_recipe(dataset.task.kind),
+        device=spec.device,
+        limits=limits,
+        unsafe_no_isolation=spec.unsafe_no_isolation,
+        isolation=spec.isolation,
+        container_image=spec.container_image,
+        command=command,
+    ) as workshop:
+        return Appraisal(
+            model=str(spec.model),
+            weights=None if spec.weights is None else str(spec.weights),
+            data=dataset.task.data,
+            input_shape=dataset.task.input_shape,
+            accuracy=dataset.task.accuracy,
+            measurement=workshop.measure(source, weights, seed=spec.seed).measurement,
+            device=workshop.device,
+            isolation=workshop.isolation,
+            meter=workshop.meter.describe(),
+            grid=GRID_GCO2E_PER_KWH if spec.grid_gco2e_per_kwh is None else spec.grid_gco2e_per_kwh,
+        )
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", where=str(path), hint="give a Python file with a network") from None
+    except UnicodeDecodeError:
+        raise ConfigError("it is not UTF-8 text", where=str(path), hint="give a Python file with a network") from None
+    except OSError as error:
+        raise ConfigError(f"it cannot be read: {error.strerror}", where=str(path)) from None
