@@ -10,8 +10,12 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
+from rich.protocol import is_renderable
 
 from lemonade_es.errors import LemonadeError
+
+_UNBOUNDED = 10_000
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -31,16 +35,28 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 
 class Terminal(Console):
-    """A console that says so where its output cannot be written."""
+    """A console that drops no column, turns no word of others into a picture, and says where it cannot write."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(emoji=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print as rich does.
+        """Print as rich does; what needs more columns than there are is left to the terminal to break.
 
         Raises:
             LemonadeError: it cannot be written.
         """
+        unbounded = self.options.update(width=_UNBOUNDED)
+        least = max(
+            (Measurement.get(self, unbounded, item).minimum for item in objects if is_renderable(item)), default=0
+        )
+        there_are = self.width
         with _written():
-            super().print(*objects, **options)
+            try:
+                self.width = max(least, there_are)
+                super().print(*objects, **options)
+            finally:
+                self.width = there_are
 
 
 class LastingTerminal(Terminal):

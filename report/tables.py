@@ -141,7 +141,7 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True, min_width=max((len(line.run) for line in lines), default=0))
     for name in ("data", "rulebook", "llm", "status"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for name in ("done", "V_Acc", "CM"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in lines:
