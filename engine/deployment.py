@@ -160,7 +160,7 @@ def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: Dep
         raise ConfigError(
             "the run has no final training",
             where=f"run {run}",
-            hint=f"train it with: lemonade-es finalize {run}, or choose --weights best",
+            hint=f"train it with `lemonade-es finalize {run}` and the same --out, or choose --weights best",
         )
     source, weights = _read(folder, finals[-1].source, finals[-1].weights)
     return Chosen(run, "final", None, source, weights, None)

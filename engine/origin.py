@@ -49,7 +49,9 @@ def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
         leaders = [number for number, event in ended.items() if event.is_best]
         if not leaders:
             raise ConfigError(
-                "the run has no valid network", where=where, hint=f"`lemonade-es explain {run}` tells why"
+                "the run has no valid network",
+                where=where,
+                hint=f"`lemonade-es explain {run}`, with the same --out, tells why",
             )
         iteration = leaders[-1]
     if iteration not in accepted:
