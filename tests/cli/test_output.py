@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.table import Table
 
 from lemonade_es.cli import main
-from lemonade_es.commands.output import LastingTerminal
+from lemonade_es.commands.output import LastingTerminal, Terminal
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,24 @@ def test_a_reader_that_leaves_is_written_no_more_and_no_other_stream_is_touched(
         console.print("nor this")
         assert os.fstat(writer).st_rdev == Path(os.devnull).stat().st_rdev
     assert [os.fstat(number).st_ino for number in (1, 2)] == others
+
+
+def printed(item, width, **options):
+    terminal = Terminal(file=io.StringIO(), width=width)
+    terminal.print(item, **options)
+    assert terminal.width == width
+    return terminal.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [10, 20, 80])
+def test_a_terminal_that_is_too_narrow_breaks_a_table_and_loses_no_column(width):
+    table = Table(box=None)
+    for name in ("network", "accuracy", "size", "standing"):
+        table.add_column(name, no_wrap=True)
+    table.add_row("first", "93.70%", "0.0333", "best")
+    cells = ["network", "accuracy", "size", "standing", "first", "93.70%", "0.0333", "best"]
+    assert printed(table, width).split() == cells
+
+
+def test_words_between_colons_are_no_pictures():
+    assert printed("openai:x: the server said :fire:", 80, markup=False) == "openai:x: the server said :fire:\n"

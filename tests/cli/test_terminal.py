@@ -1,34 +1,50 @@
-"""What commands print arrives whole: every column, and the words of others as they are."""
+"""On a terminal the search is shown while it runs, and leaves a table behind."""
 
 from __future__ import annotations
 
-import io
+import os
+import pty
+import subprocess
+import sys
 
-from rich.table import Table
+import pytest
 
-from lemonade_es.commands.output import Terminal
-
-
-def printed(item, width, **options):
-    terminal = Terminal(file=io.StringIO(), width=width)
-    terminal.print(item, **options)
-    assert terminal.width == width
-    return terminal.file.getvalue()
+pytestmark = pytest.mark.slow
 
 
-def wide():
-    table = Table(box=None)
-    for name in ("network", "accuracy", "size", "standing"):
-        table.add_column(name, no_wrap=True)
-    table.add_row("first", "93.70%", "0.0333", "best")
-    return table
+def on_a_terminal(folder, *words):
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lemonade_es.cli", *words], cwd=folder, env=environment, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    return process.wait(timeout=60), shown.decode()
 
 
-def test_a_terminal_that_is_too_narrow_breaks_a_table_and_loses_no_column():
-    for width in (10, 20, 80):
-        text = printed(wide(), width)
-        assert text.split() == ["network", "accuracy", "size", "standing", "first", "93.70%", "0.0333", "best"]
+def test_the_live_view_shows_state_rules_and_measures_and_ends_with_the_table(tmp_path):
+    code, shown = on_a_terminal(tmp_path, "run", "--iterations", "2", "--epochs", "4")
+    assert code == 0, shown
+    assert "reading the data" in shown
+    assert "iteration 1/2" in shown
+    assert "training" in shown
+    assert "refine" in shown or "underfitting" in shown or "low-validation-accuracy" in shown
+    assert "measured at iteration 1" in shown
+    assert "lemonade-es explain" in shown.rsplit("finished", 1)[1]
 
 
-def test_words_between_colons_are_no_pictures():
-    assert printed("openai:x: the server said :fire:", 80, markup=False) == "openai:x: the server said :fire:\n"
+def test_an_error_before_the_search_leaves_one_line_on_the_terminal(tmp_path):
+    code, shown = on_a_terminal(tmp_path, "run", "--data", "nosuch")
+    assert code == 2
+    assert "Traceback" not in shown
+    assert "'nosuch' is neither" in shown
