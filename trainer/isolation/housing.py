@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -91,6 +93,16 @@ def started(
         stderr=errors,
         start_new_session=True,
     )
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Kills what was :func:`started`, and all that has not left its session.
+
+    Bubblewrap ties the process inside to its own end only after a while; killed before, it leaves that one waiting.
+    """
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def clean_environment() -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal
 
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.isolation.child import Child, Exit
-from lemonade_es.trainer.isolation.housing import Housing, Launch
+from lemonade_es.trainer.isolation.housing import Housing, Launch, ended
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.protocol import (
     MESSAGE_LIMIT,
@@ -156,11 +156,11 @@ class Nursery:
             self._control.close()  # the zygote ends its children and itself
         if launch is not None:
             if not self._ready:
-                launch.process.kill()  # it is still importing torch, and there is nothing to end
+                ended(launch.process)  # it is still importing torch, and there is nothing to end
             with contextlib.suppress(subprocess.TimeoutExpired):
                 launch.process.wait(timeout=2)
             launch.leave()
-            launch.process.kill()
+            ended(launch.process)
             launch.process.wait()
         if self._errors is not None:
             self._errors.close()
@@ -177,7 +177,7 @@ class Nursery:
             self._aborted = True
             launch, control = self._launch, self._control
         if launch is not None:
-            launch.process.kill()
+            ended(launch.process)
         if control is not None:  # the process may only be what stands between
             with contextlib.suppress(OSError):
                 control.shutdown(socket.SHUT_RDWR)

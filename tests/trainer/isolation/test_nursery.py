@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import psutil
 import pytest
@@ -196,6 +197,20 @@ def test_a_lock_that_cannot_be_taken_stops_the_job(nursery: Nursery) -> None:
     with pytest.raises(IsolationError, match="cannot be locked"):
         nursery.child(Job(impossible, "cpu", threads=1))
     nursery.child(Job(LOCKED, "cpu", threads=1)).close()
+
+
+@pytest.mark.parametrize("way", ["close", "abort"])
+def test_a_zygote_that_is_ended_while_it_starts_leaves_nobody_behind(way: str, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    wall = ("sh", "-c", f'sleep 600 & echo $! > {told}.new; mv {told}.new {told}; exec "$@"', "sh")
+    nursery = Nursery({}, list, Beside(wall))
+    nursery.start()
+    while not told.exists():
+        time.sleep(0.01)
+    inside = psutil.Process(int(told.read_text()))
+    getattr(nursery, way)()
+    inside.wait(timeout=10)
+    nursery.close()
 
 
 def test_a_zygote_that_does_not_start_says_why(toy: Dataset, quick_recipe: Recipe) -> None:
