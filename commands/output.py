@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
 from rich.measure import Measurement
-from rich.protocol import is_renderable
+from rich.table import Table
 
 from lemonade_es.errors import LemonadeError
 
@@ -41,22 +41,23 @@ class Terminal(Console):
         super().__init__(emoji=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print as rich does; what needs more columns than there are is left to the terminal to break.
+        """Print as rich does; a table that needs more columns than there are is left to the terminal to break.
 
         Raises:
             LemonadeError: it cannot be written.
         """
         unbounded = self.options.update(width=_UNBOUNDED)
-        least = max(
-            (Measurement.get(self, unbounded, item).minimum for item in objects if is_renderable(item)), default=0
-        )
-        there_are = self.width
+        tables = (table for item in objects for table in _tables(item))
+        least = max((Measurement.get(self, unbounded, table).minimum for table in tables), default=0)
         with _written():
+            if least <= self.width:
+                super().print(*objects, **options)
+                return
+            narrow, self.width = self.width, least
             try:
-                self.width = max(least, there_are)
                 super().print(*objects, **options)
             finally:
-                self.width = there_are
+                self.width = narrow
 
 
 class LastingTerminal(Terminal):
@@ -77,3 +78,11 @@ def _written() -> Iterator[None]:
         raise
     except OSError as error:
         raise LemonadeError(f"the output cannot be written: {error.strerror or error}") from error
+
+
+def _tables(item: object) -> Iterator[Table]:
+    if isinstance(item, Table):
+        yield item
+    elif isinstance(item, Group):
+        for part in item.renderables:
+            yield from _tables(part)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Group
 from rich.table import Table
 
 from lemonade_es.cli import main
@@ -53,14 +54,36 @@ def printed(item, width, **options):
     return terminal.file.getvalue()
 
 
+CELLS = ["network", "accuracy", "size", "standing", "first", "93.70%", "0.0333", "best"]
+
+
+def table():
+    made = Table(box=None)
+    for name in CELLS[:4]:
+        made.add_column(name, no_wrap=True)
+    made.add_row(*CELLS[4:])
+    return made
+
+
 @pytest.mark.parametrize("width", [10, 20, 80])
 def test_a_terminal_that_is_too_narrow_breaks_a_table_and_loses_no_column(width):
-    table = Table(box=None)
-    for name in ("network", "accuracy", "size", "standing"):
-        table.add_column(name, no_wrap=True)
-    table.add_row("first", "93.70%", "0.0333", "best")
-    cells = ["network", "accuracy", "size", "standing", "first", "93.70%", "0.0333", "best"]
-    assert printed(table, width).split() == cells
+    assert printed(table(), width).split() == CELLS
+    assert printed(Group("ahead", table()), width).split() == ["ahead", *CELLS]
+
+
+def test_words_are_wrapped_as_ever_beside_a_path_that_is_longer_than_a_line():
+    text = printed(Group("some words before it", "/" + "long" * 20), 12)
+    assert [line.rstrip() for line in text.splitlines()[:2]] == ["some words", "before it"]
+
+
+def test_what_fits_leaves_the_width_to_the_terminal(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    now = {"size": (80, 25)}
+    terminal = Terminal(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size(now["size"]))
+    terminal.print(table())
+    now["size"] = (120, 25)
+    assert terminal.width == 120
 
 
 def test_words_between_colons_are_no_pictures():
