@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook, Source
-from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,17 @@ class _Nobody:
         raise TapeEnd
 
     def train(self, source: str, report: CheckReport, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
+        raise TapeEnd
+
+    def train_again(
+        self,
+        source: str,
+        report: CheckReport,
+        first: Measurement,
+        *,
+        seeds: Sequence[int],
+        on_epoch: Callable[[int, Epoch], None],
+    ) -> Iterator[Trained]:
         raise TapeEnd
 
     def event(self, event: Event) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from lemonade_es.engine.events import Event
-from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
 
 
 class Trainer(Protocol):
-    """What the search needs of a workshop."""
+    """What the search needs of a crew."""
 
     def check(self, source: str, budget: Budget) -> CheckReport:
         """Steps 3 to 6 of the ladder."""
@@ -20,6 +20,17 @@ class Trainer(Protocol):
 
         Where ``on_epoch`` raises :class:`lemonade_es.trainer.measurement.StopTraining`, the training ends there.
         """
+
+    def train_again(
+        self,
+        source: str,
+        report: CheckReport,
+        first: Measurement,
+        *,
+        seeds: Sequence[int],
+        on_epoch: Callable[[int, Epoch], None],
+    ) -> Iterator[Trained]:
+        """Train and measure it once with each other seed, in their order; ``first`` says what a training takes."""
 
 
 class Watcher(Protocol):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,11 +35,13 @@ from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.trainer.crew import Crew
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load as load_data
 from lemonade_es.trainer.device.command import device_command
+from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Workshop
@@ -72,7 +75,9 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     staff = _staff(spec, folder)
     dataset = _dataset(spec, watcher.fetching)
     recipe = _recipe(spec, dataset)
-    with _workshop(spec, dataset, recipe, foreign=staff.foreign, unsafe=unsafe_no_isolation) as workshop:
+    opening = partial(_workshop, spec, dataset, recipe, foreign=staff.foreign, unsafe=unsafe_no_isolation)
+    with Crew(opening, spec.repeats - 1) as crew:
+        workshop = crew.lead
         begun = RunStarted(
             spec=spec.public(),
             settings=settings,
@@ -93,7 +98,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
         )
         run = new_run_id()
         with folder.opened(run, begun) as (journal, first):
-            session = _Session(folder, journal, run, begun, begun.spec, rulebook, staff, workshop, watcher)
+            session = _Session(folder, journal, run, begun, begun.spec, rulebook, staff, crew, watcher)
             return session.search((first,), time.monotonic() - clock)
 
 
@@ -134,7 +139,9 @@ def resume_run(
             staff = _staff(spec, folder)
             dataset = same_data(spec, begun, watcher.fetching)
             foreign = staff.foreign or is_foreign(entries)
-            with _workshop(spec, dataset, begun.recipe, foreign=foreign, unsafe=unsafe_no_isolation) as workshop:
+            opening = partial(_workshop, spec, dataset, begun.recipe, foreign=foreign, unsafe=unsafe_no_isolation)
+            with Crew(opening, spec.repeats - 1) as crew:
+                workshop = crew.lead
                 spec = spec.public()
                 changed = {key: getattr(spec, key) for key, value in options.items() if value not in (None, {})}
                 mark = RunResumed(
@@ -150,7 +157,7 @@ def resume_run(
                     isolation_reason=mark.isolation_reason,
                     canaries=mark.canaries,
                 )
-                session = _Session(folder, journal, run, begun, spec, rulebook, staff, workshop, watcher)
+                session = _Session(folder, journal, run, begun, spec, rulebook, staff, crew, watcher)
                 return session.search(entries, time.monotonic() - clock)
 
 
@@ -178,7 +185,7 @@ class _Session:
     spec: RunSpec
     rulebook: Rulebook
     staff: _Staff
-    workshop: Workshop
+    crew: Crew
     watcher: RunWatcher
 
     def search(self, entries: tuple[Entry, ...], startup: float) -> RunResult:
@@ -192,7 +199,7 @@ class _Session:
             advisor=Advisor(self.rulebook, self.begun.settings),
             executor=self.staff.executor,
             fallback=self.staff.fallback,
-            trainer=self.workshop,
+            trainer=self.crew,
             tape=Tape(self.journal, self.run, entries, self.watcher.event),
             artifacts=artifacts,
             watcher=self.watcher,
@@ -306,7 +313,9 @@ def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:
     return recipe if spec.epochs is None else with_overrides(recipe, {"epochs": spec.epochs})
 
 
-def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, *, foreign: bool, unsafe: bool) -> Workshop:
+def _workshop(
+    spec: RunSpec, dataset: Dataset, recipe: Recipe, isolation: Wish | None = None, *, foreign: bool, unsafe: bool
+) -> Workshop:
     return Workshop(
         dataset,
         recipe,
@@ -314,7 +323,7 @@ def _workshop(spec: RunSpec, dataset: Dataset, recipe: Recipe, *, foreign: bool,
         limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
         foreign=foreign,
         unsafe_no_isolation=unsafe,
-        isolation=spec.isolation,
+        isolation=isolation or spec.isolation,
         container_image=spec.container_image,
         zero_cost=spec.zero_cost,
         command=None if spec.measure_with is None else device_command(spec.measure_with, spec.measure_seconds),

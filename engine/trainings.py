@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lemonade_es.engine.artifacts import Artifacts
@@ -64,7 +65,7 @@ class Trainings:
         measured = self._tape.recall(Measured)
         if measured is None:
             self._watcher.doing(iteration, "training")
-            trained = self._trained(iteration, candidate, 1)
+            trained = self._trained(iteration, candidate)
             weights = None if trained.weights is None else self._artifacts.put(trained.weights, ".safetensors")
             measured = self._tape.record(Measured(iteration, trained.measurement, weights))
         once = self._network(iteration, candidate, measured, ())
@@ -72,8 +73,7 @@ class Trainings:
             return replace(once, pruned=self._pruned(iteration, measured.measurement))
         if self._spec.repeats == 1 or not challenges(once, self._state, self._settings):
             return once
-        repeats = [self._repeat(iteration, candidate, number) for number in range(2, self._spec.repeats + 1)]
-        network = self._network(iteration, candidate, measured, tuple(repeats))
+        network = self._network(iteration, candidate, measured, tuple(self._repeats(iteration, candidate, measured)))
         self._hear_noise(network)
         return network
 
@@ -89,23 +89,39 @@ class Trainings:
     def _verdict(self, iteration: int, curve: Sequence[Epoch]) -> Pruned | None:
         return None if self._pruning is None else self._pruning.verdict(iteration, curve, self._state)
 
-    def _repeat(self, iteration: int, candidate: Candidate, number: int) -> Measurement:
-        recorded = self._tape.recall(Repeated)
-        if recorded is None:
-            self._watcher.doing(iteration, f"training again with another seed, {number} of {self._spec.repeats}")
-            measurement = self._trained(iteration, candidate, number).measurement
-            recorded = self._tape.record(Repeated(iteration, number, self._seed(number), measurement))
-        return recorded.measurement
+    def _repeats(self, iteration: int, candidate: Candidate, measured: Measured) -> Iterator[Measurement]:
+        """What the other seeds give: first those that are recorded, then the rest, trained now."""
+        numbers = deque(range(2, self._spec.repeats + 1))
+        while numbers and (recorded := self._tape.recall(Repeated)) is not None:
+            numbers.popleft()
+            yield recorded.measurement
+        if not numbers:
+            return
+        self._watcher.doing(iteration, "training again with another seed" + ("" if len(numbers) == 1 else "s"))
+        again = self._trainer.train_again(
+            candidate.source,
+            candidate.accepted.check,
+            measured.measurement,
+            seeds=[self._seed(number) for number in numbers],
+            on_epoch=self._teller(iteration, prune=False),
+        )
+        for number, trained in zip(numbers, again, strict=True):
+            self._count(trained)
+            self._tape.record(Repeated(iteration, number, self._seed(number), trained.measurement))
+            yield trained.measurement
 
-    def _trained(self, iteration: int, candidate: Candidate, number: int) -> Trained:
+    def _trained(self, iteration: int, candidate: Candidate) -> Trained:
         trained = self._trainer.train(
             candidate.source,
             candidate.accepted.check,
-            seed=self._seed(number),
-            on_epoch=self._teller(iteration, prune=number == 1),
+            seed=self._seed(1),
+            on_epoch=self._teller(iteration, prune=True),
         )
-        self.seconds += trained.measurement.training_seconds + trained.measurement.measuring_seconds
+        self._count(trained)
         return trained
+
+    def _count(self, trained: Trained) -> None:
+        self.seconds += trained.measurement.training_seconds + trained.measurement.measuring_seconds
 
     def _teller(self, iteration: int, *, prune: bool) -> Callable[[int, Epoch], None]:
         curve: list[Epoch] = []

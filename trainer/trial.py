@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer import proxies, readings
+from lemonade_es.trainer.company import Place
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
@@ -73,6 +74,7 @@ class Trial:
         zero_cost: score the untrained network as well.
         cap_seconds: after this time the latency is as well known as it is.
         precision: to train in, ``fp32`` or ``bf16``.
+        place: among trainings at the same time; ``None`` if there is no other one.
         exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
         outputs: what the network said last of the validation inputs, ``(M, classes)``.
     """
@@ -91,6 +93,7 @@ class Trial:
     zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
     precision: str = "fp32"
+    place: Place | None = None
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
@@ -208,6 +211,7 @@ class Trial:
                     "train",
                     seed=seed,
                     precision=self.precision,
+                    threads=None if self.place is None else self.place.threads,
                     checkpoints=looks.epochs,
                     rows=looks.rows,
                     on_progress=progress,
@@ -267,9 +271,23 @@ class Trial:
             if self.export:
                 self._export()
             else:
-                self._time()
+                with self._turn():
+                    self._time()
         finally:
             self._measuring_seconds += time.perf_counter() - started
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Waits until nobody else is at work; the time of waiting is not the candidate's."""
+        if self.place is None:
+            yield
+            return
+        started = time.monotonic()
+        with self.place.turn():
+            waited = time.monotonic() - started
+            self.deadline += waited
+            self._measuring_seconds -= waited
+            yield
 
     def _keep_weights(self) -> None:
         specs = self._manifest()

@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Literal, Self, TypeVar
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.arrays import SharedArrays
+from lemonade_es.trainer.company import Place
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
@@ -103,7 +105,8 @@ class Workshop:
         self._zero_cost = zero_cost
         self._device: str | None = None
         self._precision: str | None = None
-        self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """That a training may have, if it is large enough to gain from them."""
         self._memory = limits.memory_bytes
         needs = Needs(
             wish=isolation,
@@ -219,7 +222,13 @@ class Workshop:
             return inspect(child, source, budget, seed=_CHECK_SEED, deadline=time.monotonic() + seconds)
 
     def train(
-        self, source: str, report: CheckReport | None = None, *, seed: int, on_epoch: OnEpoch | None = None
+        self,
+        source: str,
+        report: CheckReport | None = None,
+        *,
+        seed: int,
+        on_epoch: OnEpoch | None = None,
+        place: Place | None = None,
     ) -> Trained:
         """Trains and measures a candidate; what goes wrong is in the measurement, beside what went well.
 
@@ -229,12 +238,13 @@ class Workshop:
             seed: for weights, order and augmentation.
             on_epoch: told of each epoch as it ends, with its number from 0; where it raises
                 :class:`~lemonade_es.trainer.measurement.StopTraining`, the training ends there.
+            place: among trainings at the same time, in other workshops.
 
         Raises:
             ConfigError: the device that was wished for does not work.
             IsolationError: no locked process can be had.
         """
-        trial = self._trial()
+        trial = self._trial(place=place)
         return self._completed(trial, trial.run(source, report, seed=seed, on_epoch=on_epoch))
 
     def measure(self, source: str, weights: Weights | None = None, *, seed: int = 0) -> Trained:
@@ -295,8 +305,8 @@ class Workshop:
         """
         return self._child("cpu", self._limits.train_seconds, work, packages=PACKAGES)
 
-    def _trial(self, cap_seconds: float = CAP_SECONDS) -> Trial:
-        return self._made(Trial, cap_seconds)
+    def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
+        return self._made(partial(Trial, place=place), cap_seconds)
 
     def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS) -> T:
         limits = self._limits
@@ -331,7 +341,8 @@ class Workshop:
         if self._command is None or trial.exported is None:
             return trained
         shape = (1, *self._dataset.task.input_shape)
-        return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
+        with trial.place.turn() if trial.place is not None else nullcontext():
+            return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
 
     def _child(
         self,
@@ -344,13 +355,13 @@ class Workshop:
         policy = Policy(
             confine=True,
             # a GPU's driver reserves address space without end: there the zygote watches what is really used
-            memory_bytes=None if cuda else self._memory + self._threads * _THREAD_BYTES,
-            cpu_seconds=math.ceil(seconds * self._threads) + 10,
+            memory_bytes=None if cuda else self._memory + self.threads * _THREAD_BYTES,
+            cpu_seconds=math.ceil(seconds * self.threads) + 10,
             cuda=cuda,
             packages=packages,
         )
         return self._shelter.child(
-            Job(policy, device, self._threads, resident_limit=self._memory if cuda else None, work=work)
+            Job(policy, device, self.threads, resident_limit=self._memory if cuda else None, work=work)
         )
 
     def _resolved(self) -> str:

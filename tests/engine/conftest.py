@@ -67,6 +67,10 @@ class LineTrainer:
         energy = {"training": Energy(1.0, 1.0, words.get("energy", "measured"), "a meter", "process")}
         return Trained(Measurement(metrics, energy=energy, training_seconds=0.0), b"weights of " + source.encode())
 
+    def train_again(self, source, report, first, *, seeds, on_epoch):
+        for seed in seeds:
+            yield self.train(source, report, seed=seed, on_epoch=on_epoch)
+
 
 @dataclass
 class Notes:

@@ -166,7 +166,8 @@ class Bench:
 
     def _train(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
-        torch.set_num_threads(training.threads_for(self._macs, supplies.recipe.batch_size, supplies.threads))
+        threads = command.get("threads") or supplies.threads
+        torch.set_num_threads(training.threads_for(self._macs, supplies.recipe.batch_size, threads))
         self._watch = self._watching(command.get("checkpoints", ()), command.get("rows", ()))
         self._standing = training.train(
             self._model,

@@ -1,0 +1,155 @@
+"""The crew: trainings at the same time give what trainings one after the other give, and end together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+import psutil
+import pytest
+from tests.trainer.test_workshop import zygotes
+
+from lemonade_es.errors import IsolationError
+from lemonade_es.trainer.company import Company
+from lemonade_es.trainer.crew import Crew
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.energy.estimate import EstimatedMeter
+from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.measurement import Budget, Epoch, Measurement
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.workshop import Workshop
+
+SEEDS = (11, 12, 13)
+FIRST = Measurement({"R": 300.0})
+TEMPERAMENTAL = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+
+    def forward(self, x):
+        if torch.initial_seed() == 12:
+            raise ValueError("not with this seed")
+        return self.layers(x)
+"""
+
+
+def deaf(_: int, __: Epoch) -> None:
+    """Is told of epochs."""
+
+
+class Opened:
+    """Makes workshops on two cores, and counts them."""
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, *, most: int = 9, counts: bool = False) -> None:
+        self.wishes: list[Wish | None] = []
+        self._most = most
+        self._make = partial(Workshop, dataset, recipe, device="cpu", meter=EstimatedMeter(counts=counts))
+
+    def __call__(self, isolation: Wish | None = None) -> Workshop:
+        self.wishes.append(isolation)
+        if len(self.wishes) > self._most:
+            raise IsolationError("there is no room for another one")
+        workshop = self._make(isolation=isolation or "auto")
+        workshop.threads = 2
+        return workshop
+
+
+@pytest.fixture
+def opened(toy: Dataset, quick_recipe: Recipe) -> Opened:
+    return Opened(toy, quick_recipe)
+
+
+@pytest.fixture(scope="module")
+def alone(workshop: Workshop, good: str) -> dict[int, bytes | None]:
+    """The weights of each seed, trained by itself."""
+    return {seed: workshop.train(good, seed=seed).weights for seed in SEEDS}
+
+
+@pytest.mark.isolation
+def test_trained_at_once_a_network_is_the_same_as_trained_alone(
+    opened: Opened, alone: dict[int, bytes | None], good: str
+) -> None:
+    told: list[int] = []
+    with Crew(opened, again=3) as crew:
+        report = crew.check(good, Budget())
+        started = time.perf_counter()
+        done = list(crew.train_again(good, report, FIRST, seeds=SEEDS, on_epoch=lambda index, _: told.append(index)))
+        elapsed = time.perf_counter() - started
+        assert opened.wishes == [None, crew.lead.isolation]
+    assert [item.weights for item in done] == [alone[seed] for seed in SEEDS]
+    epochs = len(done[0].measurement.epochs)
+    assert told == [*range(epochs), *range(epochs)]  # those of two at once are told once
+    measurements = [item.measurement for item in done]
+    assert all(item.failure is None and item.latency is not None for item in measurements)
+    assert 0 < sum(item.training_seconds + item.measuring_seconds for item in measurements) <= elapsed
+
+
+@pytest.mark.isolation
+def test_a_seed_that_fails_leaves_the_other_one_its_way(opened: Opened) -> None:
+    with Crew(opened, again=2) as crew:
+        report = crew.check(TEMPERAMENTAL, Budget())
+        failed, sound = crew.train_again(TEMPERAMENTAL, report, FIRST, seeds=(12, 13), on_epoch=deaf)
+    assert failed.measurement.failure is not None
+    assert "not with this seed" in failed.measurement.failure.message
+    assert sound.measurement.failure is None
+    assert sound.measurement.metrics["F"] is not None
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("why", ["counters", "memory", pytest.param("isolation", marks=pytest.mark.slow)])
+def test_what_cannot_be_done_at_once_is_done_in_turn(
+    toy: Dataset, quick_recipe: Recipe, alone: dict[int, bytes | None], good: str, why: str
+) -> None:
+    opened = Opened(toy, quick_recipe, counts=why == "counters", most=1 if why == "isolation" else 9)
+    first = Measurement({"R": psutil.virtual_memory().total / 1e6}) if why == "memory" else FIRST
+    with Crew(opened, again=3) as crew:
+        report = crew.check(good, Budget())
+        done = list(crew.train_again(good, report, first, seeds=SEEDS, on_epoch=deaf))
+    assert [item.weights for item in done] == [alone[seed] for seed in SEEDS]
+    assert len(opened.wishes) == (2 if why == "isolation" else 1)
+
+
+@pytest.mark.isolation
+def test_an_interrupt_ends_all_trainings_at_once(opened: Opened, good: str) -> None:
+    def interrupt(_: int, __: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    others = zygotes()
+    threads = threading.active_count()
+    with Crew(opened, again=2) as crew:
+        report = crew.check(good, Budget())
+        again = crew.train_again(good, report, FIRST, seeds=SEEDS[:2], on_epoch=interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(again)
+        assert threading.active_count() == threads
+    assert zygotes() == others
+
+
+def test_each_is_timed_when_none_trains_any_more_and_alone() -> None:
+    company = Company(3, threads=1)
+    training, timing = {0, 1, 2}, set[int]()
+    seen: list[tuple[int, int]] = []
+
+    def work(number: int) -> None:
+        with company.place() as place:
+            time.sleep(0.05 * number)
+            training.discard(number)
+            if number == 1:
+                return  # it failed, and is not waited for
+            with place.turn():
+                timing.add(number)
+                seen.append((len(training), len(timing)))
+                time.sleep(0.02)
+                timing.discard(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert seen == [(0, 1), (0, 1)]

@@ -1,0 +1,202 @@
+"""The crew: a workshop for all candidates, and more of them for trainings of one candidate with several seeds."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Protocol, Self
+
+import psutil
+
+from lemonade_es.errors import IsolationError
+from lemonade_es.trainer.company import Company
+from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
+from lemonade_es.trainer.trial import OnEpoch
+from lemonade_es.trainer.workshop import Workshop
+
+
+class Opening(Protocol):
+    """Makes a workshop like the others, at the level of isolation that the first one has proved."""
+
+    def __call__(self, isolation: Wish | None = None) -> Workshop:
+        """Without a level, at the one that the user wishes for."""
+
+
+class Crew:
+    """Checks and trains candidates; trainings that differ in their seed alone are done at once where they can be.
+
+    They can be where nothing but time tells them apart from trainings one after the other: on a CPU, with memory for
+    all, without counters of energy, which count the whole machine. Each has its share of the cores, also where memory
+    lets fewer of them work at once: weights do not depend on that. What is timed is timed in turn, on a quiet machine.
+
+    Use it as a context manager.
+
+    Args:
+        opening: makes the workshops.
+        again: how often a candidate may be trained again.
+    """
+
+    def __init__(self, opening: Opening, again: int) -> None:
+        self._opening = opening
+        self._again = again
+        self.lead = opening()
+        """The workshop that does all that is not done at once."""
+        self._others: list[Workshop] = []
+        self._refused = False
+
+    def __enter__(self) -> Self:
+        self.lead.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._dismiss()
+        self.lead.close()
+
+    def check(self, source: str, budget: Budget) -> CheckReport:
+        """As :meth:`Workshop.check`."""
+        return self.lead.check(source, budget)
+
+    def train(self, source: str, report: CheckReport, *, seed: int, on_epoch: OnEpoch) -> Trained:
+        """As :meth:`Workshop.train`."""
+        return self.lead.train(source, report, seed=seed, on_epoch=on_epoch)
+
+    def train_again(
+        self, source: str, report: CheckReport, first: Measurement, *, seeds: Sequence[int], on_epoch: OnEpoch
+    ) -> Iterator[Trained]:
+        """Trains and measures a candidate once with each seed, as many at once as can be.
+
+        Args:
+            source: the candidate.
+            report: what its check said.
+            first: of its first training, which says how much memory one takes.
+            seeds: for weights, order and augmentation.
+            on_epoch: told of an epoch, in the caller's thread, when all that train at the same time have ended it.
+
+        Yields:
+            What came of each, in the order of the seeds. Their seconds are shares of the time that all took at once.
+
+        Raises:
+            ConfigError: the device that was wished for does not work.
+            IsolationError: no locked process can be had.
+        """
+        most = self._most
+        threads = max(1, self.lead.threads // most)
+        hands = self._hands(min(most, len(seeds), _room(first)))
+        for part in (seeds[start : start + len(hands)] for start in range(0, len(seeds), len(hands))):
+            company = Company(len(part), threads)
+            if len(part) > 1:
+                with _Shift(hands, company) as shift:
+                    done = shift.train(source, report, part, on_epoch)
+            else:
+                with company.place() as place:
+                    done = [self.lead.train(source, report, seed=part[0], on_epoch=on_epoch, place=place)]
+            yield from done
+
+    @property
+    def _most(self) -> int:
+        """How many trainings can be told apart at the same time; the same whenever it is asked."""
+        together = self.lead.device == "cpu" and not self.lead.meter.counts
+        return max(1, min(self._again, self.lead.threads)) if together else 1
+
+    def _hands(self, count: int) -> Sequence[Workshop]:
+        """So many workshops, or the one that there is for certain."""
+        if count < 2 or self._refused:
+            return (self.lead,)
+        try:
+            while len(self._others) < count - 1:
+                self._others.append(self._opening(self.lead.isolation))
+                self._others[-1].start()
+            for other in self._others:
+                _ = other.isolation  # waits until it is proved
+        except IsolationError:  # what one can do is not given up for want of a second one
+            self._dismiss()
+            self._refused = True
+            return (self.lead,)
+        return (self.lead, *self._others[: count - 1])
+
+    def _dismiss(self) -> None:
+        while self._others:
+            self._others.pop().close()
+
+
+class _Shift:
+    """Workshops that train at the same time, each in a thread of its own; an error ends all of them."""
+
+    def __init__(self, hands: Sequence[Workshop], company: Company) -> None:
+        self._hands = hands
+        self._company = company
+        self._heard: SimpleQueue[tuple[int, Epoch] | None] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(len(hands))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for workshop in self._hands:
+                workshop.abort()
+        self._pool.shutdown()
+
+    def train(self, source: str, report: CheckReport, seeds: Sequence[int], on_epoch: OnEpoch) -> list[Trained]:
+        """What comes of each seed."""
+
+        def one(workshop: Workshop, seed: int) -> Trained:
+            try:
+                with self._company.place() as place:
+                    return workshop.train(source, report, seed=seed, on_epoch=self._hear, place=place)
+            finally:
+                self._heard.put(None)
+
+        started = time.perf_counter()
+        futures = [self._pool.submit(one, workshop, seed) for workshop, seed in zip(self._hands, seeds, strict=False)]
+        self._tell(len(seeds), on_epoch)
+        return _shared([future.result() for future in futures], time.perf_counter() - started)
+
+    def _hear(self, index: int, epoch: Epoch) -> None:
+        self._heard.put((index, epoch))
+
+    def _tell(self, count: int, on_epoch: OnEpoch) -> None:
+        """Passes each epoch on once, when all trainings that still go on have ended it, until none goes on."""
+        ended: Counter[int] = Counter()
+        while count:
+            item = self._heard.get()
+            if item is None:
+                count -= 1
+                continue
+            index, epoch = item
+            ended[index] += 1
+            if ended[index] >= count:
+                on_epoch(index, epoch)
+
+
+def _room(first: Measurement) -> int:
+    """How many trainings like one the free memory has room for; 1 where only a device of the user's tells memory."""
+    peak = None if first.sources.get("R") == "device" else first.metrics.get("R")
+    return int(psutil.virtual_memory().available / (peak * 1e6)) if peak else 1
+
+
+def _shared(done: Sequence[Trained], seconds: float) -> list[Trained]:
+    """Trainings with their shares of the time that all of them took at once."""
+    spent = sum(item.measurement.training_seconds + item.measurement.measuring_seconds for item in done)
+    share = seconds / spent if spent else 0.0
+    return [
+        replace(
+            item,
+            measurement=replace(
+                item.measurement,
+                training_seconds=item.measurement.training_seconds * share,
+                measuring_seconds=item.measurement.measuring_seconds * share,
+            ),
+        )
+        for item in done
+    ]
