@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,12 +14,17 @@ class Place:
     """One training's place among others.
 
     Attributes:
-        threads: that it may train with.
-        turn: to be entered for what others would disturb; waits until all have trained, and lets in one at a time.
+        threads: that it may train with; ``None`` for all.
+        turn: to be entered for what others would disturb; waits until all have trained, lets in one at a time, and
+            gives the seconds of waiting.
     """
 
-    threads: int
-    turn: Callable[[], contextlib.AbstractContextManager[None]]
+    threads: int | None
+    turn: Callable[[], contextlib.AbstractContextManager[float]]
+
+
+BY_ITSELF = Place(None, lambda: contextlib.nullcontext(0.0))
+"""The place of a training beside which there is no other one."""
 
 
 class Company:
@@ -48,12 +54,13 @@ class Company:
                 self._changed.notify_all()
 
         @contextlib.contextmanager
-        def turn() -> Iterator[None]:
+        def turn() -> Iterator[float]:
+            started = time.monotonic()
             leave()
             with self._changed:
                 self._changed.wait_for(lambda: self._training == 0)
             with self._timing:
-                yield
+                yield time.monotonic() - started
 
         try:
             yield Place(self._threads, turn)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer import proxies, readings
-from lemonade_es.trainer.company import Place
+from lemonade_es.trainer.company import BY_ITSELF, Place
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.protocol import TensorSpec
-from lemonade_es.trainer.latency import BATCH, CAP_SECONDS, WARM_UPS, latency, throughput
+from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.measurement import (
     ZERO_COST,
     Budget,
@@ -36,6 +35,7 @@ from lemonade_es.trainer.measurement import (
 from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
 from lemonade_es.trainer.scrutiny import ALONE, inconsistency, secret_order
+from lemonade_es.trainer.timing import Timing
 from lemonade_es.trainer.weights import Weights
 
 OnEpoch = Callable[[int, Epoch], None]
@@ -43,7 +43,6 @@ OnEpoch = Callable[[int, Epoch], None]
 _OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
 _MEASURED = (*_OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")
 _UNTRAINED = "no weights were given, and an untrained network guesses"
-_POWER_SECONDS = 0.25
 _SCORE_SHARE = 0.25  # of all the time that is left
 
 
@@ -74,7 +73,7 @@ class Trial:
         zero_cost: score the untrained network as well.
         cap_seconds: after this time the latency is as well known as it is.
         precision: to train in, ``fp32`` or ``bf16``.
-        place: among trainings at the same time; ``None`` if there is no other one.
+        place: among trainings at the same time.
         exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
         outputs: what the network said last of the validation inputs, ``(M, classes)``.
     """
@@ -93,7 +92,7 @@ class Trial:
     zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
     precision: str = "fp32"
-    place: Place | None = None
+    place: Place = BY_ITSELF
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
@@ -211,7 +210,7 @@ class Trial:
                     "train",
                     seed=seed,
                     precision=self.precision,
-                    threads=None if self.place is None else self.place.threads,
+                    threads=self.place.threads,
                     checkpoints=looks.epochs,
                     rows=looks.rows,
                     on_progress=progress,
@@ -271,23 +270,12 @@ class Trial:
             if self.export:
                 self._export()
             else:
-                with self._turn():
+                with self.place.turn() as waited:  # which is not the candidate's time
+                    self.deadline += waited
+                    self._measuring_seconds -= waited
                     self._time()
         finally:
             self._measuring_seconds += time.perf_counter() - started
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Waits until nobody else is at work; the time of waiting is not the candidate's."""
-        if self.place is None:
-            yield
-            return
-        started = time.monotonic()
-        with self.place.turn():
-            waited = time.monotonic() - started
-            self.deadline += waited
-            self._measuring_seconds -= waited
-            yield
 
     def _keep_weights(self) -> None:
         specs = self._manifest()
@@ -331,31 +319,13 @@ class Trial:
         return found
 
     def _time(self) -> None:
-        self._ask.call("warm", count=WARM_UPS)
-        self._latency = latency(self._timed, cap_seconds=self.cap_seconds)
-        self._metrics["L"] = self._latency.p50
-        self._metrics["F"] = 1e3 / self._latency.p50
-        seconds = max(_POWER_SECONDS, self.meter.least_seconds)
-        passes = math.ceil(seconds * 1e3 / self._latency.p50)
-        window = self.meter.begin(self.child.pid)
+        timing = Timing(self._ask, self.meter, self.child.pid)
         try:
-            self._timed("candidate", passes)
+            timing.take(self.cap_seconds)
         finally:
-            energy = self.meter.end(window)
-        self._energy["inference"] = share(energy, passes)
-        if energy.joules is None:
-            self._absent["W"] = energy.reason or energy.method
-        else:
-            self._metrics["W"] = energy.joules / energy.seconds * 1e3
-        self._time_batches()
-
-    def _time_batches(self) -> None:
-        """Throughput; a network that has no room for a batch has none, and is sound all the same."""
-        try:
-            self._ask.call("warm", count=1, rows=BATCH)
-            self._metrics["B"] = throughput(self._timed)
-        except CandidateFailed as failed:
-            self._absent["B"] = f"{failed.failure.code}: {failed.failure.message}"
+            self._latency = timing.latency
+            self._energy |= timing.energy
+            self._take(timing.readings)
 
     def _export(self) -> None:
         """The network as ONNX; one that cannot be exported is sound all the same."""
@@ -363,11 +333,6 @@ class Trial:
             self.exported = self._ask.onnx(len(self._weights or b""))
         except CandidateFailed as failed:
             self.exported = failed.failure
-
-    def _timed(self, which: str, passes: int) -> float:
-        started = time.perf_counter()
-        self._ask.call("pass", which=which, count=passes)
-        return time.perf_counter() - started
 
     @contextlib.contextmanager
     def _metered(self, phase: str, metric: str, parts: Callable[[], int] = lambda: 1) -> Iterator[None]:

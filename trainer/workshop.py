@@ -10,16 +10,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
-from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.arrays import SharedArrays
-from lemonade_es.trainer.company import Place
+from lemonade_es.trainer.company import BY_ITSELF, Place
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
@@ -27,7 +24,7 @@ from lemonade_es.trainer.energy import EnergyMeter, best_meter, watch_idle
 from lemonade_es.trainer.export.form import PACKAGES
 from lemonade_es.trainer.final_trial import Course, FinalTrial, Finished
 from lemonade_es.trainer.inspection import inspect
-from lemonade_es.trainer.isolation.child import CandidateFailed, Child
+from lemonade_es.trainer.isolation.child import Child
 from lemonade_es.trainer.isolation.level import LevelName, Wish
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.nursery import Job
@@ -36,21 +33,19 @@ from lemonade_es.trainer.isolation.shelter import Needs, Shelter
 from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
+from lemonade_es.trainer.probing import PROBE_SECONDS, Device, faster_precision, working_device
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
 
-Device = Literal["auto", "cpu", "cuda"]
 T = TypeVar("T", bound=Trial)
 
 _CHECK_SEED = 0
-_PROBE_SECONDS = 60.0
 # for a network that is measured for its own sake
 _PATIENT_SECONDS = 10.0
 _MB = 10**6
 # address space that a thread takes without using it: its stack and its part of the heap
 _THREAD_BYTES = 256 * _MB
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 # what Python and torch take before any candidate does
 _ZYGOTE_BYTES = 4096 * _MB
 
@@ -167,7 +162,7 @@ class Workshop:
             ConfigError: ``cuda`` was wished for and does not work.
         """
         if self._device is None:
-            self._device = self._resolved()
+            self._device = working_device(self._wished, lambda: self._child("cuda", PROBE_SECONDS, "cuda"))
         return self._device
 
     @property
@@ -175,7 +170,10 @@ class Workshop:
         """``fp32`` or ``bf16``; where the recipe leaves it open, a child tries both once, with code of our own."""
         if self._precision is None:
             wished = self._recipe.precision
-            self._precision = self._faster_precision() if wished == "auto" else wished
+            if wished == "auto":
+                self._precision = faster_precision(self._child(self.device, PROBE_SECONDS))
+            else:
+                self._precision = wished
         return self._precision
 
     @property
@@ -228,7 +226,7 @@ class Workshop:
         *,
         seed: int,
         on_epoch: OnEpoch | None = None,
-        place: Place | None = None,
+        place: Place = BY_ITSELF,
     ) -> Trained:
         """Trains and measures a candidate; what goes wrong is in the measurement, beside what went well.
 
@@ -305,7 +303,7 @@ class Workshop:
         """
         return self._child("cpu", self._limits.train_seconds, work, packages=PACKAGES)
 
-    def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
+    def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place = BY_ITSELF) -> Trial:
         return self._made(partial(Trial, place=place), cap_seconds)
 
     def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS) -> T:
@@ -341,7 +339,7 @@ class Workshop:
         if self._command is None or trial.exported is None:
             return trained
         shape = (1, *self._dataset.task.input_shape)
-        with trial.place.turn() if trial.place is not None else nullcontext():
+        with trial.place.turn():
             return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
 
     def _child(
@@ -363,37 +361,6 @@ class Workshop:
         return self._shelter.child(
             Job(policy, device, self.threads, resident_limit=self._memory if cuda else None, work=work)
         )
-
-    def _resolved(self) -> str:
-        if self._wished == "cpu":
-            return "cpu"
-        if any(Path(device).exists() for device in _GPU_DEVICES):
-            why = self._why_no_cuda()
-        else:
-            why = "there is no GPU device on this machine"
-        if why is None:
-            return "cuda"
-        if self._wished == "cuda":
-            raise ConfigError(
-                f"cuda cannot be used: {why}", where="device", hint="choose --device cpu or --device auto"
-            )
-        return "cpu"
-
-    def _why_no_cuda(self) -> str | None:
-        with self._child("cuda", _PROBE_SECONDS, "cuda") as child:
-            try:
-                said = child.listen(time.monotonic() + _PROBE_SECONDS).message
-            except CandidateFailed as failed:
-                return failed.failure.message
-        return None if said.get("cuda") is True else str(said.get("why"))
-
-    def _faster_precision(self) -> str:
-        with self._child(self.device, _PROBE_SECONDS) as child:
-            try:
-                said = child.call("pace", deadline=time.monotonic() + _PROBE_SECONDS).message
-            except CandidateFailed:  # what cannot be tried cannot be trusted
-                return "fp32"
-        return "bf16" if said.get("bf16_pays") is True else "fp32"
 
     def _supplies(self) -> Mapping[str, object]:
         dataset = self._dataset
