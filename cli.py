@@ -109,6 +109,12 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
     multiple=True,
     help="Stop when the best network reaches it; without a value, as --target-column.",
 )
+@click.option(
+    "--require",
+    type=Assignments("S=0.1"),
+    multiple=True,
+    help="What a network must keep before CM counts: S=0.1 (at most), F=4000 (at least).",
+)
 @click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM calls.")
@@ -133,6 +139,7 @@ def run(
     *,
     set_: Sequence[tuple[str, float]],
     target: Sequence[tuple[str, float] | str],
+    require: Sequence[tuple[str, float]],
     recipe: Sequence[tuple[str, Any]],
     resume: str | None,
     unsafe_no_isolation: bool,
@@ -148,6 +155,7 @@ def run(
     \b
     lemonade-es run
     lemonade-es run --data photos/ --resize 32 --preset edge --iterations 10
+    lemonade-es run --rulebook edge --require S=0.1 --require F=4000
     lemonade-es run --data cifar10 --llm openai:gpt-4o --target V_Acc=0.9
     lemonade-es run --data imdb.csv --rulebook text
     lemonade-es run --data houses.csv --target price
@@ -163,7 +171,7 @@ def run(
 
     options["target_column"] = column_in(target, options["target_column"])
     goals = dict(goal for goal in target if not isinstance(goal, str))
-    options |= {"set": dict(set_), "target": goals, "recipe": dict(recipe)}
+    options |= {"set": dict(set_), "target": goals, "require": dict(require), "recipe": dict(recipe)}
     folder = RunFolder(out, store)
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")

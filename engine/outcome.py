@@ -30,6 +30,7 @@ def outcome(result: RunResult) -> dict[str, Any]:
         "pruned": len(pruned),
         "pruning_saved_seconds": round(sum(saved_seconds(item, result.started.recipe.epochs) for item in pruned), 4),
         "best": _best(result),
+        "required": _required(result),
         "noise": None if state.estimated is None else asdict(state.estimated),
         "accuracy": result.started.data.task.accuracy,
         "instructions_per_iteration": state.instructions,
@@ -61,6 +62,13 @@ def _best(result: RunResult) -> Mapping[str, Any] | None:
         "model": str(result.model.resolve()) if result.model is not None else None,
         "weights": str(result.weights.resolve()) if result.weights is not None else None,
     }
+
+
+def _required(result: RunResult) -> Mapping[str, Any] | None:
+    bounds, best = result.started.spec.require, result.state.best
+    if not bounds:
+        return None
+    return {"bounds": dict(bounds), "kept": best is not None and result.state.excess(best) == 0}
 
 
 def _seconds(result: RunResult) -> dict[str, float]:

@@ -68,6 +68,8 @@ class Pruning:
         best = state.best
         if rung not in rungs(self.epochs) or len(finished) < FIRST or best is None or best.CM is None:
             return None
+        if state.excess(best):  # a network of a lower CM may lead
+            return None
         losses = [epoch.loss for epoch in curve]
         rivals = [sum(told[:rung]) for network in state.networks if len(told := _losses(network)) >= rung]
         rank = 1 + sum(rival < sum(losses) for rival in rivals)

@@ -1,10 +1,12 @@
-"""Which of two networks leads: by CM, and where that does not tell them apart, by size."""
+"""Which of two networks leads: by the bounds, then by CM, and where that does not tell them apart, by size."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lemonade_es.engine.bounds import breaches
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.trainer.measurement import Measurement
 
@@ -27,6 +29,7 @@ class Standing:
 def ranked(network: Network | None, state: SearchState, settings: Mapping[str, float | None]) -> Standing:
     """Where a network stands: it leads with a higher CM, or with fewer parameters where CM does not tell.
 
+    Before that, of two networks the one leads that is less far beyond what is required.
     CM does not tell two networks apart if they differ by less than the noise floor, where that is known. So that
     a row of ties does not lead downwards, a tie is won only by a network that also ties with the highest CM so far.
     Where energy counts, a measured figure is never ranked against an estimated one.
@@ -35,7 +38,9 @@ def ranked(network: Network | None, state: SearchState, settings: Mapping[str, f
     if network is None or network.CM is None or network.broken:
         return Standing(False, note=_unranked(network))
     if best is None or best.CM is None:
-        return Standing(True)
+        return Standing(True, note=_broken_bounds(network, state))
+    if (nearer := state.excess(best) - state.excess(network)) and not math.isnan(nearer):
+        return Standing(nearer > 0, note=_broken_bounds(network, state))
     if (unlike := incomparable(network, best, settings)) is not None:
         return Standing(False, note=unlike)
     if not _tied(network.CM, best.CM, state.floor):
@@ -54,7 +59,11 @@ def challenges(network: Network, state: SearchState, settings: Mapping[str, floa
     if network.CM is None:
         return False
     best = state.best
-    if state.floor is None or best is None or best.CM is None:
+    if best is None or best.CM is None:
+        return True
+    if (nearer := state.excess(best) - state.excess(network)) and not math.isnan(nearer):
+        return nearer > 0
+    if state.floor is None:
         return True
     above = network.CM > best.CM or _tied(network.CM, best.CM, state.floor)
     return above and incomparable(network, best, settings) is None
@@ -76,6 +85,10 @@ def _unranked(network: Network | None) -> str | None:
     if network.broken:
         return f"{network.broken} of its {len(network.all)} trainings failed"
     return "it has no CM: a metric with a weight is missing"
+
+
+def _broken_bounds(network: Network, state: SearchState) -> str | None:
+    return ", ".join(breaches(state.bounds, network.metrics)) or None
 
 
 def _tied(one: float, other: float, floor: float | None) -> bool:

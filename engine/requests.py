@@ -49,10 +49,11 @@ def told_metrics(
         settings: thresholds, priorities and weights in force.
         matched: the facts that fired rules have matched.
     """
+    wished = {*spec.target, *spec.require}
     return tuple(
         name
         for name in METRICS
-        if (name not in _COUNTS_BY or name in spec.target or any(settings.get(setting) for setting in _COUNTS_BY[name]))
+        if (name not in _COUNTS_BY or name in wished or any(settings.get(setting) for setting in _COUNTS_BY[name]))
         and (name not in _DYNAMICS or name in matched)
     )
 
@@ -80,7 +81,7 @@ def build_request(
         metrics={name: base.metrics[name] for name in told if name in base.metrics} if base is not None else {},
         thresholds={name: value for name, value in settings.items() if value is not None},
         instructions=instructions,
-        constraints=Constraints(spec.max_parameters, spec.max_macs),
+        constraints=Constraints(spec.likely_budget.parameters, spec.likely_budget.macs),
         history=tuple(
             Attempt(
                 iteration=attempt.iteration,

@@ -70,7 +70,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     """
     clock = time.monotonic()
     rulebook = tested(load_rulebook(find_rulebook(spec.rulebook)))
-    settings = resolve_settings(spec.preset, spec.set, rulebook.defaults)
+    settings = resolve_settings(spec.preset, spec.wishes, rulebook.defaults)
     spec = _named(spec, folder)
     staff = _staff(spec, folder)
     dataset = _dataset(spec, watcher.fetching)

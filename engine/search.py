@@ -37,7 +37,6 @@ from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import Budget
 from lemonade_es.vocabulary import settings as resolve_settings
 
 
@@ -84,8 +83,7 @@ class Search:
         self._tape = tape
         self._artifacts = artifacts
         self._watcher = watcher
-        self._budget = Budget(parameters=spec.max_parameters, macs=spec.max_macs)
-        self.state = SearchState()
+        self.state = SearchState(spec.require)
         self._trainings = Trainings(
             spec=spec,
             settings=settings,
@@ -98,7 +96,7 @@ class Search:
         )
         self._ladder = Ladder(
             executor,
-            lambda source: trainer.check(source, self._budget),
+            lambda source: trainer.check(source, spec.budget),
             tape,
             artifacts,
             repairs=spec.repairs,
@@ -130,7 +128,8 @@ class Search:
         """TC of Algorithm 1: the target, the number of iterations, or a budget."""
         spec, state = self._spec, self.state
         best = state.best
-        if best is not None and reached(spec.target, best.metrics, lower_is_better=LOWER_IS_BETTER):
+        arrived = best is not None and reached(spec.target, best.metrics, lower_is_better=LOWER_IS_BETTER)
+        if arrived and not state.excess(best):
             return RunEnded("finished", "the target is reached", None)
         if self.iteration >= spec.iterations:
             done = "1 iteration is" if spec.iterations == 1 else f"{spec.iterations} iterations are"
@@ -189,7 +188,7 @@ class Search:
             self._take(news)
 
     def _take(self, rulebook: Rulebook) -> None:
-        self._advisor = Advisor(rulebook, resolve_settings(self._spec.preset, self._spec.set, rulebook.defaults))
+        self._advisor = Advisor(rulebook, resolve_settings(self._spec.preset, self._spec.wishes, rulebook.defaults))
 
     def _request(self, base: Network | None, advised: Advised | None) -> EditRequest:
         recorded = self._tape.recall(Requested)

@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from lemonade_es.engine.bounds import budget, thresholds
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.address import shown
 from lemonade_es.task import Objective
 from lemonade_es.trainer.device.command import SECONDS
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.measurement import Budget
 from lemonade_es.vocabulary import METRICS, closest
 
 Place = Callable[[str], str]
@@ -69,6 +71,7 @@ class RunSpec:
         set: thresholds, priorities and weights over the preset's.
         iterations: TC, the terminating condition of Algorithm 1; the paper's is 30.
         target: metrics that end the search when all are reached.
+        require: metrics that a network must keep to lead before one that keeps them less well, whatever its CM.
         max_seconds: wall-clock budget of the search.
         max_energy: energy budget of the search in kWh-PUE, training and evaluation together.
         max_llm_cost: budget for LLM calls in US dollars.
@@ -114,6 +117,7 @@ class RunSpec:
     set: Mapping[str, float] = field(default_factory=dict)
     iterations: int = 30
     target: Mapping[str, float] = field(default_factory=dict)
+    require: Mapping[str, float] = field(default_factory=dict)
     max_seconds: float | None = None
     max_energy: float | None = None
     max_llm_cost: float | None = None
@@ -141,6 +145,21 @@ class RunSpec:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
+    @property
+    def wishes(self) -> Mapping[str, float]:
+        """Thresholds, priorities and weights over the preset's: what is set, and the thresholds of what is required."""
+        return {**thresholds(self.require), **self.set}
+
+    @property
+    def budget(self) -> Budget:
+        """What no candidate may exceed."""
+        return budget(self.require, self.max_parameters, self.max_macs)
+
+    @property
+    def likely_budget(self) -> Budget:
+        """What executors are told: who keeps it most likely keeps what is required as well."""
+        return budget(self.require, self.max_parameters, self.max_macs, likely=True)
+
     def public(self) -> RunSpec:
         """The options as they may be kept and shown: without credentials."""
         return self if self.llm_base_url is None else replace(self, llm_base_url=shown(self.llm_base_url))
@@ -166,7 +185,7 @@ _POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds"
 def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
     """The specification from a configuration file's options and the command line's, which win.
 
-    ``set`` and ``target`` are merged name by name.
+    ``set``, ``target``, ``require`` and ``recipe`` are merged name by name.
 
     Raises:
         ConfigError: naming the option, its value, and what it must be.
@@ -175,7 +194,7 @@ def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
     for name, value in options.items():
         if value is None:
             continue
-        if name in {"set", "target", "recipe"}:
+        if name in {"set", "target", "require", "recipe"}:
             merged[name] = {**merged.get(name, {}), **value}
         else:
             merged[name] = value
@@ -260,18 +279,20 @@ def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
         yield _Doubt("repairs", f"{spec.repairs} is out of range", "give 0 to 10")
     if not 0 <= spec.seed < 2**63:
         yield _Doubt("seed", f"{spec.seed} is out of range", "give 0 to 2^63 - 1")
-    for name, value in spec.target.items():
-        yield from _doubts_of_target(name, value)
+    for option, wishes in (("target", spec.target), ("require", spec.require)):
+        for name, value in wishes.items():
+            yield from _doubts_of_wish(option, name, value)
 
 
-def _doubts_of_target(name: str, value: float) -> Iterator[_Doubt]:
+def _doubts_of_wish(option: str, name: str, value: float) -> Iterator[_Doubt]:
     term = METRICS.get(name)
     if term is None or term.better is None:
         near = closest(name, METRICS)
         hint = f"did you mean {near}?" if near else "give for example V_Acc=0.95"
-        yield _Doubt("target", f"{name!r} is no metric that can be a target", hint)
+        what = "a target" if option == "target" else "required"
+        yield _Doubt(option, f"{name!r} is no metric that can be {what}", hint)
     elif not term.low <= value <= term.high:
-        yield _Doubt("target", f"{name}={value:g} is out of range", f"give {term.low:g} to {term.high:g}")
+        yield _Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} to {term.high:g}")
     elif value == term.low:
         reached = "any network" if term.better == "higher" else "none"
-        yield _Doubt("target", f"{name}={value:g} is reached by {reached}", f"give more than {term.low:g}")
+        yield _Doubt(option, f"{name}={value:g} is reached by {reached}", f"give more than {term.low:g}")

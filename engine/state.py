@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lemonade_es.engine.bill import Answer, Bill
+from lemonade_es.engine.bounds import Bounds, excess
 from lemonade_es.engine.events import Accepted, Advised, IterationEnded, NoiseEstimated, Pruned, Seconds
 from lemonade_es.engine.noise import Noise
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
@@ -64,10 +65,11 @@ class SearchState:
     """Grows by one iteration at a time.
 
     Attributes:
+        bounds: what networks must keep.
         current: the last network that was trained, whether that went well or not; a pruned one is none.
         networks: all that were trained, pruned ones too.
-        best: the leader by CM.
-        peak: the highest CM of a network that was ranked; a leader by a tie lies below it.
+        best: the leader: it keeps the bounds best, and by CM among those that keep them as well.
+        peak: the highest CM of a network that led or tied and keeps them as well; a leader by a tie lies below it.
         plateau: iterations since the leader changed.
         stuck: whether the last iteration found no network to train.
         failures_in_a_row: networks in a row whose training failed.
@@ -83,6 +85,7 @@ class SearchState:
         llm_seconds: waited for the executor in the iteration under way.
     """
 
+    bounds: Bounds = field(default_factory=dict)
     current: Network | None = None
     networks: list[Network] = field(default_factory=list)
     best: Network | None = None
@@ -115,6 +118,10 @@ class SearchState:
         given_up = self.failures_in_a_row > 0
         onwards = start_from == "current" and not (given_up or pruned or self.stuck)
         return self.current if mending or onwards else self.best
+
+    def excess(self, network: Network | None) -> float:
+        """How far a network is beyond the bounds; 0 where it keeps all, or there is none."""
+        return 0.0 if network is None else excess(self.bounds, network.metrics)
 
     @property
     def floor(self) -> float | None:
@@ -152,6 +159,8 @@ class SearchState:
         self.instructions.append(weights)
         self.ended.append(ended)
         if ended.is_best:
+            if self.best is not None and network is not None and self.excess(network) < self.excess(self.best):
+                self.peak = None
             self.best, self.plateau = network, 0
         elif self.best is not None:
             self.plateau += 1

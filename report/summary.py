@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lemonade_es.engine.bounds import Bounds, breaches
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.pruning import saved_seconds
 from lemonade_es.engine.record import RunResult
@@ -15,6 +16,7 @@ from lemonade_es.report.formats import duration, value
 from lemonade_es.report.noise import noise_told, still_unknown
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.report.weakened import weakened
+from lemonade_es.vocabulary import METRICS
 
 _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
 
@@ -24,6 +26,14 @@ def next_command(folder: RunFolder, *words: str) -> str:
     out = ["--out", str(folder.path)] if folder.path != Path("runs") else []
     # the URL may hold a password
     return shlex.join(["lemonade-es", *words, *out]) + (" --store URL" if folder.store else "")
+
+
+def _kept(bounds: Bounds) -> Text:
+    told = ", ".join(
+        f"{name} {'at most' if METRICS[name].better == 'lower' else 'at least'} {value(name, bound, unit=True)}"
+        for name, bound in bounds.items()
+    )
+    return Text(f"it keeps what is required: {told}")
 
 
 def summary(result: RunResult, folder: RunFolder) -> RenderableType:
@@ -71,6 +81,9 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     told = "  ".join(f"{name} {value(name, best.metrics.get(name), unit=True)}" for name in _TOLD)
     times = f" (means over {len(best.all)} trainings)" if best.repeats else ""
     parts.append(Text(f"best: iteration {best.iteration}, {told}{times}"))
+    if spec.require:
+        broken = "; ".join(breaches(spec.require, best.metrics))
+        parts.append(Text(f"no network keeps what is required: {broken}", "yellow") if broken else _kept(spec.require))
     for label, path in (("network", result.model), ("weights", result.weights)):
         if path is not None:
             parts.append(Text(f"{label}: {path}", overflow="fold"))

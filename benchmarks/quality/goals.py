@@ -70,7 +70,7 @@ GOALS: Mapping[str, Goal] = {
             lambda item: (_size(item) - math.log(MEGABYTES),),
             lambda item: item.V_Acc or 0.0,
             "V_Acc",
-            ("--rulebook", "edge", "--set", f"TS={MEGABYTES:g}", "--set", "PS=1"),
+            ("--rulebook", "edge", "--require", f"S={MEGABYTES:g}"),
             lambda item: (item.V_Acc or 0.0, -_size(item)),
         ),
         Goal(
@@ -80,8 +80,8 @@ GOALS: Mapping[str, Goal] = {
             _frugality,
             "-log10 of kWh-PUE",
             (
-                *("--rulebook", "edge", "--preset", "edge", "--set", f"TF={FRAMES:g}", "--set", "PF=1"),
-                *("--set", f"TV_Acc={ACCURACY:g}", "--set", "PV_E=1", "--set", "TV_E=1e-9"),
+                *("--rulebook", "edge", "--require", f"F={FRAMES:g}", "--require", f"V_Acc={ACCURACY:g}"),
+                *("--set", "WA=0", "--set", "WE=1", "--set", "PV_E=1", "--set", "TV_E=1e-9"),
             ),
             lambda item: (_frugality(item), item.V_Acc or 0.0),
         ),

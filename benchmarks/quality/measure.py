@@ -49,11 +49,10 @@ ABOUT_ABLATIONS = (
 
 GOAL_CONTENDERS = ("lemonade", "nsga2", "nsga2-warm", "tpe", "tpe-warm")
 ABOUT_GOALS = (
-    "Goals with bounds, on digits as in *quality*: lemonade-es with the `edge` rulebook and the bounds as thresholds, "
+    "Goals with bounds, on digits as in *quality*: lemonade-es with the `edge` rulebook and the bounds required, "
     "beside Optuna's NSGA-II and TPE, which are told the bounds as constraints. *kept in*: the seeds in which a "
     "network within the bounds was found at all; *first after*: the evaluations (median) to the first of them; then "
-    "the best value, mean over these seeds. lemonade-es ranks by its combined metric, which knows no bounds: what "
-    "counts here is the best network within them that it came across."
+    "the best value, mean over these seeds."
 )
 
 

@@ -1,0 +1,139 @@
+"""`--require`: what a network must keep before its CM counts."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from tests.engine.conftest import LineTrainer
+
+from lemonade_es.engine.bounds import breaches, budget, excess
+from lemonade_es.engine.events import IterationEnded, Requested
+from lemonade_es.engine.spec import RunSpec, extend, resolve
+from lemonade_es.engine.tape import TapeEnd
+from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.measurement import Budget
+
+
+class SmallTrainer(LineTrainer):
+    """Sizes are what the network's line says: ``S=0.3``; without it nothing is known of it."""
+
+    def train(self, source, report, *, seed, on_epoch):
+        trained = super().train(source, report, seed=seed, on_epoch=on_epoch)
+        size = self.words(source).get("S")
+        trained.measurement.metrics["S"] = None if size is None else float(size)
+        return trained
+
+
+def network(accuracy, parameters=10, size=None):
+    source = f"accuracy={accuracy} parameters={parameters}" + ("" if size is None else f" S={size}")
+    return json.dumps(
+        {"summary": "a change", "model_py": source, "edits": None, "applied": [], "skipped": [], "predicted": None}
+    )
+
+
+def searched(bench, *replies, **options):
+    spec = RunSpec(iterations=len(replies), repairs=0, **options)
+    search = bench.search(list(replies), spec=spec, trainer=SmallTrainer())
+    search.run()
+    return search
+
+
+def of(bench, kind):
+    return [event for event in bench.events() if isinstance(event, kind)]
+
+
+def test_excess_is_the_share_of_each_bound_that_is_broken():
+    bounds = {"S": 0.1, "F": 4000.0}
+    assert excess(bounds, {"S": 0.1, "F": 4000.0}) == 0
+    assert excess(bounds, {"S": 0.15, "F": 5000.0}) == pytest.approx(0.5)
+    assert excess(bounds, {"S": 0.2, "F": 1000.0}) == pytest.approx(1.75)
+    assert excess(bounds, {"S": 0.05}) == math.inf
+    assert excess({}, {}) == 0
+    assert list(breaches(bounds, {"S": 0.2, "F": 1000.0})) == ["S 0.2 is more than 0.1", "F 1000 is less than 4000"]
+    assert list(breaches(bounds, {"F": 4000.0})) == ["S is unknown"]
+
+
+def test_a_network_that_keeps_the_bound_leads_before_one_of_a_higher_metric(bench):
+    replies = [network(0.9, 10, 0.4), network(0.6, 11, 0.2), network(0.5, 12, 0.1), network(0.95, 13, 0.11)]
+    search = searched(bench, *replies, network(0.55, 14, 0.08), require={"S": 0.1})
+    ended = of(bench, IterationEnded)
+    assert [item.is_best for item in ended] == [True, True, True, False, True]
+    assert ended[3].note == "S 0.11 is more than 0.1"
+    assert ended[4].note is None
+    assert search.state.best.iteration == 5
+    bases = [event.request["model_py"] for event in of(bench, Requested)[1:]]
+    assert ["S=0.4" in bases[0], "S=0.2" in bases[1], "S=0.1" in bases[2], "S=0.1" in bases[3]] == [True] * 4
+
+
+def test_what_is_not_known_keeps_no_bound(bench):
+    search = searched(bench, network(0.9), network(0.5, 11, 3.0), network(0.95), require={"S": 0.1})
+    assert search.state.best.iteration == 2
+
+
+def test_without_bounds_size_counts_for_nothing(bench):
+    assert searched(bench, network(0.9, 10, 9.0), network(0.5, 11, 0.1)).state.best.iteration == 1
+
+
+def test_the_highest_metric_of_those_that_break_the_bound_decides_no_tie_of_those_that_keep_it(bench):
+    replies = [network(0.9, 10, 0.4), network(0.5, 20, 0.1), network(0.5, 15, 0.1)]
+    search = searched(bench, *replies, require={"S": 0.1})
+    assert search.state.best.iteration == 3  # a tie in CM, and smaller
+    assert search.state.peak == 1.0
+
+
+def test_a_target_is_reached_only_within_the_bounds(bench):
+    replies = [network(0.9, 10, 0.4), network(0.8, 11, 0.1), network(0.91, 12, 0.1), network(0.95, 13, 0.1)]
+    search = searched(bench, *replies, require={"S": 0.1}, target={"V_Acc": 0.85})
+    assert search.iteration == 3
+
+
+def test_a_replay_comes_to_the_same_leader(bench):
+    replies = [network(0.9, 10, 0.4), network(0.6, 11, 0.2), network(0.5, 12, 0.1)]
+    spec = RunSpec(iterations=3, repairs=0, require={"S": 0.1})
+    searched(bench, *replies, require={"S": 0.1})
+    again = bench.search([], spec=spec, read_only=True)
+    with pytest.raises(TapeEnd):
+        again.run()
+    assert again.state.best.iteration == 3
+
+
+def test_a_network_that_may_keep_the_bounds_better_is_trained_again(bench):
+    replies = [network(0.9, 10, 0.4), network(0.9, 11, 0.3), network(0.2, 12, 0.1), network(0.9, 13, 0.2)]
+    searched(bench, *replies, require={"S": 0.1}, repeats=3)
+    assert [item.trainings for item in of(bench, IterationEnded)] == [3, 3, 3, 1]
+
+
+def test_no_candidate_is_trained_that_cannot_keep_the_bounds():
+    spec = RunSpec(require={"S": 0.1, "M": 2e6}, max_parameters=50_000, max_macs=1_000_000)
+    assert spec.budget == Budget(25_000, 1_000_000)
+    assert spec.likely_budget == Budget(23_280, 1_000_000)
+    assert RunSpec(require={"P": 1000.0, "F": 100.0}).budget == Budget(1000, None)
+    assert RunSpec(require={"S": 0.001}).likely_budget == Budget(1, None)  # nothing fits: that is said, not guessed
+    assert budget({}, None, None) == Budget()
+
+
+def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
+    spec = RunSpec(require={"S": 0.1, "V_Acc": 0.95, "F": 4000.0, "V_NE": 0.5}, set={"TF": 9000.0})
+    assert spec.wishes == {"TS": 0.1, "TV_Acc": 0.95, "TF": 9000.0}
+
+
+@pytest.mark.parametrize(
+    ("require", "said"),
+    [
+        ({"TS": 0.1}, "'TS' is no metric that can be required"),
+        ({"V_Acc": 1.5}, "--require: V_Acc=1.5 is out of range"),
+        ({"S": 0}, "--require: S=0 is reached by none"),
+        ({"F": 0}, "--require: F=0 is reached by any network"),
+    ],
+)
+def test_what_cannot_be_required_is_refused(require, said):
+    with pytest.raises(ConfigError, match=said):
+        resolve({}, {"require": require})
+
+
+def test_a_resumed_run_keeps_its_bounds():
+    with pytest.raises(ConfigError, match="keeps what it was started with"):
+        extend(RunSpec(require={"S": 1.0}), {"require": {"S": 0.1}})
+    assert resolve({"require": {"S": 1.0, "F": 10.0}}, {"require": {"S": 0.1}}).require == {"S": 0.1, "F": 10.0}
