@@ -81,7 +81,8 @@ GOALS: Mapping[str, Goal] = {
             "-log10 of kWh-PUE",
             (
                 *("--rulebook", "edge", "--require", f"F={FRAMES:g}", "--require", f"V_Acc={ACCURACY:g}"),
-                *("--set", "WA=0", "--set", "WE=1", "--set", "PV_E=1", "--set", "TV_E=1e-9"),
+                *("--preset", "edge", "--set", f"TT_Acc={ACCURACY:g}", "--set", "TV_E=1e-8"),
+                *("--set", "WA=0", "--set", "WF=0", "--set", "WE=1"),
             ),
             lambda item: (_frugality(item), item.V_Acc or 0.0),
         ),
