@@ -50,7 +50,7 @@ class Goal:
         return found
 
 
-MEGABYTES, FRAMES, ACCURACY = 0.1, 4000.0, 0.95
+MEGABYTES, FRAMES, ACCURACY = 0.1, 3000.0, 0.95
 
 
 def _size(item: Evaluation) -> float:
