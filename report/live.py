@@ -128,8 +128,8 @@ class PlainView(SilentView):
         shown = "  ".join(f"{name} {value(name, ended.metrics.get(name))}" for name in ("V_Acc", "T_Acc", "F", "P"))
         head = "" if ended.outcome == "ok" else f"{ended.outcome}  "
         tail = f"  [{done}]  {duration(ended.seconds.total)}{_paid(self._bill)}"
-        tie = f"  ({ended.note})" if ended.tie is not None and ended.note else ""
-        return f"{head}{shown}  CM {combined(ended)}{'  best' if ended.is_best else ''}{tie}{tail}"
+        note = f"  ({ended.note})" if ended.note and ended.outcome == "ok" else ""
+        return f"{head}{shown}  CM {combined(ended)}{'  best' if ended.is_best else ''}{note}{tail}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
