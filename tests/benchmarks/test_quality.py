@@ -167,10 +167,10 @@ def test_a_goal_counts_the_best_that_keeps_its_bounds():
 
 def test_what_is_neither_good_nor_fast_enough_is_not_frugal():
     frugal = goals.GOALS["frugal"]
-    assert not frugal.kept(evaluation(0.99, F=3999.0, V_E=1e-9))
+    assert not frugal.kept(evaluation(0.99, F=goals.FRAMES - 1, V_E=1e-9))
     assert not frugal.kept(evaluation(0.94, F=9000.0, V_E=1e-9))
-    assert frugal.kept(evaluation(0.95, F=4000.0, V_E=1e-9))
-    assert frugal.value(evaluation(0.95, F=4000.0, V_E=1e-9)) == pytest.approx(9)
+    assert frugal.kept(evaluation(0.95, F=goals.FRAMES, V_E=1e-9))
+    assert frugal.value(evaluation(0.95, F=goals.FRAMES, V_E=1e-9)) == pytest.approx(9)
 
 
 def test_a_search_that_was_broken_off_is_no_result(tmp_path, monkeypatch):
