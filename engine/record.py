@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.artifacts import Artifacts
@@ -20,7 +21,7 @@ from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook, Source
-from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
+from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +133,10 @@ class _Nobody:
     def check(self, source: str, budget: Budget) -> CheckReport:
         raise TapeEnd
 
-    def train(self, source: str, report: CheckReport, *, seed: int, on_epoch: Callable[[int, Epoch], None]) -> Trained:
+    def train(self, *_: Any, **__: Any) -> Trained:
         raise TapeEnd
 
-    def train_again(
-        self,
-        source: str,
-        report: CheckReport,
-        first: Measurement,
-        *,
-        seeds: Sequence[int],
-        on_epoch: Callable[[int, Epoch], None],
-    ) -> Iterator[Trained]:
+    def train_again(self, *_: Any, **__: Any) -> Iterator[Trained]:
         raise TapeEnd
 
     def event(self, event: Event) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 
 import psutil
 
-from lemonade_es.errors import IsolationError
+from lemonade_es.errors import DataError, IsolationError
 from lemonade_es.trainer.company import Company
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
@@ -116,7 +116,7 @@ class Crew:
                 self._others[-1].start()
             for other in self._others:
                 _ = other.isolation  # waits until it is proved
-        except IsolationError:  # what one can do is not given up for want of a second one
+        except (IsolationError, DataError):  # what one can do is not given up for want of a second one, or of room
             self._dismiss()
             self._refused = True
             return (self.lead,)

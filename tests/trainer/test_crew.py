@@ -10,7 +10,7 @@ import psutil
 import pytest
 from tests.trainer.test_workshop import zygotes
 
-from lemonade_es.errors import IsolationError
+from lemonade_es.errors import DataError, IsolationError, LemonadeError
 from lemonade_es.trainer.company import Company
 from lemonade_es.trainer.crew import Crew
 from lemonade_es.trainer.data.dataset import Dataset
@@ -45,15 +45,24 @@ def deaf(_: int, __: Epoch) -> None:
 class Opened:
     """Makes workshops on two cores, and counts them."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, *, most: int = 9, counts: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        *,
+        most: int = 9,
+        counts: bool = False,
+        refusal: LemonadeError | None = None,
+    ) -> None:
         self.wishes: list[Wish | None] = []
         self._most = most
+        self._refusal = refusal or IsolationError("there is no process for another one")
         self._make = partial(Workshop, dataset, recipe, device="cpu", meter=EstimatedMeter(counts=counts))
 
     def __call__(self, isolation: Wish | None = None) -> Workshop:
         self.wishes.append(isolation)
         if len(self.wishes) > self._most:
-            raise IsolationError("there is no room for another one")
+            raise self._refusal
         workshop = self._make(isolation=isolation or "auto")
         workshop.threads = 2
         return workshop
@@ -101,17 +110,24 @@ def test_a_seed_that_fails_leaves_the_other_one_its_way(opened: Opened) -> None:
 
 
 @pytest.mark.isolation
-@pytest.mark.parametrize("why", ["counters", "memory", pytest.param("isolation", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("why", ["counters", "memory", "disk", pytest.param("isolation", marks=pytest.mark.slow)])
 def test_what_cannot_be_done_at_once_is_done_in_turn(
     toy: Dataset, quick_recipe: Recipe, alone: dict[int, bytes | None], good: str, why: str
 ) -> None:
-    opened = Opened(toy, quick_recipe, counts=why == "counters", most=1 if why == "isolation" else 9)
+    refused = why in ("isolation", "disk")
+    opened = Opened(
+        toy,
+        quick_recipe,
+        counts=why == "counters",
+        most=1 if refused else 9,
+        refusal=DataError("there is no room for the shared copy") if why == "disk" else None,
+    )
     first = Measurement({"R": psutil.virtual_memory().total / 1e6}) if why == "memory" else FIRST
     with Crew(opened, again=3) as crew:
         report = crew.check(good, Budget())
         done = list(crew.train_again(good, report, first, seeds=SEEDS, on_epoch=deaf))
     assert [item.weights for item in done] == [alone[seed] for seed in SEEDS]
-    assert len(opened.wishes) == (2 if why == "isolation" else 1)
+    assert len(opened.wishes) == (2 if refused else 1)
 
 
 @pytest.mark.isolation
@@ -137,14 +153,14 @@ def test_each_is_timed_when_none_trains_any_more_and_alone() -> None:
 
     def work(number: int) -> None:
         with company.place() as place:
-            time.sleep(0.05 * number)
+            time.sleep(0.05 * number)  # training: the first is done while the others are not
             training.discard(number)
             if number == 1:
                 return  # it failed, and is not waited for
             with place.turn():
                 timing.add(number)
                 seen.append((len(training), len(timing)))
-                time.sleep(0.02)
+                time.sleep(0.02)  # being timed: who does not wait for its turn would be seen beside this one
                 timing.discard(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
