@@ -160,7 +160,7 @@ class _Shift:
         started = time.perf_counter()
         futures = [self._pool.submit(one, workshop, seed) for workshop, seed in zip(self._hands, seeds, strict=False)]
         self._tell(len(seeds), on_epoch)
-        return _shared([future.result() for future in futures], time.perf_counter() - started)
+        return shared([future.result() for future in futures], time.perf_counter() - started)
 
     def _hear(self, index: int, epoch: Epoch) -> None:
         self._heard.put((index, epoch))
@@ -185,8 +185,13 @@ def _room(first: Measurement) -> int:
     return int(psutil.virtual_memory().available / (peak * 1e6)) if peak else 1
 
 
-def _shared(done: Sequence[Trained], seconds: float) -> list[Trained]:
-    """Trainings with their shares of the time that all of them took at once."""
+def shared(done: Sequence[Trained], seconds: float) -> list[Trained]:
+    """Trainings with their shares of the time that all of them took at once.
+
+    Args:
+        done: with the seconds that each took for itself.
+        seconds: that passed meanwhile.
+    """
     spent = sum(item.measurement.training_seconds + item.measurement.measuring_seconds for item in done)
     share = seconds / spent if spent else 0.0
     return [

@@ -13,6 +13,8 @@ def test_a_network_that_keeps_the_bound_leads_and_the_json_says_so(lemonade):
     assert done.code == 0, done.err
     assert done.json["required"] == {"bounds": {"P": 9000}, "kept": True}
     assert done.json["best"]["metrics"]["P"] <= 9000
+    facts = lemonade("explain", "latest", "--iteration", 2, "--json").json["facts"]
+    assert facts["TP"] == 9000
     again = lemonade("run", "--resume", "latest", "--require", "P=5000")
     assert again.code == 2
     assert "--require: a resumed run keeps what it was started with" in again.err

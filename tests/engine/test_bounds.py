@@ -19,6 +19,10 @@ from lemonade_es.trainer.measurement import Budget
 class SmallTrainer(LineTrainer):
     """Sizes are what the network's line says: ``S=0.3``; without it nothing is known of it."""
 
+    def check(self, source, budget):
+        self.budget = budget
+        return super().check(source, budget)
+
     def train(self, source, report, *, seed, on_epoch):
         trained = super().train(source, report, seed=seed, on_epoch=on_epoch)
         size = self.words(source).get("S")
@@ -33,9 +37,9 @@ def network(accuracy, parameters=10, size=None):
     )
 
 
-def searched(bench, *replies, **options):
+def searched(bench, *replies, trainer=None, **options):
     spec = RunSpec(iterations=len(replies), repairs=0, **options)
-    search = bench.search(list(replies), spec=spec, trainer=SmallTrainer())
+    search = bench.search(list(replies), spec=spec, trainer=trainer or SmallTrainer())
     search.run()
     return search
 
@@ -112,6 +116,15 @@ def test_no_candidate_is_trained_that_cannot_keep_the_bounds():
     assert RunSpec(require={"P": 1000.0, "F": 100.0}).budget == Budget(1000, None)
     assert RunSpec(require={"S": 0.001}).likely_budget == Budget(1, None)  # nothing fits: that is said, not guessed
     assert budget({}, None, None) == Budget()
+
+
+def test_check_and_executor_are_told_what_cannot_be_or_hardly_be_within_the_bounds(bench):
+    trainer = SmallTrainer()
+    searched(bench, network(0.5, 10, 0.1), network(0.6, 11, 0.1), trainer=trainer, require={"S": 0.1, "F": 500.0})
+    assert trainer.budget == Budget(25_000, None)
+    request = of(bench, Requested)[1].request
+    assert request["constraints"]["parameters"] == 23_280
+    assert request["metrics"]["F"] == 1000.0  # told where it counts
 
 
 def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():

@@ -86,6 +86,16 @@ def test_it_is_off_unless_asked_for(bench):
     assert of(bench, Pruned) == []
 
 
+def test_nothing_is_pruned_while_the_leader_breaks_a_bound_for_any_network_may_keep_it(bench):
+    search = searched(bench, *GOOD, network(0.3, 5), require={"F": 2000.0})
+    assert search.state.ended[-1].outcome == "ok"
+
+
+def test_a_hopeless_training_is_stopped_where_the_leader_keeps_all_bounds(bench):
+    search = searched(bench, *GOOD, network(0.3, 5), require={"F": 500.0})
+    assert search.state.ended[-1].outcome == "pruned"
+
+
 def test_nothing_is_pruned_before_five_networks_have_finished(bench):
     search = searched(bench, *GOOD[1:], network(0.3, 5), network(0.31, 6))
     assert [item.outcome for item in search.state.ended] == ["ok"] * 5 + ["pruned"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import psutil
@@ -12,11 +13,11 @@ from tests.trainer.test_workshop import zygotes
 
 from lemonade_es.errors import DataError, IsolationError, LemonadeError
 from lemonade_es.trainer.company import Company
-from lemonade_es.trainer.crew import Crew
+from lemonade_es.trainer.crew import Crew, shared
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.isolation.level import Wish
-from lemonade_es.trainer.measurement import Budget, Epoch, Measurement
+from lemonade_es.trainer.measurement import Budget, Epoch, Measurement, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
 
@@ -131,19 +132,30 @@ def test_what_cannot_be_done_at_once_is_done_in_turn(
 
 
 @pytest.mark.isolation
-def test_an_interrupt_ends_all_trainings_at_once(opened: Opened, good: str) -> None:
+def test_an_interrupt_ends_all_trainings_at_once(toy: Dataset, quick_recipe: Recipe, good: str) -> None:
     def interrupt(_: int, __: Epoch) -> None:
         raise KeyboardInterrupt
 
     others = zygotes()
     threads = threading.active_count()
-    with Crew(opened, again=2) as crew:
+    for_hours = Opened(toy, replace(quick_recipe, epochs=10_000))
+    with Crew(for_hours, again=2) as crew:
         report = crew.check(good, Budget())
         again = crew.train_again(good, report, FIRST, seeds=SEEDS[:2], on_epoch=interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(again)
         assert threading.active_count() == threads
     assert zygotes() == others
+
+
+def test_seconds_are_shares_of_the_time_that_all_took_at_once() -> None:
+    done = [
+        Trained(Measurement({}, training_seconds=training, measuring_seconds=measuring))
+        for training, measuring in ((4.0, 1.0), (6.0, 1.0))
+    ]
+    first, second = (item.measurement for item in shared(done, 6.0))
+    assert (first.training_seconds, first.measuring_seconds) == pytest.approx((2.0, 0.5))
+    assert (second.training_seconds, second.measuring_seconds) == pytest.approx((3.0, 0.5))
 
 
 def test_each_is_timed_when_none_trains_any_more_and_alone() -> None:
