@@ -186,7 +186,7 @@ def decisions(rulebook: Rulebook, entries: Sequence[Entry]) -> tuple[Situation, 
         StoreError: the run has no beginning.
     """
     spec = started(tuple(entries)).spec
-    wishes = resolve_settings(spec.preset, spec.wishes, rulebook.defaults)
+    wishes = spec.settings(rulebook.defaults)
     made = [entry.event for entry in entries if isinstance(entry.event, Advised)]
     return tuple(
         Situation(

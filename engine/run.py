@@ -45,7 +45,6 @@ from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Workshop
-from lemonade_es.vocabulary import settings as resolve_settings
 
 _PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "openai")
 
@@ -70,7 +69,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     """
     clock = time.monotonic()
     rulebook = tested(load_rulebook(find_rulebook(spec.rulebook)))
-    settings = resolve_settings(spec.preset, spec.wishes, rulebook.defaults)
+    settings = spec.settings(rulebook.defaults)
     spec = _named(spec, folder)
     staff = _staff(spec, folder)
     dataset = _dataset(spec, watcher.fetching)

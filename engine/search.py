@@ -37,7 +37,6 @@ from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.task import Task
-from lemonade_es.vocabulary import settings as resolve_settings
 
 
 class Search:
@@ -188,7 +187,7 @@ class Search:
             self._take(news)
 
     def _take(self, rulebook: Rulebook) -> None:
-        self._advisor = Advisor(rulebook, resolve_settings(self._spec.preset, self._spec.wishes, rulebook.defaults))
+        self._advisor = Advisor(rulebook, self._spec.settings(rulebook.defaults))
 
     def _request(self, base: Network | None, advised: Advised | None) -> EditRequest:
         recorded = self._tape.recall(Requested)

@@ -18,6 +18,7 @@ from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Budget
 from lemonade_es.vocabulary import METRICS, closest
+from lemonade_es.vocabulary import settings as resolve_settings
 
 Place = Callable[[str], str]
 """Says of an option where it was given."""
@@ -145,10 +146,16 @@ class RunSpec:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    @property
-    def wishes(self) -> Mapping[str, float]:
-        """Thresholds, priorities and weights over the preset's: what is set, and the thresholds of what is required."""
-        return {**thresholds(self.require), **self.set}
+    def settings(self, defaults: Mapping[str, float]) -> dict[str, float | None]:
+        """Thresholds, priorities and weights: what is set goes before what is required, and that before the preset.
+
+        Args:
+            defaults: of the rulebook.
+
+        Raises:
+            ConfigError: the preset or a name is unknown, or a value lies outside its term's range.
+        """
+        return resolve_settings(self.preset, {**thresholds(self.require), **self.set}, defaults)
 
     @property
     def budget(self) -> Budget:

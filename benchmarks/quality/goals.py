@@ -104,7 +104,7 @@ def summary(goal: Goal, traces: Sequence[SearchTrace], evaluations: int) -> dict
             "seeds": sorted(item.seed for item in own),
             "kept": len(ends),
             "value": mean(ends) if ends else None,
-            "first": sorted(first)[len(first) // 2],
+            "first": median if (median := sorted(first)[len(first) // 2]) <= evaluations else None,
         }
     return found
 
@@ -114,5 +114,6 @@ def table(goal: Goal, found: Mapping[str, Any]) -> list[str]:
     lines = [f"{goal.name}: {goal.about}", f"{'':16}{'kept in':>12}{'first after':>13}{goal.unit + ' [95 %]':>30}"]
     for name, figures in found.items():
         kept = f"{figures['kept']} of {len(figures['seeds'])}"
-        lines.append(f"{name:16}{kept:>12}{figures['first']:>13}{told(figures['value']):>30}")
+        first = figures["first"] or "never"
+        lines.append(f"{name:16}{kept:>12}{first:>13}{told(figures['value']):>30}")
     return lines

@@ -163,6 +163,9 @@ def test_a_goal_counts_the_best_that_keeps_its_bounds():
     assert found["tpe"]["first"] == 3
     assert found["tpe"]["value"] == pytest.approx((0.95, 0.95, 0.95, 1))
     assert "1 of 1" in "\n".join(goals.table(small, found))
+    never = goals.summary(small, [trace.SearchTrace(run.task, "tpe", 0, "abc", run.evaluations[:2])], 2)
+    assert never["tpe"]["first"] is None
+    assert "never" in goals.table(small, never)[-1]
 
 
 def test_what_is_neither_good_nor_fast_enough_is_not_frugal():

@@ -129,7 +129,13 @@ def test_check_and_executor_are_told_what_cannot_be_or_hardly_be_within_the_boun
 
 def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
     spec = RunSpec(require={"S": 0.1, "V_Acc": 0.95, "F": 4000.0, "V_NE": 0.5}, set={"TF": 9000.0})
-    assert spec.wishes == {"TS": 0.1, "TV_Acc": 0.95, "TF": 9000.0}
+    found = spec.settings({"TS": 1.0, "TL": 2.0})
+    assert {name: found[name] for name in ("TS", "TV_Acc", "TF", "TL")} == {
+        "TS": 0.1,
+        "TV_Acc": 0.95,
+        "TF": 9000.0,
+        "TL": 2.0,
+    }
 
 
 @pytest.mark.parametrize(
