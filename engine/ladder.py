@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol
 
 from lemonade_es.engine.artifacts import Artifacts
@@ -22,7 +23,7 @@ from lemonade_es.engine.events import Accepted, Asked, Refused, Replied, Unanswe
 from lemonade_es.engine.sent import with_prompt
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import ExecutorError, ReplyError
-from lemonade_es.llm.executor import Executor, Remembering, Reply, Textual, Try
+from lemonade_es.llm.executor import Executor, Remembering, Reply, Retrying, Textual, Try
 from lemonade_es.llm.faults import CallInterrupted
 from lemonade_es.llm.patch import apply_patch
 from lemonade_es.llm.reply import PatchRead, read_reply
@@ -76,6 +77,7 @@ class Ladder:
         repairs: refused replies that go back with their reason; after them one fresh sample is asked for.
         answered: told what came of each call, new or read back.
         watch: told what is being done, in a word.
+        waiting: told of an executor that got no answer and waits before it asks again.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Ladder:
         repairs: int,
         answered: Answering,
         watch: Callable[[str], None],
+        waiting: Callable[[str, Try], None],
         fallback: Executor | None = None,
     ) -> None:
         self._executor = executor
@@ -99,6 +102,9 @@ class Ladder:
         self._answered = answered
         self._watch = watch
         self._asked: dict[tuple[int, int], Asked] = {}  # by iteration and attempt
+        for one in (executor,) if fallback is None else (executor, fallback):
+            if isinstance(one, Retrying):
+                one.tell_of_waits(partial(waiting, one.name))
 
     def climb(self, request: EditRequest, known: Mapping[str, int]) -> Candidate | Refused:
         """The first candidate that passes, or the last refusal.

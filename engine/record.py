@@ -17,7 +17,7 @@ from lemonade_es.engine.sent import replies
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.state import SearchState
 from lemonade_es.engine.tape import Tape, TapeEnd
-from lemonade_es.llm.executor import Reply
+from lemonade_es.llm.executor import Reply, Try
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook, Source
@@ -143,6 +143,9 @@ class _Nobody:
         """Nobody is told."""
 
     def doing(self, iteration: int, state: str) -> None:
+        """Nobody is told."""
+
+    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
         """Nobody is told."""
 
     def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from lemonade_es.engine.events import Event
+from lemonade_es.llm.executor import Try
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
 
 
@@ -41,6 +42,9 @@ class Watcher(Protocol):
 
     def doing(self, iteration: int, state: str) -> None:
         """The search turned to something else: ``asking builtin``, ``checking``, ``training``."""
+
+    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
+        """An executor got no answer; it waits ``failed.waited`` seconds, and asks again."""
 
     def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
         """An epoch of the candidate's training ended; ``number`` counts from 1."""

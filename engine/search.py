@@ -31,7 +31,7 @@ from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
 from lemonade_es.engine.trainings import Trainings
 from lemonade_es.errors import RulebookError
-from lemonade_es.llm.executor import Executor
+from lemonade_es.llm.executor import Executor, Try
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.load import parse_rulebook
@@ -101,6 +101,7 @@ class Search:
             repairs=spec.repairs,
             answered=self._answered,
             watch=self._doing,
+            waiting=self._waiting,
             fallback=fallback,
         )
         self.iteration = 0
@@ -244,3 +245,6 @@ class Search:
 
     def _doing(self, state: str) -> None:
         self._watcher.doing(self.iteration, state)
+
+    def _waiting(self, executor: str, failed: Try) -> None:
+        self._watcher.waiting(self.iteration, executor, failed)

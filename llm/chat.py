@@ -95,6 +95,7 @@ class ModelExecutor:
         self._sleep = sleep
         self._chance = chance
         self._fenced = False
+        self._told: Callable[[Try], None] = _unheard
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client!r})"
@@ -108,6 +109,10 @@ class ModelExecutor:
     def priced(self) -> bool:
         """Whether the price table has the client's model."""
         return cost(Usage(), self.name, self._prices) is not None
+
+    def tell_of_waits(self, told: Callable[[Try], None]) -> None:
+        """Have ``told`` called before each wait, with the try that failed and how long the wait will be."""
+        self._told = told
 
     def ask(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> Reply:
         """Ask the model; :func:`lemonade_es.llm.reply.read_reply` makes a patch of the reply.
@@ -177,6 +182,7 @@ class ModelExecutor:
                     raise _gave_up(error, message, tuple(tries)) from None
             waiting = self._clock()
             try:
+                self._told(failed)
                 self._sleep(wait)
             except KeyboardInterrupt:
                 cut = replace(failed, waited=min(wait, self._clock() - waiting))
@@ -208,6 +214,10 @@ class _Call:
     feedback: tuple[Feedback, ...]
     brief: bool = False
     notes: tuple[str, ...] = ()
+
+
+def _unheard(_failed: Try) -> None:
+    """Nobody is told of waits."""
 
 
 def _gave_up(error: ExecutorError, message: str, tries: tuple[Try, ...]) -> NoAnswerError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -79,7 +79,7 @@ class Reply:
 class Executor(Protocol):
     """Carries out edit requests.
 
-    One may also have the methods of :class:`Textual`, of :class:`Remembering`, or of both.
+    One may also have the methods of :class:`Textual`, of :class:`Remembering` and of :class:`Retrying`.
     """
 
     @property
@@ -112,6 +112,14 @@ class Textual(Protocol):
 
     def text(self, request: EditRequest, feedback: Sequence[Feedback] = ()) -> str:
         """What :meth:`Executor.ask` will send; :attr:`Reply.prompt` says so if in the end it was another text."""
+
+
+@runtime_checkable
+class Retrying(Protocol):
+    """An executor that waits, and tries again, where no answer comes."""
+
+    def tell_of_waits(self, told: Callable[[Try], None]) -> None:
+        """Have ``told`` called before each wait, with the try that failed and how long the wait will be."""
 
 
 @runtime_checkable

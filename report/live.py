@@ -28,6 +28,7 @@ from lemonade_es.engine.events import (
 )
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally
+from lemonade_es.llm.executor import Try
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
 from lemonade_es.report.noise import combined, noise_told
@@ -69,6 +70,9 @@ class SilentView:
         """Nothing is shown."""
 
     def doing(self, iteration: int, state: str) -> None:
+        """Nothing is shown."""
+
+    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
         """Nothing is shown."""
 
     def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
@@ -122,6 +126,10 @@ class PlainView(SilentView):
         elif isinstance(event, IterationEnded):
             self._say(f"iteration {event.iteration}: {self._outcome(event)}")
             self._weights = {}
+
+    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
+        """Say that there was no answer, and when the next try is."""
+        self._say(f"iteration {iteration}: {_wait(executor, failed)}")
 
     def _outcome(self, ended: IterationEnded) -> str:
         done = weighted(self._weights) or ("first network" if ended.iteration == 1 else "no instruction")
@@ -211,6 +219,10 @@ class LiveView(SilentView):
     def doing(self, iteration: int, state: str) -> None:
         """The search turned to something else."""
         self._iteration, self._state = iteration, state
+
+    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
+        """There was no answer; the next try comes later."""
+        self._iteration, self._state = iteration, _wait(executor, failed)
 
     def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
         """An epoch ended."""
@@ -314,6 +326,11 @@ def _isolation(started: RunStarted) -> str:
 def _paid(bill: Bill) -> str:
     """What the calls have cost so far, if they cost anything."""
     return f"  {bill.known_usd:.4f} USD" if bill.known_usd else ""
+
+
+def _wait(executor: str, failed: Try) -> str:
+    """For instance: asking openai:gpt-4o again after 20.0 s: it answered 429."""
+    return f"asking {executor} again after {duration(failed.waited)}: {failed.message}"
 
 
 def _repeated(event: Repeated) -> str:

@@ -79,12 +79,16 @@ class Notes:
     events: list[object] = field(default_factory=list)
     states: list[tuple[int, str]] = field(default_factory=list)
     epochs: list[tuple[int, int]] = field(default_factory=list)
+    waits: list[tuple[int, str, str, float]] = field(default_factory=list)
 
     def event(self, event):
         self.events.append(event)
 
     def doing(self, iteration, state):
         self.states.append((iteration, state))
+
+    def waiting(self, iteration, executor, failed):
+        self.waits.append((iteration, executor, failed.code, failed.waited))
 
     def epoch(self, iteration, number, epoch):
         self.epochs.append((iteration, number))

@@ -195,6 +195,17 @@ def test_a_prompt_that_was_not_answered_can_be_read_and_its_tries_are_explained(
     assert len(of(bench, Asked)) == 1
 
 
+def test_waits_of_the_executor_and_of_the_fallback_are_told_of(bench, trainer):
+    fallback = Acting([FULL, good(0.5)], name="chat:other")
+    search(bench, trainer, model(Acting([FULL] * 3)), fallback=model(fallback), iterations=1).run()
+    assert [wait[:3] for wait in bench.notes.waits] == [
+        (1, "chat:m", "overloaded"),
+        (1, "chat:m", "overloaded"),
+        (1, "chat:other", "overloaded"),
+    ]
+    assert all(seconds > 0 for *_, seconds in bench.notes.waits)
+
+
 def test_a_prompt_that_had_to_be_shortened_is_the_one_that_is_shown(bench, trainer):
     too_long = Otherwise("brief", ExecutorError("too long"))
     script = [good(0.5), too_long, good(0.6)]

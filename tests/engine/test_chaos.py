@@ -191,6 +191,9 @@ class Stopping:
     def doing(self, iteration, state):
         self.step()
 
+    def waiting(self, iteration, executor, failed):
+        self.step()
+
     def epoch(self, iteration, number, epoch):
         self.step()
 

@@ -100,6 +100,16 @@ def test_an_answer_tells_of_the_tries_before_it_and_how_long_all_of_it_took() ->
     assert client.calls == 3
 
 
+def test_a_wait_is_told_of_before_it_begins() -> None:
+    client = Client([FAULT, CallFaultError("rate_limit", "slower", retry_after=20.0), Completion("hi")])
+    executor = ModelExecutor(client, {}, clock=client.clock, sleep=client.clock.sleep, chance=lambda: 0.0)
+    told: list[tuple[str, float, list[float]]] = []
+    executor.tell_of_waits(lambda failed: told.append((failed.message, failed.waited, list(client.clock.slept))))
+    executor.ask(REQUEST)
+
+    assert told == [("full", 0.5, []), ("slower", 20.0, [0.5])]
+
+
 def test_waits_double_up_to_the_longest_and_jitter_takes_at_most_half() -> None:
     longest = Backoff(tries=10, budget=1e9)
     waits = [longest.wait(failed, None, 1.0, 0.0) for failed in range(1, 10)]

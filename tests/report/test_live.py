@@ -21,7 +21,7 @@ from lemonade_es.engine.origin import Origin
 from lemonade_es.engine.record import RunResult
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import SearchState
-from lemonade_es.llm.executor import Reply, Usage
+from lemonade_es.llm.executor import Reply, Try, Usage
 from lemonade_es.report.finishing import LiveFinish, PlainFinish
 from lemonade_es.report.live import LiveView, PlainView
 from lemonade_es.report.summary import summary
@@ -62,7 +62,7 @@ def test_a_call_without_an_answer_is_told():
 def headline(request):
     """What a view says of a run before anything is measured."""
 
-    def of(task=TABLE, **changes):
+    def of(task=TABLE, wait=None, **changes):
         out = io.StringIO()
         view = request.param(Console(file=out, width=200))
         data = DataSummary(task, 7, 8, 9, "f", ())
@@ -81,6 +81,8 @@ def headline(request):
             versions={},
         )
         view.begin("run-1", replace(begun, **changes), RunSpec())
+        if wait is not None:
+            view.waiting(2, "openai:gpt-4o", wait)
         if isinstance(view, LiveView):
             Console(file=out, width=200).print(view._draw())
         return out.getvalue()
@@ -95,6 +97,11 @@ def test_a_regression_says_from_the_beginning_that_accuracy_is_r2(headline):
 
 def test_a_classification_says_nothing_of_r2(headline):
     assert "R2" not in headline()
+
+
+def test_a_wait_for_a_server_says_how_long_and_why(headline):
+    told = headline(wait=Try("rate_limit", "too many requests", 0.1, 117.5))
+    assert "asking openai:gpt-4o again after 1 min 58 s: too many requests" in told
 
 
 WHY = "Landlock and seccomp; not strong: bubblewrap is not installed"
