@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, json_option
+from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, isolation_options, json_option
 from lemonade_es.commands.output import Terminal, echo
 
 
@@ -53,11 +53,7 @@ class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the 
     metavar="X",
     help="A longer check fails.",
 )
-@click.option(
-    "--unsafe-no-isolation",
-    is_flag=True,
-    help="Run the files' code where it cannot be isolated. It can then do all that you can.",
-)
+@isolation_options()
 @json_option("Print one object a line, as they come.")
 def validate(
     files: Sequence[Path],
@@ -70,8 +66,8 @@ def validate(
     max_activation_mb: float | None,
     jobs: int | None,
     seconds: float,
-    unsafe_no_isolation: bool,
     as_json: bool,
+    **isolation: Any,
 ) -> None:
     """Check whether the networks in model files can be trained.
 
@@ -110,7 +106,7 @@ def validate(
             Budget(max_params, max_macs, max_activation_mb),
             jobs=jobs or validation.default_jobs(),
             seconds=seconds,
-            unsafe_no_isolation=unsafe_no_isolation,
+            **isolation,
         )
     ) as verdicts:
         for verdict in verdicts:

@@ -17,6 +17,7 @@ import psutil
 from lemonade_es.errors import ConfigError
 from lemonade_es.task import Task, TaskKind
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.trainer.recipe import Recipe
@@ -109,6 +110,8 @@ def validate(
     *,
     jobs: int,
     seconds: float = Limits().check_seconds,
+    isolation: Wish = "auto",
+    container_image: str | None = None,
     unsafe_no_isolation: bool = False,
 ) -> Generator[Verdict, None, None]:
     """Takes files up the ladder's steps 3 to 6; a file that cannot be read gets a verdict like any other.
@@ -122,6 +125,8 @@ def validate(
         budget: bounds that they must keep.
         jobs: how many to check at once.
         seconds: that one check may take.
+        isolation: the level to keep, or ``auto`` for the best that this machine proves.
+        container_image: for the level ``container``, instead of the default image.
         unsafe_no_isolation: go on where sources cannot be isolated.
 
     Yields:
@@ -130,10 +135,22 @@ def validate(
     Raises:
         IsolationError: the sources cannot be isolated, or no isolated process can be had.
     """
-    pool = _Pool(files, task, budget, Limits(check_seconds=seconds))
+
+    def opened() -> Workshop:
+        return Workshop(
+            _nearly_no_data(task),
+            Recipe(),
+            device="cpu",
+            limits=Limits(check_seconds=seconds),
+            isolation=isolation,
+            container_image=container_image,
+            unsafe_no_isolation=unsafe_no_isolation,
+        )
+
+    pool = _Pool(files, budget)
     try:
         for _ in range(max(1, min(jobs, len(files)))):
-            pool.hire(unsafe_no_isolation=unsafe_no_isolation)
+            pool.hire(opened())
         yield from pool.verdicts()
     finally:
         pool.dismiss()
@@ -142,11 +159,9 @@ def validate(
 class _Pool:
     """Workshops, a thread for each, that take files from one queue."""
 
-    def __init__(self, files: Sequence[Path], task: Task, budget: Budget, limits: Limits) -> None:
+    def __init__(self, files: Sequence[Path], budget: Budget) -> None:
         self._files = files
-        self._dataset = _nearly_no_data(task)
         self._budget = budget
-        self._limits = limits
         self._waiting: SimpleQueue[tuple[int, Path]] = SimpleQueue()
         for entry in enumerate(files):
             self._waiting.put(entry)
@@ -155,15 +170,8 @@ class _Pool:
         self._threads: list[threading.Thread] = []
         self._dismissed = threading.Event()
 
-    def hire(self, *, unsafe_no_isolation: bool) -> None:
+    def hire(self, workshop: Workshop) -> None:
         """One more workshop; its isolated process starts now."""
-        workshop = Workshop(
-            self._dataset,
-            Recipe(),
-            device="cpu",
-            limits=self._limits,
-            unsafe_no_isolation=unsafe_no_isolation,
-        )
         try:
             workshop.start()
         except BaseException:

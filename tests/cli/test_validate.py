@@ -118,3 +118,18 @@ def test_an_interrupt_ends_everything_at_once(lemonade, models):
     assert time.monotonic() - started < 30
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
+
+
+@pytest.mark.parametrize(("words", "passes"), [(("medium",), False), (("none", "--unsafe-no-isolation"), True)])
+def test_the_level_that_is_asked_for_is_kept(lemonade, models, words, passes):
+    (models / "a.py").write_text(f'open("/etc/passwd").close()\n{GOOD}')
+    done = lemonade("validate", "models/a.py", *IMAGE, "--json", "--isolation", *words)
+    assert done.code == (0 if passes else 1), done.err
+    assert done.json["ok"] is passes
+
+
+def test_a_level_that_cannot_be_had_is_refused_by_its_name(lemonade, models, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    done = lemonade("validate", "models/a.py", *IMAGE, "--isolation", "container")
+    assert done.code == 2
+    assert "the isolation level container cannot be had here" in done.err
