@@ -124,6 +124,23 @@ class SearchState:
         return 0.0 if network is None else excess(self.bounds, network.metrics)
 
     @property
+    def more_accurate(self) -> Network | None:
+        """The network of the highest V_Acc, if that is above the leader's and it keeps the bounds as well.
+
+        Equation 1 counts T_Acc, and what else is wished for, as well: what leads may be behind in V_Acc.
+        """
+
+        def accuracy(network: Network) -> float:
+            return network.metrics.get("V_Acc") or 0.0
+
+        best = self.best
+        if best is None:
+            return None
+        sound = (item for item in self.networks if item.CM is not None and not item.broken)
+        ahead = [item for item in sound if accuracy(item) > accuracy(best) and self.excess(item) <= self.excess(best)]
+        return max(ahead, key=accuracy, default=None)
+
+    @property
     def floor(self) -> float | None:
         """Differences of CM below this are noise; ``None`` while that is not known."""
         return self.estimated.floor if self.estimated is not None else None

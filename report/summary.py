@@ -81,6 +81,10 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     told = "  ".join(f"{name} {value(name, best.metrics.get(name), unit=True)}" for name in _TOLD)
     times = f" (means over {len(best.all)} trainings)" if best.repeats else ""
     parts.append(Text(f"best: iteration {best.iteration}, {told}{times}"))
+    if (other := state.more_accurate) is not None:
+        accuracy = value("V_Acc", other.metrics.get("V_Acc"), unit=True)
+        take = f"finalize and export take it with --iteration {other.iteration}"
+        parts.append(Text(f"higher V_Acc, lower CM: iteration {other.iteration}, {accuracy}; {take}"))
     if spec.require:
         broken = "; ".join(breaches(spec.require, best.metrics))
         parts.append(Text(f"no network keeps what is required: {broken}", "yellow") if broken else _kept(spec.require))

@@ -17,7 +17,7 @@ from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.report.live import PlainView
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import CheckReport, Measurement
+from lemonade_es.trainer.measurement import CheckReport, Failure, Measurement
 from lemonade_es.trainer.recipe import Recipe
 
 BOUNDS = {"S": 0.1, "F": 4000.0}
@@ -58,6 +58,41 @@ def test_the_summary_says_whether_the_best_network_keeps_what_is_required(tmp_pa
     assert ("required" in out.getvalue()) is (told is not None)
     assert told is None or told in out.getvalue()
     assert outcome(found)["required"] == required
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([{"V_Acc": 0.396, "S": 0.05}, {"V_Acc": 0.35, "S": 0.05}], True),
+        ([{"V_Acc": 0.331, "S": 0.05}], False),  # no more than the leader
+        ([{"V_Acc": 0.396, "S": 0.2}], False),  # beyond the bound, which the leader keeps
+        ([{"V_Acc": None, "S": 0.05}], False),
+    ],
+)
+def test_a_network_of_a_higher_accuracy_that_does_not_lead_is_named(tmp_path, others, told):
+    found = result({"V_Acc": 0.331, "S": 0.05}, {"S": 0.1})
+    state = found.state
+    assert state.best is not None
+    state.networks = [state.best, *(replace(state.best, iteration=7 + i, metrics=m) for i, m in enumerate(others))]
+    out = io.StringIO()
+    Console(file=out, width=400).print(summary(found, RunFolder(tmp_path)))
+    line = "higher V_Acc, lower CM: iteration 7, 39.60%; finalize and export take it with --iteration 7"
+    assert (line in out.getvalue()) is told
+    assert ("higher V_Acc" in out.getvalue()) is told
+
+
+@pytest.mark.parametrize(
+    "changes", [{"CM": None}, {"repeats": (Measurement({}, failure=Failure("DIVERGED", "the loss became NaN")),)}]
+)
+def test_a_network_that_cannot_lead_is_not_named(tmp_path, changes):
+    found = result({"V_Acc": 0.3}, {})
+    state = found.state
+    assert state.best is not None
+    other = replace(state.best, iteration=2, metrics={"V_Acc": 0.4})
+    state.networks = [state.best, other]
+    assert state.more_accurate is other
+    state.networks[1] = replace(other, **changes)
+    assert state.more_accurate is None
 
 
 def test_a_network_of_a_higher_metric_that_does_not_lead_says_why():
