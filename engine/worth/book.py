@@ -91,7 +91,9 @@ def _lines(rulebook: Rulebook, tuning: Tuning, changed: Mapping[str, Learned]) -
 def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
     assert rule.weight is not None  # noqa: S101  (a rule without a weight advises nothing that could be carried out)
     steps = _count(learned.steps, "step")
-    yield f"  # {steps}: effect {learned.effect:.2f} [{learned.low:.2f}, {learned.high:.2f}], was {learned.weight:.3g};"
+    yield f"  # {steps}: effect {learned.effect:.2f} [{learned.low:.2f}, {learned.high:.2f}], was {learned.net:.3g};"
+    if learned.net != learned.weight:
+        yield f"  # that is what rules against it leave of {learned.weight:.3g}, and what changes;"
     yield f"  # weight x {learned.factor:g}, was {rule.weight.source}"
     yield f"  - id: {rule.id}"
     yield f"    when: {_scalar(rule.when.source)}"
@@ -115,7 +117,7 @@ def _evidence(rows: list[Learned]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{float(f'{value:.3g}'):g}"
+    return f"{float(f'{value:.3g}' if abs(value) < 10 else f'{value:.2f}'):g}"
 
 
 def _count(number: int, what: str) -> str:

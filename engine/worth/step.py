@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lemonade_es.engine.events import Accepted, Advised, IterationEnded
+from lemonade_es.engine.inference import Contribution
 from lemonade_es.engine.journal import Entry
 from lemonade_es.vocabulary import METRICS
 
@@ -23,11 +24,14 @@ class Advising:
         rule: its id.
         weight: of the instructions that it gave, as it was then.
         carried_out: the share of them that were sent and that the census shows (``followed`` or ``partly``).
+        opposed: what rules of negative weight speak against of ``weight``, in the mean of the instructions that were
+            carried out; rules that give the same instruction bear it in proportion to their weights.
     """
 
     rule: str
     weight: float
     carried_out: float
+    opposed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +54,14 @@ class Step:
     after: Metrics
     failed: bool
 
+    def part(self, rule: str) -> Advising | None:
+        """A rule's part; ``None`` if it did not fire."""
+        return next((part for part in self.advising if part.rule == rule), None)
+
     def share(self, rule: str) -> float:
         """How much of what a rule advised was carried out; 0 if it did not fire."""
-        return next((part.carried_out for part in self.advising if part.rule == rule), 0.0)
+        part = self.part(rule)
+        return part.carried_out if part is not None else 0.0
 
     def gain(self, metric: str) -> float | None:
         """By how much a metric became better; ``None`` if it is not known before and after.
@@ -95,11 +104,14 @@ def steps(entries: Sequence[Entry]) -> Iterator[Step]:
 def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, ended: IterationEnded) -> Step:
     seen = {verdict.instruction for verdict in accepted.verdicts if verdict.verdict in ("followed", "partly")}
     done = seen & set(advised.resolution.instructions)
-    advising = [
-        Advising(firing.rule, firing.weight, len(done & set(firing.instruct)) / len(firing.instruct))
-        for firing in advised.inference.fired
-        if firing.weight is not None and firing.weight > 0 and firing.instruct
-    ]
+    opposition = {name: _opposition(advised.inference.contributions[name]) for name in done}
+    advising = []
+    for firing in advised.inference.fired:
+        if firing.weight is None or firing.weight <= 0 or not firing.instruct:
+            continue
+        carried = [opposition[name] for name in firing.instruct if name in done]
+        opposed = firing.weight * sum(carried) / len(carried) if carried else 0.0
+        advising.append(Advising(firing.rule, firing.weight, len(carried) / len(firing.instruct), opposed))
     return Step(
         run=run,
         iteration=ended.iteration,
@@ -108,3 +120,10 @@ def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, 
         after={**ended.metrics, CM: ended.CM},
         failed=ended.outcome != "ok",
     )
+
+
+def _opposition(contributions: Sequence[Contribution]) -> float:
+    """The share of what speaks for an instruction that other rules speak against, at most all of it."""
+    weights = [item.weight for item in contributions]
+    pro, contra = sum(w for w in weights if w > 0), -sum(w for w in weights if w < 0)
+    return min(contra / pro, 1.0) if pro else 0.0

@@ -8,10 +8,14 @@ up to, and noise of one standard deviation::
 Before anything is seen, a rule's effect is its weight in the book, give or take ``doubt``: in the mean of all steps
 the book is right, and what is learned is by how much rules differ from what it says. With no evidence a weight
 stays as it is; with little, it moves little.
+
+Where other rules speak against an instruction with a negative weight, the effect is what they leave of the weight, and
+it is that remainder that grows or shrinks: a weight of 4.25 against one of -4 stays above 4.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +29,8 @@ from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.worth.step import CM, Step, steps
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.rulebook import Rulebook
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 DOUBT = 0.5
 """How far a rule's effect may be from its weight before anything is seen: one standard deviation."""
@@ -44,15 +50,17 @@ class Learned:
         rule: its id.
         steps: in how many its advice was carried out, at least in part.
         weight: what it had in the mean of these, under the users' priorities.
-        effect: the estimate of what it should have had.
+        net: what rules of negative weight left of that.
+        effect: the estimate of what should have been left.
         low: the lower end of the estimate's 95 % interval.
         high: the upper end.
-        factor: by what its weight is to be multiplied: effect / weight, within 0.1 and 3, to two digits.
+        factor: by what its weight is to be multiplied, so that ``effect`` is left, within 0.1 and 3 times ``net``.
     """
 
     rule: str
     steps: int
     weight: float
+    net: float
     effect: float
     low: float
     high: float
@@ -129,7 +137,7 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
         raise StoreError("all steps have the same gain in CM: nothing can be learned", hint="give other runs")
     names = [rule.id for rule in rulebook.rules if any(step.share(rule.id) > 0 for step in used)]
     return Tuning(
-        rules=_learned(names, used, (gains - gains.mean()) / spread, doubt),
+        rules=_learned([_evidence(name, used, rulebook) for name in names], (gains - gains.mean()) / spread, doubt),
         runs=len(recorded),
         steps=len(used),
         failures=len(failures),
@@ -137,38 +145,69 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
     )
 
 
-def _learned(
-    names: Sequence[str], used: Sequence[Step], gains: np.ndarray[Any, np.dtype[np.float64]], doubt: float
-) -> tuple[Learned, ...]:
-    if not names:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the steps tell of a rule.
+
+    Attributes:
+        rule: its id.
+        weight: the mean in the steps in which its advice was carried out.
+        net: what rules of negative weight left of that.
+        sent: for each step, how much of ``net`` was carried out; above 1 where it was heavier then.
+    """
+
+    rule: str
+    weight: float
+    net: float
+    sent: Vector
+
+    @property
+    def steps(self) -> int:
+        """In how many its advice was carried out."""
+        return int(np.count_nonzero(self.sent))
+
+
+def _evidence(rule: str, used: Sequence[Step], rulebook: Rulebook) -> _Evidence:
+    parts = [step.part(rule) for step in used]
+    # of several weights `max` takes the largest: there is nothing that a negative one could take away
+    sums = rulebook.combine == "sum"
+    left = [0.0 if part is None else part.weight - part.opposed * sums for part in parts]
+    shares = [0.0 if part is None else part.carried_out for part in parts]
+    weight = statistics.fmean(part.weight for part in parts if part is not None and part.carried_out)
+    net = statistics.fmean(w for w, share in zip(left, shares, strict=True) if share)
+    return _Evidence(rule, weight, net, np.array(left) * np.array(shares) / net)
+
+
+def _learned(rules: Sequence[_Evidence], gains: Vector, doubt: float) -> tuple[Learned, ...]:
+    if not rules:
         return ()
-    shares = np.array([[step.share(name) for name in names] for step in used])
-    weights = np.array([_mean_weight(name, used) for name in names])
-    design = np.hstack([np.ones((len(used), 1)), shares])
-    expected = shares @ weights
+    sent = np.column_stack([rule.sent for rule in rules])
+    nets = np.array([rule.net for rule in rules])
+    design = np.hstack([np.ones((len(gains), 1)), sent])
+    expected = sent @ nets
     surprise = gains - (expected - expected.mean())
-    precision = design.T @ design + np.diag([_FLAT, *[doubt**-2] * len(names)])
+    precision = design.T @ design + np.diag([_FLAT, *[doubt**-2] * len(rules)])
     covariance = np.linalg.inv(precision)
-    effects = weights + (covariance @ design.T @ surprise)[1:]
+    effects = nets + (covariance @ design.T @ surprise)[1:]
     reach = 1.96 * np.sqrt(np.diag(covariance)[1:])
     return tuple(
         Learned(
-            rule=name,
-            steps=int((shares[:, column] > 0).sum()),
-            weight=float(weights[column]),
-            effect=float(effects[column]),
-            low=float(effects[column] - reach[column]),
-            high=float(effects[column] + reach[column]),
-            factor=_factor(float(effects[column] / weights[column])),
+            rule=rule.rule,
+            steps=rule.steps,
+            weight=rule.weight,
+            net=rule.net,
+            effect=float(effect),
+            low=float(effect - far),
+            high=float(effect + far),
+            factor=_factor(rule, float(effect)),
         )
-        for column, name in enumerate(names)
+        for rule, effect, far in zip(rules, effects, reach, strict=True)
     )
 
 
-def _mean_weight(rule: str, used: Sequence[Step]) -> float:
-    found = [part.weight for step in used for part in step.advising if part.rule == rule and part.carried_out > 0]
-    return float(np.mean(found))
-
-
-def _factor(ratio: float) -> float:
-    return float(f"{min(max(ratio, _LEAST_FACTOR), _MOST_FACTOR):.2g}")
+def _factor(rule: _Evidence, effect: float) -> float:
+    """Two digits say enough, but not where a small remainder of a large weight is meant."""
+    wanted = min(max(effect, rule.net * _LEAST_FACTOR), rule.net * _MOST_FACTOR)
+    if rule.net == rule.weight:
+        return float(f"{wanted / rule.weight:.2g}")
+    return float(f"{1 + (wanted - rule.net) / rule.weight:.4g}")

@@ -28,14 +28,25 @@ BOOK = parse_rulebook(
 )
 
 
+OPPOSED = parse_rulebook(
+    HEAD
+    + """rules:
+  - {id: deeper, when: F > 100, weight: PV_Acc * 0.5, instruct: [ACL, ASC], because: deep}
+  - {id: hold, when: L > 1, weight: -(PV_Acc * 4), instruct: [AMK, RD], because: one change at a time}
+  - {id: wider, when: L > 1, weight: PV_Acc * 4.25, instruct: [AMK], because: wide}
+""",
+    "opposed.yaml",
+)
+
+
 class Maker:
     """Makes the events of steps."""
 
     book = BOOK
 
     def advised(self, iteration, base, metrics, **wishes):
-        inference = compile_rulebook(BOOK).infer(Facts.of(metrics, settings(None, wishes)))
-        return Advised(iteration, base, inference, resolve(inference, BOOK), BOOK.digest)
+        inference = compile_rulebook(self.book).infer(Facts.of(metrics, settings(None, wishes)))
+        return Advised(iteration, base, inference, resolve(inference, self.book), self.book.digest)
 
     def accepted(self, iteration, verdicts):
         told = tuple(Verdict(name, verdict) for name, verdict in verdicts.items())
@@ -51,6 +62,13 @@ class Maker:
 @pytest.fixture
 def make():
     return Maker()
+
+
+@pytest.fixture
+def opposed(make):
+    """What makes steps of a rulebook in which a rule of a large weight outweighs one that holds all back."""
+    make.book = OPPOSED
+    return make
 
 
 @pytest.fixture

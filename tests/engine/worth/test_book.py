@@ -15,7 +15,7 @@ LEMONADE = load_rulebook(find_rulebook("lemonade"))
 
 
 def row(rule, factor, steps=12):
-    return Learned(rule, steps, 0.75, 0.75 * factor, 0.1, 1.9, factor)
+    return Learned(rule, steps, 0.75, 0.75, 0.75 * factor, 0.1, 1.9, factor)
 
 
 def tuned(*rows, failures=0):
@@ -63,6 +63,20 @@ def test_the_tuned_rulebook_loads_passes_its_tests_and_differs_in_the_learned_we
     assert "12 steps: effect 0.90 [0.10, 1.90], was 0.75" in text
     assert "3 steps led to a network that could not be trained" in text
     assert "12 steps of generalise" in text
+
+
+def test_a_weight_that_others_oppose_is_told_with_what_they_leave_of_it():
+    text, book = tuned(Learned("try-wider", 9, 4.25, 0.25, 0.5, 0.1, 0.9, 1.0588))
+    assert "# 9 steps: effect 0.50 [0.10, 0.90], was 0.25;" in text
+    assert "# that is what rules against it leave of 4.25, and what changes;" in text
+    (weight,) = (rule.weight for rule in book.rules if rule.id == "try-wider")
+    assert weight.source == "PV_Acc * 4.5"
+
+
+def test_a_large_weight_keeps_its_digits_after_the_point():
+    expression = parse_expression("PV_Acc * 40.25", Place("x.yaml", 1, 1), "number", (), [])
+    assert scaled(expression, 1.0062) == "PV_Acc * 40.5"
+    assert scaled(expression, 1.0) == "PV_Acc * 40.25"
 
 
 def test_tests_that_promise_the_old_weights_are_left_behind_by_name():

@@ -25,6 +25,20 @@ def test_a_step_tells_which_share_of_each_rules_advice_was_carried_out(make):
     assert (step.share("deeper"), step.share("faster")) == (0.5, 0.0)
 
 
+def test_what_others_speak_against_is_told_of_the_instructions_that_were_carried_out(opposed):
+    step = opposed.advised(2, 1, FACTS)
+    assert dict(step.resolution.instructions) == {"ACL": 0.5, "ASC": 0.5, "AMK": 0.25}
+    (found,) = steps(
+        opposed.entries(
+            opposed.ended(1, FACTS, 0.5),
+            step,
+            opposed.accepted(2, dict.fromkeys(("ACL", "AMK"), "followed")),
+            opposed.ended(2, FACTS, 0.5),
+        )
+    )
+    assert found.advising == (Advising("deeper", 0.5, 0.5), Advising("wider", 4.25, 1.0, opposed=4.0))
+
+
 @pytest.mark.parametrize("verdict", ["not", "opposite", "cannot tell"])
 def test_what_the_census_does_not_show_was_not_carried_out(make, verdict):
     (step,) = steps(

@@ -28,6 +28,21 @@ def test_a_weight_never_leaves_its_bounds(make, recorded):
     assert (rows["deeper"].factor, rows["wider"].factor) == (3.0, 0.1)
 
 
+@pytest.mark.parametrize(("wide", "left"), [(0.0, (0.0, 0.25)), (0.2, (0.25, 0.75)), (-0.2, (0.0, 0.25))])
+def test_of_a_weight_that_others_oppose_only_the_remainder_is_learned(opposed, recorded, wide, left):
+    rows = learned(tune(opposed.book, [recorded(wide=wide)]))
+    row, (least, most) = rows["wider"], left
+    assert (row.weight, row.net) == (4.25, 0.25)
+    assert least < row.weight * row.factor - 4.0 < most + 0.01  # never so light that it is not sent at all
+    assert rows["deeper"].weight == rows["deeper"].net == 0.5
+
+
+def test_a_weight_that_counts_for_nothing_beside_a_larger_one_takes_nothing_away(opposed, recorded):
+    largest = dataclasses.replace(opposed.book, combine="max")
+    row = learned(tune(largest, [recorded()]))["wider"]
+    assert row.weight == row.net == 4.25
+
+
 def test_with_little_doubt_the_book_stays_as_it_is(make, recorded):
     rows = learned(tune(make.book, [recorded(deep=0.05)], doubt=1e-3))
     assert {row.factor for row in rows.values()} == {1.0}
