@@ -24,7 +24,7 @@ ABOUT = (
     "validation; *checks* are the ladder's steps 3 to 6; *rest* is rules, requests, patches and the journal. What was "
     "done about the largest three: trainings of small networks get one thread, and threads of larger ones wait for "
     "each other awake; memory of activations is kept between steps; latency is measured until it has settled, a second "
-    "at most; the isolated process starts while data are read, imports torch once, and is forked for each candidate."
+    "at most; the isolated process imports torch once, and is forked for each candidate."
 )
 PHASES = ("start", "training", "measuring", "checks", "executor", "rest")
 ITERATIONS = 8
