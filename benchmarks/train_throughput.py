@@ -133,13 +133,14 @@ def _ours(network: str, count: int, threads: int) -> float:
     from lemonade_es.trainer import candidate, training
     from lemonade_es.trainer.gradients import GradientWatch
     from lemonade_es.trainer.recipe import Recipe
+    from lemonade_es.trainer.threads import threads_for
 
     recipe = Recipe(epochs=2)
     inputs, labels = pictures(count)
     torch.manual_seed(0)
     model = candidate.build(NETWORKS[network].source, TASK)
     cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads or training.threads_for(NETWORKS[network].macs, recipe.batch_size, cores))
+    torch.set_num_threads(threads or threads_for(NETWORKS[network].macs, recipe.batch_size, cores))
     seconds: list[float] = []
     data = training.TrainingData(inputs, labels, MEAN, STD, flip=True)
     training.train(

@@ -41,7 +41,6 @@ from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load as load_data
 from lemonade_es.trainer.device.command import device_command
-from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Workshop
@@ -313,16 +312,16 @@ def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:
 
 
 def _workshop(
-    spec: RunSpec, dataset: Dataset, recipe: Recipe, isolation: Wish | None = None, *, foreign: bool, unsafe: bool
+    spec: RunSpec, dataset: Dataset, recipe: Recipe, like: Workshop | None = None, *, foreign: bool, unsafe: bool
 ) -> Workshop:
     return Workshop(
         dataset,
-        recipe,
+        recipe if like is None else with_overrides(recipe, {"precision": like.precision}),
         device=spec.device,
         limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
         foreign=foreign,
         unsafe_no_isolation=unsafe,
-        isolation=isolation or spec.isolation,
+        isolation=spec.isolation if like is None else like.isolation,
         container_image=spec.container_image,
         zero_cost=spec.zero_cost,
         command=None if spec.measure_with is None else device_command(spec.measure_with, spec.measure_seconds),

@@ -29,6 +29,11 @@ class SharedArrays:
         }
         self._files: dict[str, IO[bytes]] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Of all of them."""
+        return sum(array.nbytes for array in self._arrays.values())
+
     def described(self) -> list[dict[str, object]]:
         """Name, type and shape of each, in the order of :meth:`descriptors`."""
         return [

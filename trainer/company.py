@@ -1,30 +1,13 @@
-"""Trainings at the same time: each has threads of its own, and is timed alone, when no other one trains any more."""
+"""Trainings at the same time: each is timed alone, when no other one trains any more."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One training's place among others.
-
-    Attributes:
-        threads: that it may train with; ``None`` for all.
-        turn: to be entered for what others would disturb; waits until all have trained, lets in one at a time, and
-            gives the seconds of waiting.
-    """
-
-    threads: int | None
-    turn: Callable[[], contextlib.AbstractContextManager[float]]
-
-
-BY_ITSELF = Place(None, lambda: contextlib.nullcontext(0.0))
-"""The place of a training beside which there is no other one."""
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
 
 
 class Company:
@@ -32,37 +15,65 @@ class Company:
 
     Args:
         count: how many there are; each must take a place, or the others wait for it.
-        threads: of each.
     """
 
-    def __init__(self, count: int, threads: int) -> None:
+    def __init__(self, count: int) -> None:
         self._training = count
-        self._threads = threads
         self._changed = threading.Condition()
         self._timing = threading.Lock()
 
+    def place(self) -> Place:
+        """A place for one training."""
+        return Place(self)
+
+    def left(self) -> None:
+        """One of them trains no more."""
+        with self._changed:
+            self._training -= 1
+            self._changed.notify_all()
+
     @contextlib.contextmanager
-    def place(self) -> Iterator[Place]:
-        """A place for one training, in the thread that leads it; it is given up at the latest where the block ends."""
-        trains = True
+    def alone(self) -> Iterator[None]:
+        """Waits until none trains any more, and lets in one at a time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._training == 0)
+        with self._timing:
+            yield
 
-        def leave() -> None:
-            nonlocal trains
-            with self._changed:
-                self._training -= trains
-                trains = False
-                self._changed.notify_all()
 
-        @contextlib.contextmanager
-        def turn() -> Iterator[float]:
-            started = time.monotonic()
-            leave()
-            with self._changed:
-                self._changed.wait_for(lambda: self._training == 0)
-            with self._timing:
-                yield time.monotonic() - started
+class Place:
+    """One training's place among others, in the thread that leads it; where its block ends, it is given up.
 
-        try:
-            yield Place(self._threads, turn)
-        finally:
-            leave()
+    Args:
+        company: those others.
+    """
+
+    def __init__(self, company: Company) -> None:
+        self._company = company
+        self._trains = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[float]:
+        """To be entered, when all is trained, for what others would disturb; gives the seconds of waiting."""
+        started = time.monotonic()
+        self._leave()
+        with self._company.alone():
+            yield time.monotonic() - started
+
+    def _leave(self) -> None:
+        if self._trains:
+            self._trains = False
+            self._company.left()
+
+
+def by_itself() -> Place:
+    """The place of a training beside which there is no other one."""
+    return Company(1).place()

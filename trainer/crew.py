@@ -11,29 +11,28 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, Self
 
-import psutil
-
 from lemonade_es.errors import DataError, IsolationError
 from lemonade_es.trainer.company import Company
-from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.data.memory import free_bytes
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
 from lemonade_es.trainer.trial import OnEpoch
 from lemonade_es.trainer.workshop import Workshop
 
 
 class Opening(Protocol):
-    """Makes a workshop like the others, at the level of isolation that the first one has proved."""
+    """Makes workshops."""
 
-    def __call__(self, isolation: Wish | None = None) -> Workshop:
-        """Without a level, at the one that the user wishes for."""
+    def __call__(self, like: Workshop | None = None) -> Workshop:
+        """As the user wishes, or ``like`` another one: at the level that it has proved, with the precision it found."""
 
 
 class Crew:
     """Checks and trains candidates; trainings that differ in their seed alone are done at once where they can be.
 
     They can be where nothing but time tells them apart from trainings one after the other: on a CPU, with memory for
-    all, without counters of energy, which count the whole machine. Each has its share of the cores, also where memory
-    lets fewer of them work at once: weights do not depend on that. What is timed is timed in turn, on a quiet machine.
+    all, without counters of energy, which count the whole machine, and for networks that train on one thread. With a
+    share of the cores, a larger one would take longer than in its first training, and another energy by the estimate.
+    What is timed is timed in turn, on a quiet machine.
 
     Use it as a context manager.
 
@@ -57,8 +56,10 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._dismiss()
-        self.lead.close()
+        try:
+            self._dismiss()
+        finally:
+            self.lead.close()
 
     def check(self, source: str, budget: Budget) -> CheckReport:
         """As :meth:`Workshop.check`."""
@@ -87,24 +88,20 @@ class Crew:
             ConfigError: the device that was wished for does not work.
             IsolationError: no locked process can be had.
         """
-        most = self._most
-        threads = max(1, self.lead.threads // most)
-        hands = self._hands(min(most, len(seeds), _room(first)))
+        hands = self._hands(min(self._at_once(report), len(seeds), _room(first, self.lead.bytes_beside)))
         for part in (seeds[start : start + len(hands)] for start in range(0, len(seeds), len(hands))):
-            company = Company(len(part), threads)
             if len(part) > 1:
-                with _Shift(hands, company) as shift:
+                with _Shift(hands, Company(len(part))) as shift:
                     done = shift.train(source, report, part, on_epoch)
+                yield from done
             else:
-                with company.place() as place:
-                    done = [self.lead.train(source, report, seed=part[0], on_epoch=on_epoch, place=place)]
-            yield from done
+                yield self.lead.train(source, report, seed=part[0], on_epoch=on_epoch)
 
-    @property
-    def _most(self) -> int:
-        """How many trainings can be told apart at the same time; the same whenever it is asked."""
-        together = self.lead.device == "cpu" and not self.lead.meter.counts
-        return max(1, min(self._again, self.lead.threads)) if together else 1
+    def _at_once(self, report: CheckReport) -> int:
+        """How many trainings of a network can be told apart at the same time."""
+        lead = self.lead
+        together = lead.device == "cpu" and not lead.meter.counts and lead.threads_for(report) == 1
+        return min(self._again, lead.threads) if together else 1
 
     def _hands(self, count: int) -> Sequence[Workshop]:
         """So many workshops, or the one that there is for certain."""
@@ -112,7 +109,7 @@ class Crew:
             return (self.lead,)
         try:
             while len(self._others) < count - 1:
-                self._others.append(self._opening(self.lead.isolation))
+                self._others.append(self._opening(self.lead))
                 self._others[-1].start()
             for other in self._others:
                 _ = other.isolation  # waits until it is proved
@@ -133,7 +130,7 @@ class _Shift:
     def __init__(self, hands: Sequence[Workshop], company: Company) -> None:
         self._hands = hands
         self._company = company
-        self._heard: SimpleQueue[tuple[int, Epoch] | None] = SimpleQueue()
+        self._heard: SimpleQueue[tuple[int, Epoch] | BaseException | None] = SimpleQueue()
         self._pool = ThreadPoolExecutor(len(hands))
 
     def __enter__(self) -> Self:
@@ -153,9 +150,12 @@ class _Shift:
         def one(workshop: Workshop, seed: int) -> Trained:
             try:
                 with self._company.place() as place:
-                    return workshop.train(source, report, seed=seed, on_epoch=self._hear, place=place)
-            finally:
-                self._heard.put(None)
+                    done = workshop.train(source, report, seed=seed, on_epoch=self._hear, place=place)
+            except BaseException as error:
+                self._heard.put(error)
+                raise
+            self._heard.put(None)
+            return done
 
         started = time.perf_counter()
         futures = [self._pool.submit(one, workshop, seed) for workshop, seed in zip(self._hands, seeds, strict=False)]
@@ -166,10 +166,16 @@ class _Shift:
         self._heard.put((index, epoch))
 
     def _tell(self, count: int, on_epoch: OnEpoch) -> None:
-        """Passes each epoch on once, when all trainings that still go on have ended it, until none goes on."""
+        """Passes each epoch on once, when all trainings that still go on have ended it, until none goes on.
+
+        Raises:
+            BaseException: what ended one of them.
+        """
         ended: Counter[int] = Counter()
         while count:
             item = self._heard.get()
+            if isinstance(item, BaseException):
+                raise item
             if item is None:
                 count -= 1
                 continue
@@ -179,10 +185,15 @@ class _Shift:
                 on_epoch(index, epoch)
 
 
-def _room(first: Measurement) -> int:
-    """How many trainings like one the free memory has room for; 1 where only a device of the user's tells memory."""
+def _room(first: Measurement, beside: int) -> int:
+    """How many trainings like one the free memory has room for; 1 where only a device of the user's tells memory.
+
+    Args:
+        first: one of them.
+        beside: bytes that each workshop but the first takes beside its training.
+    """
     peak = None if first.sources.get("R") == "device" else first.metrics.get("R")
-    return int(psutil.virtual_memory().available / (peak * 1e6)) if peak else 1
+    return max(1, int((free_bytes() + beside) / (peak * 1e6 + beside))) if peak else 1
 
 
 def shared(done: Sequence[Trained], seconds: float) -> list[Trained]:

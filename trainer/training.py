@@ -20,8 +20,6 @@ from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.standing import Standing, restored
 
 _STEPS_BETWEEN_LOOKS = 100
-_SMALL_STEP = 200_000_000
-"""Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
 
 
 class Diverged(Exception):  # noqa: N818  (an outcome with a reason, not an error of the program)
@@ -181,17 +179,6 @@ def batch(model: nn.Module, data: TrainingData, rows: Tensor, device: str | torc
     """
     device = torch.device(device)
     return Normalisation(model, data.mean, data.std, device)(data.inputs[rows].to(device))
-
-
-def threads_for(macs: int, batch_size: int, cores: int) -> int:
-    """How many threads a training gets: a rule, not a trial, for their number decides the last bits of the weights.
-
-    Args:
-        macs: multiply-accumulates of one input.
-        batch_size: inputs in a step.
-        cores: how many there are.
-    """
-    return 1 if macs * batch_size < _SMALL_STEP else cores
 
 
 def predict(

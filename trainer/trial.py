@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer import proxies, readings
-from lemonade_es.trainer.company import BY_ITSELF, Place
+from lemonade_es.trainer.company import Place, by_itself
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
 from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
@@ -92,7 +92,7 @@ class Trial:
     zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
     precision: str = "fp32"
-    place: Place = BY_ITSELF
+    place: Place = field(default_factory=by_itself)
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _metrics: dict[str, float | None] = field(default_factory=dict)
@@ -210,7 +210,6 @@ class Trial:
                     "train",
                     seed=seed,
                     precision=self.precision,
-                    threads=self.place.threads,
                     checkpoints=looks.epochs,
                     rows=looks.rows,
                     on_progress=progress,
@@ -272,7 +271,7 @@ class Trial:
             else:
                 with self.place.turn() as waited:  # which is not the candidate's time
                     self.deadline += waited
-                    self._measuring_seconds -= waited
+                    started += waited
                     self._time()
         finally:
             self._measuring_seconds += time.perf_counter() - started

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 from lemonade_es.trainer.arrays import SharedArrays
-from lemonade_es.trainer.company import BY_ITSELF, Place
+from lemonade_es.trainer.company import Place, by_itself
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
@@ -35,6 +35,7 @@ from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.probing import PROBE_SECONDS, Device, faster_precision, working_device
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.threads import threads_for
 from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
 
@@ -48,6 +49,8 @@ _MB = 10**6
 _THREAD_BYTES = 256 * _MB
 # what Python and torch take before any candidate does
 _ZYGOTE_BYTES = 4096 * _MB
+_IDLE_ZYGOTE_BYTES = 512 * _MB
+"""What it takes with torch imported, and no candidate."""
 
 
 class Workshop:
@@ -183,6 +186,15 @@ class Workshop:
             self._meter = best_meter(self.device)
         return self._meter
 
+    def threads_for(self, report: CheckReport) -> int:
+        """How many threads the training of a network gets, on a CPU."""
+        return threads_for(report.macs or 0, self._recipe.batch_size, self.threads)
+
+    @property
+    def bytes_beside(self) -> int:
+        """Memory that a further workshop like this one takes, beside that of its candidates."""
+        return self._arrays.nbytes + _IDLE_ZYGOTE_BYTES
+
     def start(self) -> None:
         """Starts the isolated process and returns; the first job waits until it is ready.
 
@@ -226,7 +238,7 @@ class Workshop:
         *,
         seed: int,
         on_epoch: OnEpoch | None = None,
-        place: Place = BY_ITSELF,
+        place: Place | None = None,
     ) -> Trained:
         """Trains and measures a candidate; what goes wrong is in the measurement, beside what went well.
 
@@ -303,8 +315,8 @@ class Workshop:
         """
         return self._child("cpu", self._limits.train_seconds, work, packages=PACKAGES)
 
-    def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place = BY_ITSELF) -> Trial:
-        return self._made(partial(Trial, place=place), cap_seconds)
+    def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
+        return self._made(partial(Trial, place=place or by_itself()), cap_seconds)
 
     def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS) -> T:
         limits = self._limits

@@ -13,10 +13,9 @@ from tests.trainer.test_workshop import zygotes
 
 from lemonade_es.errors import DataError, IsolationError, LemonadeError
 from lemonade_es.trainer.company import Company
-from lemonade_es.trainer.crew import Crew, shared
+from lemonade_es.trainer.crew import Crew, _room, shared
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.energy.estimate import EstimatedMeter
-from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Budget, Epoch, Measurement, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
@@ -55,16 +54,16 @@ class Opened:
         counts: bool = False,
         refusal: LemonadeError | None = None,
     ) -> None:
-        self.wishes: list[Wish | None] = []
+        self.models: list[Workshop | None] = []
         self._most = most
         self._refusal = refusal or IsolationError("there is no process for another one")
         self._make = partial(Workshop, dataset, recipe, device="cpu", meter=EstimatedMeter(counts=counts))
 
-    def __call__(self, isolation: Wish | None = None) -> Workshop:
-        self.wishes.append(isolation)
-        if len(self.wishes) > self._most:
+    def __call__(self, like: Workshop | None = None) -> Workshop:
+        self.models.append(like)
+        if len(self.models) > self._most:
             raise self._refusal
-        workshop = self._make(isolation=isolation or "auto")
+        workshop = self._make(isolation="auto" if like is None else like.isolation)
         workshop.threads = 2
         return workshop
 
@@ -90,7 +89,7 @@ def test_trained_at_once_a_network_is_the_same_as_trained_alone(
         started = time.perf_counter()
         done = list(crew.train_again(good, report, FIRST, seeds=SEEDS, on_epoch=lambda index, _: told.append(index)))
         elapsed = time.perf_counter() - started
-        assert opened.wishes == [None, crew.lead.isolation]
+        assert opened.models == [None, crew.lead]
     assert [item.weights for item in done] == [alone[seed] for seed in SEEDS]
     epochs = len(done[0].measurement.epochs)
     assert told == [*range(epochs), *range(epochs)]  # those of two at once are told once
@@ -128,7 +127,18 @@ def test_what_cannot_be_done_at_once_is_done_in_turn(
         report = crew.check(good, Budget())
         done = list(crew.train_again(good, report, first, seeds=SEEDS, on_epoch=deaf))
     assert [item.weights for item in done] == [alone[seed] for seed in SEEDS]
-    assert len(opened.wishes) == (2 if refused else 1)
+    assert len(opened.models) == (2 if refused else 1)
+
+
+@pytest.mark.isolation
+def test_a_network_that_trains_on_several_threads_has_them_all_with_each_seed(opened: Opened, good: str) -> None:
+    with Crew(opened, again=2) as crew:
+        large = replace(crew.check(good, Budget()), macs=10**9)
+        done = list(crew.train_again(good, large, FIRST, seeds=SEEDS[:2], on_epoch=deaf))
+        first = crew.train(good, large, seed=SEEDS[0], on_epoch=deaf)
+    assert opened.models == [None]
+    assert done[0].weights == first.weights
+    assert done[1].weights is not None
 
 
 @pytest.mark.isolation
@@ -148,6 +158,37 @@ def test_an_interrupt_ends_all_trainings_at_once(toy: Dataset, quick_recipe: Rec
     assert zygotes() == others
 
 
+@pytest.mark.isolation
+def test_an_error_of_one_training_ends_the_others_at_once(
+    toy: Dataset, quick_recipe: Recipe, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> Trained:
+        raise IsolationError("no locked process can be had")
+
+    class Failing(Opened):
+        def __call__(self, like: Workshop | None = None) -> Workshop:
+            workshop = super().__call__(like)
+            if like is not None:
+                monkeypatch.setattr(workshop, "train", refused)
+            return workshop
+
+    for_hours = Failing(toy, replace(quick_recipe, epochs=10_000))
+    with Crew(for_hours, again=2) as crew:
+        report = crew.check(good, Budget())
+        started = time.monotonic()
+        with pytest.raises(IsolationError, match="no locked process"):
+            next(crew.train_again(good, report, FIRST, seeds=SEEDS[:2], on_epoch=deaf))
+        assert time.monotonic() - started < 60  # and not for hours
+
+
+def test_a_further_training_needs_room_for_its_workshop_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lemonade_es.trainer.crew.free_bytes", lambda: int(2e9))
+    assert _room(Measurement({"R": 500.0}), beside=0) == 4
+    assert _room(Measurement({"R": 500.0}), beside=int(1e9)) == 2
+    assert _room(Measurement({"R": 5000.0}), beside=0) == 1
+    assert _room(Measurement({}), beside=0) == 1
+
+
 def test_seconds_are_shares_of_the_time_that_all_took_at_once() -> None:
     done = [
         Trained(Measurement({}, training_seconds=training, measuring_seconds=measuring))
@@ -159,7 +200,7 @@ def test_seconds_are_shares_of_the_time_that_all_took_at_once() -> None:
 
 
 def test_each_is_timed_when_none_trains_any_more_and_alone() -> None:
-    company = Company(3, threads=1)
+    company = Company(3)
     training, timing = {0, 1, 2}, set[int]()
     seen: list[tuple[int, int]] = []
 

@@ -28,6 +28,7 @@ from lemonade_es.trainer.precision import pace
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
+from lemonade_es.trainer.threads import threads_for
 from lemonade_es.trainer.trace import trace
 from lemonade_es.trainer.watch import Watch
 from lemonade_es.trainer.zero_cost import ROWS, scored
@@ -166,8 +167,7 @@ class Bench:
 
     def _train(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
-        threads = command.get("threads") or supplies.threads
-        torch.set_num_threads(training.threads_for(self._macs, supplies.recipe.batch_size, threads))
+        torch.set_num_threads(threads_for(self._macs, supplies.recipe.batch_size, supplies.threads))
         self._watch = self._watching(command.get("checkpoints", ()), command.get("rows", ()))
         self._standing = training.train(
             self._model,
@@ -246,7 +246,7 @@ class Bench:
     def _crowd(self, rows: int) -> Callable[[], object]:
         """A batch to time, on all threads that a training would have."""
         supplies = self._supplies
-        torch.set_num_threads(training.threads_for(self._macs, rows, supplies.threads))
+        torch.set_num_threads(threads_for(self._macs, rows, supplies.threads))
         crowd = Stimulus(supplies.task, self._model, rows, supplies.device)
         return lambda: self._model(crowd.batch())
 
