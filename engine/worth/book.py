@@ -5,18 +5,19 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from lemonade_es.engine.selftest import selftest
 from lemonade_es.engine.worth.tuning import Learned, Tuning
 from lemonade_es.rules.expression import Expression
-from lemonade_es.rules.load import parse_rulebook, shipped
+from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
 from lemonade_es.rules.rulebook import Rule, Rulebook
 
 _PLAIN = re.compile(r"[A-Za-z(][A-Za-z0-9_ ()<>=*/+.-]*")
 _UNCHANGED = 1.0
-_LATER = "rules:"
+_UNSAVED = ""
+"""The name of a rulebook that is in no file yet: no other one has it."""
 
 
 def tuned_rulebook(rulebook: Rulebook, tuning: Tuning) -> str:
@@ -28,19 +29,10 @@ def tuned_rulebook(rulebook: Rulebook, tuning: Tuning) -> str:
         rulebook: the one that the weights were learned of.
         tuning: what was learned.
     """
-    changed = {row.rule: row for row in tuning.rules if row.factor != _UNCHANGED}
-    text = "\n".join(_lines(rulebook, tuning, changed)) + "\n"
-    if not changed:
-        return text
-    found = parse_rulebook(text, f"{rulebook.name}-tuned.yaml", rulebook.sources)
+    text = _text(rulebook, tuning)
+    found = parse_rulebook(text, _UNSAVED, rulebook.sources)
     broken = [result.name for result in selftest(found) if not result.passed]
-    if not broken:
-        return text
-    left = "\n".join(
-        ["# They promise the old weights.", "drop_tests:", *(f"  - {json.dumps(name)}" for name in broken)]
-    )
-    head, rules = text.split(f"\n{_LATER}\n", 1)
-    return f"{head}\n{left}\n\n{_LATER}\n{rules}"
+    return _text(rulebook, tuning, dropped=broken) if broken else text
 
 
 def scaled(weight: Expression, factor: float) -> str:
@@ -48,9 +40,13 @@ def scaled(weight: Expression, factor: float) -> str:
     match weight.tree:
         case ast.Constant(value=int() | float() as value):
             return _number(value * factor)
-        case ast.BinOp(left=other, op=ast.Mult(), right=ast.Constant(value=int() | float() as value)):
+        case ast.BinOp(
+            left=ast.Name() | ast.Call() as other, op=ast.Mult(), right=ast.Constant(value=int() | float() as value)
+        ):
             return f"{ast.unparse(other)} * {_number(value * factor)}"
-        case ast.BinOp(left=ast.Constant(value=int() | float() as value), op=ast.Mult(), right=other):
+        case ast.BinOp(
+            left=ast.Constant(value=int() | float() as value), op=ast.Mult(), right=ast.Name() | ast.Call() as other
+        ):
             return f"{ast.unparse(other)} * {_number(value * factor)}"
         case ast.Name() | ast.Call():
             return f"{weight.source} * {_number(factor)}"
@@ -58,9 +54,12 @@ def scaled(weight: Expression, factor: float) -> str:
             return f"({weight.source}) * {_number(factor)}"
 
 
-def _lines(rulebook: Rulebook, tuning: Tuning, changed: Mapping[str, Learned]) -> Iterator[str]:
-    name, _, suffix = PurePath(rulebook.file).name.rpartition(".")
-    base = name if name in shipped() else f"{name}.{suffix}"
+def _text(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str] = ()) -> str:
+    return "\n".join(_lines(rulebook, tuning, dropped)) + "\n"
+
+
+def _lines(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str]) -> Iterator[str]:
+    changed = {row.rule: row for row in tuning.rules if row.factor != _UNCHANGED}
     steps, runs = _count(tuning.steps, "step"), _count(tuning.runs, "recorded run")
     yield f"# {rulebook.name}, with weights learned from {steps} of {runs}."
     yield "#"
@@ -79,13 +78,27 @@ def _lines(rulebook: Rulebook, tuning: Tuning, changed: Mapping[str, Learned]) -
     yield f"rulebook: {rulebook.name}-tuned"
     yield "version: 1"
     yield f"about: {rulebook.name} with weights learned from {steps} of {runs}."
-    yield f"extends: {base}"
+    yield f"extends: {_base(rulebook)}"
+    if dropped:
+        yield ""
+        yield "# They promise the old weights."
+        yield "drop_tests:"
+        yield from (f"  - {json.dumps(name)}" for name in dropped)
     if changed:
         yield ""
-        yield _LATER
+        yield "rules:"
     for rule in rulebook.rules:
         if rule.id in changed:
             yield from _rule(rule, changed[rule.id])
+
+
+def _base(rulebook: Rulebook) -> str:
+    """What to extend: a shipped rulebook by its name, another one by that of its file, beside the new one."""
+    own = rulebook.sources[0]
+    name = PurePath(own.file).stem
+    if name in shipped() and own.text == load_rulebook(find_rulebook(name)).sources[0].text:
+        return name
+    return PurePath(own.file).name
 
 
 def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
@@ -94,7 +107,7 @@ def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
     yield f"  # {steps}: effect {learned.effect:.2f} [{learned.low:.2f}, {learned.high:.2f}], was {learned.net:.3g};"
     if learned.net != learned.weight:
         yield f"  # that is what rules against it leave of {learned.weight:.3g}, and what changes;"
-    yield f"  # weight x {learned.factor:g}, was {rule.weight.source}"
+    yield f"  # weight x {learned.factor:g}, was {' '.join(rule.weight.source.split())}"
     yield f"  - id: {rule.id}"
     yield f"    when: {_scalar(rule.when.source)}"
     yield f"    weight: {_scalar(scaled(rule.weight, learned.factor))}"

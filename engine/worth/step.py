@@ -118,7 +118,7 @@ def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, 
         advising=tuple(advising),
         before={**base.metrics, CM: base.CM},
         after={**ended.metrics, CM: ended.CM},
-        failed=ended.outcome != "ok",
+        failed=ended.outcome not in ("ok", "pruned"),
     )
 
 

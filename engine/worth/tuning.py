@@ -16,7 +16,6 @@ it is that remainder that grows or shrinks: a weight of 4.25 against one of -4 s
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -95,17 +94,24 @@ def advising_rulebook(runs: Sequence[Sequence[Entry]]) -> Rulebook:
 
     Raises:
         ConfigError: there were several.
+        StoreError: none did.
     """
-    digests = {
-        entry.event.rulebook: entry.run for entries in runs for entry in entries if isinstance(entry.event, Advised)
+    advised = {
+        entry.event.rulebook: (entries, entry.event.iteration)
+        for entries in runs
+        for entry in entries
+        if isinstance(entry.event, Advised)
     }
-    if len(digests) > 1:
-        several = ", ".join(f"{run} ({digest[:8]})" for digest, run in digests.items())
+    if not advised:
+        raise StoreError("no rulebook advised in these runs", hint="give runs of two iterations or more")
+    if len(advised) > 1:
+        several = ", ".join(f"{entries[0].run} ({digest[:8]})" for digest, (entries, _) in advised.items())
         raise ConfigError(
-            f"{len(digests)} different rulebooks advised in these runs: {several}",
+            f"{len(advised)} different rulebooks advised in these runs: {several}",
             hint="give runs of one rulebook; `lemonade-es runs show RUN` names it",
         )
-    return rulebook_at(tuple(runs[0]), sys.maxsize)
+    ((entries, iteration),) = advised.values()
+    return rulebook_at(tuple(entries), iteration)
 
 
 def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = DOUBT) -> Tuning:
@@ -120,18 +126,16 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
         StoreError: there are too few steps, or all gains are the same.
     """
     recorded = list(runs)
-    taken = [step for entries in recorded for step in steps(entries)]
-    known = [gain for step in taken if (gain := step.gain(CM)) is not None]
+    taken = [step for entries in recorded for step in steps(entries) if step.before.get(CM) is not None]
+    told = [(step, step.gain(CM)) for step in taken if step.failed or step.gain(CM) is not None]
+    known = [gain for _, gain in told if gain is not None]
     if len(known) < LEAST_STEPS:
         raise StoreError(
             f"{len(known)} step(s) with a gain in CM are too few to learn from",
             hint=f"give runs with {LEAST_STEPS} or more between them",
         )
-    worst = min(known)
-    failures = [step for step in taken if step.failed and step.before.get(CM) is not None]
-    used = [step for step in taken if step.failed or step.gain(CM) is not None]
-    used = [step for step in used if step.before.get(CM) is not None]
-    gains = np.array([worst if (gain := step.gain(CM)) is None else gain for step in used])
+    used = [step for step, _ in told]
+    gains = np.array([min(known) if gain is None else gain for _, gain in told])
     spread = float(gains.std())
     if spread == 0.0:
         raise StoreError("all steps have the same gain in CM: nothing can be learned", hint="give other runs")
@@ -140,7 +144,7 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
         rules=_learned([_evidence(name, used, rulebook) for name in names], (gains - gains.mean()) / spread, doubt),
         runs=len(recorded),
         steps=len(used),
-        failures=len(failures),
+        failures=sum(step.failed for step in used),
         spread=spread,
     )
 

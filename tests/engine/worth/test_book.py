@@ -33,6 +33,8 @@ def tuned(*rows, failures=0):
         ("PV_Acc + PF", "(PV_Acc + PF) * 2"),
         ("max(PF, PS)", "max(PF, PS) * 2"),
         ("PF / 2", "(PF / 2) * 2"),
+        ("(PV_Acc + 1) * 0.5", "((PV_Acc + 1) * 0.5) * 2"),
+        ("2 * (PV_Acc + 1)", "(2 * (PV_Acc + 1)) * 2"),
     ],
 )
 def test_a_weight_takes_a_factor_in(weight, written):
@@ -86,6 +88,34 @@ def test_tests_that_promise_the_old_weights_are_left_behind_by_name():
     assert dropped
     assert all(f'  - "{name}"' in text for name in dropped)
     assert kept
+
+
+@pytest.mark.parametrize(
+    ("file", "own", "base"),
+    [
+        ("lemonade.yaml", False, "lemonade"),
+        ("lemonade.yaml", True, "lemonade.yaml"),
+        ("books/lemonade.yaml", True, "lemonade.yaml"),
+        ("mine.yml", True, "mine.yml"),
+        ("mine", True, "mine"),
+        ("lemonade-tuned.yaml", True, "lemonade-tuned.yaml"),
+    ],
+)
+def test_the_tuned_rulebook_extends_the_one_that_advised_and_no_namesake(file, own, base):
+    text = LEMONADE.sources[0].text
+    book = parse_rulebook(f"{text}# changed\n" if own else text, file)
+    printed = tuned_rulebook(book, Tuning((row("refine", 1.2),), 2, 30, 0, 0.08))
+    assert f"extends: {base}\n" in printed
+
+
+def test_a_weight_of_several_lines_is_told_in_one():
+    text = LEMONADE.sources[0].text
+    old = "    weight: PV_Acc * 0.75\n    instruct: [ASC, AWI]"
+    assert old in text
+    book = parse_rulebook(text.replace(old, old.replace("PV_Acc * 0.75", "|\n      PV_Acc\n      * 0.75")), "own.yaml")
+    printed = tuned_rulebook(book, Tuning((row("refine", 1.2),), 2, 30, 0, 0.08))
+    assert "weight x 1.2, was PV_Acc * 0.75\n" in printed
+    assert parse_rulebook(printed, "tuned.yaml", book.sources).name == "lemonade-tuned"
 
 
 def test_where_nothing_was_learned_the_rulebook_is_the_old_one():

@@ -82,6 +82,29 @@ def test_steps_that_all_gain_the_same_are_refused(make, recorded):
         tune(make.book, [recorded(noise=0.0)])
 
 
+def test_a_network_whose_training_was_stopped_early_is_no_failure(make, recorded):
+    calm = recorded(steps=20)
+    facts = {"V_Acc": 0.5, "F": 200.0, "L": 2.0}
+    pruned = make.entries(
+        make.ended(1, facts, 0.5),
+        make.advised(2, 1, facts),
+        make.accepted(2, {"AMK": "followed"}),
+        make.ended(2, {"T_E": 1.0}, None, "pruned"),
+        run="s",
+    )
+    assert tune(make.book, [calm, pruned]) == dataclasses.replace(tune(make.book, [calm]), runs=2)
+
+
+def test_the_rulebook_is_the_one_that_advised_and_not_one_that_came_later(make, recorded, monkeypatch):
+    asked = []
+    monkeypatch.setattr("lemonade_es.engine.worth.tuning.rulebook_at", lambda entries, at: asked.append((entries, at)))
+    first, advised = make.entries(make.ended(1, {}, 0.5), run="first"), recorded(steps=12)
+    advising_rulebook([first, advised])
+    assert asked == [(tuple(advised), 13)]
+    with pytest.raises(StoreError, match="no rulebook advised"):
+        advising_rulebook([first])
+
+
 def test_runs_of_two_rulebooks_cannot_be_learned_from_together(make, recorded):
     one, other = recorded(run="one"), list(recorded(run="other"))
     other[1] = dataclasses.replace(other[1], event=dataclasses.replace(other[1].event, rulebook="0" * 64))
