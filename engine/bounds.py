@@ -15,6 +15,10 @@ _BYTES_OF_A_WEIGHT = 4
 _SHARE_OF_WEIGHTS = 0.97
 """Of what is saved; the rest are running statistics of normalisations."""
 
+_THOUSAND = 1000
+_DIGITS = 15
+"""All that a number was typed with."""
+
 _NAMES_AND_SHAPES = 4000
 """Bytes of them in the file of a small network."""
 
@@ -38,7 +42,8 @@ def breaches(bounds: Bounds, metrics: Mapping[str, float | None]) -> Iterator[st
         if value is None:
             yield f"{name} is unknown"
         elif _share(name, bound, value):
-            yield f"{name} {value:.4g} is {'more' if METRICS[name].better == 'lower' else 'less'} than {bound:g}"
+            beyond = "more" if METRICS[name].better == "lower" else "less"
+            yield f"{name} {_apart(value, bound)} is {beyond} than {_plain(bound, _DIGITS)}"
 
 
 def thresholds(bounds: Bounds) -> dict[str, float]:
@@ -68,6 +73,16 @@ def _share(name: str, bound: float, value: float | None) -> float:
         return math.inf
     beyond = value - bound if METRICS[name].better == "lower" else bound - value
     return max(0.0, beyond / bound)
+
+
+def _apart(number: float, other: float) -> str:
+    """A number with as many digits as it takes to tell it from another one, four at least."""
+    return _plain(number, next(digits for digits in range(4, 18) if f"{number:.{digits}g}" != f"{other:.{digits}g}"))
+
+
+def _plain(number: float, digits: int) -> str:
+    text = f"{number:.{digits}g}"
+    return f"{float(text):,.0f}" if abs(number) >= _THOUSAND and float(text).is_integer() else text
 
 
 def _least(*bounds: float | None) -> int | None:

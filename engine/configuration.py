@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError("a configuration is a mapping of options", where=f"{path}:1:1", hint="write `data: digits`")
     unknown = [_unknown(path, data, key) for key in data if key not in OPTIONS]
     options = {key: value for key, value in data.items() if key in OPTIONS}
-    demand_sound(options, lambda name: _place(path, data.lc.value(name)), unknown)
+    demand_sound(options, lambda name: _place(path, _position(data, name, data.lc.value)), unknown)
     return options
 
 
@@ -48,7 +49,12 @@ def _loaded(path: Path) -> Any:
 def _unknown(path: Path, data: CommentedMap, key: object) -> ConfigError:
     near = closest(str(key), OPTIONS)
     hint = f"did you mean {near}?" if near else f"known: {', '.join(OPTIONS)}"
-    return ConfigError(f"there is no option {key!r}", where=_place(path, data.lc.key(key)), hint=hint)
+    return ConfigError(f"there is no option {key!r}", where=_place(path, _position(data, key, data.lc.key)), hint=hint)
+
+
+def _position(data: CommentedMap, key: object, of: Callable[[object], tuple[int, int]]) -> tuple[int, int]:
+    """Line and column from 0; what a merge (``<<``) brought along stands nowhere in this mapping."""
+    return of(key) if key in (data.lc.data or {}) else (data.lc.line, data.lc.col)
 
 
 def _place(path: Path, position: tuple[int, int]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lemonade_es.engine.bounds import breaches
+from lemonade_es.engine.bounds import Bounds, breaches
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.trainer.measurement import Measurement
+
+_ENERGIES = frozenset(("T_E", "V_E", "T_NE", "V_NE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,18 @@ def ranked(network: Network | None, state: SearchState, settings: Mapping[str, f
     Before that, of two networks the one leads that is less far beyond what is required.
     CM does not tell two networks apart if they differ by less than the noise floor, where that is known. So that
     a row of ties does not lead downwards, a tie is won only by a network that also ties with the highest CM so far.
-    Where energy counts, a measured figure is never ranked against an estimated one.
+    Where energy counts or is bound, a measured figure is never ranked against an estimated one.
     """
     best = state.best
     if network is None or network.CM is None or network.broken:
         return Standing(False, note=_unranked(network))
     if best is None or best.CM is None:
         return Standing(True, note=_broken_bounds(network, state))
-    if (nearer := state.excess(best) - state.excess(network)) and not math.isnan(nearer):
-        return Standing(nearer > 0, note=_broken_bounds(network, state))
-    if (unlike := incomparable(network, best, settings)) is not None:
+    if (unlike := incomparable(network, best, state.bounds, settings)) is not None:
         return Standing(False, note=unlike)
+    mine, theirs = state.excess(network), state.excess(best)
+    if mine != theirs:
+        return Standing(mine < theirs, note=_broken_bounds(network, state))
     if not _tied(network.CM, best.CM, state.floor):
         return Standing(network.CM > best.CM)
     smaller = (network.metrics.get("P") or 0.0) < (best.metrics.get("P") or 0.0)
@@ -61,17 +63,18 @@ def challenges(network: Network, state: SearchState, settings: Mapping[str, floa
     best = state.best
     if best is None or best.CM is None:
         return True
-    if (nearer := state.excess(best) - state.excess(network)) and not math.isnan(nearer):
-        return nearer > 0
+    alike = incomparable(network, best, state.bounds, settings) is None
+    mine, theirs = state.excess(network), state.excess(best)
+    if mine != theirs:
+        return alike and mine < theirs
     if state.floor is None:
         return True
-    above = network.CM > best.CM or _tied(network.CM, best.CM, state.floor)
-    return above and incomparable(network, best, settings) is None
+    return alike and (network.CM > best.CM or _tied(network.CM, best.CM, state.floor))
 
 
-def incomparable(network: Network, best: Network, settings: Mapping[str, float | None]) -> str | None:
+def incomparable(network: Network, best: Network, bounds: Bounds, settings: Mapping[str, float | None]) -> str | None:
     """Why two networks must not be ranked against each other, if so."""
-    if not settings.get("WE"):
+    if not settings.get("WE") and not _ENERGIES & bounds.keys():
         return None
     mine, theirs = _provenance(network.measurement), _provenance(best.measurement)
     return None if mine == theirs else f"its energy is {mine}, that of the best is {theirs}: not comparable"

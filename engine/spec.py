@@ -174,6 +174,12 @@ class RunSpec:
 
 _ADAPTER: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 OPTIONS = tuple(item.name for item in fields(RunSpec))
+_OF_NO_NETWORK = ("plateau",)
+"""Metrics of the search."""
+
+_COUNTS = ("P", "M")
+"""Metrics of which a network has a whole number."""
+
 _AT_LEAST_ONE = (
     "iterations",
     "epochs",
@@ -293,13 +299,16 @@ def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
 
 def _doubts_of_wish(option: str, name: str, value: float) -> Iterator[_Doubt]:
     term = METRICS.get(name)
-    if term is None or term.better is None:
+    if term is None or term.better is None or name in _OF_NO_NETWORK:
         near = closest(name, METRICS)
         hint = f"did you mean {near}?" if near else "give for example V_Acc=0.95"
         what = "a target" if option == "target" else "required"
         yield _Doubt(option, f"{name!r} is no metric that can be {what}", hint)
-    elif not term.low <= value <= term.high:
-        yield _Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} to {term.high:g}")
+    elif not (math.isfinite(value) and term.low <= value <= term.high):
+        high = f"to {term.high:g}" if math.isfinite(term.high) else "or more"
+        yield _Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} {high}")
     elif value == term.low:
         reached = "any network" if term.better == "higher" else "none"
         yield _Doubt(option, f"{name}={value:g} is reached by {reached}", f"give more than {term.low:g}")
+    elif name in _COUNTS and value < 1:
+        yield _Doubt(option, f"{name}={value:g} is reached by none", "give 1 or more")

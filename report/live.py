@@ -247,7 +247,9 @@ class LiveView(SilentView):
             parts.append(self._measures(self._ended[-1]))
             best = self._best.iteration if self._best is not None else None
             floor = self._noise.floor if self._noise is not None else None
-            parts.append(iterations_table(self._ended, self._instructions, best=best, last=12, floor=floor))
+            bounds = self._started.spec.require
+            table = iterations_table(self._ended, self._instructions, best=best, last=12, floor=floor, bounds=bounds)
+            parts.append(table)
         if self._noise is not None:
             parts.append(Text(noise_told(self._noise), "dim"))
         return Group(*parts)
@@ -329,8 +331,8 @@ def _paid(bill: Bill) -> str:
 
 
 def _wait(executor: str, failed: Try) -> str:
-    """For instance: asking openai:gpt-4o again after 20.0 s: it answered 429."""
-    return f"asking {executor} again after {duration(failed.waited)}: {failed.message}"
+    """For instance: asking openai:gpt-4o again, 20.0 s after: it answered 429; true before and after the wait."""
+    return f"asking {executor} again, {duration(failed.waited)} after: {failed.message}"
 
 
 def _repeated(event: Repeated) -> str:

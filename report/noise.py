@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
+from lemonade_es.engine.bounds import Bounds, excess
 from lemonade_es.engine.events import IterationEnded, NoiseEstimated
 from lemonade_es.engine.noise import ENOUGH, Noise
 from lemonade_es.report.formats import UNKNOWN
@@ -29,12 +32,16 @@ def still_unknown(noise: Noise) -> str:
     return f"noise floor: not known yet, repeats have given {noise.degrees} of the {ENOUGH} degrees of freedom it needs"
 
 
-def standing(ended: IterationEnded, leader: IterationEnded | None, floor: float | None) -> str:
+def standing(
+    ended: IterationEnded, leader: IterationEnded | None, floor: float | None, bounds: Bounds = MappingProxyType({})
+) -> str:
     """What a row of the table says at its end: ``best``, ``tie`` with it, or why there is no measurement."""
     if leader is not None and ended.iteration == leader.iteration:
         return "best"
     if ended.outcome != "ok":
         return ended.outcome
     if floor is None or leader is None or ended.CM is None or leader.CM is None:
+        return ""
+    if excess(bounds, ended.metrics) != excess(bounds, leader.metrics):
         return ""
     return "tie" if abs(ended.CM - leader.CM) < floor else ""

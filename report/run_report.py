@@ -147,7 +147,9 @@ def report_page(report: RunReport) -> RenderableType:
     if report.ended:
         leader = report.best.iteration if report.best is not None else None
         floor = report.noise.floor if report.noise is not None else None
-        parts += [Text(), iterations_table(report.ended, report.instructions, best=leader, floor=floor)]
+        bounds = report.spec.require
+        table = iterations_table(report.ended, report.instructions, best=leader, floor=floor, bounds=bounds)
+        parts += [Text(), table]
         if any(item.metrics.get(name) is not None for item in report.ended for name in DYNAMICS):
             parts += [Text(), Text("how the training went", "bold"), dynamics_table(report.ended)]
     for account in report.executors:

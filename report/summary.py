@@ -47,7 +47,8 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     parts: list[RenderableType] = []
     if state.ended:
         leader = best.iteration if best is not None else None
-        parts += [iterations_table(state.ended, state.instructions, best=leader, floor=state.floor), Text()]
+        table = iterations_table(state.ended, state.instructions, best=leader, floor=state.floor, bounds=state.bounds)
+        parts += [table, Text()]
     if result.end is not None:
         parts.append(Text(f"{result.end.status}: {result.end.reason}", "bold"))
     seconds = state.seconds
@@ -83,8 +84,9 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     parts.append(Text(f"best: iteration {best.iteration}, {told}{times}"))
     if (other := state.more_accurate) is not None:
         accuracy = value("V_Acc", other.metrics.get("V_Acc"), unit=True)
+        behind = f"CM {other.CM:.4f}, and that of the best {best.CM:.4f}"
         take = f"finalize and export take it with --iteration {other.iteration}"
-        parts.append(Text(f"higher V_Acc, lower CM: iteration {other.iteration}, {accuracy}; {take}"))
+        parts.append(Text(f"higher V_Acc: iteration {other.iteration}, {accuracy} ({behind}); {take}"))
     if spec.require:
         broken = "; ".join(breaches(spec.require, best.metrics))
         parts.append(Text(f"no network keeps what is required: {broken}", "yellow") if broken else _kept(spec.require))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.table import Table
 from rich.text import Text
 
+from lemonade_es.engine.bounds import Bounds
 from lemonade_es.engine.events import IterationEnded, RunEnded, RunStarted
 from lemonade_es.engine.journal import Entry, Journal, started
 from lemonade_es.engine.record import current_spec, is_over
@@ -29,6 +31,7 @@ def iterations_table(
     best: int | None,
     last: int | None = None,
     floor: float | None = None,
+    bounds: Bounds = MappingProxyType({}),
 ) -> Table:
     """One row an iteration: instructions carried out, metrics, CM; the best one marked, and those it ties with.
 
@@ -38,6 +41,7 @@ def iterations_table(
         best: the iteration that leads.
         last: show only so many rows.
         floor: the noise floor of CM, where it is known.
+        bounds: what is required.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", justify="right")
@@ -50,7 +54,7 @@ def iterations_table(
     leader = next((item for item in ended if item.iteration == best), None)
     for item, given in rows[-last:] if last is not None else rows:
         leads = item is leader
-        told = standing(item, leader, floor)
+        told = standing(item, leader, floor, bounds)
         cells = [value(name, item.metrics.get(name)) for name in _SHOWN]
         table.add_row(
             str(item.iteration),

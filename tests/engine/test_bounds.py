@@ -9,11 +9,15 @@ import pytest
 from tests.engine.conftest import LineTrainer
 
 from lemonade_es.engine.bounds import breaches, budget, excess
-from lemonade_es.engine.events import IterationEnded, Requested
+from lemonade_es.engine.events import Accepted, IterationEnded, Requested
+from lemonade_es.engine.ranking import Standing, challenges, ranked
 from lemonade_es.engine.spec import RunSpec, extend, resolve
+from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import TapeEnd
 from lemonade_es.errors import ConfigError
-from lemonade_es.trainer.measurement import Budget
+from lemonade_es.trainer.measurement import Budget, CheckReport, Energy, Measurement
+
+ACCEPTED = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
 
 
 class SmallTrainer(LineTrainer):
@@ -48,6 +52,37 @@ def of(bench, kind):
     return [event for event in bench.events() if isinstance(event, kind)]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "bound", "said"),
+    [
+        ("P", 100_001.0, 100_000.0, "P 100,001 is more than 100,000"),
+        ("S", 0.100004, 0.1, "S 0.100004 is more than 0.1"),
+        ("S", 0.2, 0.1, "S 0.2 is more than 0.1"),
+        ("V_Acc", 0.94999999, 0.95, "V_Acc 0.94999999 is less than 0.95"),
+        ("M", 1_300_000.0, 1_234_567.0, "M 1,300,000 is more than 1,234,567"),
+        ("V_E", 2.5e-7, 1e-7, "V_E 2.5e-07 is more than 1e-07"),
+        ("F", 3905.25, 4000.0, "F 3,905 is less than 4,000"),
+    ],
+)
+def test_a_broken_bound_is_told_with_as_many_digits_as_it_takes(name, value, bound, said):
+    assert list(breaches({name: bound}, {name: value})) == [said]
+
+
+def test_measured_energy_is_not_held_against_a_bound_that_the_leader_meets_by_an_estimate():
+    def network(iteration, joules, provenance):
+        energy = {"validation": Energy(joules, 1.0, provenance, "m", "process")}
+        return Network(iteration, "", ACCEPTED, {"V_E": joules}, 1.0, Measurement({}, energy=energy), None)
+
+    state = SearchState({"V_E": 1e-6})
+    state.best = network(1, 5e-6, "estimated")
+    note = "its energy is measured, that of the best is estimated: not comparable"
+    assert ranked(network(2, 2e-6, "measured"), state, {}) == Standing(False, note=note)
+    assert not challenges(network(2, 2e-6, "measured"), state, {})
+    assert ranked(network(2, 2e-6, "estimated"), state, {}).leads
+    state.bounds = {"S": 1.0}  # energy counts for nothing
+    assert ranked(network(2, 2e-6, "measured"), state, {}).note is None
+
+
 def test_excess_is_the_share_of_each_bound_that_is_broken():
     bounds = {"S": 0.1, "F": 4000.0}
     assert excess(bounds, {"S": 0.1, "F": 4000.0}) == 0
@@ -55,7 +90,7 @@ def test_excess_is_the_share_of_each_bound_that_is_broken():
     assert excess(bounds, {"S": 0.2, "F": 1000.0}) == pytest.approx(1.75)
     assert excess(bounds, {"S": 0.05}) == math.inf
     assert excess({}, {}) == 0
-    assert list(breaches(bounds, {"S": 0.2, "F": 1000.0})) == ["S 0.2 is more than 0.1", "F 1000 is less than 4000"]
+    assert list(breaches(bounds, {"S": 0.2, "F": 1000.0})) == ["S 0.2 is more than 0.1", "F 1,000 is less than 4,000"]
     assert list(breaches(bounds, {"F": 4000.0})) == ["S is unknown"]
 
 
@@ -145,6 +180,10 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
         ({"V_Acc": 1.5}, "--require: V_Acc=1.5 is out of range"),
         ({"S": 0}, "--require: S=0 is reached by none"),
         ({"F": 0}, "--require: F=0 is reached by any network"),
+        ({"B": math.inf}, r"--require: B=inf is out of range \(give 0 or more\)"),
+        ({"V_E": math.nan}, "--require: V_E=nan is out of range"),
+        ({"P": 0.5}, "--require: P=0.5 is reached by none"),
+        ({"plateau": 3}, "'plateau' is no metric that can be required"),
     ],
 )
 def test_what_cannot_be_required_is_refused(require, said):

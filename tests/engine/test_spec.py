@@ -65,6 +65,19 @@ def test_all_problems_of_a_configuration_are_told_at_once(tmp_path):
     assert "F=-1 is out of range" in told[4]
 
 
+@pytest.mark.parametrize(
+    ("merged", "said"),
+    [
+        ("iterations: 0", "search.yaml:2:1: 0 is too few"),
+        ("iterashuns: 5", "search.yaml:2:1: there is no option 'iterashuns'"),
+    ],
+)
+def test_what_a_merge_brings_along_is_told_where_the_mapping_begins(tmp_path, merged, said):
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(tmp_path, f"# merged\n<<: {{{merged}}}\nepochs: 3\n"))
+    assert said in str(caught.value)
+
+
 def test_an_empty_configuration_is_no_option_at_all(tmp_path):
     assert read_config(write(tmp_path, "# nothing yet\n")) == {}
 

@@ -73,11 +73,14 @@ def test_a_network_of_a_higher_accuracy_that_does_not_lead_is_named(tmp_path, ot
     found = result({"V_Acc": 0.331, "S": 0.05}, {"S": 0.1})
     state = found.state
     assert state.best is not None
-    state.networks = [state.best, *(replace(state.best, iteration=7 + i, metrics=m) for i, m in enumerate(others))]
+    state.networks = [
+        state.best,
+        *(replace(state.best, iteration=7 + i, metrics=m, CM=0.9) for i, m in enumerate(others)),
+    ]
     out = io.StringIO()
     Console(file=out, width=400).print(summary(found, RunFolder(tmp_path)))
-    line = "higher V_Acc, lower CM: iteration 7, 39.60%; finalize and export take it with --iteration 7"
-    assert (line in out.getvalue()) is told
+    line = "higher V_Acc: iteration 7, 39.60% (CM 0.9000, and that of the best 1.0000); finalize and export take it"
+    assert (f"{line} with --iteration 7" in out.getvalue()) is told
     assert ("higher V_Acc" in out.getvalue()) is told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -40,6 +41,14 @@ def test_the_table_marks_what_the_noise_does_not_tell_from_the_best():
     lines = drawn(iterations_table(rows, [{}] * 4, best=2, floor=0.0123)).splitlines()
     assert [line.split()[-1] for line in lines[2:]] == ["best", "tie", "pruned"]
     assert "tie" not in lines[1]
+
+
+def test_who_keeps_the_bounds_ties_with_nobody_who_breaks_them():
+    rows = [ended(1, 1.90), ended(2, 1.899), ended(3, 1.898)]
+    rows = [replace(row, metrics={"S": size}) for row, size in zip(rows, (0.05, 0.4, 0.08), strict=True)]
+    lines = drawn(iterations_table(rows, [{}] * 3, best=1, floor=0.01, bounds={"S": 0.1})).splitlines()
+    assert [line.split()[-1] for line in (lines[1], lines[3])] == ["best", "tie"]
+    assert "tie" not in lines[2]
 
 
 def test_without_a_noise_floor_there_are_no_ties():
