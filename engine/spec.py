@@ -248,7 +248,7 @@ def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigE
     Raises:
         ConfigError: with all problems, in the order in which the options were given.
     """
-    found: dict[str, ConfigError] = {}
+    found: dict[tuple[str, ...], ConfigError] = {}  # by option, and by the name within it that is to blame
     try:
         _ADAPTER.validate_python(dict(data))
     except ValidationError as error:
@@ -256,11 +256,14 @@ def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigE
             name = str(item["loc"][0])
             given = f"{item['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
             said = f"{given}{item['msg'][0].lower()}{item['msg'][1:]}"
-            found.setdefault(name, ConfigError(said, where=place(name)))
-    spec = _ADAPTER.validate_python({name: value for name, value in data.items() if name not in found})
+            within = map(str, item["loc"][1:2]) if isinstance(data[name], Mapping) else ()
+            found.setdefault((name, *within), ConfigError(said, where=place(name)))
+    wrong = {name for name, *_ in found}
+    spec = _ADAPTER.validate_python({name: value for name, value in data.items() if name not in wrong})
     for doubt in _doubts(spec):
-        found.setdefault(doubt.option, ConfigError(doubt.message, where=place(doubt.option), hint=doubt.hint))
-    problems = [*before, *(found[name] for name in data if name in found)]
+        problem = ConfigError(doubt.message, where=place(doubt.option), hint=doubt.hint)
+        found.setdefault((doubt.option, doubt.message), problem)
+    problems = [*before, *(problem for name in data for (option, *_), problem in found.items() if option == name)]
     if problems:
         raise ConfigError.of(problems)
     return spec

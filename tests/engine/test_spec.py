@@ -120,6 +120,14 @@ def test_all_problems_of_the_options_are_told_at_once():
     ]
 
 
+def test_all_problems_within_one_option_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        resolve({}, {"require": {"S": 0, "G": 1, "F": 100.0}, "target": {"V_Acc": "high", "F": "fast"}})
+    told = [line for line in str(caught.value).splitlines() if "--" in line]
+    assert len(told) == 4
+    assert [word in line for word, line in zip(("S=0", "'G'", "'high'", "'fast'"), told, strict=True)] == [True] * 4
+
+
 def test_a_resume_may_move_the_end_of_a_run():
     assert extend(RunSpec(iterations=3), {"iterations": 9, "data": None, "set": {}}).iterations == 9
 
