@@ -331,8 +331,8 @@ def _paid(bill: Bill) -> str:
 
 
 def _wait(executor: str, failed: Try) -> str:
-    """For instance: asking openai:gpt-4o again, 20.0 s after: it answered 429; true before and after the wait."""
-    return f"asking {executor} again, {duration(failed.waited)} after: {failed.message}"
+    """For instance: openai:gpt-4o is asked again after 20.0 s: it answered 429; true before and after the wait."""
+    return f"{executor} is asked again after {duration(failed.waited)}: {failed.message}"
 
 
 def _repeated(event: Repeated) -> str:

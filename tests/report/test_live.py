@@ -101,7 +101,7 @@ def test_a_classification_says_nothing_of_r2(headline):
 
 def test_a_wait_for_a_server_says_how_long_and_why(headline):
     told = headline(wait=Try("rate_limit", "too many requests", 0.1, 117.5))
-    assert "asking openai:gpt-4o again, 1 min 58 s after: too many requests" in told
+    assert "openai:gpt-4o is asked again after 1 min 58 s: too many requests" in told
 
 
 WHY = "Landlock and seccomp; not strong: bubblewrap is not installed"
