@@ -9,11 +9,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.quality.campaign import FIRST_SEED, Search
+from benchmarks.quality.figures import told
 from benchmarks.quality.measure import EVALUATIONS, FEWER_SEEDS, campaign_of, compared, traces_of
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import Result
@@ -43,7 +46,20 @@ def tuning(options: argparse.Namespace) -> Result:
         for number in range(1 if options.quick else FEWER_SEEDS[task])
         for contender in ("lemonade", "tuned")
     ]
-    return compared("tuning", ABOUT, campaign_of(searches, options), known, options)
+    found = compared("tuning", ABOUT, campaign_of(searches, options), known, options)
+    return replace(found, text="\n".join([found.text, *(_verdict(*item) for item in found.figures.items())]))
+
+
+def _verdict(task: str, figures: Mapping[str, Any]) -> str:
+    """Which of the two won, if the seeds tell."""
+    last = figures["evaluations"]
+    theirs = figures["contenders"].get("tuned", {}).get("ours_less_theirs", {})
+    difference = theirs.get("V_Acc", {}).get(last)
+    if difference is None:
+        return f"{task}: not compared"
+    _, low, high, _ = difference
+    won = "the untuned weights won" if low > 0 else "the tuned weights won" if high < 0 else "neither won"
+    return f"{task}: {won}; untuned less tuned, V_Acc after {last}: {told(difference, '+')}"
 
 
 def _learned(task: QualityTask, seeds: Sequence[int], iterations: int) -> str:
