@@ -28,6 +28,7 @@ from lemonade_es.llm.faults import CallInterrupted
 from lemonade_es.llm.patch import apply_patch
 from lemonade_es.llm.reply import PatchRead, read_reply
 from lemonade_es.llm.request import EditRequest, Feedback
+from lemonade_es.source_lines import lines_of
 from lemonade_es.trainer.measurement import CheckReport
 
 Check = Callable[[str], CheckReport]
@@ -290,5 +291,5 @@ def _refused(call: _Call, stage: str, code: str, message: str) -> Refused:
 
 
 def _line(source: str, number: int | None) -> str | None:
-    lines = source.splitlines()
+    lines = lines_of(source)
     return lines[number - 1] if number is not None and 1 <= number <= len(lines) else None

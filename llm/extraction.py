@@ -15,7 +15,7 @@ _THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
 _FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[\w+-]*)(?P<more>[^`]*)")
 _OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*)')
-_FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{1,20})"')
+_FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{0,80})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})
 _KEYS = _PATCH_KEYS | {"applied", "skipped", "predicted"}
 _PIECES = frozenset({"instruction", "how", "why", "search", "replace"})
@@ -24,7 +24,7 @@ _PIECES = frozenset({"instruction", "how", "why", "search", "replace"})
 MAX_OBJECTS = 20
 """More objects than that are no reply, and would take long to read."""
 
-MAX_MALFORMED = 5
+MAX_MALFORMED = 20
 MAX_ENVELOPES = 3
 _PYTHON = ("python", "py", "python3")
 
@@ -112,6 +112,7 @@ def extract(text: str) -> Extracted:
             found.mended.append("code fence removed" if block.closed else "unclosed code fence removed")
         elif block.info == "" and inner:
             found.unmarked.append(block)
+    found.codes = list(dict.fromkeys(found.codes))
     if len(found.codes) > 1:
         raise ReplyError(
             Code.AMBIGUOUS, f"there are {len(found.codes)} python fences in the reply", hint="give the code once"

@@ -89,7 +89,7 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers["retry-after-ms"]) / 1000
         else:
             seconds = _seconds(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # an hour or a year that no calendar has
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 

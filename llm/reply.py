@@ -129,7 +129,9 @@ def _completed(found: Extracted) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The object with the code of a fence put in, and with null for nullable fields that were left out."""
     data = dict(found.data)
     mended: list[str] = []
-    if found.code is not None:
+    if found.code is not None and _same_code(data.get("model_py"), found.code):
+        mended.append("the same code in a python fence ignored")
+    elif found.code is not None:
         if data.get("model_py") or data.get("edits"):
             raise ReplyError(
                 Code.AMBIGUOUS,
@@ -149,6 +151,10 @@ def _completed(found: Extracted) -> tuple[dict[str, Any], tuple[str, ...]]:
         data["predicted"] = {**predicted, **dict.fromkeys(missing)}
         mended += [f"missing predicted/{key} taken as null" for key in missing]
     return data, tuple(mended)
+
+
+def _same_code(source: object, other: str) -> bool:
+    return isinstance(source, str) and bool(source.strip()) and source.strip() == other.strip()
 
 
 def _one_change(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

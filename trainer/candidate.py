@@ -13,6 +13,7 @@ import torchvision  # noqa: F401  (a candidate may use it, and its locked proces
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from lemonade_es.source_lines import lines_of
 from lemonade_es.task import Task
 from lemonade_es.trainer import choice, imports, layout
 from lemonade_es.trainer.blame import FILE_NAME
@@ -150,6 +151,6 @@ def _executed(tree: ast.Module, source: str) -> types.ModuleType:
     vars(module)[imports.STAND_IN] = imports.outside
     # dataclasses and inspect look the module and its lines up here
     sys.modules[MODULE_NAME] = module
-    linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
+    linecache.cache[FILE_NAME] = (len(source), None, [f"{line}\n" for line in lines_of(source)], FILE_NAME)
     exec(compile(tree, FILE_NAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  (the purpose)
     return module

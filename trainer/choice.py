@@ -94,14 +94,24 @@ class _Choice:
             if (model := self._called(function)) is not None:
                 return model
         free = [cls for cls in self._outermost if self._arguments(cls) is not None]
+        spare: tuple[nn.Module, str] | None = None
         if free:
             best = max(enumerate(free), key=lambda entry: (*self._rank(entry[1]), entry[0]))[1]
             instance: nn.Module = self._call(best)
-            return instance
+            if any(True for _ in instance.parameters()):
+                return instance
+            spare = instance, self.expression  # a part, perhaps, of what a function makes
+        failure: Exception | None = None
         for function in others:
-            if (model := self._called(function)) is not None:
-                return model
-        raise self._refusal()
+            try:
+                if (model := self._called(function)) is not None:
+                    return model
+            except Exception as error:  # noqa: BLE001  (it may have been made for something else: data, a table)
+                failure = failure or error
+        if spare is not None:
+            instance, self.expression = spare
+            return instance
+        raise failure or self._refusal()
 
     def _instance(self) -> nn.Module | None:
         """What a module-level variable holds; a loss or an activation has no parameters, a part has a user."""

@@ -58,6 +58,10 @@ def outside(module: str, name: str | None = None) -> object:
         module: the module's full name.
         name: what is taken from it; ``None`` for the module itself.
     """
+    package, _, inner = module.partition(".")
+    if inner in _HARMLESS.get(package, ()):  # os.path
+        found = importlib.import_module(module)
+        return found if name is None else getattr(found, name)
     if name is not None and name in _HARMLESS.get(module, ()):
         return getattr(importlib.import_module(module), name)
     return _Outside(module if name is None else f"{module}.{name}")

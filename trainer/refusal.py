@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from lemonade_es.source_lines import lines_of
 from lemonade_es.trainer.blame import FILE_NAME, built_at, line_of
 
 _DOWNLOADER = "torch/hub.py"
@@ -275,7 +276,7 @@ def explain(error: BaseException, source: str, otherwise: str = "RAISED") -> Ref
 
 def quoted(line: int | None, source: str) -> str:
     """Where it is, with the line's text, to be put behind what is wrong; empty for an unknown line."""
-    lines = source.splitlines()
+    lines = lines_of(source)
     return f" at line {line} `{lines[line - 1].strip()}`" if line and line <= len(lines) else ""
 
 

@@ -52,6 +52,8 @@ class Bounds:
         self._address = address
         self._max_bytes = max_bytes
         self._watch: _Watch | None = None
+        self.status: int | None = None
+        """Of the last answer that came."""
 
     @property
     def client_options(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ class Bounds:
             CallFaultError: one of them was ended because it was not.
         """
         watch = self._watch = _Watch(self._where)
+        self.status = None
         timer = threading.Timer(
             self._seconds, watch.end, ("timeout", f"the answer had not ended after {self._seconds:g} s")
         )
@@ -100,8 +103,11 @@ class Bounds:
 
     def _bound(self, response: Any) -> None:
         watch = self._watch
+        self.status = response.status_code
         if watch is None:
             return
+        # SDKs read the words of an error as their header says, and fall over those that are none in that encoding
+        response.encoding = "utf-8"
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in _WINDOWS and encoding not in ("", "identity"):
             raise watch.end("protocol", f"the answer comes in an encoding that was not asked for ({encoding[:20]})")

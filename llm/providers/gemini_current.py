@@ -74,6 +74,8 @@ class CurrentTransport:
         except self._httpx.HTTPError as error:
             raise self._service.unreachable(error) from None
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # the SDK's, as it read
+            if (status := self._bounds.status) is not None and status >= 300:
+                return Answer(status, f"{type(error).__name__}: {error}", {})
             raise self._service.no_completion(f"{type(error).__name__}: {error}", EXPECTED) from None
         got = response.sdk_http_response
         return Answer(200, (got and got.body) or "", (got and got.headers) or {})

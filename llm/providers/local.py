@@ -197,7 +197,7 @@ class LocalClient:
         marks = [f"\x02{number}\x03" for number in range(len(texts))]
         roles = ["system", *(message.role for message in prompt.messages)]
         turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-        framed = self._format(messages=turns).prompt
+        framed = self._framed(turns)
         parts: list[list[int]] = []
         for mark, text in zip(marks, texts, strict=True):
             frame, found, framed = framed.partition(mark)
@@ -209,6 +209,22 @@ class LocalClient:
                 )
             parts.append(self._tokenised(frame, special=True) + self._tokenised(text, special=False))
         return [*parts, self._tokenised(framed, special=True)]
+
+    def _framed(self, turns: list[dict[str, str]]) -> str:
+        """The turns in the model's template; where it knows no system text, that begins the first request."""
+        system, first, *rest = turns
+        together = {**first, "content": f"{system['content']}\n\n{first['content']}"}
+        failure: Exception | None = None
+        for way in (turns, [together, *rest]):
+            try:
+                framed: str = self._format(messages=way).prompt
+            except Exception as error:  # noqa: BLE001  (the template raises what it likes)
+                failure = error
+            else:
+                return framed
+        raise ExecutorError(
+            f"the model's chat template refuses the prompt: {failure}", where=self.name, hint="use another model"
+        )
 
     def _tokenised(self, text: str, *, special: bool) -> list[int]:
         tokens: list[int] = self._llama.tokenize(text.encode(), add_bos=False, special=special) if text else []

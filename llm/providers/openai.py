@@ -187,6 +187,8 @@ class OpenAIClient:
             choice = (data["choices"] or [{"message": None}])[0]
             usage = _usage(data)
             message = choice["message"]
+            if (failure := self._failure(choice)) is not None and not _text(message or {}):
+                raise failure
             if message is None and usage is not None:  # an answer without words, which is paid
                 message = {}
             text, refusal = _text(message), _refusal(message)
@@ -207,11 +209,16 @@ class OpenAIClient:
     def _no_completion(self, body: str) -> ExecutorError:
         """What a body with status 200 is that holds no choice: a gateway's error, or something else altogether."""
         with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            error = parsed(body)["error"]
-            status, said = error.get("code"), str(error["message"])
-            if isinstance(status, int) and 400 <= status < 600:
-                return self._service.failed(status, said)
+            if (failure := self._failure(parsed(body))) is not None:
+                return failure
         return self._service.no_completion(body, _EXPECTED)
+
+    def _failure(self, told: Mapping[str, Any]) -> ExecutorError | None:
+        """What a gateway says of the server behind it, in an answer that has itself the status 200."""
+        error = told.get("error")
+        if not isinstance(error, dict) or not isinstance(status := error.get("code"), int) or not 400 <= status < 600:
+            return None
+        return self._service.failed(status, str(error.get("message")))
 
     def _status_error(self, error: openai.APIStatusError) -> ExecutorError:
         if error.code == "insufficient_quota":
@@ -283,11 +290,15 @@ def _usage(data: Mapping[str, Any]) -> Usage | None:
     if not isinstance(usage, dict) or sent is None or received is None:
         return None
     details = usage.get("prompt_tokens_details")
+    cached = min(sent, count(details, "cached_tokens"))
+    reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    # some servers count reasoning beside the completion, and not as a part of it: the total says so
+    beside = min(reasoning, max(0, count(usage, "total_tokens") - sent - received))
     return Usage(
         input_tokens=sent,
-        cached_tokens=min(sent, count(details, "cached_tokens")),
-        cache_write_tokens=count(details, "cache_write_tokens"),
-        output_tokens=received,
-        reasoning_tokens=count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+        cached_tokens=cached,
+        cache_write_tokens=min(sent - cached, count(details, "cache_write_tokens")),
+        output_tokens=max(received + beside, reasoning),
+        reasoning_tokens=reasoning,
         cost_usd=None,
     )

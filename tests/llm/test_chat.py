@@ -234,6 +234,7 @@ def test_a_status_says_whether_it_may_pass(status: int, code: str | None) -> Non
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
         ({"retry-after": "0"}, 0.0),
         ({"retry-after": "Wed, 99 Oct 2015 07:28:00 GMT"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999999 00:00:00 GMT"}, None),
     ],
 )
 def test_a_server_may_ask_to_wait_in_many_ways(headers: dict[str, str], seconds: float | None) -> None:

@@ -350,6 +350,57 @@ def test_counts_that_no_call_can_have_are_not_believed() -> None:
     assert (usage.input_tokens, usage.output_tokens, usage.cost_usd) == (0, 0, None)
 
 
+def answer(usage: dict[str, object] | None = None, **choice: object) -> Send:
+    told = {"message": {"role": "assistant", "content": PATCH}, "finish_reason": "stop", **choice}
+    return Send(json.dumps({"choices": [told], **({"usage": usage} if usage else {})}).encode())
+
+
+@pytest.mark.parametrize(
+    ("total", "reasoning", "output"),
+    [(135, 94, 103), (41, 5, 9), (None, 94, 94), (None, 5, 9), (10_000, 94, 103)],
+)
+def test_reasoning_that_is_counted_beside_the_answer_is_paid_too(
+    total: int | None, reasoning: int, output: int
+) -> None:
+    usage: dict[str, object] = {
+        "prompt_tokens": 32,
+        "completion_tokens": 9,
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+    with served(answer(usage | ({} if total is None else {"total_tokens": total}))) as (executor, _):
+        found = executor.ask(REQUEST).usage
+
+    assert (found.input_tokens, found.output_tokens, found.reasoning_tokens) == (32, output, reasoning)
+
+
+def test_no_more_tokens_are_written_to_a_cache_than_were_sent() -> None:
+    details = {"cached_tokens": 4, "cache_write_tokens": 1_000_000}
+    usage: dict[str, object] = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": details}
+    with served(answer(usage)) as (executor, _):
+        found = executor.ask(REQUEST).usage
+
+    assert (found.cached_tokens, found.cache_write_tokens) == (4, 6)
+
+
+def test_a_failure_behind_a_gateway_is_no_empty_answer() -> None:
+    failure = {"code": 502, "message": "the provider is gone"}
+    gone = answer(None, error=failure, message={"role": "assistant", "content": ""}, finish_reason="error")
+    with served(gone, Say(PATCH), tries=2) as (executor, server):
+        reply = executor.ask(REQUEST)
+
+    assert reply.text == PATCH
+    assert [(item.code, "the provider is gone" in item.message) for item in reply.tries] == [("server_error", True)]
+    assert len(server.requests) == 2
+
+
+def test_an_error_page_in_an_encoding_that_it_is_not_in_is_an_error_like_any_other() -> None:
+    page = Send(b"bad gateway", 502, content_type="text/html; charset=utf-16")
+    with served(page, Say(PATCH), tries=2) as (executor, _):
+        reply = executor.ask(REQUEST)
+
+    assert [item.code for item in reply.tries] == ["server_error"]
+
+
 def test_an_answer_in_parts_is_put_together() -> None:
     parts = [
         {"type": "thinking", "thinking": "hm"},

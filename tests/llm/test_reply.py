@@ -120,7 +120,7 @@ REFUSED = {
         Code.AMBIGUOUS,
         "2 python fences",
     ),
-    "code twice": (f"{GOOD}\n```python\n{SOURCE}```", Code.AMBIGUOUS, "both in the JSON"),
+    "code twice": (f"{GOOD}\n```python\n{SOURCE}    size = 1\n```", Code.AMBIGUOUS, "both in the JSON"),
     "too long": (" " * MAX_REPLY_CHARACTERS + GOOD, Code.TOO_LARGE, "characters"),
     "a deep tower": ('{"summary": ' + "[" * 100_000, Code.TOO_DEEP, "too deep"),
     "a small tower": (
@@ -262,6 +262,20 @@ def test_a_reply_that_did_not_end_by_itself_is_refused_even_if_it_holds_a_patch(
         read_reply(Reply(GOOD, "scripted", finish=finish))  # type: ignore[arg-type]
 
     assert refusal.value.code == code
+
+
+def test_the_same_code_once_more_in_a_fence_is_no_second_change() -> None:
+    plain = "import torch\nclass Net(torch.nn.Module):\n    size = 1\n"
+    once = read_patch(f"{json.dumps(envelope(model_py=plain))}\nHere it is:\n```python\n{plain}```")
+    assert once.patch.model_py == plain
+    assert "the same code in a python fence ignored" in once.mended
+    twice = read_patch(f"{BARE}\n```python\n{plain}```\nOnce more:\n```python\n{plain}```")
+    assert twice.patch.model_py == plain.rstrip()
+
+
+def test_objects_in_prose_that_are_no_json_are_passed_over_whatever_their_keys() -> None:
+    prose = 'It returns {"classification_logits": logits} and {"": x}. ' * 4
+    assert read_patch(f"{prose}\n{GOOD}").patch.model_py == SOURCE
 
 
 @pytest.mark.parametrize("end", ["", "```\n", "```\na note", "```\na note\n```\n```\nanother\n```"])

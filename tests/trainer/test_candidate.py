@@ -204,6 +204,35 @@ def test_the_network_is_found_where_a_reader_would_look_for_it(body, kind):
     assert built(body) == kind
 
 
+def test_a_part_without_parameters_is_not_the_network_where_a_function_makes_one():
+    flatten = "class Flatten(nn.Module):\n    def forward(self, x):\n        return x.flatten(1)\n"
+    assert built(flatten + "def small_cnn():\n    return nn.Sequential(Flatten(), nn.Linear(64, 10))\n") == "Sequential"
+    assert built(flatten) == "Flatten"
+
+
+def test_a_function_that_makes_something_else_and_fails_leaves_the_others_their_way():
+    loaders = "def get_loaders(root='data'):\n    raise RuntimeError('Dataset not found')\n    return root\n"
+    network_of_ten = "def net10():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    assert built(loaders + network_of_ten) == "Sequential"
+    assert "Dataset not found" in refused(loaders).message
+
+
+def test_what_a_module_of_paths_is_asked_is_answered():
+    for use in (
+        "import os.path as osp\nHERE = osp.basename('/a/b')",
+        "from os.path import join\nHERE = join('a', 'b')",
+    ):
+        assert built(f"{use}\n{network('Net')}") == "Net"
+
+
+def test_the_line_that_is_quoted_is_the_one_that_python_counts():
+    body = network("Net", forward="return self.missing(x)").replace("    def forward", "\f\n    def forward")
+    model = build(HEAD + body, TASK)
+    with pytest.raises(AttributeError) as raised:
+        model(torch.zeros(2, 1, 8, 8))
+    assert "`return self.missing(x)`" in explain(raised.value, HEAD + body, "FORWARD_FAILED").message
+
+
 def test_a_default_value_is_kept_even_if_the_task_has_another():
     body = network("Net", arguments=", num_classes=1000").replace("10)", "num_classes)", 1)
     assert build(HEAD + body, TASK).fc.out_features == 1000

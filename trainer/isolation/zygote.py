@@ -25,6 +25,7 @@ import torch._dynamo  # optimisers import it late, which would cost every child 
 from pydantic import TypeAdapter
 
 from lemonade_es.task import Task
+from lemonade_es.trainer.blame import FILE_NAME
 from lemonade_es.trainer.export.stand import Stand
 from lemonade_es.trainer.isolation import canary
 from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS, Excess, appetite
@@ -283,5 +284,7 @@ def _control(where: str) -> socket.socket:
 
 
 if __name__ == "__main__":
-    Zygote(_control(sys.argv[1])).run()
+    control = _control(sys.argv[1])
+    sys.argv[:] = [FILE_NAME]  # a source that reads its arguments finds none
+    Zygote(control).run()
     os._exit(0)  # tidying up torch takes a third of a second
