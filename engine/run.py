@@ -293,6 +293,7 @@ def _executor(spec: RunSpec, name: str, base_url: str | None, recorded: registry
         name,
         base_url=base_url,
         prices=spec.prices or None,
+        timeout=spec.llm_timeout or registry.DEFAULT_TIMEOUT,
         max_tokens=spec.llm_max_tokens,
         context=spec.llm_context,
         recorded=recorded,

@@ -34,6 +34,7 @@ EXTENDABLE = frozenset(
         "max_llm_cost",
         "max_llm_calls",
         "llm_base_url",
+        "llm_timeout",
         "data_root",
         "watch_rulebook",
         "isolation",
@@ -41,9 +42,9 @@ EXTENDABLE = frozenset(
     }
 )
 """What a resume may change: when the run ends, where its data lie, how generated code is locked in, whether a changed
-rulebook file is taken over, and which server the LLM is asked at.
+rulebook file is taken over, which server the LLM is asked at, and how patiently.
 
-The first three leave what an iteration computes as it is; the other two may change it from the resume on. What was
+The rulebook and the server may change what an iteration computes from the resume on, the others do not. What was
 recorded stays, and :class:`lemonade_es.engine.events.RunResumed` keeps what was changed.
 """
 
@@ -66,6 +67,7 @@ class RunSpec:
         llm: who carries the instructions out: ``builtin``, ``openai:MODEL``, ...
         llm_base_url: of an OpenAI-compatible server; credentials in it are used and not kept.
         llm_max_tokens: of an LLM's answer.
+        llm_timeout: seconds that a server may be silent in a call; ``None`` for three minutes.
         llm_context: tokens of prompt and answer together, for a model that runs here.
         fallback: who answers once where ``llm`` cannot be asked, or all its replies to a request were refused.
         preset: weights of CM and the priorities that go with them (Table 7's settings).
@@ -112,6 +114,7 @@ class RunSpec:
     llm: str = "builtin"
     llm_base_url: str | None = None
     llm_max_tokens: int | None = None
+    llm_timeout: float | None = None
     llm_context: int | None = None
     fallback: str | None = None
     preset: str = "accuracy"
@@ -192,7 +195,7 @@ _AT_LEAST_ONE = (
     "llm_max_tokens",
     "llm_context",
 )
-_POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds")
+_POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds", "llm_timeout")
 
 
 def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:

@@ -187,7 +187,7 @@ class Service:
     def silent(self) -> CallFaultError:
         """Nothing came within the timeout."""
         said = f"{self.url} did not answer within {self.timeout:g} s"
-        return self.fault("timeout", said, "raise the timeout, or resume")
+        return self.fault("timeout", said, "give more with --llm-timeout, and resume")
 
     def unreachable(self, error: BaseException) -> CallFaultError:
         """There is no connection, or it broke."""

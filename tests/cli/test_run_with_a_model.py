@@ -208,6 +208,18 @@ def test_keys_and_credentials_are_in_no_output_file_or_child_among_faults(lemona
         assert not [content for content in files if canary.encode() in content]
 
 
+def test_a_server_may_be_silent_for_as_long_as_the_user_says_and_a_resume_may_wait_longer(lemonade):
+    with ModelServer([Say(good(4), delay=3.0)] * 5) as server:
+        silent = search(lemonade, server, "--llm-timeout", "0.2", iterations=1)
+    assert silent.code == 2
+    assert "did not answer within 0.2 s" in silent.err
+    assert "--llm-timeout" in silent.err
+    with ModelServer([Say(good(4), delay=1.0)]) as server:
+        where = ("--llm-base-url", server.url, "--llm-timeout", "30")
+        again = lemonade("run", "--resume", "latest", *where, "--json", OPENAI_API_KEY=CANARY)
+    assert again.code == 0, again.err
+
+
 def test_a_wrong_key_stops_at_once_with_one_line_and_the_run_can_go_on(lemonade):
     with ModelServer([Say(good(4)), Fail(401, "Incorrect API key provided")]) as server:
         done = search(lemonade, server, iterations=2)
