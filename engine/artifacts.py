@@ -28,7 +28,7 @@ class Artifacts:
         digest = hashlib.sha256(content).hexdigest()
         name = f"{digest[:2]}/{digest}{suffix}"
         path = self._folder / name
-        if not path.exists():
+        if not _holds(path, digest):  # nothing is there, or what an interrupted copy left
             write_file(path, content)
         return name
 
@@ -48,8 +48,21 @@ class Artifacts:
         except OSError as error:
             raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from None
         if hashlib.sha256(content).hexdigest() != path.name.split(".")[0]:
-            raise StoreError("the file is not what its name says: it was changed or damaged", where=str(path))
+            raise StoreError(
+                "the file is not what its name says: it was changed or damaged",
+                where=str(path),
+                hint="restore it from a copy of the run's folder, or start a new run",
+            )
         return content
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
 def write_file(path: Path, content: bytes) -> None:

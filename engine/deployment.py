@@ -187,7 +187,7 @@ def _of_search(entries: tuple[Entry, ...], folder: RunFolder, iteration: int | N
             hint="choose another --iteration, or leave it out",
         )
     source, weights = _read(folder, accepted.source, measured.weights)
-    accuracy = None if ended is None else ended.metrics.get("V_Acc")
+    accuracy = measured.measurement.metrics.get("V_Acc")  # of these weights, and no mean over several trainings
     return Chosen(origin.run, "best", accepted.iteration, source, weights, accuracy)
 
 

@@ -133,7 +133,8 @@ def advice_json(inference: Inference, resolution: Resolution) -> dict[str, Any]:
     """Facts, rules, conclusions, weights, conflicts and instructions as JSON data."""
     plain, resolved = _plain(inference), _plain(resolution)
     data = {name: plain[name] for name in _INFERENCE}
-    return data | {"conflicts": resolved["decisions"], "instructions": resolved["instructions"]}
+    kept = {name: resolved[name] for name in ("instructions", "dropped", "surplus")}
+    return data | {"conflicts": resolved["decisions"], **kept}
 
 
 def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.conflicts import Conflict
+from lemonade_es.engine.conflicts import Conflict, Resolution
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.inference import Firing, Inference
@@ -48,6 +48,8 @@ def explained(entries: Sequence[Entry], artifacts: Artifacts, iteration: int | N
     if form == "json":
         data = [item.to_json() for item in chosen]
         return json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False)
+    if not chosen:
+        return f"No iteration has begun yet; go on with: lemonade-es run --resume {entries[0].run}"
     return "\n\n".join(explanation_text(item, source=source) for item in chosen)
 
 
@@ -117,6 +119,7 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
             yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}  = {behind}"
         if not advised.resolution.instructions:
             yield "  none: no rule that fired has a weight above 0"
+        yield from unsent_lines(advised.resolution)
     yield from _attempts(explanation)
     if explanation.accepted is not None:
         yield from _patch(explanation, explanation.accepted)
@@ -126,6 +129,16 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield ""
         yield "What changed in the source"
         yield explanation.diff.rstrip()
+
+
+def unsent_lines(resolution: Resolution) -> Iterator[str]:
+    """What rules gave and what was not sent, but for what lost a conflict."""
+    if resolution.dropped:
+        names = ", ".join(f"{item.instruction} ({', '.join(item.rules)})" for item in resolution.dropped)
+        yield f"  without weight: {names}"
+    if resolution.surplus:
+        names = ", ".join(f"{item.instruction} {item.weight:.3g}" for item in resolution.surplus)
+        yield f"  more than the {len(resolution.instructions)} that the rulebook allows: {names}"
 
 
 def facts_lines(facts: Mapping[str, float | None]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lemonade_es.engine.sweep import Stretch
 from lemonade_es.engine.whatif import Supposed
-from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines
+from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines, unsent_lines
 from lemonade_es.rules.expression import Atom
 
 
@@ -49,13 +49,7 @@ def _lines(supposed: Supposed) -> Iterator[str]:
         yield f"  {weight:6.3f}  {name}  {supposed.rulebook.instructions[name].text}  = {behind}"
     if not resolution.instructions:
         yield "  none: no rule that fired has a weight above 0"
-    if resolution.dropped:
-        names = ", ".join(f"{item.instruction} ({', '.join(item.rules)})" for item in resolution.dropped)
-        yield f"  without weight: {names}"
-    if resolution.surplus:
-        limit = supposed.rulebook.max_instructions
-        names = ", ".join(f"{item.instruction} {item.weight:.3g}" for item in resolution.surplus)
-        yield f"  more than the {limit} that the rulebook allows: {names}"
+    yield from unsent_lines(resolution)
 
 
 def _obstacle(atom: Atom) -> str:

@@ -100,6 +100,17 @@ def locate(node: Node, path: Sequence[str | int]) -> Node:
     return node
 
 
+_CURES = {
+    "unexpected end of stream": "a quote that opens here is never closed",
+    "mapping values are not allowed": "put a text that holds a colon in quotes, and a blank after a hyphen and a colon",
+    "cannot start any token": "indent with blanks, not tabs, and put a text that begins with such a sign in quotes",
+    "expected <block end>": "put a text that begins with a bracket or a quote in quotes as a whole, and indent all "
+    "entries of a list or a mapping alike",
+    "could not find expected ':'": "each line of a mapping is `name: value`",
+}
+"""What a rulebook's author does about what the YAML parser says."""
+
+
 def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
     """Read YAML text.
 
@@ -118,10 +129,14 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
         problems.append(refusal.problem)
         return None
     except MarkedYAMLError as error:
+        problem = error.problem or ""
         mark = error.problem_mark or error.context_mark
+        if error.context_mark is not None and "end of stream" in problem:  # where what never ends begins
+            mark = error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-        said = ": ".join(part for part in (error.context, error.problem) if part)
-        problems.append(Problem(place, "YAML_SYNTAX", said or "this is not YAML"))
+        said = ": ".join(part for part in (error.context, problem) if part) or "this is not YAML"
+        advice = next((f"; {cure}" for words, cure in _CURES.items() if words in said), "")
+        problems.append(Problem(place, "YAML_SYNTAX", f"{said}{advice}"))
         return None
     except ReaderError as error:
         *rows, last = _LINE_BREAK.split(text[: error.position])

@@ -270,6 +270,9 @@ class _Parser:
                 return self._call(node, func, args)
             case ast.BoolOp() | ast.Compare() | ast.UnaryOp():
                 raise self._unfit(node, "NOT_A_NUMBER", f"{self._text(node)!r} is a condition where a number is wanted")
+            case ast.Tuple():
+                said = f"{self._text(node)!r} are several values; write numbers with a point and without commas, as 0.5"
+                raise self._unfit(node, "NOT_ALLOWED", said)
             case _:
                 raise self._unfit(node, "NOT_ALLOWED", f"{self._text(node)!r} cannot be used in an expression")
 

@@ -45,14 +45,14 @@ def find_rulebook(name_or_path: str) -> Path:
         RulebookError: there is no such rulebook or file, or it is not to be seen.
     """
     path = Path(name_or_path)
+    names = shipped()
+    if name_or_path in names:  # whatever else is called so; a file of that name is reached with its suffix, or by ./
+        return _shipped_folder() / f"{name_or_path}.yaml"
     mode = _mode(path)
     if path.suffix in SUFFIXES or len(path.parts) > 1 or (mode is not None and stat.S_ISREG(mode)):
         if mode is not None:
             return path
-        raise RulebookError(f"there is no file {name_or_path!r}; shipped rulebooks: {', '.join(shipped())}")
-    names = shipped()
-    if name_or_path in names:
-        return _shipped_folder() / f"{name_or_path}.yaml"
+        raise RulebookError(f"there is no file {name_or_path!r}; shipped rulebooks: {', '.join(names)}")
     if mode is not None and stat.S_ISDIR(mode):
         raise RulebookError("this is a folder; name a rulebook file in it", where=name_or_path)
     near = closest(name_or_path, names)
@@ -148,8 +148,12 @@ def _next(
             Problem(extends.place, "NO_BASE", f"cannot extend {_short(extends.text)!r}: {_short(str(error))}")
         )
         return None
-    if base.file in {source.file for source in sources} or len(sources) >= MAX_CHAIN:
-        chain = " extends ".join([*(source.file for source in sources), base.file])
+    chain = " extends ".join([*(source.file for source in sources), base.file])
+    if len(sources) >= MAX_CHAIN:
+        said = f"a rulebook may rest on {MAX_CHAIN - 1} others at most, one on the other: {chain}"
+        problems.append(Problem(extends.place, "EXTENDS_LOOP", said))
+        return None
+    if base in sources:  # a namesake of a shipped rulebook may extend it
         problems.append(Problem(extends.place, "EXTENDS_LOOP", f"a rulebook may not extend itself: {chain}"))
         return None
     return base

@@ -31,7 +31,7 @@ NO_CLASS_GAP = "a regression has no classes"
 def score(outputs: NDArray[np.float32], labels: NDArray[np.int64] | NDArray[np.float32]) -> Score:
     """Scores logits ``(N, classes)`` against labels ``(N,)``, or predictions ``(N, 1)`` against float targets ``(N,)``.
 
-    Labels go from 0 to ``classes - 1``; targets are not all the same.
+    Labels go from 0 to ``classes - 1``.
     """
     finite = np.isfinite(outputs).all(axis=1)
     broken = int((~finite).sum())
@@ -45,8 +45,13 @@ def score(outputs: NDArray[np.float32], labels: NDArray[np.int64] | NDArray[np.f
 
 
 def _explained(predictions: NDArray[np.float32], targets: NDArray[np.float32] | NDArray[np.int64]) -> float:
-    """R2, clipped at 0. In double precision: outputs of a wild network overflow squares of single precision."""
+    """R2, clipped at 0; of targets that are all the same, whether they are met.
+
+    In double precision: outputs of a wild network overflow squares of single precision.
+    """
     wanted = targets.astype(np.float64)
     residual = float(((predictions.astype(np.float64) - wanted) ** 2).sum())
     total = float(((wanted - wanted.mean()) ** 2).sum())
+    if total == 0:  # a few inputs of many, most of which have the same target
+        return float(residual == 0)
     return max(0.0, 1 - residual / total)

@@ -136,6 +136,18 @@ class _Unsent:
 
     def _weightless(self, weight: float) -> Denial:
         nodes = self._contributions(self._name)
+        unknown = self._unweighed()
+        because = self._opposed() or self._unwished(nodes)
+        answer = f"{self._name} was not sent: its weight is {weight:.4g}{because}{_besides(unknown)}"
+        return Denial(answer, self._tree(*nodes, *unknown), SETTINGS)
+
+    def _opposed(self) -> str:
+        """Who speaks against it, if somebody does: then that is why, whatever settings are 0."""
+        items = self._decision.inference.contributions[self._name]
+        against = [f"{item.rule} takes {-item.weight:.4g} from it" for item in items if item.weight < 0]
+        return f", because {' and '.join(against)}" if against else ""
+
+    def _unwished(self, nodes: Sequence[Node]) -> str:
         zero = dict.fromkeys(
             leaf.id
             for node in nodes
@@ -144,10 +156,7 @@ class _Unsent:
             for leaf in child.children
             if leaf.kind == "setting" and leaf.value == 0
         )
-        because = f", because {' and '.join(zero)} {'are' if len(zero) > 1 else 'is'} 0" if zero else ""
-        unknown = self._unweighed()
-        answer = f"{self._name} was not sent: its weight is {weight:.4g}{because}{_besides(unknown)}"
-        return Denial(answer, self._tree(*nodes, *unknown), SETTINGS)
+        return f", because {' and '.join(zero)} {'are' if len(zero) > 1 else 'is'} 0" if zero else ""
 
     def _beaten(self, item: Conflict) -> Denial:
         mine = self._contributions(self._name)

@@ -156,6 +156,14 @@ def test_an_artifact_is_named_after_its_content_and_comes_back(tmp_path):
     assert artifacts.read(name) == b"import torch\n"
 
 
+def test_a_damaged_artifact_is_written_again_where_its_content_is_at_hand(tmp_path):
+    artifacts = Artifacts(tmp_path)
+    name = artifacts.put(b"content", ".py")
+    artifacts.path(name).write_bytes(b"")  # as an interrupted copy leaves it
+    assert artifacts.put(b"content", ".py") == name
+    assert artifacts.read(name) == b"content"
+
+
 def test_a_changed_artifact_is_not_taken_for_the_old_one(tmp_path):
     artifacts = Artifacts(tmp_path)
     name = artifacts.put(b"import torch\n", ".py")

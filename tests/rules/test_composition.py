@@ -151,6 +151,27 @@ def test_a_rulebook_cannot_extend_itself(tmp_path, book):
     assert told.startswith("base.yaml:3:10 EXTENDS_LOOP")
 
 
+def test_a_namesake_of_a_shipped_rulebook_may_extend_it(tmp_path, book):
+    book("")
+    (tmp_path / "lemonade.yaml").write_text("rulebook: mine\nversion: 1\nextends: lemonade\n")
+    assert load_rulebook(Path("lemonade.yaml")).rules
+    last = book("", head="rulebook: own\nversion: 1\nextends: lemonade.yaml\n")
+    assert [source.file for source in last.sources] == ["own.yaml", "lemonade.yaml", "lemonade.yaml"]
+
+
+def test_what_else_is_called_like_a_shipped_rulebook_does_not_hide_it(tmp_path, book):
+    (tmp_path / "lemonade").write_text("hello")
+    assert book("", head="rulebook: own\nversion: 1\nextends: lemonade\n").rules
+
+
+def test_a_chain_that_is_too_long_is_no_loop_and_not_called_one(tmp_path, book):
+    for number in range(1, 9):
+        (tmp_path / f"b{number}.yaml").write_text(f"rulebook: b\nversion: 1\nextends: b{number + 1}.yaml\n")
+    (tmp_path / "b9.yaml").write_text(BASE)
+    (told,) = refused(book, "", head="rulebook: own\nversion: 1\nextends: b1.yaml\n")
+    assert "a rulebook may rest on 7 others at most" in told
+
+
 def test_a_shipped_rulebook_is_extended_by_its_name(book):
     own = book("", head="rulebook: own\nversion: 1\nextends: lemonade\n")
     assert [source.file for source in own.sources] == ["own.yaml", "lemonade.yaml"]

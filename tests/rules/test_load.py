@@ -102,6 +102,22 @@ def test_a_file_with_problems_of_every_kind_reports_all_of_them_in_order():
 
 
 @pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ('a: "open\nb: 2\n', "a quote that opens here is never closed"),
+        ("because: training accuracy: low\n", "put a text that holds a colon in quotes"),
+        ("a: 1\n\tb: 2\n", "indent with blanks, not tabs"),
+        ("a: {T_Acc:.1%} is low\n", "put a text that begins with a bracket or a quote in quotes as a whole"),
+        (HEAD + "  - {id: one, when: 'T_Acc < 0,5', weight: 1, instruct: [ACL]}\n", "write numbers with a point"),
+    ],
+)
+def test_what_is_easily_got_wrong_is_told_with_its_cure(text, advice):
+    with pytest.raises(RulebookError) as caught:
+        parse_rulebook(text, "book.yaml")
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "code", "place"),
     [
         ("", "EMPTY_FILE", "1:1"),
@@ -109,6 +125,7 @@ def test_a_file_with_problems_of_every_kind_reports_all_of_them_in_order():
         ("just words", "WRONG_TYPE", "1:1"),
         ("- a\n- b\n", "WRONG_TYPE", "1:1"),
         ("a: [1, 2", "YAML_SYNTAX", "1:9"),
+        ('b: 1\na: "open\nc: 2\n', "YAML_SYNTAX", "2:4"),
         ("a: b: c", "YAML_SYNTAX", "1:5"),
         ("a: \x07", "YAML_SYNTAX", "1:4"),
         ('a: "\\UFFFFFFFF"', "YAML_SYNTAX", "1:1"),

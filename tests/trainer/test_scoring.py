@@ -64,6 +64,12 @@ def test_the_accuracy_of_a_regression_is_always_a_share(values) -> None:
     assert 0.0 <= score(predicted(values), TARGETS).accuracy <= 1.0
 
 
+def test_of_targets_that_are_all_the_same_it_counts_whether_they_are_met() -> None:
+    same = np.zeros(3, np.float32)
+    assert score(np.zeros((3, 1), np.float32), same).accuracy == 1.0
+    assert score(np.full((3, 1), 0.1, np.float32), same).accuracy == 0.0
+
+
 def test_a_regression_is_trained_on_the_mean_squared_error() -> None:
     outputs = torch.tensor([[1.0], [3.0]])
     assert loss(outputs, torch.tensor([0.0, 1.0]), "regression").item() == pytest.approx((1 + 4) / 2)

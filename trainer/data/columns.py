@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none", "inf", "-inf", "infinity"})
 """What cells say, in lower case, that hold no value."""
 
+WORDS = frozenset({"none", "-"})
+"""Of them, what may be meant where words are to be told apart: no disorder, a negative finding."""
+
 MOST_CATEGORIES = 50
 """Of a column that have a feature; rarer ones have none."""
 
@@ -50,7 +53,7 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and "_" not in cell else None  # 2024_01 is no number but to Python
 
 
 def undecorated(cell: str) -> float | None:

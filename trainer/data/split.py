@@ -74,12 +74,15 @@ def limited(split: Split, limit: int, source: Source) -> Split:
         return split
     parts = (split.train, split.validation)
     strata = [members for part in parts for members in _by_class(part, source.labels).values()]
-    if limit < len(strata):
+    least = len(strata) if source.targets is None else 2 * len(parts)
+    if limit < least:
+        needed = f"{len(source.class_names)} classes need one training and one validation {source.noun} each"
+        if source.targets is not None:
+            needed = f"training and validation need two {source.noun}s each"
         raise DataError(
-            f"a limit of {limit} {source.noun}(s) is too small: {len(source.class_names)} classes need one training "
-            f"and one validation {source.noun} each",
+            f"a limit of {limit} {source.noun}(s) is too small: {needed}",
             where=source.name,
-            hint=f"use --limit {len(strata)} or more",
+            hint=f"use --limit {least} or more",
         )
     chosen: set[int] = set()
     for members, count in zip(strata, portions([len(members) for members in strata], limit), strict=True):

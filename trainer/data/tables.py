@@ -10,6 +10,7 @@ from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.columns import (
     NUMBERS_FROM,
+    WORDS,
     encoded,
     fitted,
     is_missing,
@@ -46,7 +47,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         DataError: there is no such column, its values do not fit the objective, or nothing can be learned.
     """
     target_at = sheet.index(target, "--target")
-    gaps = [row for row, fields in enumerate(sheet.rows) if is_missing(fields[target_at])]
+    gaps = _without_target(sheet.column(target_at), objective)
     lines = [sheet.lines[row] for row in gaps]
     if gaps:
         without = set(gaps)
@@ -91,6 +92,13 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         targets=_demand_numbers(sheet, target, values, numbers),
         target_name=target,
     )
+
+
+def _without_target(cells: Sequence[str], objective: Objective | None) -> list[int]:
+    """The rows that do not say what is to be predicted; beside other words, ``None`` and ``-`` are words too."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    words = objective != "regression" and any(number(cell) is None for cell in present)
+    return [row for row, cell in enumerate(cells) if is_missing(cell) and not (words and cell.lower() in WORDS)]
 
 
 def _objective(numbers: Sequence[float | None]) -> Objective:

@@ -18,10 +18,13 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif",
 
 _PARTS: dict[str, Part] = {
     "train": "train",
+    "training": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
+    "testing": "test",
 }
 _LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
 

@@ -131,7 +131,8 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
         "decimal_comma": dataset.table.decimal_comma,
         "rules": [
             "features follow each other in the order of `columns`",
-            "a number gives (value - mean) / std, computed in double precision; a missing one takes the median",
+            "a number gives (value - mean) / std, computed in double precision",
+            "a missing number takes the median, and so does a cell that holds none",
             "a category gives a feature for each of `categories`: 1 for its value, 0 for the others",
             "a missing category is the empty one, and a value that is not listed gives zeros",
         ],

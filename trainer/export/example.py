@@ -17,7 +17,11 @@ _USE: Mapping[TaskKind, str] = MappingProxyType(
 )
 
 _IMPORTS: Mapping[TaskKind, str] = MappingProxyType(
-    {"image": "import sys", "text": "import html\nimport re\nimport sys", "table": "import csv\nimport sys"}
+    {
+        "image": "import sys",
+        "text": "import html\nimport re\nimport sys",
+        "table": "import csv\nimport io\nimport re\nimport sys",
+    }
 )
 
 _READ: Mapping[TaskKind, str] = MappingProxyType(
@@ -51,23 +55,45 @@ def read(texts):
         yield text, np.array(tokens + [rules["padding"]] * (rules["length"] - len(tokens)))
 """,
         "table": """
-def features(column, cell):
-    missing = cell.strip().lower() in ABOUT["table"]["missing"]
-    if column["kind"] == "category":
-        return [float(value == ("" if missing else cell.strip())) for value in column["categories"]]
-    if ABOUT["table"]["decimal_comma"]:
+def number(cell):
+    if ABOUT["table"]["decimal_comma"] and re.fullmatch(r"[+-]?\\d*,\\d+(?:e[+-]?\\d+)?", cell, re.IGNORECASE):
         cell = cell.replace(",", ".")
-    return [((column["median"] if missing else float(cell)) - column["mean"]) / column["std"]]
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and "_" not in cell else None
+
+
+def features(column, cell):
+    missing = cell.lower() in ABOUT["table"]["missing"]
+    if column["kind"] == "category":
+        return [float(value == ("" if missing else cell)) for value in column["categories"]]
+    value = None if missing else number(cell)
+    return [((column["median"] if value is None else value) - column["mean"]) / column["std"]]
 
 
 def read(paths):
+    columns = ABOUT["table"]["columns"]
     for path in paths:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            separator = max(",;\\t|", key=file.readline().count)
-            file.seek(0)
-            for number, row in enumerate(csv.DictReader(file, delimiter=separator), 1):
-                cells = [features(column, row.get(column["name"]) or "") for column in ABOUT["table"]["columns"]]
-                yield f"{path}, row {number}", np.array(sum(cells, []))
+        content = Path(path).read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:  # Western European, as in training
+            text = content.decode("cp1252", "replace")
+        separator = max(",;\\t|", key=text.partition("\\n")[0].count)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        header = next(rows, None)
+        if header is None:
+            raise ValueError(f"{path} is empty")
+        names = [name.strip() or f"column {at}" for at, name in enumerate(header, 1)]
+        lost = [column["name"] for column in columns if column["name"] not in names]
+        if lost:
+            raise ValueError(f"{path} has no column {', '.join(lost)}; there are {', '.join(names)}")
+        for at, row in enumerate(filter(None, rows), 1):
+            cells = dict(zip(names, map(str.strip, row)))
+            found = [features(column, cells.get(column["name"], "")) for column in columns]
+            yield f"{path}, row {at}", np.array(sum(found, []))
 """,
     }
 )

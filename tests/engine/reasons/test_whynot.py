@@ -131,6 +131,19 @@ def test_an_instruction_without_weight_names_the_priority_that_is_0():
     assert "F" not in flips(answer)  # it was measured, and is not the user's to choose
 
 
+def test_an_instruction_that_a_rule_speaks_against_names_that_rule_and_no_priority_that_is_0():
+    stuck = {"T_Acc": 0.93, "V_Acc": 0.92, "plateau": 4.0, "failed": 0.0, "nonfinite": 0.0}
+    answer = ask("ASC", stuck)
+    assert answer.answer.startswith(
+        "ASC was not sent: its weight is -3.25, because one-change-at-a-time takes 4 from it"
+    )
+    own = book(
+        "  - {id: low, when: T_Acc < 1, weight: PT_Acc, instruct: [ACL], because: low}\n"
+        "  - {id: hold, when: T_Acc < 1, weight: -1, instruct: [ACL], because: hold}\n"
+    )
+    assert "because hold takes 1 from it" in ask("ACL", {"T_Acc": 0.5}, {"PT_Acc": 0.0}, own).answer
+
+
 def test_a_weight_that_cannot_be_computed_is_told_from_one_of_0():
     answer = ask("ACL", {}, rulebook=book("  - {id: r, when: 1 > 0, weight: TP * 2, instruct: [ACL]}\n"))
     assert answer.answer == "ACL was not sent: r fired, but its weight is unknown (TP)"

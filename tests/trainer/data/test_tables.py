@@ -156,6 +156,24 @@ def test_a_word_among_numbers_is_named_with_its_line(houses):
     )
 
 
+@pytest.mark.parametrize(("words", "classes"), [(("None", "Insomnia", "Apnea"), 3), (("+", "-", "+"), 2)])
+def test_a_word_for_nothing_is_a_class_where_words_are_told_apart(houses, words, classes):
+    data = load(houses(price=lambda n: words[n % 3]), reading=price())
+    assert data.task.classes == classes
+    assert not any("without a value" in note for note in data.notes)
+
+
+def test_beside_numbers_a_word_for_nothing_is_a_gap(houses):
+    data = load(houses(price=lambda n: "None" if n == 4 else f"{2 * n + 0.5}"), reading=price())
+    assert data.task.objective == "regression"
+    assert any("1 row(s) without a value in 'price'" in note for note in data.notes)
+
+
+def test_a_limit_that_leaves_nothing_to_explain_is_refused_in_the_words_of_a_regression(houses):
+    with pytest.raises(DataError, match=r"training and validation need two rows each.*--limit 4 or more"):
+        load(houses(), limit=3, reading=price())
+
+
 def test_rows_without_a_target_are_left_out_and_told(houses):
     data = load(houses(price=lambda n: "" if n == 3 else str(n)), reading=price())
     assert len(data.train) + len(data.validation) + data.test_count == 59
@@ -277,6 +295,8 @@ def test_features_of_numbers_are_always_finite(values):
         assert np.isfinite(encoded(column, [*cells, "", "nan", "1e400"])).all()
 
 
-@pytest.mark.parametrize(("cell", "value"), [("1e-3", 1e-3), ("inf", None), ("1,5", None), ("x", None), (" 2", 2.0)])
+@pytest.mark.parametrize(
+    ("cell", "value"), [("1e-3", 1e-3), ("inf", None), ("1,5", None), ("x", None), (" 2", 2.0), ("2024_01", None)]
+)
 def test_what_a_number_is(cell, value):
     assert number(cell) == value

@@ -38,11 +38,19 @@ def test_train_and_test_folders(make_tree):
     assert found.notes == ()
 
 
-@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val", "dev"])
 def test_a_validation_folder_under_any_of_its_names(make_tree, name):
     found = load(str(make_tree({**TRAIN_TEST, f"{name}/cat": 2, f"{name}/dog": 6})))
     assert (len(found.train), len(found.validation), found.test_count) == (50, 8, 7)
     assert sorted(found.validation_labels.tolist()) == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_training_and_testing_are_no_classes(make_tree):
+    names = {"train": "Training", "test": "Testing"}
+    renamed = {f"{names[path.split('/')[0]]}/{path.split('/')[1]}": count for path, count in TRAIN_TEST.items()}
+    found = load(str(make_tree(renamed)))
+    assert found.class_names == ("cat", "dog")
+    assert (len(found.train), len(found.validation), found.test_count) == (45, 5, 7)
 
 
 def test_a_flat_tree_is_split_in_three(make_tree):

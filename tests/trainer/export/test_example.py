@@ -60,7 +60,12 @@ def exported(folder, kind):
 def inputs(tmp_path):
     Image.fromarray(np.full((2, 2), 200, dtype=np.uint8)).save(tmp_path / "light.png")
     (tmp_path / "rows.csv").write_text("area\n3\n")
-    (tmp_path / "odd.csv").write_text("area\n3\nlarge\n")
+    (tmp_path / "spaced.csv").write_text("town, area\nParis, 3\n\n")
+    (tmp_path / "western.csv").write_bytes("area,ville\n3,Orl\u00e9ans\n".encode("cp1252"))
+    (tmp_path / "words.csv").write_text("area\nlarge\n")
+    (tmp_path / "under.csv").write_text("area\n1_0\n")
+    (tmp_path / "other.csv").write_text("town,surface\nParis,3\n")
+    (tmp_path / "empty.csv").write_text("")
     (tmp_path / "odd.png").write_text("no picture")
 
 
@@ -71,6 +76,10 @@ def inputs(tmp_path):
         ("image", "light.png", "light.png: bright (100.0%)"),
         ("text", "light", "light: bright (88.1%)"),
         ("table", "rows.csv", "rows.csv, row 1: 12"),
+        ("table", "spaced.csv", "spaced.csv, row 1: 12"),
+        ("table", "western.csv", "western.csv, row 1: 12"),
+        ("table", "words.csv", "words.csv, row 1: 10"),  # no number: the median, as in training
+        ("table", "under.csv", "under.csv, row 1: 10"),
     ],
 )
 def test_the_example_answers_with_a_line_for_each_input(tmp_path, kind, word, says):
@@ -93,7 +102,8 @@ def test_the_example_without_arguments_says_how_it_is_used(tmp_path, kind):
         ("image", "nosuch.png", "No such file or directory: 'nosuch.png'"),
         ("image", "odd.png", "cannot identify image file"),
         ("table", "nosuch.csv", "No such file or directory: 'nosuch.csv'"),
-        ("table", "odd.csv", "could not convert string to float: 'large'"),
+        ("table", "other.csv", "other.csv has no column area; there are town, surface"),
+        ("table", "empty.csv", "empty.csv is empty"),
     ],
 )
 def test_the_example_tells_of_a_file_that_it_cannot_read_in_one_line(tmp_path, kind, word, says):

@@ -1,0 +1,32 @@
+"""The explanation as text: what it says where there is nothing to say, and of what was not sent."""
+
+from __future__ import annotations
+
+from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.conflicts import Dropped, Resolution
+from lemonade_es.engine.events import DataSummary, RunStarted
+from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.report.explanation import explained, unsent_lines
+from lemonade_es.task import Task
+from lemonade_es.trainer.recipe import Recipe
+
+
+def test_a_run_in_which_nothing_has_begun_says_so_and_how_it_goes_on(tmp_path):
+    data = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", data, "", "strong", "", "", {})
+    entries = (Entry("r-1", 0, "", begun),)
+    told = explained(entries, Artifacts(tmp_path), None, source=False, form="text")
+    assert told == "No iteration has begun yet; go on with: lemonade-es run --resume r-1"
+    assert explained(entries, Artifacts(tmp_path), None, source=False, form="json") == "[]"
+
+
+def test_what_was_given_and_not_sent_is_told_with_the_reason():
+    kept = {"ASC": 0.75, "AWI": 0.5}
+    dropped = (Dropped("RCL", 0.0, ("slow",)),)
+    surplus = (Dropped("ACL", 0.4, ("low", "lower")), Dropped("RD", 0.25, ("loosen",)))
+    assert list(unsent_lines(Resolution(kept, (), dropped, surplus))) == [
+        "  without weight: RCL (slow)",
+        "  more than the 2 that the rulebook allows: ACL 0.4, RD 0.25",
+    ]
+    assert list(unsent_lines(Resolution(kept))) == []
