@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,6 +36,37 @@ GOOD = {
     "predicted": {"T_Acc": 0.95, "V_Acc": None, "F": -12, "P": 120000},
 }
 EDITS = {**GOOD, "model_py": None, "edits": [{"search": "a", "replace": ""}], "predicted": None}
+
+
+class Template:
+    """A chat template that knows no system text, or nothing at all, and says so as it likes."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+
+    def __call__(self, messages: list[dict[str, str]]) -> Any:
+        for message in messages:
+            if message["role"] in self.refused:
+                raise ValueError(f"{message['role']} is not supported")
+        return SimpleNamespace(prompt="".join(f"<{item['role']}>{item['content']}" for item in messages))
+
+
+def framed(*refused: str) -> str:
+    client = object.__new__(LocalClient)
+    client._format = Template(*refused)
+    client.name = "local:tiny.gguf"
+    turns = [{"role": role, "content": f"[{role}]"} for role in ("system", "user", "assistant", "user")]
+    return client._framed(turns)
+
+
+def test_a_template_without_a_system_text_gets_it_with_the_first_request() -> None:
+    assert framed() == "<system>[system]<user>[user]<assistant>[assistant]<user>[user]"
+    assert framed("system") == "<user>[system]\n\n[user]<assistant>[assistant]<user>[user]"
+
+
+def test_a_template_that_takes_no_request_is_an_error_that_says_why() -> None:
+    with pytest.raises(ExecutorError, match="refuses the prompt: user is not supported"):
+        framed("system", "user")
 
 
 def as_regex(gbnf: str) -> re.Pattern[str]:

@@ -117,6 +117,12 @@ def test_what_the_check_refuses_is_not_trained(workshop: Workshop) -> None:
     assert measurement.epochs == ()
 
 
+def test_a_source_that_reads_its_arguments_finds_none(workshop: Workshop, good: str) -> None:
+    parser = "import argparse\nparser = argparse.ArgumentParser()\nARGUMENTS = parser.parse_args()\n"
+    report = workshop.check(parser + good, Budget())
+    assert report.ok, report.message
+
+
 def test_a_source_that_is_too_large_is_refused_as_such(workshop: Workshop, good: str) -> None:
     report = workshop.check(good + "#" + "\u4e00" * 2_000_000)
     assert report.code == "SOURCE_TOO_LARGE"
