@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dynamics, improvement, inference, isolation, phases, proxies, robustness, train_throughput
+from benchmarks import dynamics, gpu, improvement, inference, isolation, phases, proxies, robustness, train_throughput
 from benchmarks.page import RESULTS, write_page
 from benchmarks.quality import measure as quality
 from benchmarks.quality import tuning
 from benchmarks.result import Result
 
-BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result | None]] = {
     "inference": inference.measure,
     "improvement": improvement.measure,
     "isolation": isolation.measure,
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Result]] = {
     "proxies": proxies.measure,
     "train_throughput": train_throughput.measure,
     "phases": phases.measure,
+    "gpu": gpu.measure,
     "robustness": robustness.measure,
     "quality": quality.quality,
     "ablations": quality.ablations,
@@ -43,6 +44,9 @@ def main() -> int:
         begin = time.monotonic()
         result = BENCHMARKS[name](options)
         print(f"== {name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+        if result is None:
+            print(f"{name} is not measured: it needs what is not here")
+            continue
         print(result.text)
         if not options.quick:
             result.write(options.results)

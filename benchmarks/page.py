@@ -17,8 +17,6 @@ what is broken off goes on where it was. What each of many searches did lies in 
 """
 TAIL = """## Not measured
 
-- On a GPU: none was at hand. Throughput, energy from NVML and the paper's 50 epochs on the whole of CIFAR-10 are
-  therefore not told, and nothing here says what they would be.
 - Language models as executors: all searches here have the built-in one, which costs nothing and is the same everywhere.
 """
 
@@ -32,6 +30,8 @@ def write_page(results: Path) -> None:
         result = json.loads(path.read_text())
         machine = result["machine"]
         where = f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, torch {machine['torch']}"
+        if "gpu" in machine:
+            where = f"{machine['gpu']}, {where}"
         parts.append(
             f"## {result['name'].capitalize()}\n\n{result['about']}\n\n"
             f"`{result['command']}` at revision {result['revision']} on {result['date']}, {where}:\n\n"

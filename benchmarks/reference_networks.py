@@ -1,4 +1,4 @@
-"""Three networks to measure training with: a plain one as searches begin with, and two residual ones."""
+"""Networks to measure training with: a plain one as searches begin with, residual ones, and a ResNet-18 for GPUs."""
 
 from __future__ import annotations
 
@@ -45,17 +45,20 @@ class Block(nn.Module):
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        layers, channels = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
-        for width, stride in ((16, 1), (32, 2), (64, 2)):
+        channels = STAGES[0][0]
+        layers = [nn.Conv2d(3, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+        for width, stride in STAGES:
             for number in range(BLOCKS):
                 layers.append(Block(channels, width, stride if number == 0 else 1))
                 channels = width
         self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(64, 10)
+        self.head = nn.Linear(channels, 10)
 
     def forward(self, x):
         return self.head(self.features(x).mean((2, 3)))
 """
+_THREE_STAGES = "((16, 1), (32, 2), (64, 2))"
+_FOUR_STAGES = "((64, 1), (128, 2), (256, 2), (512, 2))"
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,14 @@ class ReferenceNetwork:
     macs: int
 
 
+def _residual(stages: str, blocks: int) -> str:
+    return _RESIDUAL.replace("STAGES", stages).replace("BLOCKS", str(blocks))
+
+
 NETWORKS = {
     "small": ReferenceNetwork(_PLAIN, 2_900_000),
-    "medium": ReferenceNetwork(_RESIDUAL.replace("BLOCKS", "1"), 12_500_000),
-    "large": ReferenceNetwork(_RESIDUAL.replace("BLOCKS", "3"), 41_000_000),
+    "medium": ReferenceNetwork(_residual(_THREE_STAGES, 1), 12_500_000),
+    "large": ReferenceNetwork(_residual(_THREE_STAGES, 3), 41_000_000),
+    "resnet18": ReferenceNetwork(_residual(_FOUR_STAGES, 2), 556_000_000),
 }
+"""The last one is a ResNet-18 as it is usual for 32x32 images, and too large to train on a few cores."""

@@ -33,6 +33,7 @@ ABOUT = (
 )
 COUNTS = {"small": 7_680, "medium": 3_840, "large": 1_920}
 """Images in an epoch."""
+_GPU_LOADERS = 8
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -60,10 +61,10 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def start(self, network: str, count: int, threads: int) -> None:
+    def start(self, network: str, count: int, threads: int, device: str = "cpu") -> None:
         """Begin a measurement: threads 0 leaves their number to the loop."""
         assert self._process.stdin is not None
-        print(json.dumps([network, count, threads]), file=self._process.stdin, flush=True)
+        print(json.dumps([network, count, threads, device]), file=self._process.stdin, flush=True)
 
     def rate(self) -> float:
         """The result in images a second, when it is there."""
@@ -73,9 +74,9 @@ class Worker:
             raise SystemExit("a worker ended before its time")
         return float(line)
 
-    def measured(self, network: str, count: int, threads: int = 0) -> float:
+    def measured(self, network: str, count: int, threads: int = 0, device: str = "cpu") -> float:
         """Begin and wait."""
-        self.start(network, count, threads)
+        self.start(network, count, threads, device)
         return self.rate()
 
 
@@ -83,7 +84,7 @@ def measure(options: argparse.Namespace) -> Result:
     """Rounds of both loops in turn, then of one and two workers."""
     rounds = 1 if options.quick else 3
     counts = {name: 256 if options.quick else count for name, count in COUNTS.items()}
-    figures: dict[str, Any] = {name: {"ours": [], "plain": [], "one": [], "two": []} for name in NETWORKS}
+    figures: dict[str, Any] = {name: {"ours": [], "plain": [], "one": [], "two": []} for name in COUNTS}
     with contextlib.ExitStack() as stack:
         ours, other, plain = (stack.enter_context(Worker(loop)) for loop in ("ours", "ours", "plain"))
         for number, (name, count) in itertools.product(range(rounds), counts.items()):
@@ -126,7 +127,7 @@ def pictures(count: int) -> Any:
     return inputs, torch.randint(0, CLASSES, (count,), generator=generator)
 
 
-def _ours(network: str, count: int, threads: int) -> float:
+def _ours(network: str, count: int, threads: int, device: str) -> float:
     """Images a second of the child's loop, in the second epoch."""
     import torch
 
@@ -135,7 +136,7 @@ def _ours(network: str, count: int, threads: int) -> float:
     from lemonade_es.trainer.recipe import Recipe
     from lemonade_es.trainer.threads import threads_for
 
-    recipe = Recipe(epochs=2)
+    recipe = Recipe(epochs=2, precision="fp32" if device == "cpu" else "bf16")
     inputs, labels = pictures(count)
     torch.manual_seed(0)
     model = candidate.build(NETWORKS[network].source, TASK)
@@ -148,14 +149,14 @@ def _ours(network: str, count: int, threads: int) -> float:
         data,
         recipe,
         seed=0,
-        device="cpu",
+        device=device,
         on_epoch=lambda _, epoch: seconds.append(epoch.seconds),
         on_gradients=GradientWatch().look,
     )
     return count / seconds[-1]
 
 
-def _plain(network: str, count: int, threads: int) -> float:
+def _plain(network: str, count: int, threads: int, device: str) -> float:
     """Images a second of the usual torchvision loop, in the second epoch, with workers that wait for it."""
     import torch
     from torch import nn
@@ -165,8 +166,8 @@ def _plain(network: str, count: int, threads: int) -> float:
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     inputs, labels = pictures(count)
     torch.manual_seed(0)
-    model = candidate.construct(NETWORKS[network].source, TASK)
-    loader = _loader(inputs, labels)
+    model = candidate.construct(NETWORKS[network].source, TASK).to(device)
+    loader = _loader(inputs, labels, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2)
     criterion = nn.CrossEntropyLoss()
@@ -175,14 +176,17 @@ def _plain(network: str, count: int, threads: int) -> float:
         started = time.perf_counter()
         for images, targets in loader:
             optimizer.zero_grad()
-            loss = criterion(model(images), targets)
+            with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+                outputs = model(images.to(device, non_blocking=True))
+                loss = criterion(outputs, targets.to(device, non_blocking=True))
             loss.backward()
             optimizer.step()
         schedule.step()
+        loss.item()
     return count / (time.perf_counter() - started)
 
 
-def _loader(inputs: Any, labels: Any) -> Any:
+def _loader(inputs: Any, labels: Any, device: str) -> Any:
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
@@ -205,13 +209,20 @@ def _loader(inputs: Any, labels: Any) -> Any:
         def __getitem__(self, index: int) -> Any:
             return augment(Image.fromarray(pictures[index])), int(labels[index])
 
-    return DataLoader(Pictures(), batch_size=128, shuffle=True, num_workers=2, persistent_workers=True)
+    return DataLoader(
+        Pictures(),
+        batch_size=128,
+        shuffle=True,
+        num_workers=2 if device == "cpu" else min(_GPU_LOADERS, len(os.sched_getaffinity(0))),
+        persistent_workers=True,
+        pin_memory=device != "cpu",
+    )
 
 
-def _requests() -> Iterator[tuple[str, int, int]]:
+def _requests() -> Iterator[tuple[str, int, int, str]]:
     for line in sys.stdin:
-        network, count, threads = json.loads(line)
-        yield network, count, threads
+        network, count, threads, device = json.loads(line)
+        yield network, count, threads, device
 
 
 if __name__ == "__main__":

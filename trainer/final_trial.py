@@ -173,7 +173,14 @@ class FinalTrial(Trial):
                 while not due:
                     until = self._next_stop()
                     last = time.perf_counter()
-                    self._ask.call("train", seed=seed, precision=self.precision, until=until, on_progress=progress)
+                    self._ask.call(
+                        "train",
+                        seed=seed,
+                        precision=self.precision,
+                        record=self.record,
+                        until=until,
+                        on_progress=progress,
+                    )
                     if len(self._curve) != until:
                         raise broken(f"{len(self._curve)} epochs of {until}")
                     if until % self._stride == 0 or until == self.epochs:

@@ -55,6 +55,14 @@ class Questions:
             **arguments,
         )
 
+    def recordable(self, source: str, *, seed: int, macs: int, precision: str) -> bool:
+        """Whether the training steps of a network can be recorded; the child is to build it anew afterwards."""
+        reply = self.call("rehearse", source=source, seed=seed, macs=macs, precision=precision)
+        match reply.message:
+            case {"obstacle": str() | None as obstacle}:
+                return obstacle is None
+        raise broken("a rehearsal without a result")
+
     def outputs(
         self,
         count: int,

@@ -14,10 +14,11 @@ from lemonade_es.task import Objective
 from lemonade_es.trainer.augmentation import Augmentation
 from lemonade_es.trainer.candidate import Refusal
 from lemonade_es.trainer.layout import settled
-from lemonade_es.trainer.loss import loss
 from lemonade_es.trainer.measurement import Epoch
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.recording import REHEARSAL, Recorder
 from lemonade_es.trainer.standing import Standing, restored
+from lemonade_es.trainer.steps import Steps, optimizer_for
 
 _STEPS_BETWEEN_LOOKS = 100
 
@@ -81,6 +82,7 @@ def train(
     on_gradients: Callable[[nn.Module], None] | None = None,
     standing: Standing | None = None,
     until: int | None = None,
+    record: bool = True,
 ) -> Standing:
     """Train a network in place. On a CPU the same seed, network and thread count give the same weights.
 
@@ -97,62 +99,73 @@ def train(
         on_gradients: called in the first step of each epoch, when the network has its gradients and its old weights.
         standing: where an earlier call of the same training stopped; ``None`` begins.
         until: stop when so many epochs are done; ``None`` trains to the end of the recipe.
+        record: on a GPU, replay recorded steps where the network allows it.
 
     Returns:
         Where the training stands now.
 
     Raises:
         Diverged: the loss or the weights are no longer finite.
+        RecordingFailed: on a GPU, the steps could not be recorded, and this process must not go on.
     """
     device = torch.device(device)
-    number = torch.float32 if data.objective == "regression" else torch.int64
-    inputs, labels = data.inputs.to(device), data.labels.to(device, number)
-    normalise = Normalisation(model, data.mean, data.std, device)
-    augment = None
-    if inputs.dim() == 4:
-        augment = Augmentation(recipe, *inputs.shape[2:], flip=data.flip, device=device)
     model.to(device).train()
     if standing is None:
         torch.manual_seed(seed)
-        standing = Standing(_optimizer(model, recipe), torch.Generator(device).manual_seed(seed))
+        standing = Standing(optimizer_for(model, recipe), torch.Generator(device).manual_seed(seed))
     else:
         standing.go_on()
-    optimizer, generator = standing.optimizer, standing.generator
-    edges = _edges(len(inputs), recipe.batch_size)
-    steps = recipe.epochs * len(edges)
+    steps = _steps(model, data, recipe, standing, device)
+    edges = _edges(len(steps.inputs), recipe.batch_size)
+    count = recipe.epochs * len(edges)
     step = standing.epochs * len(edges)
     last = recipe.epochs if until is None else min(until, recipe.epochs)
+    taker: Steps | Recorder = steps
+    if device.type == "cuda" and record:
+        taker = Recorder(steps, recipe.batch_size, last * len(edges) - step)
     for epoch in range(standing.epochs, last):
         started = time.perf_counter()
-        total = torch.zeros((), device=device)
-        order = torch.randperm(len(inputs), generator=generator, device=device)
+        steps.total.zero_()
+        order = torch.randperm(len(steps.inputs), generator=standing.generator, device=device)
         for start, end in edges:
-            chosen = order[start:end]
-            batch = inputs[chosen]
-            if augment is not None and augment.changes_anything:
-                batch = augment.apply(batch, augment.draw(len(batch), generator))
             if recipe.schedule == "cosine":
-                optimizer.param_groups[0]["lr"] = recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
-            optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-                outputs = model(normalise(batch))
-            mean = loss(outputs.float(), labels[chosen], data.objective)
-            torch.autograd.backward(mean)
-            if start == 0 and on_gradients is not None:
-                on_gradients(model)
-            optimizer.step()
-            total += mean.detach() * (end - start)
+                steps.set_rate(recipe.lr * (1 + math.cos(math.pi * step / count)) / 2)
+            taker.take(order[start:end], on_gradients if start == 0 else None)
             step += 1
             # reading the loss waits for a GPU, so not at each step
             if step % _STEPS_BETWEEN_LOOKS == 0:
-                _demand_finite(total.item(), "loss", epoch)
-        mean_loss = total.item() / len(inputs)
+                _demand_finite(steps.total.item(), "loss", epoch)
+        mean_loss = steps.total.item() / len(steps.inputs)
         _demand_finite(mean_loss, "loss", epoch)
         on_epoch(epoch, Epoch(mean_loss, time.perf_counter() - started))
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
         _demand_finite(math.nan, "weights", last - 1)
     standing.pause(last)
     return standing
+
+
+def rehearse(model: nn.Module, data: TrainingData, recipe: Recipe, *, device: str | torch.device) -> str | None:
+    """Why the steps of a training on a GPU cannot be recorded, or ``None``; the network is of no use afterwards.
+
+    Args:
+        model: the network, as it is built.
+        data: the training set.
+        recipe: how it will be trained.
+        device: the GPU.
+
+    Raises:
+        RecordingFailed: they cannot, and this process must not go on.
+    """
+    device = torch.device(device)
+    model.to(device).train()
+    standing = Standing(optimizer_for(model, recipe), torch.Generator(device).manual_seed(0))
+    size = min(recipe.batch_size, len(data.inputs))
+    recorder = Recorder(_steps(model, data, recipe, standing, device), size, REHEARSAL)
+    rows = torch.arange(size, device=device)
+    while recorder.obstacle is None and not recorder.replays:
+        recorder.take(rows)
+    torch.cuda.synchronize(device)
+    return recorder.obstacle
 
 
 def take_up(model: nn.Module, content: bytes, recipe: Recipe, device: str | torch.device) -> Standing:
@@ -165,7 +178,7 @@ def take_up(model: nn.Module, content: bytes, recipe: Recipe, device: str | torc
         device: where to train.
     """
     model.to(torch.device(device))
-    return restored(content, model, _optimizer(model, recipe))
+    return restored(content, model, optimizer_for(model, recipe))
 
 
 def batch(model: nn.Module, data: TrainingData, rows: Tensor, device: str | torch.device) -> Tensor:
@@ -225,13 +238,23 @@ def prepare(model: nn.Module, device: str | torch.device) -> nn.Module:
     return model.to(device).eval()
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    # one kernel for all tensors: on small networks the step costs as much as the backward pass without it
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(
-        parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+def _steps(model: nn.Module, data: TrainingData, recipe: Recipe, standing: Standing, device: torch.device) -> Steps:
+    """The steps of a network that is on its device."""
+    number = torch.float32 if data.objective == "regression" else torch.int64
+    inputs = data.inputs.to(device)
+    augment = None
+    if inputs.dim() == 4:
+        augment = Augmentation(recipe, *inputs.shape[2:], flip=data.flip, device=device)
+    return Steps(
+        model=model,
+        inputs=inputs,
+        labels=data.labels.to(device, number),
+        augment=augment,
+        normalise=Normalisation(model, data.mean, data.std, device),
+        optimizer=standing.optimizer,
+        generator=standing.generator,
+        recipe=recipe,
+        objective=data.objective,
     )
 
 

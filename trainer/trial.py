@@ -73,6 +73,7 @@ class Trial:
         zero_cost: score the untrained network as well.
         cap_seconds: after this time the latency is as well known as it is.
         precision: to train in, ``fp32`` or ``bf16``.
+        record: train with recorded steps, if a rehearsal says that they can be.
         place: among trainings at the same time.
         exported: the ONNX file, or why there is none; ``None`` if it was not asked for, or the candidate failed.
         outputs: what the network said last of the validation inputs, ``(M, classes)``.
@@ -92,6 +93,7 @@ class Trial:
     zero_cost: bool = False
     cap_seconds: float = CAP_SECONDS
     precision: str = "fp32"
+    record: bool = False
     place: Place = field(default_factory=by_itself)
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
@@ -143,6 +145,7 @@ class Trial:
         Raises:
             ConfigError: the weights are another network's.
         """
+        self.record = False
         try:
             self._prepare(source, None, seed)
             if weights is not None:
@@ -162,11 +165,12 @@ class Trial:
         self._metrics["P"] = _number(report.parameters)
         self._metrics["M"] = _number(report.macs)
         if not report.ok:
-            raise CandidateFailed(
-                Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
-            )
+            refused = Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
+            raise CandidateFailed(refused)
         if self.zero_cost:
             self._score(source, report, seed)
+        if self.record:
+            self._rehearse(source, report, seed)
         self.child.call("build", source=source, seed=seed, macs=report.macs or 0, deadline=self.check_until)
 
     def _score(self, source: str, report: CheckReport, seed: int) -> None:
@@ -176,15 +180,28 @@ class Trial:
         try:
             self._take(proxies.scores(replace(self._ask, deadline=until), source, seed=seed, macs=report.macs or 0))
         except CandidateFailed as failed:
-            if failed.failure.code == "PROTOCOL":
-                raise
+            self._change_child(failed)
             self._take(proxies.unscored(f"{failed.failure.code}: {failed.failure.message}"))
-            self.child.close()  # it may still be at it, or be gone
-            self.child = self.another()
         finally:
             spent = time.monotonic() - started
             self._measuring_seconds += spent
             self.check_until = min(self.deadline, self.check_until + spent)
+
+    def _rehearse(self, source: str, report: CheckReport, seed: int) -> None:
+        """Whether its steps can be recorded; where that fails, the process is not to be relied on any more."""
+        ask = replace(self._ask, deadline=self.check_until)
+        try:
+            self.record = ask.recordable(source, seed=seed, macs=report.macs or 0, precision=self.precision)
+        except CandidateFailed as failed:
+            self._change_child(failed)
+            self.record = False
+
+    def _change_child(self, failed: CandidateFailed) -> None:
+        """A fresh child, for this one may still be at it, or be gone; one that lies gets no second chance."""
+        if failed.failure.code == "PROTOCOL":
+            raise failed
+        self.child.close()
+        self.child = self.another()
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         started = last = time.perf_counter()
@@ -210,6 +227,7 @@ class Trial:
                     "train",
                     seed=seed,
                     precision=self.precision,
+                    record=self.record,
                     checkpoints=looks.epochs,
                     rows=looks.rows,
                     on_progress=progress,

@@ -344,6 +344,7 @@ class Workshop:
             zero_cost=self._zero_cost,
             cap_seconds=cap_seconds,
             precision=precision,
+            record=device == "cuda",
         )
 
     def _completed(self, trial: Trial, trained: Trained) -> Trained:

@@ -82,6 +82,7 @@ class Bench:
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
             "check": self._check,
             "score": self._score,
+            "rehearse": self._rehearse,
             "build": self._build,
             "load": self._load,
             "train": self._train,
@@ -157,6 +158,13 @@ class Bench:
         self._model = candidate.build(self._source, self._supplies.task)
         return {"parameters": sum(p.numel() for p in self._model.parameters() if p.requires_grad)}, b""
 
+    def _rehearse(self, command: Mapping[str, Any]) -> Reply:
+        """Whether training steps can be recorded, tried on a network that is built for that alone."""
+        supplies = self._supplies
+        self._build(command)
+        recipe = replace(supplies.recipe, precision=command["precision"])
+        return {"obstacle": training.rehearse(self._model, supplies.data, recipe, device=supplies.device)}, b""
+
     def _load(self, command: Mapping[str, Any]) -> Reply:
         """Takes weights over, if some came along, in the place of a training."""
         if self._given:
@@ -179,6 +187,7 @@ class Bench:
             on_gradients=self._watch.gradients.look,
             standing=self._standing,
             until=command.get("until"),
+            record=command.get("record", False),
         )
         training.prepare(self._model, supplies.device)
         return {}, b""

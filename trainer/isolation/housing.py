@@ -112,6 +112,7 @@ def clean_environment() -> dict[str, str]:
         **{name: os.environ[name] for name in kept if name in os.environ},
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": "/nonexistent",
+        "LOGNAME": "nobody",  # PyTorch asks who it is, and behind a wall no list of users can be read
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
@@ -146,7 +147,7 @@ def furniture(*, gpu: bool) -> list[Path]:
     # without these two, NNPACK takes the processor for an unsupported one, and libraries are searched for slowly
     wanted += [Path("/etc/ld.so.cache"), Path("/sys/devices/system/cpu")]
     if gpu:
-        wanted += [Path("/sys"), *map(Path, filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")))]
+        wanted += [Path("/sys"), *driver_folders()]
     too_much = (Path("/"), Path(os.environ.get("HOME", "/")))
     kept: list[Path] = []
     for path in sorted({path for path in wanted if path.is_absolute() and path.exists()}):
@@ -159,6 +160,12 @@ def system_links() -> dict[Path, Path]:
     """The folders beside ``/usr``, and where each leads: to its own place in old systems, into ``/usr`` in others."""
     folders = [folder for name in _SYSTEM_FOLDERS if (folder := Path("/", name)).exists()]
     return {folder: folder.readlink() if folder.is_symlink() else folder for folder in folders}
+
+
+def driver_folders() -> list[Path]:
+    """Where a GPU's driver may have its libraries: what the loader is told to search, and folders of containers."""
+    searched = map(Path, filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")))
+    return [*searched, Path("/usr/local/nvidia/lib64"), Path("/usr/local/nvidia/lib"), Path("/run/opengl-driver/lib")]
 
 
 def gpu_devices() -> list[Path]:

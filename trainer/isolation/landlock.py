@@ -28,7 +28,12 @@ def version(architecture: Architecture) -> int:
 
 
 def ruleset(
-    architecture: Architecture, *, readable: Iterable[Path], listed: Iterable[Path] = (), devices: Iterable[Path] = ()
+    architecture: Architecture,
+    *,
+    readable: Iterable[Path],
+    listed: Iterable[Path] = (),
+    devices: Iterable[Path] = (),
+    overwritten: Iterable[Path] = (),
 ) -> int:
     """What is left to whoever takes it: the given trees for reading, and nothing else that the kernel can restrict.
 
@@ -40,6 +45,7 @@ def ruleset(
         readable: files, and directories with all below them; those that do not exist are passed over.
         listed: directories that may be listed, with all below them, while the files in them stay shut.
         devices: device files that may also be written and controlled.
+        overwritten: trees in which files that exist may also be written.
 
     Returns:
         Its descriptor.
@@ -63,6 +69,7 @@ def ruleset(
         rights = [(path, _READ_FILE | _READ_DIR) for path in readable]
         rights += [(path, _READ_DIR) for path in listed]
         rights += [(path, _READ_FILE | _WRITE_FILE | _IOCTL_DEVICE) for path in devices]
+        rights += [(path, _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE) for path in overwritten]
         for path, wanted in rights:
             _allow(libc, numbers["landlock_add_rule"], made, path, wanted & files)
     except BaseException:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.trainer.isolation import landlock, seccomp
+from lemonade_es.trainer.isolation.housing import driver_folders
 from lemonade_es.trainer.isolation.system_calls import Architecture, this_architecture
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522
+_DRIVER_LIBRARIES = ("libcuda*.so*", "libnvidia-*.so*")
 _OPEN_FILES = 256
 _GRACE_SECONDS = 5
 
@@ -118,7 +120,11 @@ def _ruleset(policy: Policy) -> int:
     readable = _readable(cuda=cuda, packages=policy.packages)
     # An import looks a package up in a list of its folder, which is read again when anything was installed there since.
     listed = [path for path in sorted(_package_folders()) if path.is_dir()]
-    return landlock.ruleset(_architecture(), readable=readable, listed=listed, devices=_devices(cuda=cuda))
+    # the driver names its threads there, and does not start where it cannot
+    names = [Path("/proc/self/task")] if cuda else []
+    return landlock.ruleset(
+        _architecture(), readable=readable, listed=listed, devices=_devices(cuda=cuda), overwritten=names
+    )
 
 
 def _architecture() -> Architecture:
@@ -140,8 +146,15 @@ def _readable(*, cuda: bool, packages: tuple[str, ...]) -> list[Path]:
     system = map(Path, ("/etc/ld.so.cache", "/dev/null"))
     # without these two, NNPACK takes the processor for an unsupported one
     processor = map(Path, ("/proc/cpuinfo", "/sys/devices/system/cpu"))
-    driver = map(Path, ("/proc/driver/nvidia", "/proc/devices", "/proc/self", "/sys/bus/pci", "/sys/devices"))
-    return [*sorted(paths), *system, *processor, *(driver if cuda else ())]
+    return [*sorted(paths), *system, *processor, *(_driver_files() if cuda else ())]
+
+
+def _driver_files() -> list[Path]:
+    """What a GPU's driver reads beside its devices; its libraries may lie in folders of their own."""
+    told = map(Path, ("/proc/driver/nvidia", "/proc/devices", "/proc/self", "/sys/bus/pci", "/sys/devices"))
+    profiles = map(Path, ("/etc/nvidia", "/usr/share/nvidia"))
+    libraries = (path for folder in driver_folders() for name in _DRIVER_LIBRARIES for path in folder.glob(name))
+    return [*told, *profiles, *sorted(libraries)]
 
 
 def _entries(folder: Path) -> list[Path]:

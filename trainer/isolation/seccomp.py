@@ -45,6 +45,7 @@ _FREELY = _names(
 _FREELY_WITH_CUDA = _names(
     """
     ioctl pipe2 eventfd2 mlock munlock mbind get_mempolicy set_mempolicy statfs fstatfs memfd_create ftruncate
+    sched_get_priority_max sched_get_priority_min bind listen
     """
 )
 
@@ -53,9 +54,12 @@ _THREAD_FLAGS = (0x3D0F00, 0x7D0F00)
 _READING_FCNTLS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
 _ASKING_IOCTLS = (0x5401, 0x5450, 0x5451, 0x541B)  # TCGETS, FIONCLEX, FIOCLEX, FIONREAD
 _NAMING_PRCTLS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
+_LOCAL_SOCKETS = (1,)  # AF_UNIX
+_TELLING_SOCKET_OPTIONS = (16,)  # SO_PASSCRED
 
 _O_WRITES = 0o3
-_O_CREATES = 0o100 | 0o1000 | 0o20000000  # O_CREAT, O_TRUNC, O_TMPFILE without O_DIRECTORY
+_O_TMPFILE = 0o20000000  # without O_DIRECTORY, which is part of it
+_O_CREATES = 0o100 | 0o1000 | _O_TMPFILE  # O_CREAT, O_TRUNC
 
 
 def program(architecture: Architecture, pid: int, *, cuda: bool = False) -> bytes:
@@ -64,7 +68,8 @@ def program(architecture: Architecture, pid: int, *, cuda: bool = False) -> byte
     Args:
         architecture: whose numbers to use.
         pid: the process to be locked, the only one that it may signal.
-        cuda: also allow what the CUDA driver needs (``ioctl``, opening its devices for writing).
+        cuda: also allow what the CUDA driver needs (``ioctl``, opening its devices for writing); what can be created
+            or overwritten then is left to Landlock and to the limit on the size of files.
     """
     code = [
         _step(_LOAD, _ARCHITECTURE),
@@ -86,8 +91,9 @@ def program(architecture: Architecture, pid: int, *, cuda: bool = False) -> byte
 
 
 def _conditions(pid: int, *, cuda: bool) -> Mapping[str, list[bytes]]:
-    forbidden = _O_CREATES if cuda else _O_CREATES | _O_WRITES
+    forbidden = _O_TMPFILE if cuda else _O_CREATES | _O_WRITES
     return {
+        **(_for_driver() if cuda else {}),
         "open": _without_bits(1, forbidden, errno.EACCES),
         "openat": _without_bits(2, forbidden, errno.EACCES),
         "clone": _one_of(0, _THREAD_FLAGS, errno.EPERM),
@@ -97,6 +103,22 @@ def _conditions(pid: int, *, cuda: bool) -> Mapping[str, list[bytes]]:
         "ioctl": _one_of(1, _ASKING_IOCTLS, errno.ENOTTY),
         "prctl": _one_of(0, _NAMING_PRCTLS, errno.EINVAL),
         "prlimit64": _reads_own_limit(pid),
+    }
+
+
+def _for_driver() -> Mapping[str, list[bytes]]:
+    """What the CUDA driver does, or does not start; seen with version 580.
+
+    It listens on a socket, for processes that share memory with it: none gets through, for connecting and accepting
+    are refused. It removes files before it makes them: there are none. It names its threads by files, which is why
+    files can be opened for creation.
+    """
+    return {
+        "socket": _one_of(0, _LOCAL_SOCKETS, errno.EPERM),
+        "setsockopt": _one_of(2, _TELLING_SOCKET_OPTIONS, errno.EPERM),
+        "connect": [_step(_RETURN, ERRNO | errno.ECONNREFUSED)],
+        "unlink": [_step(_RETURN, ERRNO | errno.ENOENT)],
+        "unlinkat": [_step(_RETURN, ERRNO | errno.ENOENT)],
     }
 
 

@@ -192,6 +192,37 @@ raise RuntimeError(f"seen: {{seen}}")
         assert "seen: [True, False, False]" in caught.value.failure.message
 
 
+def test_the_lock_for_a_gpu_lets_threads_be_named_and_no_file_be_made(nursery: Nursery, good: str) -> None:
+    policy = Policy(confine=True, memory_bytes=None, cpu_seconds=60, cuda=True)
+    source = f"""
+import torch
+threading = __import__("threading")
+os = __import__("os")
+done = []
+def tried(what, *arguments):
+    try:
+        what(*arguments)
+        done.append("done")
+    except OSError as error:
+        done.append(__import__("errno").errorcode[error.errno])
+def named():
+    with open(f"/proc/self/task/{{threading.get_native_id()}}/comm", "w") as file:
+        file.write("worker")
+thread = threading.Thread(target=tried, args=(named,))
+thread.start()
+thread.join()
+for folder in ("/dev/shm", "/tmp"):
+    tried(open, folder + "/made", "w")
+tried(open, "/proc/self/oom_score_adj", "w")
+tried(os.unlink, "/dev/null")
+raise RuntimeError(f"done: {{done}}")
+{good}"""
+    with nursery.child(Job(policy, "cpu", threads=1)) as child, pytest.raises(CandidateFailed) as caught:
+        child.call("build", source=source, seed=0, macs=0, deadline=time.monotonic() + 20)
+    refused = ["EACCES"] * 3
+    assert f"done: {['done', *refused, 'ENOENT']}" in caught.value.failure.message
+
+
 def test_a_lock_that_cannot_be_taken_stops_the_job(nursery: Nursery) -> None:
     impossible = Policy(confine=True, memory_bytes=2**63 - 1, cpu_seconds=60)
     with pytest.raises(IsolationError, match="cannot be locked"):

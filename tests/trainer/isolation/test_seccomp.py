@@ -87,8 +87,8 @@ def test_files_are_opened_for_reading(machine: Architecture, flags: int, cuda: b
 @pytest.mark.parametrize("flags", [0o1, 0o2, 0o100, 0o1000, 0o20200000])
 def test_files_are_not_opened_for_writing(machine: Architecture, flags: int) -> None:
     assert asked(machine, "openat", 0, 0x7000, flags) == ERRNO | errno.EACCES
-    only_creating = flags not in (0o1, 0o2)
-    assert (asked(machine, "openat", 0, 0x7000, flags, cuda=True) == ALLOW) is not only_creating
+    nameless = bool(flags & 0o20000000)
+    assert (asked(machine, "openat", 0, 0x7000, flags, cuda=True) == ALLOW) is not nameless
 
 
 @both
@@ -119,3 +119,16 @@ def test_a_gpu_needs_device_controls(machine: Architecture) -> None:
     assert asked(machine, "ioctl", 3, nvidia_control) == ERRNO | errno.ENOTTY
     assert asked(machine, "ioctl", 3, nvidia_control, cuda=True) == ALLOW
     assert asked(machine, "ioctl", 3, 0x5401) == ALLOW
+
+
+@both
+def test_the_driver_of_a_gpu_listens_and_nobody_gets_through(machine: Architecture) -> None:
+    local, internet, pass_credentials, send_buffer = 1, 2, 16, 7
+    for name in ("socket", "bind", "listen", "connect", "setsockopt", "unlinkat"):
+        assert asked(machine, name, local) == ERRNO | errno.EPERM
+    assert asked(machine, "socket", local, cuda=True) == ALLOW
+    assert asked(machine, "socket", internet, cuda=True) == ERRNO | errno.EPERM
+    assert asked(machine, "setsockopt", 3, 1, pass_credentials, cuda=True) == ALLOW
+    assert asked(machine, "setsockopt", 3, 1, send_buffer, cuda=True) == ERRNO | errno.EPERM
+    assert asked(machine, "connect", 3, cuda=True) == ERRNO | errno.ECONNREFUSED
+    assert asked(machine, "unlinkat", -100 & (2**64 - 1), 0x7000, cuda=True) == ERRNO | errno.ENOENT

@@ -1,0 +1,273 @@
+"""Training steps that are recorded: which networks allow it, and that replays train as steps do."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.recording import REHEARSAL, Recorder, Replay
+from lemonade_es.trainer.steps import Steps, optimizer_for
+from lemonade_es.trainer.training import TrainingData, rehearse, train
+from lemonade_es.trainer.workshop import Workshop
+
+gpu = pytest.mark.gpu
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+SIZE = 8
+
+
+class Plain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+        self.output = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.body(x).mean((2, 3)))
+
+
+class Dropping(Plain):
+    """Draws on its own device."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(super().forward(x), 0.2, training=self.training)
+
+
+class Counting(Plain):
+    passes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        return super().forward(x) * self.passes
+
+
+class Late(Plain):
+    """Changes its way after some passes."""
+
+    passes = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        return super().forward(x) if self.passes < 9 else super().forward(x).relu()
+
+
+class Dicing(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + random.gauss(0, 0)
+
+
+class Waiting(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x.mean().item() > -1e9 else x
+
+
+class Selecting(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        x[x > 1e9] = 0
+        return super().forward(x)
+
+
+class Replacing(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("drift", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.drift = self.drift * 0.9 + x.mean()
+        return super().forward(x)
+
+
+def steps_of(model: nn.Module, rows: int = 64) -> Steps:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (rows, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    recipe = Recipe()
+    return Steps(
+        model=model.train(),
+        inputs=images,
+        labels=torch.randint(0, 2, (rows,), generator=generator),
+        augment=None,
+        normalise=lambda batch: batch.float() / 255,
+        optimizer=optimizer_for(model, recipe),
+        generator=generator,
+        recipe=recipe,
+        objective="classification",
+    )
+
+
+class Tape:
+    """Records by taking the step again each time, and counts."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.replayed: list[list[int]] = []
+
+    def __call__(self, steps: Steps, rows: Tensor) -> Replay:
+        self.made += 1
+
+        def replay() -> None:
+            self.replayed.append(rows.tolist())
+            steps.take(rows)
+
+        return replay
+
+
+def taken(model: nn.Module, count: int, look: Callable[[int], bool] = lambda _: False) -> tuple[Recorder, Tape]:
+    tape = Tape()
+    recorder = Recorder(steps_of(model), SIZE, count, tape)
+    for step in range(count):
+        rows = torch.arange(SIZE) + step % 8 * SIZE
+        recorder.take(rows, (lambda _: None) if look(step) else None)
+    return recorder, tape
+
+
+def test_steps_are_replayed_with_their_own_rows_once_two_have_been_alike() -> None:
+    recorder, tape = taken(Plain(), 40)
+    assert recorder.obstacle is None
+    assert tape.made == 1
+    assert tape.replayed == [[step % 8 * SIZE + row for row in range(SIZE)] for step in range(2, 40)]
+
+
+def test_replayed_steps_train_as_steps_do() -> None:
+    losses = []
+    for count in (40, 0):  # without steps to come, nothing is recorded
+        torch.manual_seed(0)
+        model = Plain()
+        steps = steps_of(model)
+        recorder = Recorder(steps, SIZE, count, Tape())
+        for step in range(40):
+            recorder.take(torch.arange(SIZE) + step % 8 * SIZE)
+        losses.append(steps.total.item())
+        assert recorder.replays is (count > 0)
+    assert losses[0] == losses[1]
+
+
+def test_a_step_is_not_recorded_for_a_few() -> None:
+    recorder, tape = taken(Plain(), 20)
+    assert (recorder.replays, tape.made, recorder.obstacle) == (False, 0, None)
+
+
+def test_a_batch_of_another_size_is_taken_as_it_comes() -> None:
+    tape = Tape()
+    recorder = Recorder(steps_of(Plain()), SIZE, 100, tape)
+    for size in (SIZE, SIZE, SIZE, 3, SIZE):
+        recorder.take(torch.arange(size))
+    assert [len(rows) for rows in tape.replayed] == [SIZE, SIZE]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Counting, "does not do the same in each pass"),
+        (Dropping, "draws random numbers on the processor"),
+        (Dicing, "draws random numbers on the processor"),
+        (Waiting, "waits for the result of _local_scalar_dense"),
+        (Selecting, "waits for the result of index_put_"),
+        (Replacing, "puts another tensor in the place of one"),
+    ],
+)
+def test_a_network_whose_passes_differ_is_not_recorded(kind: type[nn.Module], said: str) -> None:
+    recorder, tape = taken(kind(), 40)
+    assert recorder.obstacle is not None
+    assert said in recorder.obstacle
+    assert (recorder.replays, tape.made) == (False, 0)
+
+
+def test_a_record_is_given_up_when_a_later_pass_does_something_else() -> None:
+    recorder, tape = taken(Late(), 60, look=lambda step: step % 10 == 0)
+    assert recorder.obstacle == "it does not do the same in each pass"
+    assert tape.made == 1
+    assert not recorder.replays
+    assert len(tape.replayed) < 60 - 20
+
+
+def test_a_rehearsal_expects_enough_steps_to_record_one() -> None:
+    recorder = Recorder(steps_of(Plain()), SIZE, REHEARSAL, Tape())
+    for _ in range(3):
+        recorder.take(torch.arange(SIZE))
+    assert recorder.replays
+
+
+def data(rows: int = 600) -> TrainingData:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (rows, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    return TrainingData(images, (images[:, 0, 0, 0] > 127).long(), (0.5,), (0.25,), flip=True)
+
+
+@gpu
+@on_gpu
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_training_that_is_recorded_ends_as_one_that_is_not(optimizer: str, precision: str) -> None:
+    recipe = Recipe(epochs=4, batch_size=32, optimizer=optimizer, precision=precision, lr=0.01)
+    courses = []
+    for record in (True, False):
+        torch.manual_seed(0)
+        losses: list[float] = []
+        model = Dropping()
+        train(
+            model,
+            data(),
+            recipe,
+            seed=3,
+            device="cuda",
+            on_epoch=lambda _, epoch, losses=losses: losses.append(epoch.loss),
+            record=record,
+        )
+        weights = torch.cat([parameter.detach().flatten().cpu() for parameter in model.parameters()])
+        courses.append((torch.tensor(losses), weights))
+    (losses, weights), (plain_losses, plain_weights) = courses
+    assert torch.allclose(losses, plain_losses, rtol=1e-3)
+    assert torch.allclose(weights, plain_weights, atol=2e-3)
+
+
+@gpu
+@on_gpu
+def test_a_rehearsal_says_what_stands_against_recording() -> None:
+    recipe = Recipe(batch_size=32)
+    assert rehearse(Plain(), data(), recipe, device="cuda") is None
+    assert rehearse(Waiting(), data(), recipe, device="cuda") is not None
+
+
+SOURCE = """
+import torch
+from torch import nn
+
+class Passed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        BACKWARD
+        return gradient
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout(0.1))
+        self.output = nn.Linear(8, 4)
+
+    def forward(self, x):
+        return Passed.apply(self.output(self.body(x).mean((2, 3))))
+"""
+
+
+@gpu
+@on_gpu
+@pytest.mark.isolation
+@pytest.mark.parametrize("backward", ["pass", "gradient.sum().item()"], ids=["recorded", "not to be recorded"])
+def test_a_locked_candidate_is_trained_on_a_gpu(toy: Dataset, backward: str) -> None:
+    """The second one fails while it is recorded, as nothing in its forward pass foretells."""
+    recipe = Recipe(epochs=20, batch_size=16, lr=0.1, rotation=0, crop=False)
+    with Workshop(toy, recipe, device="cuda") as workshop:
+        measurement = workshop.train(SOURCE.replace("BACKWARD", backward), seed=1).measurement
+    assert measurement.failure is None
+    assert len(measurement.epochs) == 20
+    assert measurement.metrics["V_Acc"] is not None
+    assert measurement.metrics["V_Acc"] > 0.5
