@@ -35,8 +35,8 @@ ABOUT = (
     "clock."
 )
 HOUR_CANDIDATES = 30
-SEARCH_SECONDS = 230
-_COUNT = 19_200
+SEARCH_SECONDS = 180
+_COUNT = 12_800
 _ROUNDS = 3
 
 
@@ -165,7 +165,7 @@ def _search(photos: Path, epochs: int, seconds: float) -> tuple[dict[str, Any], 
     }
     phases = ", ".join(f"{name} {told['seconds'][name]:.1f}" for name in ("startup", "training", "measuring"))
     return figures, [
-        f"search: {told['iterations']} iterations ({told['failed']} failed), {told['seconds']['total']:.0f} s, {phases}",
+        f"search: {told['iterations']} iterations, {told['failed']} failed, {told['seconds']['total']:.0f} s, {phases}",
         f"  an iteration took {statistics.median(figures['iteration_seconds']):.1f} s (median)",
         (
             f"  best: iteration {told['best']['iteration']}, V_Acc {best['V_Acc']:.4f}, P {best['P']:,.0f}, "
