@@ -9,6 +9,9 @@ from pathlib import Path
 
 from lemonade_es.errors import StoreError
 
+UNFINISHED = ".new-"
+"""How names of files begin that are being written."""
+
 
 class Artifacts:
     """A folder of files named after the SHA-256 of what is in them.
@@ -74,7 +77,7 @@ def write_file(path: Path, content: bytes) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=UNFINISHED, delete=False) as file:
             temporary = file.name
             file.write(content)
             file.flush()

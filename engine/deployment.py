@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lemonade_es.engine.artifacts import write_file
+from lemonade_es.engine.artifacts import UNFINISHED, write_file
 from lemonade_es.engine.events import RunStarted
 from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.folder import RunFolder
@@ -141,9 +141,10 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
     for gone in old - {*files, ABOUT_FILE}:
         with suppress(OSError):
             (place / gone).unlink()
+    # the list comes first: where the rest is broken off, it tells the next export what may be written over
+    write_file(place / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
     for file, content in files.items():
         write_file(place / file, content)
-    write_file(place / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
     return Deployment(place, chosen, about)
 
 
@@ -206,17 +207,19 @@ def _files_of_before(place: Path) -> set[str]:
         ConfigError: there is something else in it.
     """
     try:
-        found = {path.name for path in place.iterdir()}
+        names = {path.name for path in place.iterdir()}
     except FileNotFoundError:
         return set()
     except OSError as error:
         raise ConfigError(f"it cannot be used: {error.strerror}", where=str(place), hint="choose --out-dir") from None
+    broken_off = {name for name in names if name.startswith(UNFINISHED)}
+    found = names - broken_off
     if not found:
-        return set()
+        return broken_off
     with suppress(OSError, ValueError, KeyError, TypeError):
         about = json.loads((place / ABOUT_FILE).read_text(encoding="utf-8"))
         if about[_MARK] == _VERSION and found <= {*about["files"], ABOUT_FILE, "__pycache__"}:
-            return {str(name) for name in about["files"]} & found
+            return {str(name) for name in about["files"]} & found | broken_off
     raise ConfigError("there are other files in it", where=str(place), hint="choose an empty folder with --out-dir")
 
 

@@ -98,11 +98,11 @@ class _Session:
         recipe, training = self._recipe(), self._training()
         finals = [entry.event for entry in self.entries if isinstance(entry.event, Finalized)]
         known = [final for final in finals if final.training == training]
-        if known and not self.wishes.anew:
-            return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe)
         checkpoints = self.folder.checkpoints(self.origin.run, training)
         if self.wishes.anew:
             checkpoints.forget()
+        elif known and checkpoints.progress() is None:  # else a training with --anew was broken off
+            return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe)
         dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
         examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
         data = merged(dataset, hold_out=self.wishes.hold_out)

@@ -18,6 +18,8 @@ from lemonade_es.engine.events import (
     Measured,
     NoiseEstimated,
     Repeated,
+    RulebookChanged,
+    RulebookKept,
     RunEnded,
     RunInterrupted,
     RunResumed,
@@ -52,6 +54,7 @@ class RunReport:
         spent: energy of training and evaluation.
         measured_there: how measuring on the user's device went.
         noise: the noise floor, once it stood.
+        changes: of a watched rulebook, those that were not taken over too.
     """
 
     run: str
@@ -68,6 +71,7 @@ class RunReport:
     spent: EnergyTally
     measured_there: DeviceTally
     noise: NoiseEstimated | None = None
+    changes: tuple[RulebookChanged | RulebookKept, ...] = ()
 
     @property
     def best(self) -> IterationEnded | None:
@@ -94,7 +98,11 @@ class RunReport:
             "spec": asdict(self.spec),
             "data": asdict(begun.data),
             "accuracy": begun.data.task.accuracy,
-            "rulebook": {"file": begun.rulebook_file, "digest": begun.rulebook_digest},
+            "rulebook": {
+                "file": begun.rulebook_file,
+                "digest": begun.rulebook_digest,
+                "changes": [_change(event) for event in self.changes],
+            },
             "isolation": begun.isolation,
             "isolation_reason": begun.isolation_reason,
             "canaries": [asdict(canary) for canary in begun.canaries],
@@ -137,6 +145,7 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
         executors=accounts(events, spec.repairs),
         spent=spent,
         measured_there=measured_there,
+        changes=tuple(event for event in events if isinstance(event, RulebookChanged | RulebookKept)),
         noise=next((event for event in events if isinstance(event, NoiseEstimated)), None),
     )
 
@@ -172,6 +181,8 @@ def _head(report: RunReport) -> Iterator[str]:
     if data.task.objective == "regression":
         yield f"accuracy: {data.task.accuracy}"
     yield f"rulebook: {begun.rulebook_file} (SHA-256 {begun.rulebook_digest[:8]})"
+    for event in report.changes:
+        yield f"  {_told_change(event)}"
     yield f"options: {', '.join(_options(report.spec)) or 'the defaults'}"
     yield f"on: {begun.device}, isolation {begun.isolation}, energy {begun.energy}"
     yield f"energy spent: {report.spent.told(report.spec.grid_gco2e_per_kwh)}"
@@ -180,6 +191,19 @@ def _head(report: RunReport) -> Iterator[str]:
     there = report.measured_there
     if there.asked:
         yield f"measured on a device: {there.asked - there.failed} of {there.asked} networks"
+
+
+def _change(event: RulebookChanged | RulebookKept) -> dict[str, Any]:
+    if isinstance(event, RulebookChanged):
+        return {"iteration": event.iteration, "digest": event.digest, "problems": []}
+    return {"iteration": event.iteration, "digest": None, "problems": list(event.problems)}
+
+
+def _told_change(event: RulebookChanged | RulebookKept) -> str:
+    if isinstance(event, RulebookChanged):
+        return f"changed, and in force from iteration {event.iteration} on (SHA-256 {event.digest[:8]})"
+    count = f" and {len(event.problems) - 1} more" if len(event.problems) > 1 else ""
+    return f"changed, and not taken over for iteration {event.iteration}: {event.problems[0]}{count}"
 
 
 def _breaks(report: RunReport) -> str:

@@ -130,6 +130,19 @@ def test_a_folder_is_written_anew_by_an_export_and_kept_if_anything_else_is_in_i
     assert (out / "model.onnx").exists()
 
 
+def test_an_export_that_was_broken_off_is_written_anew(digits_run, tmp_path):
+    lemonade, run = digits_run
+    out = tmp_path / "out"
+    assert lemonade("export", run["run"], "--format", "source", "--out-dir", out).code == 0
+    (out / "infer.py").unlink()
+    (out / ".new-left").write_bytes(b"of a process that was killed while it wrote")
+    again = lemonade("export", run["run"], "--format", "source", "--out-dir", out)
+    assert again.code == 0, again.err
+    names = {path.name for path in out.iterdir()}
+    assert "infer.py" in names
+    assert ".new-left" not in names
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

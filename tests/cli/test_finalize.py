@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,26 @@ def test_a_test_that_is_broken_off_counts(command, monkeypatch):
     assert openings(events(command.folder)) == 2
     of_old = [event for event in events(command.folder) if not isinstance(event, OpenedTest)]
     assert openings(of_old) == 1
+
+
+def test_a_training_anew_that_was_broken_off_is_taken_up(trained, tmp_path, monkeypatch):
+    command = copied(trained, tmp_path / "anew")
+    folder = RunFolder(command.folder / "runs")
+    wishes = FinalSpec(epochs=2, recipe={"lr": 0.05})
+    before = len(finals(command.folder))
+
+    def broken_off(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workshop, "examine", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            finalize("latest", folder, SilentFinish(), replace(wishes, anew=True))
+    result = finalize("latest", folder, SilentFinish(), wishes)
+    assert result.fresh
+    assert result.finalized.taken_up == (2,)
+    assert len(finals(command.folder)) == before + 1
+    assert not finalize("latest", folder, SilentFinish(), wishes).fresh
 
 
 @pytest.mark.slow

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from lemonade_es.engine.advisor import RulebookWatch
 from lemonade_es.engine.events import (
@@ -18,6 +20,7 @@ from lemonade_es.engine.events import (
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tape import TapeEnd
+from lemonade_es.report.run_report import report_page, run_report
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.task import Task
 from lemonade_es.trainer.recipe import search_recipe
@@ -71,6 +74,24 @@ def watch(file):
     return RulebookWatch(str(file), load_rulebook(file).digest)
 
 
+def begun():
+    own = LEMONADE.sources[0]
+    return RunStarted(
+        spec=RunSpec(),
+        settings=settings(None, {}),
+        recipe=search_recipe("image"),
+        rulebook=own.text,
+        rulebook_file=own.file,
+        rulebook_digest=LEMONADE.digest,
+        data=DataSummary(Task("image", "lines", (1, 8, 8), 10), 1, 1, 1, "f", ()),
+        executor="scripted",
+        isolation="none",
+        device="cpu",
+        energy="none",
+        versions={},
+    )
+
+
 def of_kind(bench, *kinds):
     return [event for event in bench.events() if isinstance(event, kinds)]
 
@@ -110,6 +131,23 @@ def test_a_rulebook_with_a_problem_is_told_of_once_and_leaves_the_old_one_in_for
     assert f" {code} " in event.problems[0]
     assert event.problems[0].startswith(str(file))
     assert set(digests(bench)) == {LEMONADE.digest}
+
+
+def test_the_report_of_a_run_tells_what_became_of_changed_rules(bench, file, watch):
+    right, wrong = EXTENDING.format(weight=7, fires="always"), EXTENDING.format(weight="PV_Acx", fires="always")
+    Editor(bench.notes, file, {1: wrong, 2: right})
+    bench.journal.append(bench.run, 0, begun())
+    bench.search(REPLIES, watch=watch).run()
+    report = run_report(bench.journal.read(bench.run))
+    kept, changed = report.to_json()["rulebook"]["changes"]
+    assert (kept["iteration"], kept["digest"]) == (2, None)
+    assert "UNKNOWN_NAME" in kept["problems"][0]
+    assert (changed["iteration"], changed["problems"]) == (3, [])
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(report_page(report))
+    text = console.export_text()
+    assert f"changed, and not taken over for iteration 2: {file}" in text
+    assert f"changed, and in force from iteration 3 on (SHA-256 {changed['digest'][:8]})" in text
 
 
 def test_a_rulebook_that_vanishes_leaves_the_old_one_in_force(bench, file, watch):
@@ -156,23 +194,8 @@ def test_the_thresholds_that_a_changed_rulebook_sets_are_in_force_for_its_rules_
 
 
 def test_the_rulebook_at_an_iteration_is_found_in_the_journal(bench, file, watch):
-    own = LEMONADE.sources[0]
-    begun = RunStarted(
-        spec=RunSpec(),
-        settings=settings(None, {}),
-        recipe=search_recipe("image"),
-        rulebook=own.text,
-        rulebook_file=own.file,
-        rulebook_digest=LEMONADE.digest,
-        data=DataSummary(Task("image", "lines", (1, 8, 8), 10), 1, 1, 1, "f", ()),
-        executor="scripted",
-        isolation="none",
-        device="cpu",
-        energy="none",
-        versions={},
-    )
     Editor(bench.notes, file, {2: EXTENDING.format(weight=7, fires="always")})
-    bench.journal.append(bench.run, 0, begun)
+    bench.journal.append(bench.run, 0, begun())
     bench.search(REPLIES, watch=watch).run()
     entries = bench.journal.read(bench.run)
     weights = [rulebook_at(entries, number).rules[-1].weight.source for number in (0, 2, 3, 4)]

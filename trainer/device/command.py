@@ -27,6 +27,10 @@ SECONDS = 120.0
 
 _PLACEHOLDERS = ("model", "input_shape")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
+_LOOK_SECONDS = 0.1
+_STRAGGLING_SECONDS = 1.0
+"""For what is on its way when the command itself has ended."""
+
 _STDOUT_LIMIT = 64 * 1024
 _STDERR_KEPT = 2000
 # what programs, ssh and Python need; keys, tokens and database URLs stay here
@@ -146,8 +150,9 @@ def _heard(process: subprocess.Popen[bytes], deadline: float, seconds: float) ->
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, spoken)
         selector.register(process.stderr, selectors.EVENT_READ, complained)
-        while selector.get_map():
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
+        ended: float | None = None
+        while selector.get_map() and (ended is None or time.monotonic() < ended + _STRAGGLING_SECONDS):
+            ready = selector.select(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic())))
             if not ready and time.monotonic() >= deadline:
                 return late
             for key, _ in ready:
@@ -155,6 +160,8 @@ def _heard(process: subprocess.Popen[bytes], deadline: float, seconds: float) ->
                 if not chunk:
                     selector.unregister(key.fileobj)
                 key.data.extend(chunk)
+            if ended is None and process.poll() is not None:
+                ended = time.monotonic()  # what it left behind may hold the pipes for ever
             if len(spoken) > _STDOUT_LIMIT:
                 return Failure("DEVICE_BABBLED", f"it printed more than {_STDOUT_LIMIT} bytes on stdout")
             del complained[:-_STDERR_KEPT]

@@ -87,7 +87,7 @@ def children_with(word):
     return [child for child in psutil.process_iter(["cmdline"]) if word in (child.info["cmdline"] or [])]
 
 
-@pytest.mark.parametrize("script", ["sleep 4321.5", "sleep 4321.5 & echo '{}'", "exec 1>&- 2>&-; sleep 4321.5"])
+@pytest.mark.parametrize("script", ["sleep 4321.5", "exec 1>&- 2>&-; sleep 4321.5"])
 def test_a_slow_command_is_ended_with_all_that_it_started(script):
     started = time.monotonic()
     outcome = shell(script, 0.5).run(b"", SHAPE)
@@ -98,6 +98,17 @@ def test_a_slow_command_is_ended_with_all_that_it_started(script):
     while children_with("4321.5") and time.monotonic() < deadline:
         time.sleep(0.02)
     assert children_with("4321.5") == []
+
+
+def test_what_a_command_leaves_behind_is_not_waited_for_and_ended():
+    started = time.monotonic()
+    report = shell("sleep 4322.5 & echo '{\"L\": 1}'", 60).run(b"", SHAPE)
+    assert isinstance(report, DeviceReport)
+    assert time.monotonic() - started < 20
+    deadline = time.monotonic() + 10
+    while children_with("4322.5") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert children_with("4322.5") == []
 
 
 def test_a_program_that_vanished_is_an_outcome(tmp_path):
