@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
@@ -17,11 +17,17 @@ from lemonade_es.trainer.data.decoding import BROKEN, Header, UnusableImageError
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Inputs, Wanted
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 T = TypeVar("T")
 _Failure = tuple[Path, str]
 
 _CHUNK = 64
 _MOST_THREADS = 32
+_DARK = 64
+"""Where the brightest sample of all is below, three quarters of the range are not used."""
 
 
 def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Inputs:
@@ -61,7 +67,7 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Input
         _, failures = _in_threads(fill, files)
     if failures:
         raise _unreadable(failures, len(files), root)
-    return Inputs(pixels, _notes(headers, channels))
+    return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels)))
 
 
 @contextmanager
@@ -139,3 +145,16 @@ def _notes(headers: Sequence[Header], channels: int) -> tuple[str, ...]:
     if transparent:
         notes.append(f"{transparent} of {len(headers)} images have an alpha channel; they were laid on white")
     return tuple(notes)
+
+
+def _darkness(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+    """What to say of images that use a small part of the range: 12-bit samples in 16-bit files, most often."""
+    brightest = int(pixels.max())
+    if not 0 < brightest < _DARK:
+        return ()
+    return (
+        (
+            f"all images are dark: the brightest sample is {brightest} of 255, so there are {brightest + 1} shades at most "
+            "(of 16-bit samples the upper 8 bits are kept: stretch them to the full range beforehand)"
+        ),
+    )

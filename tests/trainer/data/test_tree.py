@@ -372,3 +372,13 @@ def test_a_link_to_a_folder_above_gives_no_class_the_images_of_others(tmp_path):
     data = load(str(tmp_path))
     assert data.class_names == ("cat", "dog")
     assert len(data.train_labels) + len(data.validation_labels) + data.test_count == 12
+
+
+def test_images_that_use_a_small_part_of_the_range_are_told_of(make_tree):
+    """A camera of 12 bits writes files of 16."""
+    root = make_tree({"train/cat": 10, "train/dog": 10, "test/cat": 5}, mode="L")
+    assert "dark" not in notes(root)
+    generator = np.random.default_rng(0)
+    for path in root.rglob("*.png"):
+        Image.fromarray(generator.integers(0, 4096, (8, 8)).astype(np.uint16)).save(path)
+    assert "the brightest sample is 15 of 255, so there are 16 shades at most" in notes(root)
