@@ -6,6 +6,9 @@ import math
 
 import pytest
 
+from lemonade_es.engine.events import Measured
+from lemonade_es.engine.folder import RunFolder
+
 WORDS = ("--iterations", 2, "--epochs", 2, "--limit", 300, "--repeats", 3, "--prune", "--zero-cost")
 
 
@@ -35,6 +38,20 @@ def test_a_run_killed_between_two_seeds_ends_as_an_unbroken_one_and_tells_the_no
     assert "±" in shown.out
     told = lemonade("explain", "latest", "--iteration", 1)
     assert "Trained 3 times, again with the seeds" in told.out
+
+
+@pytest.mark.slow
+@pytest.mark.isolation
+def test_an_export_records_the_accuracy_of_its_own_weights_and_no_mean(lemonade):
+    done = lemonade("run", "--iterations", 1, "--epochs", 3, "--limit", 300, "--repeats", 3, "--json")
+    assert done.code == 0, done.err
+    exported = lemonade("export", "latest", "--format", "source", "--json")
+    assert exported.code == 0, exported.err
+    entries = RunFolder(lemonade.folder / "runs").entries("latest")
+    measured = next(entry.event for entry in entries if isinstance(entry.event, Measured))
+    recorded = exported.json["check"]["recorded_accuracy"]
+    assert recorded == measured.measurement.metrics["V_Acc"]
+    assert recorded != done.json["best"]["metrics"]["V_Acc"]
 
 
 def test_options_that_cannot_be_are_refused_in_one_line(lemonade):

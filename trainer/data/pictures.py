@@ -152,9 +152,7 @@ def _darkness(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
     brightest = int(pixels.max())
     if not 0 < brightest < _DARK:
         return ()
-    return (
-        (
-            f"all images are dark: the brightest sample is {brightest} of 255, so there are {brightest + 1} shades at most "
-            "(of 16-bit samples the upper 8 bits are kept: stretch them to the full range beforehand)"
-        ),
+    told = (
+        f"all images are dark: the brightest sample is {brightest} of 255, so there are {brightest + 1} shades at most"
     )
+    return (f"{told} (16-bit samples keep their upper 8 bits: stretch them to the full range beforehand)",)
