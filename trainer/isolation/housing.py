@@ -21,7 +21,8 @@ ZYGOTE = (sys.executable, "-P", "-s", "-m", "lemonade_es.trainer.isolation.zygot
 
 _PACKAGE = Path(__file__).absolute().parents[2]
 _SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64")
-_GPU_DEVICES = ("nvidia*", "dxg", "kfd", "dri")
+_GPU_DEVICES = ("nvidia*", "dxg")
+_AMD_DEVICES = ("kfd", "dri")  # the second one also belongs to screens, so it comes with the first alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +171,5 @@ def driver_folders() -> list[Path]:
 
 def gpu_devices() -> list[Path]:
     """The device files of this machine's GPUs."""
-    return sorted(path for pattern in _GPU_DEVICES for path in Path("/dev").glob(pattern))
+    patterns = (*_GPU_DEVICES, *(_AMD_DEVICES if Path("/dev/kfd").exists() else ()))
+    return sorted(path for pattern in patterns for path in Path("/dev").glob(pattern))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es.trainer.isolation import landlock, seccomp
-from lemonade_es.trainer.isolation.housing import driver_folders
+from lemonade_es.trainer.isolation.housing import driver_folders, gpu_devices
 from lemonade_es.trainer.isolation.system_calls import Architecture, this_architecture
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -183,7 +183,7 @@ def _is_at_hand(path: Path, packages: tuple[str, ...]) -> bool:
 
 
 def _devices(*, cuda: bool) -> list[Path]:
-    return [Path("/dev/null"), *(sorted(Path("/dev").glob("nvidia*")) if cuda else ())]
+    return [Path("/dev/null"), *(gpu_devices() if cuda else ())]
 
 
 def _drop_capabilities(architecture: Architecture) -> None:
