@@ -128,7 +128,7 @@ class Recorder:
         self._steps.take(rows, look, watch.watching())
         self.obstacle = watch.obstacle
         if self.obstacle is None and _kept(model) != before:
-            self.obstacle = "it puts another tensor in the place of one that it keeps"
+            self.obstacle = "a pass changes what it keeps beside the values of its tensors"
         if self.obstacle is None and self._watched and watch.footprint != self._footprint:
             self.obstacle = "it does not do the same in each pass"
         if self.obstacle is not None:
@@ -179,14 +179,16 @@ def _described(leaf: object) -> object:
     return (leaf.dtype, leaf.shape, leaf.stride()) if isinstance(leaf, Tensor) else repr(leaf)
 
 
-def _kept(model: nn.Module) -> list[tuple[str, int]]:
-    """Which tensors a network keeps, and where they are."""
-    kept: list[tuple[str, int]] = []
+def _kept(model: nn.Module) -> list[tuple[str, object]]:
+    """What a network keeps beside the values of its tensors: where these are, numbers, words, and how many of each."""
+    kept: list[tuple[str, object]] = []
     for name, module in model.named_modules():
-        for group in (module._parameters, module._buffers, vars(module)):
-            for key, value in group.items():
-                if isinstance(value, Tensor):
-                    kept.append((f"{name}.{key}", value.data_ptr()))
+        for key, value in vars(module).items():
+            for leaf in tree_leaves(value):
+                if isinstance(leaf, Tensor):
+                    kept.append((f"{name}.{key}", leaf.data_ptr()))
+                elif isinstance(leaf, int | float | str):
+                    kept.append((f"{name}.{key}", leaf))
     return kept
 
 

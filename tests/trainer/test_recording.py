@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -38,22 +39,40 @@ class Dropping(Plain):
         return nn.functional.dropout(super().forward(x), 0.2, training=self.training)
 
 
+class Scaling(Plain):
+    scales = iter(range(1, 1000))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * next(self.scales)
+
+
 class Counting(Plain):
+    """Will do something else after a thousand passes, which no look at two of them can show."""
+
     passes = 0
 
     def forward(self, x: Tensor) -> Tensor:
         self.passes += 1
-        return super().forward(x) * self.passes
+        return super().forward(x) if self.passes < 1000 else x
+
+
+class Remembering(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x.mean().detach())
+        return super().forward(x)
 
 
 class Late(Plain):
-    """Changes its way after some passes."""
+    """Changes its way after some passes, and keeps nothing that shows it."""
 
-    passes = 0
+    passes = itertools.count()
 
     def forward(self, x: Tensor) -> Tensor:
-        self.passes += 1
-        return super().forward(x) if self.passes < 9 else super().forward(x).relu()
+        return super().forward(x) if next(Late.passes) < 9 else super().forward(x).relu()
 
 
 class Dicing(Plain):
@@ -162,12 +181,14 @@ def test_a_batch_of_another_size_is_taken_as_it_comes() -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (Counting, "does not do the same in each pass"),
+        (Scaling, "does not do the same in each pass"),
+        (Counting, "a pass changes what it keeps"),
+        (Remembering, "a pass changes what it keeps"),
         (Dropping, "draws random numbers on the processor"),
         (Dicing, "draws random numbers on the processor"),
         (Waiting, "waits for the result of _local_scalar_dense"),
         (Selecting, "waits for the result of index_put_"),
-        (Replacing, "puts another tensor in the place of one"),
+        (Replacing, "a pass changes what it keeps"),
     ],
 )
 def test_a_network_whose_passes_differ_is_not_recorded(kind: type[nn.Module], said: str) -> None:
