@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -212,7 +213,7 @@ def _files_of_before(place: Path) -> set[str]:
         return set()
     except OSError as error:
         raise ConfigError(f"it cannot be used: {error.strerror}", where=str(place), hint="choose --out-dir") from None
-    broken_off = {name for name in names if name.startswith(UNFINISHED)}
+    broken_off = {name for name in names if re.fullmatch(rf"{re.escape(UNFINISHED)}[a-z0-9_]{{8}}", name)}
     found = names - broken_off
     if not found:
         return broken_off

@@ -109,6 +109,8 @@ class _Session:
         done = self._trained(data, recipe, checkpoints, dataset.test_count)
         weights = done.finished.trained.weights
         if (failure := done.finished.trained.measurement.failure) is not None or weights is None:
+            if known:  # else each later call would take up what failed, and not tell what is known
+                checkpoints.forget()
             return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
         examined = self._examined(examination, recipe, weights)
         if (failure := examined.trained.measurement.failure) is not None or examined.outputs is None:

@@ -8,8 +8,7 @@ if its passes are alike, which is looked at in the first steps, and again in the
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,13 +25,16 @@ _ALIKE = 2
 _WORTH = 20
 """Steps that must be left: recording takes as long as a few."""
 
-REHEARSAL = _ALIKE + _WORTH + 1
+REHEARSAL = 1 + _ALIKE + _WORTH + 1
 """Steps that a recorder must expect to record the first of them that it can."""
 
 _WAITING = frozenset(
     {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount"}
 )
 """Operations whose result decides a size or a branch: the processor waits for it."""
+
+_ATTENTION = ("_scaled_dot_product_", "_flash_attention_", "_efficient_attention_")
+"""Their seeds lie on the processor where nothing is recorded, and on the GPU where it is."""
 
 _INDEXING = frozenset({"index", "index_put", "index_put_", "_index_put_impl_"})
 
@@ -88,7 +90,8 @@ class Recorder:
         self._left = count
         self._record = record
         self._footprint: list[object] = []
-        self._watched = 0
+        self._kept: list[tuple[str, object]] = []
+        self._watched = -1  # the first pass may build what the others find
         self._replay: Replay | None = None
         self.obstacle: str | None = None
         """What in the network stands against recording it, if anything does."""
@@ -122,19 +125,24 @@ class Recorder:
             self._replay()
 
     def _take_watched(self, rows: Tensor, look: Look | None) -> None:
-        model = self._steps.model
+        self._watched += 1
+        if self._watched == 0:
+            self._steps.take(rows, look)
+            self._kept = _kept(self._steps.model)
+            return
         watch = Watcher(rows.device.type)
-        before = _kept(model)
-        self._steps.take(rows, look, watch.watching())
+        chance = _chance()
+        self._steps.take(rows, look, watch)
         self.obstacle = watch.obstacle
-        if self.obstacle is None and _kept(model) != before:
+        if self.obstacle is None and _chance() != chance:
+            self.obstacle = "it draws random numbers on the processor"
+        if self.obstacle is None and _kept(self._steps.model) != self._kept:
             self.obstacle = "a pass changes what it keeps beside the values of its tensors"
-        if self.obstacle is None and self._watched and watch.footprint != self._footprint:
+        if self.obstacle is None and self._watched > 1 and watch.footprint != self._footprint:
             self.obstacle = "it does not do the same in each pass"
         if self.obstacle is not None:
             self._replay = None
         self._footprint = watch.footprint
-        self._watched += 1
 
 
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -150,26 +158,19 @@ class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.footprint: list[object] = []
         self.obstacle: str | None = None
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watches what is done inside; drawing random numbers outside the GPU counts too."""
-        before = _chance()
-        with self:
-            yield
-        if _chance() != before:
-            self.obstacle = "it draws random numbers on the processor"
-
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Does an operation and notes it."""
         result = func(*args, **(kwargs or {}))
+        if func.namespace == "profiler":
+            return result
         leaves = tree_leaves((args, kwargs, result))
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         name = func.overloadpacket.__name__
         if name in _WAITING or (name in _INDEXING and any(tensor.dtype is torch.bool for tensor in tensors)):
             self.obstacle = f"the processor waits for the result of {name}"
-        elif any(tensor.device.type != self._device for tensor in tensors):
+        elif not name.startswith(_ATTENTION) and any(tensor.device.type != self._device for tensor in tensors):
             self.obstacle = f"{name} works on a tensor of another device"
         self.footprint.append((str(func), [_described(leaf) for leaf in leaves]))
         return result
@@ -180,15 +181,20 @@ def _described(leaf: object) -> object:
 
 
 def _kept(model: nn.Module) -> list[tuple[str, object]]:
-    """What a network keeps beside the values of its tensors: where these are, numbers, words, and how many of each."""
+    """What a network keeps beside the values of its tensors: where these are, numbers, words, and generators."""
     kept: list[tuple[str, object]] = []
     for name, module in model.named_modules():
-        for key, value in vars(module).items():
+        for key, value in (*vars(module).items(), *vars(type(module)).items()):
             for leaf in tree_leaves(value):
                 if isinstance(leaf, Tensor):
-                    kept.append((f"{name}.{key}", leaf.data_ptr()))
+                    where = leaf.data_ptr() if leaf.layout is torch.strided else id(leaf)
+                    kept.append((f"{name}.{key}", where))
                 elif isinstance(leaf, int | float | str):
                     kept.append((f"{name}.{key}", leaf))
+                elif isinstance(leaf, random.Random):
+                    kept.append((f"{name}.{key}", leaf.getstate()))
+                elif isinstance(leaf, np.random.Generator):
+                    kept.append((f"{name}.{key}", repr(leaf.bit_generator.state)))
     return kept
 
 

@@ -55,18 +55,18 @@ class Steps:
         Args:
             rows: of the batch, ``(B,)``, on the device.
             look: told of the gradients.
-            watch: entered around the forward pass.
+            watch: entered around the forward and the backward pass.
         """
         batch = self.inputs[rows]
         if self.augment is not None and self.augment.changes_anything:
             batch = self.augment.apply(batch, self.augment.draw(len(batch), self.generator))
+        prepared, labels = self.normalise(batch), self.labels[rows]
         self.optimizer.zero_grad(set_to_none=True)
-        prepared = self.normalise(batch)
-        autocast = torch.autocast(prepared.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")
-        with watch or nullcontext(), autocast:
-            outputs = self.model(prepared)
-        mean = loss(outputs.float(), self.labels[rows], self.objective)
-        torch.autograd.backward(mean)
+        with watch or nullcontext():
+            with torch.autocast(prepared.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+                outputs = self.model(prepared)
+            mean = loss(outputs.float(), labels, self.objective)
+            torch.autograd.backward(mean)
         if look is not None:
             look(self.model)
         self.optimizer.step()

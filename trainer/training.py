@@ -156,6 +156,9 @@ def rehearse(model: nn.Module, data: TrainingData, recipe: Recipe, *, device: st
     Raises:
         RecordingFailed: they cannot, and this process must not go on.
     """
+    edges = _edges(len(data.inputs), recipe.batch_size)
+    if len(edges) < 2 or recipe.epochs * len(edges) < REHEARSAL:
+        return "there are too few steps"
     device = torch.device(device)
     model.to(device).train()
     standing = Standing(optimizer_for(model, recipe), torch.Generator(device).manual_seed(0))
@@ -164,6 +167,8 @@ def rehearse(model: nn.Module, data: TrainingData, recipe: Recipe, *, device: st
     rows = torch.arange(size, device=device)
     while recorder.obstacle is None and not recorder.replays:
         recorder.take(rows)
+    if recorder.replays:
+        recorder.take(rows, lambda _: None)  # there must be room beside the record for a step that is looked at
     torch.cuda.synchronize(device)
     return recorder.obstacle
 

@@ -65,7 +65,7 @@ class Trial:
         meter: for its energy.
         epochs: how many the recipe wants.
         check_until: when it must be checked and built, on :func:`time.monotonic`'s clock; scoring puts it off.
-        score_seconds: the longest time for scoring.
+        score_seconds: the longest time for scoring, and for a rehearsal.
         deadline: when all of it must be done.
         stall_seconds: the longest time without progress.
         weights_limit: the most bytes of weights to take.
@@ -174,34 +174,34 @@ class Trial:
         self.child.call("build", source=source, seed=seed, macs=report.macs or 0, deadline=self.check_until)
 
     def _score(self, source: str, report: CheckReport, seed: int) -> None:
-        """Scores of the untrained network; one that has none is sound all the same. Checking keeps its time."""
+        """Scores of the untrained network; one that has none is sound all the same."""
+        with self._aside(lambda failure: proxies.unscored(f"{failure.code}: {failure.message}")) as ask:
+            self._take(proxies.scores(ask, source, seed=seed, macs=report.macs or 0))
+
+    def _rehearse(self, source: str, report: CheckReport, seed: int) -> None:
+        """Whether its steps can be recorded."""
+        self.record = False
+        with self._aside(lambda _: {}) as ask:
+            self.record = ask.recordable(source, seed=seed, macs=report.macs or 0, precision=self.precision)
+
+    @contextlib.contextmanager
+    def _aside(self, otherwise: Callable[[Failure], Mapping[str, Reading]]) -> Iterator[Questions]:
+        """Questions before training, which have a time of their own; where one fails, another child trains."""
         started = time.monotonic()
-        until = started + min(self.score_seconds, _SCORE_SHARE * (self.deadline - started))
         try:
-            self._take(proxies.scores(replace(self._ask, deadline=until), source, seed=seed, macs=report.macs or 0))
-        except CandidateFailed as failed:
-            self._change_child(failed)
-            self._take(proxies.unscored(f"{failed.failure.code}: {failed.failure.message}"))
+            yield replace(
+                self._ask, deadline=started + min(self.score_seconds, _SCORE_SHARE * (self.deadline - started))
+            )
+        except CandidateFailed as error:
+            if error.failure.code == "PROTOCOL":
+                raise
+            self._take(otherwise(error.failure))
+            self.child.close()  # it may still be at it, or be gone
+            self.child = self.another()
         finally:
             spent = time.monotonic() - started
             self._measuring_seconds += spent
             self.check_until = min(self.deadline, self.check_until + spent)
-
-    def _rehearse(self, source: str, report: CheckReport, seed: int) -> None:
-        """Whether its steps can be recorded; where that fails, the process is not to be relied on any more."""
-        ask = replace(self._ask, deadline=self.check_until)
-        try:
-            self.record = ask.recordable(source, seed=seed, macs=report.macs or 0, precision=self.precision)
-        except CandidateFailed as failed:
-            self._change_child(failed)
-            self.record = False
-
-    def _change_child(self, failed: CandidateFailed) -> None:
-        """A fresh child, for this one may still be at it, or be gone; one that lies gets no second chance."""
-        if failed.failure.code == "PROTOCOL":
-            raise failed
-        self.child.close()
-        self.child = self.another()
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         started = last = time.perf_counter()

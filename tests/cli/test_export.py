@@ -135,12 +135,12 @@ def test_an_export_that_was_broken_off_is_written_anew(digits_run, tmp_path):
     out = tmp_path / "out"
     assert lemonade("export", run["run"], "--format", "source", "--out-dir", out).code == 0
     (out / "infer.py").unlink()
-    (out / ".new-left").write_bytes(b"of a process that was killed while it wrote")
+    (out / ".new-a1b2_c3d").write_bytes(b"of a process that was killed while it wrote")
     again = lemonade("export", run["run"], "--format", "source", "--out-dir", out)
     assert again.code == 0, again.err
     names = {path.name for path in out.iterdir()}
     assert "infer.py" in names
-    assert ".new-left" not in names
+    assert ".new-a1b2_c3d" not in names
 
 
 @pytest.mark.parametrize(

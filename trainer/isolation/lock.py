@@ -112,7 +112,9 @@ def _confine(policy: Policy, rules: int | None) -> None:
         landlock.restrict(architecture, rules)
         os.close(rules)
     _drop_capabilities(architecture)
-    seccomp.install(architecture, seccomp.program(architecture, os.getpid(), cuda=policy.cuda))
+    seccomp.install(
+        architecture, seccomp.program(architecture, os.getpid(), cuda=policy.cuda, landlock=policy.landlock)
+    )
 
 
 def _ruleset(policy: Policy) -> int:

@@ -54,22 +54,26 @@ _THREAD_FLAGS = (0x3D0F00, 0x7D0F00)
 _READING_FCNTLS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
 _ASKING_IOCTLS = (0x5401, 0x5450, 0x5451, 0x541B)  # TCGETS, FIONCLEX, FIOCLEX, FIONREAD
 _NAMING_PRCTLS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
-_LOCAL_SOCKETS = (1,)  # AF_UNIX
+_AF_UNIX = 1
+_CONNECTIONLESS = 2  # the bit that SOCK_DGRAM and SOCK_RAW have, and SOCK_STREAM and SOCK_SEQPACKET have not
 _TELLING_SOCKET_OPTIONS = (16,)  # SO_PASSCRED
 
 _O_WRITES = 0o3
+_O_WRITE_ONLY, _O_READ_AND_WRITE = 0o1, 0o2
+_O_TRUNCATE = 0o1000
 _O_TMPFILE = 0o20000000  # without O_DIRECTORY, which is part of it
-_O_CREATES = 0o100 | 0o1000 | _O_TMPFILE  # O_CREAT, O_TRUNC
+_O_CREATES = 0o100 | _O_TRUNCATE | _O_TMPFILE  # O_CREAT
 
 
-def program(architecture: Architecture, pid: int, *, cuda: bool = False) -> bytes:
+def program(architecture: Architecture, pid: int, *, cuda: bool = False, landlock: bool = True) -> bytes:
     """The filter as an array of ``struct sock_filter``.
 
     Args:
         architecture: whose numbers to use.
         pid: the process to be locked, the only one that it may signal.
-        cuda: also allow what the CUDA driver needs (``ioctl``, opening its devices for writing); what can be created
-            or overwritten then is left to Landlock and to the limit on the size of files.
+        cuda: also allow what the CUDA driver needs (``ioctl``, opening its devices for writing).
+        landlock: whether Landlock says which files can be created and overwritten; without it none can, and the CUDA
+            driver does not start.
     """
     code = [
         _step(_LOAD, _ARCHITECTURE),
@@ -83,19 +87,23 @@ def program(architecture: Architecture, pid: int, *, cuda: bool = False) -> byte
     for name in (*_FREELY, *(_FREELY_WITH_CUDA if cuda else ())):
         if name in numbers:
             code += [_step(_EQUAL, numbers[name], otherwise=1), _step(_RETURN, ALLOW)]
-    for name, body in _conditions(pid, cuda=cuda).items():
+    for name, body in _conditions(pid, cuda=cuda, landlock=landlock).items():
         if name in numbers:
             code += [_step(_EQUAL, numbers[name], otherwise=len(body)), *body]
     code.append(_step(_RETURN, ERRNO | errno.EPERM))
     return b"".join(code)
 
 
-def _conditions(pid: int, *, cuda: bool) -> Mapping[str, list[bytes]]:
-    forbidden = _O_TMPFILE if cuda else _O_CREATES | _O_WRITES
+def _conditions(pid: int, *, cuda: bool, landlock: bool) -> Mapping[str, list[bytes]]:
+    def opens(argument: int) -> list[bytes]:
+        if cuda and landlock:
+            return _opens_for_driver(argument)
+        return _without_bits(argument, _O_CREATES if cuda else _O_CREATES | _O_WRITES, errno.EACCES)
+
     return {
         **(_for_driver() if cuda else {}),
-        "open": _without_bits(1, forbidden, errno.EACCES),
-        "openat": _without_bits(2, forbidden, errno.EACCES),
+        "open": opens(1),
+        "openat": opens(2),
         "clone": _one_of(0, _THREAD_FLAGS, errno.EPERM),
         "clone3": [_step(_RETURN, ERRNO | errno.ENOSYS)],  # glibc falls back to clone, whose flags can be seen
         "tgkill": _one_of(0, (pid,), errno.EPERM),
@@ -110,11 +118,18 @@ def _for_driver() -> Mapping[str, list[bytes]]:
     """What the CUDA driver does, or does not start; seen with version 580.
 
     It listens on a socket, for processes that share memory with it: none gets through, for connecting and accepting
-    are refused. It removes files before it makes them: there are none. It names its threads by files, which is why
-    files can be opened for creation.
+    are refused, and so are sockets that take messages without either. It removes files before it makes them: there
+    are none. It names its threads by files, which is why files can be opened for creation.
     """
     return {
-        "socket": _one_of(0, _LOCAL_SOCKETS, errno.EPERM),
+        "socket": [
+            _low_half(0),
+            _step(_EQUAL, _AF_UNIX, otherwise=2),
+            _low_half(1),
+            _step(_ANY_BIT, _CONNECTIONLESS, otherwise=1),
+            _step(_RETURN, ERRNO | errno.EPERM),
+            _step(_RETURN, ALLOW),
+        ],
         "setsockopt": _one_of(2, _TELLING_SOCKET_OPTIONS, errno.EPERM),
         "connect": [_step(_RETURN, ERRNO | errno.ECONNREFUSED)],
         "unlink": [_step(_RETURN, ERRNO | errno.ENOENT)],
@@ -140,6 +155,23 @@ def _without_bits(argument: int, bits: int, error: int) -> list[bytes]:
         _low_half(argument),
         _step(_ANY_BIT, bits, otherwise=1),
         _step(_RETURN, ERRNO | error),
+        _step(_RETURN, ALLOW),
+    ]
+
+
+def _opens_for_driver(argument: int) -> list[bytes]:
+    """Files may be created and overwritten as far as Landlock lets them be.
+
+    Landlock before its version 3 does not ask about truncation, but about writing: so who truncates must write.
+    """
+    return [
+        _low_half(argument),
+        _step(_ANY_BIT, _O_TMPFILE, then=4),
+        _step(_ANY_BIT, _O_TRUNCATE, otherwise=4),
+        _step(_ANY_BIT, _O_WRITE_ONLY, otherwise=1),
+        _step(_ANY_BIT, _O_READ_AND_WRITE, then=1, otherwise=2),
+        _step(_ANY_BIT, _O_READ_AND_WRITE, then=1),
+        _step(_RETURN, ERRNO | errno.EACCES),
         _step(_RETURN, ALLOW),
     ]
 

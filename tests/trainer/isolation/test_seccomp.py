@@ -87,8 +87,31 @@ def test_files_are_opened_for_reading(machine: Architecture, flags: int, cuda: b
 @pytest.mark.parametrize("flags", [0o1, 0o2, 0o100, 0o1000, 0o20200000])
 def test_files_are_not_opened_for_writing(machine: Architecture, flags: int) -> None:
     assert asked(machine, "openat", 0, 0x7000, flags) == ERRNO | errno.EACCES
-    nameless = bool(flags & 0o20000000)
-    assert (asked(machine, "openat", 0, 0x7000, flags, cuda=True) == ALLOW) is not nameless
+
+
+@both
+@pytest.mark.parametrize(
+    ("flags", "decided"),
+    [
+        (0, ALLOW),
+        (0o1, ALLOW),
+        (0o2, ALLOW),
+        (0o100, ALLOW),
+        (0o1101, ALLOW),
+        (0o1002, ALLOW),
+        (0o1000, ERRNO | errno.EACCES),
+        (0o1003, ERRNO | errno.EACCES),
+        (0o20200002, ERRNO | errno.EACCES),
+    ],
+)
+def test_for_a_gpu_files_are_left_to_landlock_and_who_truncates_must_write(
+    machine: Architecture, flags: int, decided: int
+) -> None:
+    assert asked(machine, "openat", 0, 0x7000, flags, cuda=True) == decided
+    without = verdict(
+        program(machine, PID, cuda=True, landlock=False), machine.audit, machine.numbers["openat"], 0, 0, flags
+    )
+    assert (without == ALLOW) is (flags in (0, 0o1, 0o2))
 
 
 @both
@@ -124,10 +147,13 @@ def test_a_gpu_needs_device_controls(machine: Architecture) -> None:
 @both
 def test_the_driver_of_a_gpu_listens_and_nobody_gets_through(machine: Architecture) -> None:
     local, internet, pass_credentials, send_buffer = 1, 2, 16, 7
+    stream, datagram, packets, closed_on_exec = 1, 2, 5, 0o2000000
     for name in ("socket", "bind", "listen", "connect", "setsockopt", "unlinkat"):
         assert asked(machine, name, local) == ERRNO | errno.EPERM
-    assert asked(machine, "socket", local, cuda=True) == ALLOW
-    assert asked(machine, "socket", internet, cuda=True) == ERRNO | errno.EPERM
+    for kind in (stream, packets):
+        assert asked(machine, "socket", local, kind | closed_on_exec, cuda=True) == ALLOW
+        assert asked(machine, "socket", internet, kind, cuda=True) == ERRNO | errno.EPERM
+    assert asked(machine, "socket", local, datagram | closed_on_exec, cuda=True) == ERRNO | errno.EPERM
     assert asked(machine, "setsockopt", 3, 1, pass_credentials, cuda=True) == ALLOW
     assert asked(machine, "setsockopt", 3, 1, send_buffer, cuda=True) == ERRNO | errno.EPERM
     assert asked(machine, "connect", 3, cuda=True) == ERRNO | errno.ECONNREFUSED
