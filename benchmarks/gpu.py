@@ -43,6 +43,7 @@ _ROUNDS = 3
 def measure(options: argparse.Namespace) -> Result | None:
     """All three; ``None`` where there is no GPU, or no photographs."""
     if not torch.cuda.is_available() or options.photos is None:
+        print("gpu is not measured: it needs a GPU, and --photos", file=sys.stderr)
         return None
     epochs = 2 if options.quick else search_recipe("image").epochs
     figures: dict[str, Any] = {"card": torch.cuda.get_device_name(), "driver": _driver(), "epochs": epochs}

@@ -1,8 +1,8 @@
 """Training steps on a GPU, recorded once as a CUDA graph and replayed: no Python work for each operation.
 
 A small network's step is a few hundred operations, each of which takes the processor longer to start than the GPU
-to do. A graph starts them all at once. What is recorded is what one forward pass did; so a network is recorded only
-if its passes are alike, which is looked at in the first steps, and again in the first step of each epoch.
+to do. A graph starts them all at once. What is recorded is what one pass forward and back did; so a network is recorded
+only if its passes are alike, which is looked at in the first steps, and again in the first step of each epoch.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Recorder:
 
 
 class Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What a forward pass does: its operations with the shapes and numbers that go into them and come out.
+    """What a pass forward and back does: its operations with the shapes and numbers that go into them and come out.
 
     Args:
         device: the kind of device that all of it must stay on.

@@ -162,9 +162,8 @@ def rehearse(model: nn.Module, data: TrainingData, recipe: Recipe, *, device: st
     device = torch.device(device)
     model.to(device).train()
     standing = Standing(optimizer_for(model, recipe), torch.Generator(device).manual_seed(0))
-    size = min(recipe.batch_size, len(data.inputs))
-    recorder = Recorder(_steps(model, data, recipe, standing, device), size, REHEARSAL)
-    rows = torch.arange(size, device=device)
+    recorder = Recorder(_steps(model, data, recipe, standing, device), recipe.batch_size, REHEARSAL)
+    rows = torch.arange(recipe.batch_size, device=device)
     while recorder.obstacle is None and not recorder.replays:
         recorder.take(rows)
     if recorder.replays:

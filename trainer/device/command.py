@@ -151,10 +151,12 @@ def _heard(process: subprocess.Popen[bytes], deadline: float, seconds: float) ->
         selector.register(process.stdout, selectors.EVENT_READ, spoken)
         selector.register(process.stderr, selectors.EVENT_READ, complained)
         ended: float | None = None
-        while selector.get_map() and (ended is None or time.monotonic() < ended + _STRAGGLING_SECONDS):
+        while selector.get_map():
             ready = selector.select(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic())))
-            if not ready and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 return late
+            if not ready and ended is not None and time.monotonic() >= ended + _STRAGGLING_SECONDS:
+                break
             for key, _ in ready:
                 chunk = os.read(key.fd, _STDOUT_LIMIT)
                 if not chunk:

@@ -87,7 +87,7 @@ def children_with(word):
     return [child for child in psutil.process_iter(["cmdline"]) if word in (child.info["cmdline"] or [])]
 
 
-@pytest.mark.parametrize("script", ["sleep 4321.5", "exec 1>&- 2>&-; sleep 4321.5"])
+@pytest.mark.parametrize("script", ["sleep 4321.5", "yes 4321.5 >&2", "exec 1>&- 2>&-; sleep 4321.5"])
 def test_a_slow_command_is_ended_with_all_that_it_started(script):
     started = time.monotonic()
     outcome = shell(script, 0.5).run(b"", SHAPE)
