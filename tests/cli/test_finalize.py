@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,8 @@ from lemonade_es.engine.finalized import OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.report import model_card
 from lemonade_es.report.finishing import SilentFinish
+from lemonade_es.trainer.final_trial import Finished
+from lemonade_es.trainer.measurement import Failure, Measurement, Trained
 from lemonade_es.trainer.workshop import Workshop
 
 pytestmark = pytest.mark.isolation
@@ -208,11 +209,11 @@ def test_a_test_that_is_broken_off_counts(command, monkeypatch):
     assert openings(of_old) == 1
 
 
-def test_a_training_anew_that_was_broken_off_is_taken_up(trained, tmp_path, monkeypatch):
+@pytest.fixture
+def anew(trained, tmp_path, monkeypatch):
+    """A copy of the trained run, in which the same training was begun anew and broken off before its test."""
     command = copied(trained, tmp_path / "anew")
-    folder = RunFolder(command.folder / "runs")
-    wishes = FinalSpec(epochs=2, recipe={"lr": 0.05})
-    before = len(finals(command.folder))
+    wishes = FinalSpec(epochs=2, recipe={"lr": 0.05}, anew=True)
 
     def broken_off(*_, **__):
         raise KeyboardInterrupt
@@ -220,12 +221,29 @@ def test_a_training_anew_that_was_broken_off_is_taken_up(trained, tmp_path, monk
     with monkeypatch.context() as patched:
         patched.setattr(Workshop, "examine", broken_off)
         with pytest.raises(KeyboardInterrupt):
-            finalize("latest", folder, SilentFinish(), replace(wishes, anew=True))
+            finalize("latest", RunFolder(command.folder / "runs"), SilentFinish(), wishes)
+    return command
+
+
+def test_a_training_anew_that_was_broken_off_is_taken_up(anew):
+    folder, wishes = RunFolder(anew.folder / "runs"), FinalSpec(epochs=2, recipe={"lr": 0.05})
+    before = len(finals(anew.folder))
     result = finalize("latest", folder, SilentFinish(), wishes)
     assert result.fresh
     assert result.finalized.taken_up == (2,)
-    assert len(finals(command.folder)) == before + 1
+    assert len(finals(anew.folder)) == before + 1
     assert not finalize("latest", folder, SilentFinish(), wishes).fresh
+
+
+def test_a_training_anew_that_fails_leaves_the_result_of_before(anew, monkeypatch):
+    folder, wishes = RunFolder(anew.folder / "runs"), FinalSpec(epochs=2, recipe={"lr": 0.05})
+    failed = Finished(Trained(Measurement({}, failure=Failure("DIVERGED", "its loss is not finite"))), (), ())
+    with monkeypatch.context() as patched:
+        patched.setattr(Workshop, "finish", lambda *_, **__: failed)
+        assert finalize("latest", folder, SilentFinish(), wishes).failure == failed.trained.measurement.failure
+    result = finalize("latest", folder, SilentFinish(), wishes)
+    assert not result.fresh
+    assert result.finalized == finals(anew.folder)[-1]
 
 
 @pytest.mark.slow
