@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.recording import REHEARSAL, Recorder, Replay
+from lemonade_es.trainer.recording import REHEARSAL, Recorder, Replay, Watcher
 from lemonade_es.trainer.steps import Steps, optimizer_for
 from lemonade_es.trainer.training import TrainingData, rehearse, train
 from lemonade_es.trainer.workshop import Workshop
@@ -253,6 +253,75 @@ def test_a_rehearsal_expects_enough_steps_to_record_one() -> None:
 def test_what_the_first_pass_builds_is_no_obstacle() -> None:
     recorder, tape = taken(Building(), 40)
     assert (recorder.obstacle, tape.made) == (None, 1)
+
+
+class Squeezing(nn.Module):
+    """Arithmetic with plain numbers, resizing, indexing and reductions, as generated networks have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.gate, self.output = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 8), nn.Linear(8, 4)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.gelu(self.body(x))
+        x = x * torch.sigmoid(self.gate(x.mean((2, 3))))[:, :, None, None] * 2.0 / 3 + self.scale * 0.1 - 1
+        x = nn.functional.pad(nn.functional.interpolate(torch.where(x > 0, x, 0.1 * x) ** 2, scale_factor=2), (1, 1))
+        x = torch.cat([x[:, :4], x[:, 4:].flip(1)], 1)
+        return self.output(x.clamp(-1, 1).amax((2, 3)) / (1 + x.std((1, 2, 3), keepdim=True)[:, :, 0, 0]))
+
+
+class Reading(nn.Module):
+    """Tokens, through layers of a kind."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.embedding, self.layers, self.output = nn.Embedding(50, 16, padding_idx=0), layers, nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.layers(self.embedding(x))
+        return self.output((found[0] if isinstance(found, tuple) else found).mean(1))
+
+
+USUAL = {
+    "plain": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.1)),
+        *(nn.Conv2d(8, 8, 3, groups=4), nn.GroupNorm(2, 8), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(8, 4),
+    ),
+    "rarer layers": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 8, 3), nn.InstanceNorm2d(8, affine=True), nn.LeakyReLU(), nn.AvgPool2d(2), nn.Dropout2d(0.1)),
+        *(nn.PReLU(), nn.Hardswish(), nn.ELU(), nn.Mish(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.LayerNorm(8)),
+        nn.Linear(8, 4),
+    ),
+    "parametrised": lambda: nn.Sequential(
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3)),
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 4, 3)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    ),
+    "squeezing": Squeezing,
+    "attention": lambda: Reading(nn.TransformerEncoderLayer(16, 4, 32, dropout=0.1, batch_first=True)),
+    "lstm": lambda: Reading(nn.LSTM(16, 16, num_layers=2, dropout=0.1, batch_first=True)),
+    "gru": lambda: Reading(nn.GRU(16, 16, batch_first=True)),
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_usual_networks_stay_on_their_device_forward_and_back(name: str) -> None:
+    """On one that computes nothing, and is not the processor."""
+    model = USUAL[name]().to("meta").train()
+    tokens = isinstance(model, Reading)
+    x = torch.zeros(6, 12, dtype=torch.int64, device="meta") if tokens else torch.zeros(6, 3, 16, 16, device="meta")
+    footprints = []
+    for _ in range(2):
+        model.zero_grad(set_to_none=True)
+        watch = Watcher("meta")
+        with watch:
+            torch.autograd.backward(nn.functional.cross_entropy(model(x), x.new_zeros(6, dtype=torch.int64)))
+        assert watch.obstacle is None
+        footprints.append(watch.footprint)
+    assert any("backward" in str(done) for done in footprints[0])
+    assert footprints[0] == footprints[1]
 
 
 def data(rows: int = 600) -> TrainingData:

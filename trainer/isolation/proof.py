@@ -53,7 +53,9 @@ def demands(level: LevelName, *, landlock: bool) -> tuple[str, ...]:
     return (*walled, *(("read program",) if landlock else ()), *_ALWAYS)
 
 
-def prove(nursery: Nursery, names: Sequence[str], *, confine: bool = True, landlock: bool = True) -> tuple[Canary, ...]:
+def prove(
+    nursery: Nursery, names: Sequence[str], *, confine: bool = True, landlock: bool = True, cuda: bool = False
+) -> tuple[Canary, ...]:
     """Sends out canaries; nothing but their verdicts is left of them.
 
     Args:
@@ -61,13 +63,14 @@ def prove(nursery: Nursery, names: Sequence[str], *, confine: bool = True, landl
         names: what they are to try.
         confine: whether their lock confines them, as in :class:`Policy`; without, canaries get through.
         landlock: whether their lock uses Landlock.
+        cuda: whether it leaves the way to the GPU open; the lock of other children lets nothing more through.
 
     Raises:
         IsolationError: no locked child can be had, or a canary is not back in time, which proves nothing;
             ``DeadlinePassedError`` is the cause where something was only too slow.
     """
     memory = _MEMORY_BYTES if confine else None
-    policy = Policy(confine=confine, landlock=landlock, memory_bytes=memory, cpu_seconds=_CPU_SECONDS)
+    policy = Policy(confine=confine, landlock=landlock, cuda=cuda, memory_bytes=memory, cpu_seconds=_CPU_SECONDS)
     job = Job(policy, "cpu", threads=1, work="canary")
     with _planted() as bait, contextlib.ExitStack() as children:
         child: Child | None = None

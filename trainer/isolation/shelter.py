@@ -10,7 +10,7 @@ from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.isolation import bubblewrap
 from lemonade_es.trainer.isolation.child import Child
 from lemonade_es.trainer.isolation.container import Container
-from lemonade_es.trainer.isolation.housing import Beside, Housing
+from lemonade_es.trainer.isolation.housing import Beside, Housing, gpu_devices
 from lemonade_es.trainer.isolation.level import (
     LEVELS,
     Level,
@@ -169,7 +169,8 @@ class Shelter:
             self._nursery.wait()
             return Proven(level)
         landlock = _with_landlock(level)
-        self._verdicts = prove(self._nursery, demands(level.name, landlock=landlock), landlock=landlock)
+        cuda = self._needs.gpu and bool(gpu_devices())
+        self._verdicts = prove(self._nursery, demands(level.name, landlock=landlock), landlock=landlock, cuda=cuda)
         escaped = [canary for canary in self._verdicts if not canary.held]
         if escaped:
             told = "; ".join(f"{canary.name} ({canary.said})" for canary in escaped)
@@ -190,7 +191,7 @@ def survey() -> tuple[Proven, ...]:
     """Every level with what its canaries say here; one that does not hold is told as not to be had, with the reason."""
     levels = [available(name) for name in LEVELS]
     shelters: dict[str, Shelter] = {
-        level.name: Shelter(Needs(wish=level.name, gpu=level.name == "strong"), {}, list)
+        level.name: Shelter(Needs(wish=level.name, gpu=level.name != "container"), {}, list)
         for level in levels
         if level.available and level.name != "none"
     }

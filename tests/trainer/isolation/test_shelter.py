@@ -38,9 +38,11 @@ def opened(needs: Needs) -> Shelter:
     return Shelter(needs, {}, list)
 
 
+@pytest.mark.parametrize("devices", [[], [Path("/dev/nvidia0")]], ids=["", "gpu"])
 @pytest.mark.parametrize("wish", ["strong", "medium"])
-def test_a_level_is_proved_by_its_canaries(wish: str) -> None:
-    shelter = opened(Needs(wish=wish))
+def test_a_level_is_proved_by_its_canaries(wish: Wish, devices: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelters, "gpu_devices", lambda: devices)
+    shelter = opened(Needs(wish=wish, gpu=True))
     try:
         proven = shelter.proven
     finally:
@@ -50,6 +52,24 @@ def test_a_level_is_proved_by_its_canaries(wish: str) -> None:
     assert all(canary.held for canary in proven.canaries)
     assert sum(canary.seconds for canary in proven.canaries) < 1
     assert not any("secret" in canary.said and "Error" not in canary.said for canary in proven.canaries)
+
+
+def test_where_there_is_a_gpu_the_lock_that_leaves_the_way_to_it_open_is_the_one_that_is_proved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policies = []
+    monkeypatch.setattr(shelters, "gpu_devices", lambda: [Path("/dev/nvidia0")])
+    monkeypatch.setattr(Nursery, "child", lambda _, job: policies.append(job.policy) or _stop())
+    for needs in (Needs(wish="medium", gpu=True), Needs(wish="medium")):
+        shelter = opened(needs)
+        with pytest.raises(IsolationError):
+            _ = shelter.proven
+        shelter.close()
+    assert [policy.cuda for policy in policies] == [True, False]
+
+
+def _stop() -> Child:
+    raise IsolationError("enough was seen")
 
 
 def test_every_canary_gets_through_where_nothing_holds_it(beside: Nursery) -> None:
