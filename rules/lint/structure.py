@@ -15,8 +15,10 @@ from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.vocabulary import TERMS
 
 _SAMPLE = 256
+_SHARES = {term.name for term in TERMS.values() if (term.low, term.high) == (0, 1)}
 
 
 def structure(scene: Scene) -> Iterator[Finding]:
@@ -101,12 +103,12 @@ def _contradiction(rule: Rule, node: ast.expr, prover: Prover) -> Finding:
     never = "can never hold, whatever is measured and wished"
     whole = f", so {rule.id} can never fire" if node is rule.when.tree else ""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        said = f"`{_text(rule, node)}` {never}{whole}; look at its numbers"
+        said = f"`{_text(rule, node)}` {never}{whole}; {_beyond(node) or 'look at its numbers'}"
         return Finding("warning", "ALWAYS_FALSE", _place(rule, node), said, (rule.id,))
     told = f"`{_text(rule, node)}` {never}"
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
         told = _culprits(rule, node.values, prover) or told
-    said = f"{told}{whole}; look at the numbers and signs, or use `or`"
+    said = f"{told}{whole}; {_beyond(node) or 'look at the numbers and signs, or use `or`'}"
     return Finding("warning", "CONTRADICTION", _place(rule, node), said, (rule.id,))
 
 
@@ -123,12 +125,26 @@ def _culprits(rule: Rule, parts: Sequence[ast.expr], prover: Prover) -> str | No
 
 
 def _always(rule: Rule, node: ast.expr) -> Finding:
-    text = _text(rule, node)
+    text, beyond = _text(rule, node), _beyond(node)
     if node is rule.when.tree:
         said = f"{rule.id} fires whatever is measured, as long as it is measured: `{text}` always holds"
-        return Finding("note", "ALWAYS_TRUE", _place(rule, node), said, (rule.id,))
-    said = f"`{text}` holds whatever is measured and wished, and decides nothing; correct or remove it"
+        if beyond is None:
+            return Finding("note", "ALWAYS_TRUE", _place(rule, node), said, (rule.id,))
+        return Finding("warning", "ALWAYS_TRUE", _place(rule, node), f"{said}; {beyond}", (rule.id,))
+    said = f"`{text}` holds whatever is measured and wished, and decides nothing; {beyond or 'correct or remove it'}"
     return Finding("warning", "ALWAYS_TRUE", _place(rule, node), said, (rule.id,))
+
+
+def _beyond(node: ast.expr) -> str | None:
+    """What to write instead, if a share is compared with a number that no share can be: most likely percent."""
+    comparisons = (part for part in ast.walk(node) if isinstance(part, ast.Compare))
+    for pair in itertools.chain.from_iterable(itertools.pairwise([it.left, *it.comparators]) for it in comparisons):
+        for one, other in itertools.permutations(pair):
+            if isinstance(one, ast.Name) and one.id in _SHARES and isinstance(other, ast.Constant):
+                value = other.value
+                if isinstance(value, int | float) and 1 < value <= 100:
+                    return f"{one.id} lies between 0 and 1: {value:g} % is {value / 100:g}"
+    return None
 
 
 def _text(rule: Rule, node: ast.expr) -> str:

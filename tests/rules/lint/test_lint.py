@@ -120,6 +120,24 @@ def test_a_rule_that_is_meant_to_fire_always_is_only_noted():
     assert item.level == "note"
 
 
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("V_Acc < 80", "ALWAYS_TRUE"),
+        ("80 >= V_Acc", "ALWAYS_TRUE"),
+        ("P > 100 and V_Acc < 80", "ALWAYS_TRUE"),
+        ("V_Acc > 80", "ALWAYS_FALSE"),
+        ("V_Acc > 80 or P > 100", "ALWAYS_FALSE"),
+        ("V_Acc > 80 and P > 100", "CONTRADICTION"),
+        ("0.1 < V_Acc > 80", "CONTRADICTION"),
+    ],
+)
+def test_an_accuracy_in_percent_is_told_of(condition, code):
+    item = one(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), code)
+    assert item.level == "warning"
+    assert item.message.endswith("; V_Acc lies between 0 and 1: 80 % is 0.8")
+
+
 def test_a_rule_whose_threshold_is_not_set():
     item = one(book(*GOOD, "when: S > TS, weight: 1, instruct: [RCL]"), "UNKNOWN_UNTIL_SET")
     assert item.level == "note"
