@@ -101,7 +101,8 @@ class _Session:
         checkpoints = self.folder.checkpoints(self.origin.run, training)
         if self.wishes.anew:
             checkpoints.forget()
-        elif known and checkpoints.progress() is None:  # else a training with --anew was broken off
+        elif known and not _broken_off(checkpoints.progress(), known[-1]):
+            checkpoints.forget()
             return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe)
         dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
         examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
@@ -249,6 +250,11 @@ class _Session:
             isolation=wishes.isolation,
             container_image=wishes.container_image,
         )
+
+
+def _broken_off(progress: Progress | None, last: Finalized) -> bool:
+    """Whether a checkpoint is of a training with ``--anew``, and not of the one that was recorded last."""
+    return progress is not None and progress.epochs != last.measurement.epochs
 
 
 def _demand_device(before: Progress | None, device: str, where: str) -> None:

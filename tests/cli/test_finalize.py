@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.events import Finalized
 from lemonade_es.engine.final_plan import FinalSpec
 from lemonade_es.engine.finalize import finalize
@@ -233,6 +234,20 @@ def test_a_training_anew_that_was_broken_off_is_taken_up(anew):
     assert result.finalized.taken_up == (2,)
     assert len(finals(anew.folder)) == before + 1
     assert not finalize("latest", folder, SilentFinish(), wishes).fresh
+
+
+def test_a_checkpoint_that_outlived_its_training_opens_no_test_again(trained, tmp_path, monkeypatch):
+    command = copied(trained, tmp_path / "outlived")
+    folder = RunFolder(command.folder / "runs")
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderCheckpoints, "forget", lambda _: None)  # the process ends before it gets there
+        finished = finalize("latest", folder, SilentFinish(), FinalSpec(epochs=1, recipe={"lr": 0.06}))
+    kept = folder.checkpoints(finished.origin.run, finished.finalized.training)
+    assert kept.progress() is not None
+    again = finalize("latest", folder, SilentFinish(), FinalSpec(epochs=1, recipe={"lr": 0.06}))
+    assert not again.fresh
+    assert again.finalized == finished.finalized
+    assert kept.progress() is None
 
 
 def test_a_training_anew_that_fails_leaves_the_result_of_before(anew, monkeypatch):
