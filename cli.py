@@ -38,6 +38,7 @@ from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.runs import runs
 from lemonade_es.commands.validate import validate
 from lemonade_es.errors import LemonadeError, SearchError
+from lemonade_es.printable import printable
 from lemonade_es.vocabulary import PRESETS
 
 
@@ -48,7 +49,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except LemonadeError as error:
-            click.echo(f"lemonade-es: {error}", err=True)
+            click.echo(printable(f"lemonade-es: {error}"), err=True)
             ctx.exit(BAD_INPUT)
         except KeyboardInterrupt:
             click.echo("lemonade-es: interrupted", err=True)
@@ -57,7 +58,7 @@ class _Group(click.Group):
             raise
         except OSError as error:
             refused = LemonadeError(f"the system refused: {error.strerror or error}", where=_place(error))
-            click.echo(f"lemonade-es: {refused}", err=True)
+            click.echo(printable(f"lemonade-es: {refused}"), err=True)
             ctx.exit(BAD_INPUT)
 
 

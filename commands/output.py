@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 
 from lemonade_es.errors import LemonadeError
+from lemonade_es.printable import printable
 
 _UNBOUNDED = 10_000
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print a text.
+    """Print a text; on a terminal without control characters, which a model or a file may have brought.
 
     Args:
         text: what to print.
@@ -30,15 +33,25 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
         BrokenPipeError: its reader has left.
         LemonadeError: it cannot be written.
     """
+    stream = sys.stderr if err else sys.stdout
     with _written():
-        click.echo(text, err=err, nl=nl)
+        click.echo(printable(text) if stream.isatty() else text, err=err, nl=nl)
 
 
 class Terminal(Console):
-    """A console that drops no column, turns no word of others into a picture, and says where it cannot write."""
+    """A console that drops no column and says where it cannot write.
+
+    It turns no word of others into a picture, and passes no control character in them on.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as rich does, without control characters but rich's own."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as rich does; a table that needs more columns than there are is left to the terminal to break.

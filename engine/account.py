@@ -10,7 +10,17 @@ from typing import Any
 from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.calibration import Calibration, calibrated
 from lemonade_es.engine.compliance import FOLLOWED, Verdict
-from lemonade_es.engine.events import Accepted, Asked, Event, Measured, Refused, Replied, RunResumed, Unanswered
+from lemonade_es.engine.events import (
+    Accepted,
+    Asked,
+    Event,
+    Measured,
+    Refused,
+    Replied,
+    RunInterrupted,
+    RunResumed,
+    Unanswered,
+)
 from lemonade_es.engine.ladder import purpose
 
 _NAMES = {"first": "requests", "repair": "repairs", "fresh": "fresh_samples", "fallback": "as_fallback"}
@@ -114,13 +124,20 @@ def accounts(events: Iterable[Event], repairs: int) -> tuple[Account, ...]:
 
 
 def _broken_off(events: Sequence[Event]) -> Iterator[str]:
-    """Who was asked when the process was killed, once for each time that the same call was begun again."""
+    """Who was asked when the process was killed, once for each time that the same call was begun again.
+
+    A call that ended the search without an answer is made again by the next resume, and may be killed then.
+    """
     waiting: str | None = None
+    stopped: str | None = None
     for event in events:
-        if isinstance(event, RunResumed) and waiting is not None:
-            yield waiting
-        elif not isinstance(event, RunResumed):
+        if isinstance(event, RunResumed):
+            if waiting is not None:
+                yield waiting
+            waiting = waiting or stopped
+        elif not isinstance(event, RunInterrupted):
             waiting = event.executor if isinstance(event, Asked) else None
+            stopped = event.executor if isinstance(event, Unanswered) else None
 
 
 def _key(event: Replied | Refused | Accepted) -> tuple[int, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from lemonade_es.engine.events import Refused, Replied, Unanswered
+from lemonade_es.llm.executor import Try, Usage
+from lemonade_es.llm.faults import PERHAPS_PAID
 
 Answer = Replied | Refused | Unanswered
 """What comes of a call: a reply, a refusal by the executor itself, or nothing."""
@@ -25,7 +28,8 @@ class Bill:
         output_tokens: tokens received.
         reasoning_tokens: those of them that the model thought with.
         known_usd: US dollars paid for the calls whose price is known.
-        unpriced: calls whose price is not known.
+        unpriced: calls, and tries that brought no answer but a count of tokens, whose price is not known.
+        perhaps_paid: tries that brought nothing at all, and that the server may charge for: they are in no other sum.
         seconds: waited for the executor.
     """
 
@@ -38,6 +42,7 @@ class Bill:
     reasoning_tokens: int = 0
     known_usd: float = 0.0
     unpriced: int = 0
+    perhaps_paid: int = 0
     seconds: float = 0.0
 
     @classmethod
@@ -47,11 +52,15 @@ class Bill:
             return cls(calls=1, tries=1)
         if isinstance(answer, Unanswered):
             waited = sum(item.seconds + item.waited for item in answer.tries)
-            return cls(calls=int(not answer.interrupted), tries=max(1, len(answer.tries)), seconds=waited)
-        reply, usage = answer.reply, answer.reply.usage
+            called = cls(calls=int(not answer.interrupted), tries=max(1, len(answer.tries)), seconds=waited)
+            return called + cls._of_tries(answer.tries)
+        reply = answer.reply
+        called = cls(calls=1, tries=len(reply.tries) + 1, seconds=reply.seconds)
+        return called + cls._of_usage(reply.usage) + cls._of_tries(reply.tries)
+
+    @classmethod
+    def _of_usage(cls, usage: Usage) -> Bill:
         return cls(
-            calls=1,
-            tries=len(reply.tries) + 1,
             input_tokens=usage.input_tokens,
             cached_tokens=usage.cached_tokens,
             cache_write_tokens=usage.cache_write_tokens,
@@ -59,8 +68,13 @@ class Bill:
             reasoning_tokens=usage.reasoning_tokens,
             known_usd=usage.cost_usd or 0.0,
             unpriced=int(usage.cost_usd is None),
-            seconds=reply.seconds,
         )
+
+    @classmethod
+    def _of_tries(cls, tries: Sequence[Try]) -> Bill:
+        counted = [cls._of_usage(item.usage) for item in tries if item.usage is not None]
+        silent = sum(item.usage is None and item.code in PERHAPS_PAID for item in tries)
+        return sum(counted, cls(perhaps_paid=silent))
 
     def __add__(self, other: Bill) -> Bill:
         return Bill(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(Bill)))

@@ -195,6 +195,9 @@ _AT_LEAST_ONE = (
     "llm_max_tokens",
     "llm_context",
 )
+MAX_TIMEOUT = 86_400.0
+"""Seconds of ``llm_timeout``: an answer that is not there after a day will not come."""
+
 _POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds", "llm_timeout")
 
 
@@ -290,6 +293,8 @@ def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
         value = getattr(spec, name)
         if value is not None and not (math.isfinite(value) and value > 0):
             yield _Doubt(name, f"{value:g} is no budget", "give a number above 0")
+    if spec.llm_timeout is not None and MAX_TIMEOUT < spec.llm_timeout < math.inf:
+        yield _Doubt("llm_timeout", f"{spec.llm_timeout:g} s are more than a day", f"give {MAX_TIMEOUT:g} at most")
     if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
         yield _Doubt("max_llm_cost", f"{spec.max_llm_cost:g} is no budget", "give 0 or more")
     if not (math.isfinite(spec.grid_gco2e_per_kwh) and spec.grid_gco2e_per_kwh >= 0):

@@ -95,6 +95,7 @@ class ModelExecutor:
         self._sleep = sleep
         self._chance = chance
         self._fenced = False
+        self._heard = False
         self._told: Callable[[Try], None] = _unheard
 
     def __repr__(self) -> str:
@@ -127,11 +128,10 @@ class ModelExecutor:
         completion, tries = self._completion(call)
         seconds = self._clock() - start
         notes = (*completion.notes, *call.notes)
-        if completion.usage is None:
+        usage = self._priced(completion.usage)
+        if usage is None:
             usage = Usage(cost_usd=None)
             notes = (*notes, "the server did not count tokens")
-        else:
-            usage = replace(completion.usage, cost_usd=cost(completion.usage, self.name, self._prices))
         return Reply(
             text=_storable(completion.text),
             executor=self.name,
@@ -163,7 +163,9 @@ class ModelExecutor:
         while True:
             begun = self._clock()
             try:
-                return self._asked(call), tuple(tries)
+                completion = self._asked(call)
+                self._heard = True
+                return completion, tuple(tries)
             except ReplyError:
                 raise
             except KeyboardInterrupt:
@@ -173,10 +175,12 @@ class ModelExecutor:
                 now = self._clock()
                 wait = None
                 if isinstance(error, CallFaultError):
-                    wait = self._backoff.wait(len(tries) + 1, error.retry_after, self._chance(), now - start)
+                    wait = self._backoff.wait(
+                        len(tries) + 1, error.retry_after, self._chance(), now - start, heard=self._heard
+                    )
                 code = error.code if isinstance(error, CallFaultError) else DENIED
                 message = _storable(error.message)
-                failed = Try(code, message, now - begun, wait or 0.0)
+                failed = Try(code, message, now - begun, wait or 0.0, self._priced(getattr(error, "usage", None)))
                 tries.append(failed)
                 if wait is None:
                     raise _gave_up(error, message, tuple(tries)) from None
@@ -187,6 +191,9 @@ class ModelExecutor:
             except KeyboardInterrupt:
                 cut = replace(failed, waited=min(wait, self._clock() - waiting))
                 raise CallInterrupted((*tries[:-1], cut)) from None
+
+    def _priced(self, usage: Usage | None) -> Usage | None:
+        return None if usage is None else replace(usage, cost_usd=cost(usage, self.name, self._prices))
 
     def _asked(self, call: _Call) -> Completion:
         """One call, in the form that the server wants; what it refuses for its form has cost nothing."""

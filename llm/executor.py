@@ -43,12 +43,14 @@ class Try:
         message: what was wrong.
         seconds: how long the call took.
         waited: seconds from its end to the next try; 0 if there was none.
+        usage: what the server counted for it all the same; ``None`` if nothing.
     """
 
     code: str
     message: str
     seconds: float
     waited: float = 0.0
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

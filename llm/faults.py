@@ -14,6 +14,7 @@ from lemonade_es.llm.executor import Try
 __all__ = [
     "DENIED",
     "INTERRUPTED",
+    "PERHAPS_PAID",
     "CallFaultError",
     "CallInterrupted",
     "FaultCode",
@@ -23,7 +24,7 @@ __all__ = [
     "passing",
 ]
 
-FaultCode = Literal["rate_limit", "overloaded", "server_error", "timeout", "connection", "protocol"]
+FaultCode = Literal["rate_limit", "overloaded", "server_error", "timeout", "connection", "cut_off", "protocol"]
 
 _PASSING: Mapping[int, FaultCode] = {
     408: "timeout",
@@ -40,6 +41,9 @@ DENIED = "denied"
 
 INTERRUPTED = "interrupted"
 """The code of a :class:`~lemonade_es.llm.executor.Try` that the user stopped: whether it was paid is not known."""
+
+PERHAPS_PAID = frozenset({"timeout", "cut_off", "protocol", INTERRUPTED})
+"""Codes of tries in which the server may have worked, and may charge for it, though no answer came."""
 
 
 class CallInterrupted(KeyboardInterrupt):

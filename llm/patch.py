@@ -92,7 +92,7 @@ def apply_patch(patch: Patch, source: str | None, limits: ReplyLimits | None = N
 
 
 def _normalised(source: str) -> str:
-    lines = source.replace("\r\n", "\n").replace("\r", "\n")
+    lines = source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return lines.rstrip("\n") + "\n"
 
 

@@ -18,6 +18,7 @@ from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.extraction import Extracted, extract
 from lemonade_es.llm.patch import Applied, Edit, Patch, Predicted, Skipped, apply_patch
 from lemonade_es.llm.request import ReplyLimits
+from lemonade_es.printable import one_line
 
 __all__ = ["PatchRead", "apply_patch", "read_patch", "read_reply"]
 
@@ -27,6 +28,7 @@ MAX_ENTRIES = 200
 MAX_DEPTH = 8
 
 _NULLABLE = ("model_py", "edits", "predicted")
+_LISTS = ("applied", "skipped")
 _PREDICTED = tuple(field.name for field in fields(Predicted))
 _WHOLE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(?P<code>.*?)\n?```\s*", re.DOTALL)
 
@@ -48,11 +50,17 @@ def read_reply(reply: Reply, limits: ReplyLimits | None = None) -> PatchRead:
     """
     match reply.finish:
         case "refused":
-            said = " ".join(reply.text.split())[:200]
+            said = one_line(reply.text)[:200]
             raise ReplyError(Code.REFUSED, f"the model declined to answer{': ' if said else ''}{said}")
         case "filtered":
             raise ReplyError(Code.CONTENT_FILTERED, "the provider's content filter withheld the answer")
         case "length":
+            if not reply.text.strip():
+                raise ReplyError(
+                    Code.TRUNCATED,
+                    "the output limit was reached before the reply began: all of it went into reasoning",
+                    hint="think less; --llm-max-tokens sets the limit",
+                )
             raise ReplyError(
                 Code.TRUNCATED,
                 f"the reply was cut off at the output limit, after {len(reply.text)} characters",
@@ -140,6 +148,10 @@ def _completed(found: Extracted) -> tuple[dict[str, Any], tuple[str, ...]]:
             )
         data["model_py"], data["edits"] = found.code, None
         mended.append("model_py taken from the python fence")
+    for key in _LISTS:
+        if key in data and data[key] is None:
+            data[key] = []
+            mended.append(f"null {key} taken as empty")
     if "summary" in data:
         for key in _NULLABLE:
             if key not in data:

@@ -237,6 +237,8 @@ def _account_lines(account: Account) -> Iterator[str]:
         yield f"tries: {bill.tries}; faults: {_counts(account.faults)}"
     if account.broken_off:
         yield f"broken off as the process was killed: {account.broken_off} (perhaps paid, and not in the cost)"
+    if bill.perhaps_paid:
+        yield f"tries without an answer that the server may charge for: {bill.perhaps_paid} (not in the cost)"
     if account.refusals:
         yield f"refused: {_counts(account.refusals)}"
     if account.mended:

@@ -26,6 +26,9 @@ HOME = "https://api.anthropic.com"
 MAX_TOKENS = 32_000
 """Of an answer with its reasoning: the API wants a number. It is lowered for models that cannot write so much."""
 
+LEAST_TOKENS = 2_000
+"""In which an answer still fits."""
+
 TOOL = "patch"
 
 _FORMS: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +55,10 @@ _FINISH: Mapping[str, Finish] = {
     "model_context_window_exceeded": "length",
     "refusal": "refused",
 }
-_TOO_MANY = re.compile(r"max_tokens: \d+ > (\d+)")
+_TOO_MANY = re.compile(r"max_tokens: \d+ > (?P<most>\d+)")
+_TOGETHER = re.compile(r"input length and `max_tokens` exceed context limit: (?P<sent>\d+) \+ \d+ > (?P<most>\d+)")
+"""There is room for an answer, though not for such a long one."""
+
 _FILTERED = "content filtering policy"
 
 
@@ -183,14 +189,13 @@ class AnthropicClient:
         except anthropic.APITimeoutError:
             raise self._service.silent() from None
         except anthropic.APIError as error:
-            raise self._service.unreachable(error.__cause__ or error) from None
+            raise self._service.unreachable(error.__cause__ or error, begun=self._bounds.status is not None) from None
         return self._completion(body.decode("utf-8", "replace"))
 
     def _learnt(self, said: str, sent: Mapping[str, Any], failure: ExecutorError) -> bool:
         """Whether a refusal names what can be left out; it is, from now on."""
-        too_many = _TOO_MANY.search(said)
-        if too_many is not None and 0 < int(too_many[1]) < self._max_tokens:
-            self._max_tokens = int(too_many[1])
+        if (most := _most_tokens(said)) is not None and most < self._max_tokens:
+            self._max_tokens = most
             self._notes.append(f"max_tokens lowered to {self._max_tokens}: the server refused more")
             return True
         said = said.lower()
@@ -220,7 +225,7 @@ class AnthropicClient:
         text = "".join(_words(block) for block in blocks)
         if finish == "refused" and isinstance(details, dict) and isinstance(details.get("explanation"), str):
             text = text or details["explanation"]
-        return Completion(self._service.scrubbed(text), finish, _usage(data.get("usage")), tuple(self._notes))
+        return Completion(self._service.scrubbed(text), finish, _usage(data.get("usage"), text), tuple(self._notes))
 
     def _in_disguise(self, error: Mapping[str, Any]) -> ExecutorError:
         return self._service.failed(_STATUS.get(error["type"], 500), str(error["message"]))
@@ -250,11 +255,24 @@ def _said(error: anthropic.APIStatusError) -> str:
     return str(message or error.message)
 
 
-def _usage(usage: object) -> Usage | None:
+def _most_tokens(said: str) -> int | None:
+    """How long an answer may be, if a refusal says so and leaves room for a useful one."""
+    if (found := _TOO_MANY.search(said)) is not None:
+        return int(found["most"]) or None
+    if (found := _TOGETHER.search(said)) is not None:
+        left = int(found["most"]) - int(found["sent"])
+        return left if left >= LEAST_TOKENS else None
+    return None
+
+
+def _usage(usage: object, text: str) -> Usage | None:
+    """The tokens of an answer; ``None`` if they are not counted, or cannot be: 0 for a prompt or for words."""
     sent, received = counted(usage, "input_tokens"), counted(usage, "output_tokens")
     if not isinstance(usage, dict) or sent is None or received is None:
         return None
     cached, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
+    if not sent + cached + written or (text and not received):
+        return None
     return Usage(
         input_tokens=sent + written + cached,
         cached_tokens=cached,

@@ -197,15 +197,15 @@ class GeminiClient:
             feedback = data.get("promptFeedback")
             blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
             candidate = (data.get("candidates") or [None])[0]
-            usage = _usage(data.get("usageMetadata"))
+            parts = ((candidate or {}).get("content") or {}).get("parts") or []
+            text = "".join(map(_words, parts))
+            usage = _usage(data.get("usageMetadata"), text)
             if candidate is None and blocked is not None:
                 why = self._service.one_line(_named(blocked, _BLOCK_NUMBERS))
                 return Completion("", "filtered", usage, (*self._left_out.values(), f"the prompt was blocked: {why}"))
             if candidate is None and usage is not None:  # an answer without words, which is paid
                 candidate = {}
             ended = self._service.one_line(_named(candidate.get("finishReason"), _FINISH_NUMBERS))
-            parts = (candidate.get("content") or {}).get("parts") or []
-            text = "".join(map(_words, parts))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise self._service.no_completion(body, EXPECTED) from None
         finish, notes = _finish(ended)
@@ -304,18 +304,24 @@ def _words(part: object) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _usage(usage: object) -> Usage | None:
+def _usage(usage: object, text: str) -> Usage | None:
+    """The tokens of an answer; ``None`` if they are not counted, or cannot be: 0 for a prompt or for words."""
     if not isinstance(usage, dict):
         return None
     sent = counted(usage, "promptTokenCount")
     received = counted({"candidatesTokenCount": 0, **usage}, "candidatesTokenCount")  # 0 is left out
-    if sent is None or received is None:
+    if not sent or received is None:
         return None
-    thoughts = count(usage, "thoughtsTokenCount")
+    thoughts, cached = count(usage, "thoughtsTokenCount"), count(usage, "cachedContentTokenCount")
+    # what the total has beyond its known parts was written too; text of tools that were used counts as sent
+    beside = count(usage, "totalTokenCount") - sent - received - thoughts - count(usage, "toolUsePromptTokenCount")
+    written = received + max(0, beside)
+    if text and not written:
+        return None
     return Usage(
         input_tokens=sent,
-        cached_tokens=min(sent, count(usage, "cachedContentTokenCount")),
-        output_tokens=received + thoughts,
+        cached_tokens=cached if cached <= sent else 0,
+        output_tokens=written + thoughts,
         reasoning_tokens=thoughts,
         cost_usd=None,
     )

@@ -72,7 +72,7 @@ class CurrentTransport:
         except self._httpx.TimeoutException:
             raise self._service.silent() from None
         except self._httpx.HTTPError as error:
-            raise self._service.unreachable(error) from None
+            raise self._service.unreachable(error, begun=self._bounds.status is not None) from None
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # the SDK's, as it read
             if (status := self._bounds.status) is not None and status >= 300:
                 return Answer(status, f"{type(error).__name__}: {error}", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,14 @@ _NAMED_BY: Mapping[str, tuple[str, ...]] = {
 }
 """How a server's refusal names a parameter that can be left out."""
 
-_FILTERED = ("content_filter", "content_policy_violation")
+_FILTERED = ("content_filter", "content_policy_violation", "invalid_prompt")
 """Codes of refusals to take a prompt, Azure's and OpenAI's."""
+
+_MALFORMED = "json_validate_failed"
+"""Groq's code for an answer that its check of JSON threw away: without a form it comes, to be mended here."""
+
+_NO_SYSTEM = re.compile(r"system role|roles must alternate|role.{0,20}system|messages\[0\]\.role", re.IGNORECASE)
+"""How servers say that a model takes no system text."""
 
 _EXPECTED = "an OpenAI-compatible server, usually ending in /v1"
 
@@ -99,6 +106,7 @@ class OpenAIClient:
         self._max_tokens = max_tokens
         self._forms = list(_FORMS)
         self._limits = [] if max_tokens is None else sorted(_LIMITS, reverse=self._service.elsewhere)
+        self._system = True
         self._notes: list[str] = []
 
     def __repr__(self) -> str:
@@ -113,7 +121,8 @@ class OpenAIClient:
         """Ask the model once.
 
         What the server refuses by name is left out, from then on: ``temperature``; a JSON Schema, for JSON of any
-        kind, for nothing; and the bound on tokens, for that of the older name, for none.
+        kind, for nothing; the bound on tokens, for that of the older name, for none; and the system's turn, whose
+        text is then the beginning of the user's.
 
         Raises:
             CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end or
@@ -128,10 +137,11 @@ class OpenAIClient:
 
     def _parameters(self, prompt: Prompt, answer: Mapping[str, Any] | None) -> dict[str, Any]:
         turns = [{"role": message.role, "content": message.text} for message in prompt.messages]
-        parameters: dict[str, Any] = {
-            "model": self._service.model,
-            "messages": [{"role": "system", "content": prompt.system}, *turns],
-        }
+        if self._system:
+            turns.insert(0, {"role": "system", "content": prompt.system})
+        else:
+            turns[0] = {**turns[0], "content": f"{prompt.system}\n\n{turns[0]['content']}"}
+        parameters: dict[str, Any] = {"model": self._service.model, "messages": turns}
         if self._temperature is not None:
             parameters["temperature"] = self._temperature
         if self._limits:
@@ -157,6 +167,10 @@ class OpenAIClient:
             if refused is not None:
                 self._leave_out(refused, failure)
                 return None
+            if self._system and error.status_code in (400, 422) and _NO_SYSTEM.search(f"{error.param} {_said(error)}"):
+                self._system = False
+                self._notes.append("the system's turn left out: the server refused it; its text begins the user's")
+                return None
             if error.status_code == 400 and error.code in _FILTERED:
                 return Completion("", "filtered", Usage(), tuple(self._notes))
             if _is_too_long(error):
@@ -166,7 +180,7 @@ class OpenAIClient:
         except openai.APITimeoutError:
             raise self._service.silent() from None
         except openai.APIError as error:
-            raise self._service.unreachable(error.__cause__ or error) from None
+            raise self._service.unreachable(error.__cause__ or error, begun=self._bounds.status is not None) from None
         return self._completion(body.decode("utf-8", "replace"))
 
     def _leave_out(self, refused: str, failure: ExecutorError) -> None:
@@ -185,9 +199,10 @@ class OpenAIClient:
         try:
             data = parsed(body)
             choice = (data["choices"] or [{"message": None}])[0]
-            usage = _usage(data)
             message = choice["message"]
-            if (failure := self._failure(choice)) is not None and not _text(message or {}):
+            usage = _usage(data, _text(message or {}))
+            failure = self._failure(choice, usage)
+            if failure is not None and (choice.get("finish_reason") == "error" or not _text(message or {})):
                 raise failure
             if message is None and usage is not None:  # an answer without words, which is paid
                 message = {}
@@ -213,12 +228,12 @@ class OpenAIClient:
                 return failure
         return self._service.no_completion(body, _EXPECTED)
 
-    def _failure(self, told: Mapping[str, Any]) -> ExecutorError | None:
+    def _failure(self, told: Mapping[str, Any], usage: Usage | None = None) -> ExecutorError | None:
         """What a gateway says of the server behind it, in an answer that has itself the status 200."""
         error = told.get("error")
         if not isinstance(error, dict) or not isinstance(status := error.get("code"), int) or not 400 <= status < 600:
             return None
-        return self._service.failed(status, str(error.get("message")))
+        return self._service.failed(status, _wrapped(error) or str(error.get("message")), usage=usage)
 
     def _status_error(self, error: openai.APIStatusError) -> ExecutorError:
         if error.code == "insufficient_quota":
@@ -230,8 +245,9 @@ class OpenAIClient:
 def _refused_parameter(error: openai.APIStatusError, sent: Mapping[str, Any]) -> str | None:
     """The parameter that a refusal names and that can be left out."""
     said = _said(error).lower()
-    if error.status_code >= 500:  # so llama.cpp's server calls it, of old
-        return "response_format" if "response_format" in said and "response_format" in sent else None
+    # llama.cpp's server calls it an error of its own, of old
+    if error.code == _MALFORMED or (error.status_code >= 500 and "response_format" in said):
+        return "response_format" if "response_format" in sent else None
     if error.status_code not in (400, 422):
         return None
     named: object = error.param  # whatever the server sent
@@ -248,8 +264,15 @@ def _refused_parameter(error: openai.APIStatusError, sent: Mapping[str, Any]) ->
 def _said(error: openai.APIStatusError) -> str:
     """The server's own message."""
     body = error.body
-    message = body.get("message") if isinstance(body, dict) else body
+    message = (_wrapped(body) or body.get("message")) if isinstance(body, dict) else body
     return str(message or error.response.text or error.message)
+
+
+def _wrapped(error: Mapping[str, Any]) -> str | None:
+    """The words of the server behind a gateway, which has its own and encloses those: OpenRouter does."""
+    enclosed = error.get("metadata")
+    raw = enclosed.get("raw") if isinstance(enclosed, dict) else None
+    return f"{error.get('message')}: {raw}" if isinstance(raw, str) and raw else None
 
 
 def _is_too_long(error: openai.APIStatusError) -> bool:
@@ -284,13 +307,16 @@ def _dicts(items: object) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-def _usage(data: Mapping[str, Any]) -> Usage | None:
+def _usage(data: Mapping[str, Any], text: str) -> Usage | None:
+    """The tokens of an answer; ``None`` if they are not counted, or cannot be: 0 for a prompt or for words."""
     usage = data.get("usage")
     sent, received = counted(usage, "prompt_tokens"), counted(usage, "completion_tokens")
-    if not isinstance(usage, dict) or sent is None or received is None:
+    if not isinstance(usage, dict) or not sent or received is None or (text and not received):
         return None
     details = usage.get("prompt_tokens_details")
-    cached = min(sent, count(details, "cached_tokens"))
+    cached = count(details, "cached_tokens")
+    if cached > sent:  # a wrong count is no discount
+        cached = 0
     reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens")
     # some servers count reasoning beside the completion, and not as a part of it: the total says so
     beside = min(reasoning, max(0, count(usage, "total_tokens") - sent - received))

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.address import Address
+from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
 
 NO_KEY = "not-needed"
@@ -40,8 +41,9 @@ _LOGS = (
 """Loggers that tell of single requests and answers."""
 
 _TOO_LONG = re.compile(
-    r"context_length_exceeded|maximum context length|context size|context window|prompt is too long"
-    r"|input token count.*exceeds|too many (input )?tokens",
+    r"context_length_exceeded|maximum (context|prompt) length|context size|context window|context length"
+    r"|(prompt|input) is too long|input token count.*exceeds|too many (input )?tokens|exceeded model token limit"
+    r"|range of input length|inputs.{0,20}tokens.{0,40}max_new_tokens",
     re.IGNORECASE,
 )
 
@@ -137,7 +139,12 @@ class Service:
         return self.address.url
 
     def failed(
-        self, status: int, said: str, headers: Mapping[str, str] | None = None, wait: float | None = None
+        self,
+        status: int,
+        said: str,
+        headers: Mapping[str, str] | None = None,
+        wait: float | None = None,
+        usage: Usage | None = None,
     ) -> ExecutorError:
         """What an answer with an HTTP status that is no success comes to.
 
@@ -146,6 +153,7 @@ class Service:
             said: the server's words.
             headers: of the answer, found by names in lower case.
             wait: seconds that the answer's body asks to wait.
+            usage: that was counted all the same.
         """
         headers = headers or {}
         said = self.one_line(said)
@@ -161,8 +169,8 @@ class Service:
             wait = asked if asked is not None else wait
             if status == 429:
                 said = f"the rate limit is reached (429): {said}"
-                return self.fault(code, said, "wait and resume, or raise the limit", wait)
-            return self.fault(code, f"{self.url} is failing ({status}): {said}", "resume later", wait)
+                return self.fault(code, said, "wait and resume, or raise the limit", wait, usage)
+            return self.fault(code, f"{self.url} is failing ({status}): {said}", "resume later", wait, usage)
         return self._refused(status, said)
 
     def _refused(self, status: int, said: str) -> ExecutorError:
@@ -189,9 +197,16 @@ class Service:
         said = f"{self.url} did not answer within {self.timeout:g} s"
         return self.fault("timeout", said, "give more with --llm-timeout, and resume")
 
-    def unreachable(self, error: BaseException) -> CallFaultError:
-        """There is no connection, or it broke."""
+    def unreachable(self, error: BaseException, *, begun: bool = False) -> CallFaultError:
+        """There is no connection, or it broke.
+
+        Args:
+            error: of the HTTP library.
+            begun: whether a part of the answer was there.
+        """
         why = self.one_line(f"{type(error).__name__}: {error}")
+        if begun:
+            return self.fault("cut_off", f"the answer of {self.url} broke off: {why}", "resume later")
         return self.fault(
             "connection", f"no connection to {self.url}: {why}", "check that the server runs and the URL is right"
         )
@@ -204,15 +219,24 @@ class Service:
             expected: what kind of server has that base URL.
         """
         said = self.scrubbed(body, SHORTEST_TOLD)[:200]
+        if _is_cut_off(body):
+            return self.fault("cut_off", f"the answer of {self.url} ends in the middle: {said!r}", "resume later")
         return self.fault(
             "protocol",
             f"the answer of {self.url} is no completion: {said!r}",
             f"check that the base URL is that of {expected}",
         )
 
-    def fault(self, code: FaultCode, message: str, hint: str, retry_after: float | None = None) -> CallFaultError:
+    def fault(
+        self,
+        code: FaultCode,
+        message: str,
+        hint: str,
+        retry_after: float | None = None,
+        usage: Usage | None = None,
+    ) -> CallFaultError:
         """What another try may mend."""
-        return CallFaultError(code, message, retry_after=retry_after, where=self.name, hint=hint)
+        return CallFaultError(code, message, retry_after=retry_after, where=self.name, hint=hint, usage=usage)
 
     def denied(self, message: str, hint: str) -> ExecutorError:
         """What no other try can mend."""
@@ -221,8 +245,8 @@ class Service:
     def one_line(self, text: str) -> str:
         """A server's words on one line, without the key and what does not print."""
         hidden = self.scrubbed(text, SHORTEST_TOLD)
-        printable = (character if character.isprintable() else " " for character in hidden)
-        return " ".join("".join(printable).split())[:MOST_WORDS]
+        told = (character if character.isprintable() else " " for character in hidden)
+        return " ".join("".join(told).split())[:MOST_WORDS]
 
     @contextmanager
     def untold(self) -> Iterator[None]:
@@ -253,6 +277,17 @@ class Service:
 def too_long(said: str) -> bool:
     """Whether a server's refusal says that the prompt does not fit into the model's context."""
     return _TOO_LONG.search(said) is not None
+
+
+def _is_cut_off(body: str) -> bool:
+    """Whether a body is the beginning of a JSON object."""
+    try:
+        parsed(body)
+    except json.JSONDecodeError as error:
+        return body.lstrip().startswith("{") and (error.pos >= len(body.rstrip()) or "Unterminated" in error.msg)
+    except RecursionError:
+        pass
+    return False
 
 
 def parsed(body: str) -> Any:

@@ -22,6 +22,10 @@ such, and the search goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lemonade_es.llm.executor import Usage
 
 
 class LemonadeError(Exception):
@@ -112,6 +116,7 @@ class CallFaultError(ExecutorError):
         code: the kind of fault, a :data:`lemonade_es.llm.faults.FaultCode`.
         message: what is wrong, without any key.
         retry_after: seconds that the server asks to wait; ``None`` if it does not say.
+        usage: what the server counted all the same.
     """
 
     def __init__(
@@ -122,10 +127,12 @@ class CallFaultError(ExecutorError):
         retry_after: float | None = None,
         where: str | None = None,
         hint: str | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.code = code
         self.retry_after = retry_after
+        self.usage = usage
 
 
 class NoAnswerError(ExecutorError):

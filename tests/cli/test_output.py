@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from lemonade_es.cli import main
-from lemonade_es.commands.output import LastingTerminal, Terminal
+from lemonade_es.commands.output import LastingTerminal, Terminal, echo
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,30 @@ def test_what_has_nothing_to_do_with_the_output_is_told_as_it_is(monkeypatch, re
     assert done.exit_code == 2
     assert said in done.output
     assert len(done.output.splitlines()) == 1
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b31m \u202eback\u2069, größe\u00a05, 👩\u200d🔬\tend"
+HARMLESS = "]0;owned[31mred31m back, größe\u00a05, 👩\u200d🔬\tend"
+
+
+def test_no_control_character_of_others_reaches_a_terminal():
+    shown = io.StringIO()
+    console = Terminal(file=shown, force_terminal=True, width=200, color_system=None)
+    table = Table("words")
+    table.add_row(HOSTILE)
+    console.print(Group(table, Text(HOSTILE, style="bold")))
+    console.print(HOSTILE, markup=False)
+    assert "owned" in shown.getvalue()
+    assert not set("\x07\x9b\u202e\u2069") & set(shown.getvalue())
+    assert not re.search(r"\x1b(?!\[[0-9;]*m)|\x1b\[31m", shown.getvalue())
+
+
+def test_what_a_program_reads_stays_as_it_is_and_what_people_read_is_made_harmless(monkeypatch, capsys):
+    echo(HOSTILE)
+    assert capsys.readouterr().out == HOSTILE.replace("\x1b[31m", "") + "\n"  # click's doing
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    echo(HOSTILE)
+    assert capsys.readouterr().out == f"{HARMLESS}\n"
 
 
 def test_a_reader_that_leaves_is_written_no_more_and_no_other_stream_is_touched():

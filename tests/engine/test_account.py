@@ -71,6 +71,23 @@ def test_calls_under_way_when_the_process_was_killed_are_counted_apart():
     assert [account.broken_off for account in accounts(stopped, repairs=2)] == [0]
 
 
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_call_that_is_killed_after_an_earlier_stop_is_counted_too(interrupted):
+    stopped = Unanswered(1, 1, "one", "stopped", (), interrupted=interrupted)
+    events = [Asked(1, 1, "one", "words"), stopped, RunResumed({}), RunResumed({}), replied(1)]
+    (one,) = accounts(events, repairs=2)
+    assert one.broken_off == 1
+
+
+def test_tries_without_an_answer_are_billed_as_far_as_it_is_known():
+    counted = Try("server_error", "upstream", 1.0, 1.0, Usage(1000, 0, 200, 0, 0.25))
+    refused = Try("connection", "refused", 1.0, 1.0)
+    bill = Bill.of(replied(1, usage=Usage(10, 0, 5, 0, 0.5), tries=(SLOW, counted, refused)))
+    assert (bill.input_tokens, bill.output_tokens, bill.cost_usd, bill.perhaps_paid) == (1010, 205, 0.75, 1)
+    lost = Bill.of(Unanswered(2, 1, "one", "gone", (SLOW, counted)))
+    assert (lost.known_usd, lost.perhaps_paid, lost.calls) == (0.25, 1, 1)
+
+
 def test_a_refusal_by_the_executor_itself_is_a_call_of_that_executor():
     (one,) = accounts([Refused(1, 1, "reply", "REFUSED", "it declined", executor="one")], repairs=2)
     assert (one.executor, one.bill.calls, one.refusals) == ("one", 1, {"REFUSED": 1})
@@ -150,6 +167,7 @@ def test_the_bill_of_calls_without_a_price_is_not_known_but_what_is_known_is_kep
         "cache_write_tokens": 0,
         "output_tokens": 205,
         "reasoning_tokens": 50,
+        "perhaps_paid": 0,
         "cost_usd": None,
     }
 

@@ -100,6 +100,7 @@ def test_a_configuration_that_is_no_text_is_named(tmp_path):
         ({"iterations": 0}, "--iterations: 0 is too few"),
         ({"max_seconds": float("nan")}, "--max-seconds: nan is no budget"),
         ({"max_seconds": -1.0}, "--max-seconds: -1 is no budget"),
+        ({"llm_timeout": 1e10}, "--llm-timeout: 1e+10 s are more than a day"),
         ({"device": "tpu"}, "--device: 'tpu'"),
         ({"limit": 0}, "--limit: 0 is too few"),
     ],

@@ -174,13 +174,13 @@ def test_where_nothing_helps_the_patch_is_asked_for_in_words_alone() -> None:
 
 
 def test_tokens_written_to_the_cache_are_counted_and_paid_at_their_price() -> None:
-    say = Say(PATCH, input_tokens=1000, cached_tokens=100, cache_write_tokens=700, output_tokens=0)
+    say = Say(PATCH, input_tokens=1000, cached_tokens=100, cache_write_tokens=700, output_tokens=10)
     with ModelServer([say], AnthropicWire()) as server:
         client = AnthropicClient("claude-test", base_url=server.url, timeout=5.0)
         usage = ModelExecutor(client, {NAME: Price(4.0, 8.0, 1.0, 5.0)}).ask(REQUEST).usage
 
     assert (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens) == (1000, 100, 700)
-    assert usage.cost_usd == pytest.approx((200 * 4 + 100 * 1 + 700 * 5) / 1e6)
+    assert usage.cost_usd == pytest.approx((200 * 4 + 100 * 1 + 700 * 5 + 10 * 8) / 1e6)
 
 
 def test_a_bound_on_the_answer_is_sent() -> None:
@@ -271,7 +271,7 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: A
             "(529): busy",
             "resume",
         ),
-        (Send(b'{"type": "message', cut=100), "connection", "no connection", "server runs"),
+        (Send(b'{"type": "message', cut=100), "cut_off", "broke off", "resume"),
         (Drop(), "connection", "no connection", "server runs"),
     ],
 )

@@ -191,10 +191,10 @@ def test_an_answer_within_the_bounds_is_read(
 @pytest.mark.parametrize(
     ("pieces", "code"),
     [
-        (sized(BODY, announced=len(BODY) + 5), "connection"),
-        (sized(BODY, announced=len(BODY) - 5), "protocol"),
+        (sized(BODY, announced=len(BODY) + 5), "cut_off"),
+        (sized(BODY, announced=len(BODY) - 5), "cut_off"),
         (sized(BODY, announced=0), "protocol"),
-        (lambda: iter([OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + BODY]), "connection"),
+        (lambda: iter([OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + BODY]), "cut_off"),
         (lambda: iter([OK + b"Content-Length: -1\r\n\r\n" + BODY]), "connection"),
         (lambda: iter([b"SSH-2.0-OpenSSH_9.6\r\n"]), "connection"),
         (lambda: iter([b""]), "connection"),

@@ -124,7 +124,7 @@ def test_clients_that_failed_together_return_apart() -> None:
     assert all(mine != theirs for mine, theirs in waits)
 
 
-@pytest.mark.parametrize(("retry_after", "waited"), [(0.0, 0.0), (7.0, 7.0), (120.0, 120.0), (4000.0, 120.0)])
+@pytest.mark.parametrize(("retry_after", "waited"), [(0.0, 0.5), (7.0, 7.0), (120.0, 120.0), (4000.0, 120.0)])
 def test_what_the_server_asks_for_is_waited_but_two_minutes_at_most(retry_after: float, waited: float) -> None:
     client, _ = asked(limited(retry_after), Completion("hi"), chance=0.0)
 
@@ -142,6 +142,16 @@ def test_after_the_last_try_the_error_holds_them_all_and_nothing_is_slept() -> N
         ("overloaded", 0.0),
     ]
     assert str(error) == "chat:m: full; 5 tries (resume later)"
+
+
+def test_a_server_that_has_answered_once_is_tried_again_for_minutes() -> None:
+    client = Client([Completion("hi"), *[FAULT] * 9, Completion("again")])
+    executor = ModelExecutor(client, {}, clock=client.clock, sleep=client.clock.sleep, chance=lambda: 1.0)
+    executor.ask(REQUEST)
+    reply = executor.ask(REQUEST)
+
+    assert (reply.text, len(reply.tries)) == ("again", 9)
+    assert sum(client.clock.slept) == 1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60
 
 
 def test_a_wait_beyond_the_budget_is_not_begun() -> None:

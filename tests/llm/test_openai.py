@@ -263,7 +263,7 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: S
         (Send(b'{"error": {"message": "overloaded"}}'), "protocol", "overloaded", "/v1"),
         (Send(b'{"error": {"code": 429, "message": "slow down"}}'), "rate_limit", "(429): slow down", "resume"),
         (Send(b'{"error": {"code": 401, "message": "who?"}}'), "denied", "refused the key", "OPENAI_API_KEY"),
-        (Send(b'{"choices": [', cut=100), "connection", "no connection", "server runs"),
+        (Send(b'{"choices": [', cut=100), "cut_off", "broke off", "resume"),
         (Drop(), "connection", "no connection", "server runs"),
     ],
 )
@@ -288,7 +288,7 @@ def test_a_wrong_key_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize(
     ("act", "code"),
-    [(Fail(500), "server_error"), (Drop(), "connection"), (Send(b'{"choices": [', cut=50), "connection")],
+    [(Fail(500), "server_error"), (Drop(), "connection"), (Send(b'{"choices": [', cut=50), "cut_off")],
 )
 def test_a_passing_fault_is_tried_again_and_told_of(act: Act, code: str) -> None:
     with served(act, Say(PATCH), tries=2) as (executor, server):
