@@ -180,7 +180,7 @@ class ModelExecutor:
                     )
                 code = error.code if isinstance(error, CallFaultError) else DENIED
                 message = _storable(error.message)
-                failed = Try(code, message, now - begun, wait or 0.0, self._priced(getattr(error, "usage", None)))
+                failed = Try(code, message, now - begun, wait or 0.0, self._priced(_counted(error)))
                 tries.append(failed)
                 if wait is None:
                     raise _gave_up(error, message, tuple(tries)) from None
@@ -225,6 +225,12 @@ class _Call:
 
 def _unheard(_failed: Try) -> None:
     """Nobody is told of waits."""
+
+
+def _counted(error: ExecutorError) -> Usage | None:
+    """What the server counted for a call that brought no answer."""
+    usage = error.usage if isinstance(error, CallFaultError) else None
+    return usage if isinstance(usage, Usage) else None
 
 
 def _gave_up(error: ExecutorError, message: str, tries: tuple[Try, ...]) -> NoAnswerError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unicodedata import combining, normalize
+from unicodedata import normalize
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -106,7 +107,9 @@ def write_contact_sheet(dataset: Dataset, path: Path) -> None:
     grid = _grid(len(names), dataset.task.input_shape)
     sheet = Image.new("RGB", grid.size, _PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_MARGIN, 7), _title(dataset, len(names)), fill=_INK, font=ImageFont.load_default(_NAME_SIZE))
+    title = _title(dataset, len(names))
+    font = _font(title, _NAME_SIZE)
+    pen.text((_MARGIN, 7), _legible(title, font), fill=_INK, font=font)
     for row, name in enumerate(names):
         left, top = grid.corner(row)
         found = np.flatnonzero(dataset.train_labels == row)
@@ -140,13 +143,13 @@ def _title(dataset: Dataset, shown: int) -> str:
     shape = "x".join(map(str, dataset.task.input_shape))
     left_out = len(dataset.class_names) - shown
     rest = f"; {left_out} more classes are not shown" if left_out else ""
-    return f"{_plain(dataset.task.data)}: training images of {shape}, {len(dataset.class_names)} classes{rest}"
+    return f"{dataset.task.data}: training images of {shape}, {len(dataset.class_names)} classes{rest}"
 
 
 def _write_name(pen: ImageDraw.ImageDraw, middle: tuple[int, int], name: str, below: str) -> None:
     """The name over its label, cut to the width that there is."""
-    large, small = ImageFont.load_default(_NAME_SIZE), ImageFont.load_default(_SMALL_SIZE)
-    short = _plain(name)
+    large, small = _font(name, _NAME_SIZE), _font(below, _SMALL_SIZE)
+    short = _legible(name, large)
     room = _NAME_WIDTH - 2 * _GAP
     while pen.textlength(short, font=large) > room:
         short = f"{short.removesuffix('...')[:-1]}..."
@@ -163,8 +166,21 @@ def _picture(pixels: NDArray[np.uint8], tile: tuple[int, int]) -> Image.Image:
     return picture.convert("RGB").resize(tile, way)
 
 
-def _plain(name: str) -> str:
-    """A name in letters that Pillow's own font has; the label beside it tells which class is meant."""
-    letters = (letter for letter in normalize("NFKD", name) if not combining(letter))
-    ascii_letters = "".join(letters).encode("ascii", "replace").decode("ascii")
-    return "".join(letter if letter.isprintable() else "?" for letter in ascii_letters)
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def _font(text: str, size: int) -> _Font:
+    """Pillow's own font, which has ASCII alone; for all else the one that matplotlib brings, which has no Chinese."""
+    spec = None if text.isascii() else find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
+
+
+def _legible(text: str, font: _Font) -> str:
+    """A text with ``?`` for what a font does not have; the label beside a class tells which one is meant."""
+    nothing = bytes(font.getmask("\uffff"))
+    return "".join(
+        letter if letter.isprintable() and (letter == " " or bytes(font.getmask(letter)) != nothing) else "?"
+        for letter in normalize("NFC", text)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -24,6 +25,8 @@ _ENERGIES = {
     "inference": "energy of one input, one at a time",
 }
 _ORDINALS = {1: "second", 2: "third"}
+_KEPT = "they were kept"
+"""In notes on inputs that occur more than once, and may be in the test split and in another one."""
 
 
 def model_card(final: Finalized, origin: Origin) -> str:
@@ -78,9 +81,12 @@ def _summary(final: Finalized, origin: Origin) -> str:
     task = origin.begun.data.task
     metrics = final.measurement.metrics
     what = "R2" if task.objective == "regression" else "accuracy"
+    twice = any(_KEPT in note for note in origin.begun.data.notes)
+    repeated = " (but for inputs that occur more than once: see Data)" if twice else ""
     return (
         f"A network for {task.kind} data with {count(metrics.get('P') or 0)} parameters: test {what} "
-        f"**{accuracy_told(final)}** on {final.test.count:,} inputs that neither the search nor the training has seen. "
+        f"**{accuracy_told(final)}** on {final.test.count:,} inputs of the test split, which was kept from the search "
+        f"and from the training{repeated}. "
         f"It was trained from scratch for {final.recipe.epochs} epochs on {final.trained_on:,} inputs."
         "\n\n![Loss and accuracy over the epochs](curves.png)"
     )
@@ -200,7 +206,7 @@ def _data(final: Finalized, origin: Origin) -> Iterator[str]:
     data, spec = origin.begun.data, origin.begun.spec
     shape = "x".join(map(str, data.task.input_shape))
     rows = [
-        ("data set", f"`{_cell(spec.data)}`" + (f", limited to {spec.limit:,} inputs" if spec.limit else "")),
+        ("data set", _code(spec.data) + (f", limited to {spec.limit:,} inputs" if spec.limit else "")),
         ("task", f"{data.task.kind}, {data.task.objective}: inputs of {shape}, {data.task.answer}"),
         (
             "splits",
@@ -225,7 +231,7 @@ def _found(final: Finalized, origin: Origin) -> Iterator[str]:
     searched = origin.ended.metrics.get("V_Acc") if origin.ended is not None else None
     rows = [
         ("run", f"`{origin.run}`, iteration {final.iteration}"),
-        ("rulebook", f"`{begun.rulebook_file}`, SHA-256 `{begun.rulebook_digest}`"),
+        ("rulebook", f"{_code(begun.rulebook_file)}, SHA-256 `{begun.rulebook_digest}`"),
         ("edited by", begun.executor),
         ("in the search", f"V_Acc {value('V_Acc', searched)} after {begun.recipe.epochs} epochs"),
         ("isolation", f"{final.isolation}: {final.isolation_reason}"),
@@ -281,7 +287,7 @@ def _licence(origin: Origin) -> Iterator[str]:
     written = (
         "The source was written by the built-in executor of lemonade-es (Apache-2.0)."
         if by == "builtin"
-        else f"The source was written by `{_cell(by)}` on instructions of the rulebook; the terms of its provider may "
+        else f"The source was written by {_code(by)} on instructions of the rulebook; the terms of its provider may "
         "bear on it."
     )
     yield (
@@ -318,6 +324,16 @@ def _cell(text: str) -> str:
     """A name of the user's, harmless in a table."""
     plain = "".join(letter if letter.isprintable() else "?" for letter in text)
     return "".join(f"\\{letter}" if letter in "\\|`*_<>[]" else letter for letter in plain)
+
+
+def _code(text: str) -> str:
+    """A name of the user's as code, where a backslash escapes nothing but a bar in a table."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text).replace("|", "\\|")
+    longest = max(map(len, re.findall("`+", plain)), default=0)
+    if not longest:
+        return f"`{plain}`"
+    fence = "`" * (longest + 1)
+    return f"{fence} {plain} {fence}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -26,6 +26,7 @@ from lemonade_es.trainer.output import listed, wrong_output
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.refusal import Refusal, explain
 from lemonade_es.trainer.trace import trace
+from lemonade_es.trainer.weights import unsavable
 
 Stage = Literal["parse", "build", "forward", "budget", "batch", "done"]
 OnStage = Callable[[Stage], None]
@@ -223,6 +224,7 @@ class _Ladder:
         for rows in _REAL_ROWS:
             self._step(model.train(), rows)
         self._note_unreached(model)
+        self._demand_savable(model)
         with torch.no_grad():
             output = model.eval()(self._batch(model, 1))
         self._demand_logits(model, output, 1, " in eval mode")
@@ -255,8 +257,25 @@ class _Ladder:
             )
         torch.autograd.backward(mean)
 
+    def _demand_savable(self, model: nn.Module) -> None:
+        """What the weights' file cannot hold is told before a training, not after it."""
+        for name, entry in model.state_dict().items():
+            kind = unsavable(name, entry)
+            if kind is not None:
+                raise Refusal(
+                    "UNSAVABLE",
+                    f"state_dict() has {name!r}, {kind}, which no safetensors file holds; keep dense tensors of real "
+                    "numbers, integers or bools, and register other buffers with persistent=False.",
+                )
+
     def _note_unreached(self, model: nn.Module) -> None:
         gradients = {name: tensor.grad for name, tensor in model.named_parameters() if tensor.requires_grad}
+        sparse = [name for name, grad in gradients.items() if grad is not None and grad.layout is not torch.strided]
+        if sparse:
+            raise Refusal(
+                "SPARSE_GRADIENT",
+                f"The gradient of {listed(sparse)} is sparse, which the optimizer does not take; use sparse=False.",
+            )
         broken = [name for name, grad in gradients.items() if grad is not None and not grad.isfinite().all()]
         if broken:
             raise Refusal(

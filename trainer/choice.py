@@ -114,7 +114,14 @@ class _Choice:
         raise failure or self._refusal()
 
     def _instance(self) -> nn.Module | None:
-        """What a module-level variable holds; a loss or an activation has no parameters, a part has a user."""
+        """What a module-level variable holds, if it is clear which."""
+        whole = self._instances()
+        if len({id(value) for value in whole.values()}) == 1:
+            return next(iter(whole.values()))
+        return next((whole[name] for name in _OBVIOUS_INSTANCES if name in whole), None)
+
+    def _instances(self) -> Mapping[str, nn.Module]:
+        """What module-level variables hold; a loss or an activation has no parameters, a part has a user."""
         ready = {
             name: value
             for name, value in self._names.items()
@@ -124,10 +131,7 @@ class _Choice:
             and type(value).__name__ not in self._used
         }
         inner = {id(part) for value in ready.values() for part in value.modules() if part is not value}
-        whole = {name: value for name, value in ready.items() if id(value) not in inner}
-        if len({id(value) for value in whole.values()}) == 1:
-            return next(iter(whole.values()))
-        return next((whole[name] for name in _OBVIOUS_INSTANCES if name in whole), None)
+        return {name: value for name, value in ready.items() if id(value) not in inner}
 
     def _functions(self) -> Iterable[tuple[str, Callable[[], object]]]:
         """Functions that may make a network, those first that the script mentions."""
@@ -187,8 +191,14 @@ class _Choice:
         makers = [function for name, function in self._functions() if _OBVIOUS_FACTORY.fullmatch(name)]
         makers = [function for function in makers if self._lacking(function)]
         if not self._outermost and not makers:
+            if several := self._instances():
+                return Refusal(
+                    "SEVERAL_NETWORKS", f"It is not clear which is the network: {', '.join(several)}; call it model."
+                )
             return Refusal(
-                "NO_NETWORK", "The source defines no subclass of torch.nn.Module; define exactly one network."
+                "NO_NETWORK",
+                "At the top level of the source is no subclass of torch.nn.Module, and no network in a variable; "
+                "define exactly one.",
             )
         make: Callable[..., object] = (makers or self._outermost)[-1]
         name = self._named(make).removeprefix("source.")

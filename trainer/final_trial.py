@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lemonade_es.trainer import readings
 from lemonade_es.trainer.energy import in_turn, kwh_pue
 from lemonade_es.trainer.examination import mean_loss
 from lemonade_es.trainer.isolation.child import CandidateFailed, broken
@@ -154,12 +155,8 @@ class FinalTrial(Trial):
 
         def progress(message: Mapping[str, Any]) -> None:
             nonlocal last
-            now = time.perf_counter()
-            match message.get("epoch"):
-                case {"index": int(index), "loss": int(loss) | float(loss)} if index == len(self._curve) < until:
-                    epoch = Epoch(float(loss), now - last)
-                case _:
-                    raise broken("a wrong epoch")
+            now, index = time.perf_counter(), len(self._curve)
+            epoch = Epoch(readings.epoch_loss(message.get("epoch"), index, until), now - last)
             last = now
             self._curve.append(epoch)
             self.meter.touch()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from lemonade_es.source_lines import lines_of
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.vocabulary import CENSUS
@@ -35,7 +36,7 @@ def inspect(child: Child, source: str, budget: Budget, *, seed: int, deadline: f
         reply = child.call(
             "check", source=source, budget=asdict(budget), seed=seed, deadline=deadline, on_progress=progress.hear
         )
-        report = _sound(reply.message.get("report"))
+        report = _sound(reply.message.get("report"), len(lines_of(source)))
     except CandidateFailed as failed:
         reason = failed.failure
         report = CheckReport(False, progress.stage, reason.code, reason.message, reason.line)
@@ -62,24 +63,25 @@ class _Progress:
                 raise broken("a wrong step")
 
 
-def _sound(said: object) -> CheckReport:
+def _sound(said: object, lines: int) -> CheckReport:
     try:
         report = _REPORT.validate_python(said)
     except ValidationError as error:
         raise broken(f"a report with a wrong {error.errors()[0]['loc']}") from None
-    if not _is_sound(report):
+    if not _is_sound(report, lines):
         raise broken("a report that contradicts itself")
     return report
 
 
-def _is_sound(report: CheckReport) -> bool:
+def _is_sound(report: CheckReport, lines: int) -> bool:
     numbers = (report.parameters, report.macs, report.activation_mb, *(report.census or {}).values())
     counted = (report.parameters, report.macs, report.census, report.architecture)
     return (
         report.ok == (report.stage == "done") == (report.code is None)
         and all(number is None or (number >= 0 and math.isfinite(number)) for number in numbers)
         and set(report.census or {}) <= set(CENSUS)
-        and (report.code is None or (report.code.isidentifier() and len(report.code) <= 40))
+        and (report.code is None or (report.code.isascii() and report.code.isidentifier() and len(report.code) <= 40))
         and (report.architecture is None or (report.architecture.isalnum() and len(report.architecture) <= 128))
+        and (report.line is None or 1 <= report.line <= lines + 1)  # the end of the source is a line too
         and not (report.ok and None in counted)
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from lemonade_es.trainer.dynamics import Checkpoints, Reading, best_epoch, loss_noise, loss_slope, share_noise
 from lemonade_es.trainer.isolation.child import broken
 
@@ -13,7 +15,29 @@ OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
 OF_UNITS = ("dead_units", "dead_layers")
 """Metrics of a trained network's rectified units."""
 
+LARGEST_LOSS = float(np.finfo(np.float32).max)
+"""Of the losses that can be a mean of 32-bit numbers; arithmetic with them stays finite in 64 bits."""
+
 Readings = Mapping[str, Reading]
+
+
+def epoch_loss(told: object, due: int, until: int) -> float:
+    """The mean loss of the epoch that is due.
+
+    Args:
+        told: by the child.
+        due: the epoch's number, from 0.
+        until: how many epochs are wanted.
+
+    Raises:
+        CandidateFailed: it is of another epoch, or no loss.
+    """
+    match told:
+        case {"index": int(index), "loss": int(loss) | float(loss)} if (
+            index == due < until and abs(loss) <= LARGEST_LOSS
+        ):
+            return float(loss)
+    raise broken("a wrong epoch")
 
 
 def gradients(told: Mapping[str, Any]) -> Readings:

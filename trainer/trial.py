@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -208,12 +209,8 @@ class Trial:
 
         def progress(message: Mapping[str, Any]) -> None:
             nonlocal last
-            now = time.perf_counter()
-            match message.get("epoch"):
-                case {"index": int(index), "loss": int(loss) | float(loss)} if index == len(self._curve) < self.epochs:
-                    epoch = Epoch(float(loss), now - last)
-                case _:
-                    raise broken("a wrong epoch")
+            now, index = time.perf_counter(), len(self._curve)
+            epoch = Epoch(readings.epoch_loss(message.get("epoch"), index, self.epochs), now - last)
             last = now
             self._curve.append(epoch)
             self.meter.touch()
@@ -297,6 +294,9 @@ class Trial:
     def _keep_weights(self) -> None:
         specs = self._manifest()
         tensors = self._weights or b""
+        kept, parameters = sum(math.prod(spec.shape) for spec in specs.values()), self._metrics["P"] or 0
+        if kept < parameters:
+            raise broken(f"weights of {kept:,} numbers for a network of {parameters:,.0f} parameters")
         self._metrics["S"] = len(tensors) / 1e6
         for spec in specs.values():
             if spec.dtype == "F32":

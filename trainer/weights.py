@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.printable import one_line
 from lemonade_es.trainer.isolation.protocol import ProtocolError, TensorSpec, manifest
 
 _NAMES_SHOWN = 5
+_SAVED_AS_THEY_ARE = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "complex64")
+"""Types of tensors; floating-point ones are saved with 32 bits."""
 _KINDS = {"F64": "float", "F32": "float", "F16": "float", "BF16": "float"}
 
 
@@ -76,8 +80,27 @@ def read_weights(path: Path, limit: int) -> Weights:
         raise ConfigError(
             f"this is no safetensors file: {error}",
             where=where,
-            hint="pickles are not read; write the weights with safetensors.torch.save_file(model.state_dict(), FILE)",
+            hint="pickles are not read; write the weights with safetensors.torch.save_file("
+            "{name: tensor.clone() for name, tensor in model.state_dict().items()}, FILE)",
         ) from None
+
+
+def unsavable(name: str, entry: Any) -> str | None:
+    """Why an entry of a network's ``state_dict()`` is not saved with its weights, if so.
+
+    Args:
+        name: of the entry.
+        entry: a tensor, as it should be.
+    """
+    layout = getattr(entry, "layout", None)
+    if layout is None:
+        return f"a {type(entry).__name__}"
+    if str(layout) != "torch.strided":
+        return "a sparse tensor"
+    kind = str(entry.dtype).removeprefix("torch.")
+    if not entry.is_floating_point() and kind not in _SAVED_AS_THEY_ARE:
+        return f"a tensor of {kind}"
+    return "a name that files of weights keep for themselves" if name == "__metadata__" else None
 
 
 def _kind(spec: TensorSpec) -> tuple[str, tuple[int, ...]]:
@@ -89,7 +112,7 @@ def _described(spec: TensorSpec) -> str:
 
 
 def _listed(what: str, names: Iterable[str]) -> list[str]:
-    found = [name[:200] for name in names]
+    found = [one_line(name)[:200] for name in names]
     if not found:
         return []
     more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""

@@ -22,10 +22,6 @@ such, and the search goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lemonade_es.llm.executor import Usage
 
 
 class LemonadeError(Exception):
@@ -116,7 +112,7 @@ class CallFaultError(ExecutorError):
         code: the kind of fault, a :data:`lemonade_es.llm.faults.FaultCode`.
         message: what is wrong, without any key.
         retry_after: seconds that the server asks to wait; ``None`` if it does not say.
-        usage: what the server counted all the same.
+        usage: the :class:`lemonade_es.llm.executor.Usage` that the server counted all the same, if it did.
     """
 
     def __init__(
@@ -127,7 +123,7 @@ class CallFaultError(ExecutorError):
         retry_after: float | None = None,
         where: str | None = None,
         hint: str | None = None,
-        usage: Usage | None = None,
+        usage: object = None,
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.code = code

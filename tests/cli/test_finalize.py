@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from lemonade_es.engine.final_plan import FinalSpec
 from lemonade_es.engine.finalize import finalize
 from lemonade_es.engine.finalized import OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.origin import network_of
 from lemonade_es.report import model_card
 from lemonade_es.report.finishing import SilentFinish
 from lemonade_es.trainer.final_trial import Finished
@@ -63,6 +65,16 @@ def trained(finished, tmp_path_factory):
     return command, done.json
 
 
+def card_of(trained, spec_data, notes):
+    """The card that the training would have on data of another name, with other notes."""
+    command, told = trained
+    entries = RunFolder(command.folder / "runs").entries(told["run"])
+    origin = network_of(entries, told["iteration"])
+    begun = origin.begun
+    other = replace(begun, spec=replace(begun.spec, data=spec_data), data=replace(begun.data, notes=notes))
+    return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other))
+
+
 def events(folder):
     return [entry.event for entry in RunFolder(folder / "runs").entries("latest")]
 
@@ -98,6 +110,20 @@ def test_the_folder_has_all_that_is_needed_to_use_and_to_judge_it(trained):
     record = json.loads((folder / "final.json").read_text())
     assert record == {key: told[key] for key in record}
     assert set(told) - set(record) == {"trained_now", "failure", "folder"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("i_testsize", "`i_testsize`"), ("a|b*c", "`a\\|b*c`"), ("it`s", "`` it`s ``")]
+)
+def test_the_name_of_the_data_is_code_in_the_card_and_not_escaped_as_text(trained, name, code):
+    assert f"| data set | {code}" in card_of(trained, name, ())
+
+
+def test_the_card_does_not_promise_that_inputs_which_occur_twice_are_new(trained):
+    plain = card_of(trained, "x", ("12 images are grey",))
+    assert "of the test split, which was kept from the search and from the training. It was" in plain
+    twice = card_of(trained, "x", ("2 row(s) repeat another one; they were kept, and the same row may be in several",))
+    assert "from the training (but for inputs that occur more than once: see Data). It was" in twice
 
 
 def test_the_card_says_how_to_load_it(trained):

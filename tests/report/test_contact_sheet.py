@@ -88,6 +88,17 @@ def test_any_name_of_a_class_is_written_beside_its_row_and_not_over_it(tmp_path,
     assert tiles(sheet[:, :158], (255, 255, 255)) < sheet[:, :158, 0].size
 
 
+@pytest.mark.parametrize(("one", "other"), [("größe", "grosse"), ("größe", "große"), ("жук", "лук"), ("a\u0301", "a")])
+def test_names_in_other_letters_than_those_of_ascii_are_told_apart(tmp_path, one, other):
+    sheets = [drawn(coloured(2, names=(name, "other")), tmp_path) for name in (one, other)]
+    assert not np.array_equal(*sheets)
+
+
+def test_letters_that_no_font_has_are_question_marks(tmp_path):
+    sheets = [drawn(coloured(2, names=(name, "other")), tmp_path) for name in ("ж猫", "ж犬", "ж\n", "ж?")]
+    assert all(np.array_equal(sheets[0], sheet) for sheet in sheets)
+
+
 def test_the_same_data_give_the_same_file(tmp_path):
     digits = load("digits", limit=200)
     write_contact_sheet(digits, tmp_path / "a.png")

@@ -287,6 +287,29 @@ BAD = (
         "width",
         4,
     ),
+    Sample(
+        "two-networks",
+        "import torch.nn as nn\nteacher = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))\n"
+        "student = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))\n",
+        "SEVERAL_NETWORKS",
+        "teacher, student",
+    ),
+    Sample(
+        "complex-buffer",
+        network(
+            "self.fc = nn.Linear(3, 10)\nself.register_buffer('z', torch.zeros(2, dtype=torch.complex128))",
+            "return self.fc(x.mean((2, 3)))",
+        ),
+        "UNSAVABLE",
+        "'z', a tensor of complex128",
+    ),
+    Sample(
+        "extra-state",
+        network("self.fc = nn.Linear(3, 10)", "return self.fc(x.mean((2, 3)))")
+        + "    def get_extra_state(self):\n        return {'steps': 3}\n",
+        "UNSAVABLE",
+        "'_extra_state', a dict",
+    ),
     Sample("raises", network("raise ValueError('no such block')", "return x"), "BUILD_FAILED", "no such block", 7),
     Sample("exits", network("raise SystemExit(3)", "return x"), "BUILD_FAILED", "SystemExit", 7),
     Sample(

@@ -33,6 +33,34 @@ def test_a_number_of_units_that_cannot_be_is_one_too(message):
         readings.units(message)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"index": 2, "loss": 1.0},
+        {"index": 1, "loss": 1e200},
+        {"index": 1, "loss": -1e200},
+        {"index": 1, "loss": "1"},
+        {"index": 1},
+        None,
+    ],
+)
+def test_an_epoch_that_is_not_due_or_whose_loss_cannot_be_is_one_too(told):
+    assert readings.epoch_loss({"index": 1, "loss": 3}, 1, 2) == 3.0
+    with pytest.raises(CandidateFailed, match="wrong epoch"):
+        readings.epoch_loss(told, 1, 2)
+
+
+def test_an_epoch_too_many_is_one_too():
+    with pytest.raises(CandidateFailed, match="wrong epoch"):
+        readings.epoch_loss({"index": 2, "loss": 1.0}, 2, 2)
+
+
+def test_the_largest_losses_that_can_be_leave_the_course_finite():
+    losses = [readings.LARGEST_LOSS * (-1) ** index for index in range(8)]
+    found = readings.course(losses, Checkpoints((1, 7), (0, 1), ()), [0.5, 0.5], shares=True)
+    assert all(reading.value is None or abs(reading.value) < float("inf") for reading in found.values())
+
+
 def test_what_was_told_becomes_shares_and_counts():
     assert readings.gradients({"low": 0.25, "high": 0}) == {"grad_low": Reading(0.25), "grad_high": Reading(0.0)}
     found = readings.units({"units": 8, "dead_units": 2, "layers": 2, "dead_layers": 1})

@@ -95,6 +95,14 @@ def test_gradients_before_a_divergence_are_told(workshop: Workshop) -> None:
     assert measurement.absent["best_epoch"] == f"DIVERGED: {measurement.failure.message}"
 
 
+def test_weights_that_are_fewer_than_the_parameters_are_a_breach_of_the_protocol(workshop: Workshop, good: str) -> None:
+    hidden = f"{good}\n    def state_dict(self, *arguments, **options):\n        return {{}}\n"
+    failure = workshop.train(hidden, seed=1).measurement.failure
+    assert failure is not None
+    assert failure.code == "PROTOCOL"
+    assert "weights of 0 numbers" in failure.message
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(workshop: Workshop, good: str) -> None:
     first, again, other = (workshop.train(good, seed=seed).weights for seed in (5, 5, 6))
     assert first == again

@@ -31,10 +31,9 @@ NUMBERS_FROM = 0.9
 _ID_FROM = 20
 """Rows from which on a column may be taken for an id."""
 
-_ID_NAME = re.compile(
-    r"(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|[a-z]I[dD]$|^unnamed", re.IGNORECASE
-)
-_COMMA = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+# "userID" and "PassengerId" end in an id, and "bid" and "humid" do not: there, capitals count
+_ID_NAME = re.compile(r"(?i:(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|^unnamed)|[a-z]I[dD]$")
+_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -46,9 +45,9 @@ def is_missing(cell: str) -> bool:
 
 
 def number(cell: str, *, decimal_comma: bool = False) -> float | None:
-    """The finite number in a cell, or ``None``."""
+    """The finite number in a cell, or ``None``; with decimal commas, ``1.234,5`` is one, too."""
     if decimal_comma and _COMMA.fullmatch(cell):
-        cell = cell.replace(",", ".")
+        cell = cell.replace(".", "").replace(",", ".")
     try:
         value = float(cell)
     except ValueError:
@@ -56,11 +55,32 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
     return value if math.isfinite(value) and "_" not in cell else None  # 2024_01 is no number but to Python
 
 
-def undecorated(cell: str) -> float | None:
-    """The number in a cell that dresses it up with a currency, a percent sign or thousands commas, or ``None``."""
+def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
+    """The number in a cell that dresses it up, or ``None``.
+
+    Dresses are a currency, a percent sign, thousands commas, and a minus that is typeset (U+2212).
+    """
     bare = _CURRENCY.sub("", "".join(letter for letter in cell if unicodedata.category(letter) != "Sc"))
-    bare = "".join(bare.split()).rstrip("%")
-    return number(bare.replace(",", "") if _THOUSANDS.fullmatch(bare) else bare)
+    bare = "".join(bare.split()).rstrip("%").replace("\N{MINUS SIGN}", "-")
+    if not decimal_comma and _THOUSANDS.fullmatch(bare):
+        bare = bare.replace(",", "")
+    return number(bare, decimal_comma=decimal_comma)
+
+
+def dressed_up(cells: Sequence[str], *, decimal_comma: bool = False) -> str | None:
+    """The first cell that is a number but for its dress, in a column of numbers that are written so; else ``None``."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    plain = [undecorated(cell, decimal_comma=decimal_comma) for cell in present]
+    if not present or sum(value is not None for value in plain) < NUMBERS_FROM * len(present):
+        return None
+    return next(
+        (
+            cell
+            for cell, value in zip(present, plain, strict=True)
+            if value is not None and number(cell, decimal_comma=decimal_comma) is None
+        ),
+        None,
+    )
 
 
 def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> Column:
@@ -75,7 +95,7 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> C
     numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
     if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1:
         return _numeric(name, cells, numbers)
-    return _categorical(name, cells)
+    return _categorical(name, cells, dressed=dressed_up(cells, decimal_comma=decimal_comma))
 
 
 def encoded(column: Column, cells: Sequence[str], *, decimal_comma: bool = False) -> NDArray[np.float32]:
@@ -148,7 +168,7 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Colum
     return Column(name, "number", 1, missing, mean=mean, std=max(std, spared), median=median)
 
 
-def _categorical(name: str, cells: Sequence[str]) -> Column:
+def _categorical(name: str, cells: Sequence[str], *, dressed: str | None) -> Column:
     counts = Counter("" if is_missing(cell) else cell for cell in cells)
     missing = counts.get("", 0)
     present = len(cells) - missing
@@ -156,7 +176,8 @@ def _categorical(name: str, cells: Sequence[str]) -> Column:
     if len(counts) == 1:
         return _unused(name, cells, f"it is always {next(iter(counts))!r}")
     if present >= _ID_FROM and (values == present or values > max(MOST_CATEGORIES, present / 2)):
-        return _unused(name, cells, f"it has {values} different values in {present} rows: an id, a date or free text")
+        what = "an id, a date or free text" if dressed is None else f"no plain numbers, as {dressed!r} shows"
+        return _unused(name, cells, f"it has {values} different values in {present} rows: {what}")
     ranked = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
     rest = len(counts) - len(ranked)
     return Column(name, "category", len(ranked), missing, categories=tuple(ranked), rest=rest)

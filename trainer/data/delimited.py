@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ LONGEST_FIELD = 1_000_000
 """In characters; a longer one is a quote that was never closed."""
 
 _DELIMITERS = ",;\t|"
+_SAID = re.compile(r'"?sep=([,;\t|])"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+"""A first line that Excel writes and reads: it says what separates the fields of the others."""
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BYTES_IN_MEMORY = 8
 """Of a byte in the file, once its fields are texts of their own."""
@@ -95,18 +98,18 @@ def read_sheet(path: Path) -> Sheet:
         DataError: it is missing, empty, too large, no text, has no header, or rows of another length.
     """
     text, notes = _text(path)
-    delimiter = _delimiter(text)
-    if delimiter != "," and path.suffix.lower() != ".tsv":
+    said = _SAID.match(text)
+    above = 0
+    if said is not None:
+        text, above = text[said.end() :], 1
+    tabs = path.suffix.lower() == ".tsv"
+    delimiter = said[1] if said is not None else _delimiter(text, tabs=tabs)
+    if delimiter != "," and not tabs:
         notes = (*notes, f"fields are separated by {_NAMES[delimiter]}")
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    for line, fields in _parsed(path, text, delimiter):
-        rows.append([field.strip() for field in fields])
-        lines.append(line)
+    rows, lines = _records(path, text, delimiter, above)
     if not rows:
         raise DataError("the file is empty", where=str(path), hint="it needs a header and rows")
-    header = _header(path, rows.pop(0))
-    del lines[0]
+    header = _header(path, rows.pop(0), lines.pop(0))
     _demand_even(path, header, rows, lines, delimiter)
     if not rows:
         raise DataError("there is a header and no row", where=str(path))
@@ -177,23 +180,52 @@ def _neighbour(path: Path) -> str:
     return f"did you mean {path.parent / near}?" if near else "check the path"
 
 
-def _delimiter(text: str) -> str:
-    """What separates the fields of the first line; a comma where nothing does."""
+def _delimiter(text: str, *, tabs: bool) -> str:
+    """What separates the fields of the first line; a comma where nothing does.
+
+    Args:
+        text: the file.
+        tabs: whether its name promises tabs, which then go before all else.
+    """
     first = next((line for line in text.split("\n", 50) if line.strip()), "")
     unquoted = "".join(first.split('"')[::2])
+    if tabs and "\t" in unquoted:
+        return "\t"
     return max(_DELIMITERS, key=lambda mark: (unquoted.count(mark), -_DELIMITERS.index(mark)))
 
 
-def _parsed(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, text: str, delimiter: str, above: int) -> tuple[list[list[str]], list[int]]:
+    """The fields of each record and the line that it begins in; a quote may stand behind a space.
+
+    Args:
+        path: the file, for messages.
+        text: its records.
+        delimiter: of their fields.
+        above: lines that were taken from its beginning.
+
+    Raises:
+        DataError: a record cannot be read.
+    """
+    spaced = re.search(re.escape(delimiter) + ' +"', text) is not None
+    try:
+        parsed = list(_parsed(path, text, delimiter, above, spaced=spaced))
+    except DataError:
+        if not spaced:
+            raise
+        parsed = list(_parsed(path, text, delimiter, above, spaced=False))  # the quotes were part of the fields
+    return [[field.strip() for field in fields] for _, fields in parsed], [line for line, _ in parsed]
+
+
+def _parsed(path: Path, text: str, delimiter: str, above: int, *, spaced: bool) -> Iterator[tuple[int, list[str]]]:
     """The line and the fields of each record; blank lines are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=spaced, strict=True)
     before = csv.field_size_limit(LONGEST_FIELD)
-    line = 1
+    line = 1 + above
     try:
         for fields in reader:
             if any(fields):
                 yield line, fields
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + above
     except csv.Error as error:
         reason, hint = (
             str(error),
@@ -211,17 +243,17 @@ def _parsed(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[s
         csv.field_size_limit(before)
 
 
-def _header(path: Path, fields: Sequence[str]) -> tuple[str, ...]:
+def _header(path: Path, fields: Sequence[str], line: int) -> tuple[str, ...]:
     if all(_is_number(field) for field in fields):
         raise DataError(
             f"the first line has numbers ({first_three(fields)}) where the names of the columns should be",
-            where=f"{path}:1",
+            where=f"{path}:{line}",
             hint="add a header line",
         )
     names = tuple(name or f"column {number}" for number, name in enumerate(fields, start=1))
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"columns have the same name: {first_three(twice)}", where=f"{path}:1", hint="rename them")
+        raise DataError(f"columns have the same name: {first_three(twice)}", where=f"{path}:{line}", hint="rename them")
     return names
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.columns import WORDS, is_missing, number
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Part
 
@@ -15,10 +17,17 @@ _FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """The classes of some rows: their names, and the label of each row."""
+    """The classes of some rows.
+
+    Attributes:
+        names: of the classes.
+        labels: of each row.
+        notes: names that may be meant for one class.
+    """
 
     names: tuple[str, ...]
     labels: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, where: str) -> Classes:
@@ -52,7 +61,34 @@ def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, whe
             )
     names = _ordered(trained)
     label_of = {name: label for label, name in enumerate(names)}
-    return Classes(names, tuple(label_of[value] for value in values))
+    return Classes(names, tuple(label_of[value] for value in values), alike(names))
+
+
+def alike(names: Sequence[str]) -> tuple[str, ...]:
+    """A note on classes whose names differ in writing alone: ``1`` and ``1.0``, ``Yes`` and ``yes``."""
+    groups: dict[float | str, list[str]] = {}
+    for name in names:
+        value = number(name)
+        folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        groups.setdefault(folded if value is None else value, []).append(name)
+    several = [" and ".join(map(repr, group)) for group in groups.values() if len(group) > 1]
+    if not several:
+        return ()
+    told = "classes that differ in writing alone are kept apart (write them alike if one is meant)"
+    return (f"{told}: {first_three(several)}",)
+
+
+def unlabelled(cells: Sequence[str], *, numeric: bool = False, decimal_comma: bool = False) -> list[int]:
+    """The rows that do not say what is to be predicted; beside other words, ``None`` and ``-`` are words too.
+
+    Args:
+        cells: what is to be predicted.
+        numeric: whether it must be a number, so that no word is meant.
+        decimal_comma: whether numbers may be written ``3,14``.
+    """
+    present = [cell for cell in cells if not is_missing(cell)]
+    words = not numeric and any(number(cell, decimal_comma=decimal_comma) is None for cell in present)
+    return [row for row, cell in enumerate(cells) if is_missing(cell) and not (words and cell.lower() in WORDS)]
 
 
 def mostly_different(values: Sequence[str]) -> bool:
@@ -69,7 +105,8 @@ def left_out(what: str, lines: Sequence[int]) -> tuple[str, ...]:
 
 
 def _ordered(names: Iterable[str]) -> tuple[str, ...]:
-    try:
-        return tuple(sorted(names, key=lambda name: (float(name), name)))
-    except ValueError:
-        return tuple(sorted(names))
+    values = {name: number(name) for name in names}
+    numbers = {name: value for name, value in values.items() if value is not None}
+    if len(numbers) < len(values):
+        return tuple(sorted(values))
+    return tuple(sorted(numbers, key=lambda name: (numbers[name], name)))

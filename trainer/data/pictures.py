@@ -30,7 +30,7 @@ _DARK = 64
 """Where the brightest sample of all is below, three quarters of the range are not used."""
 
 
-def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Inputs:
+def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked: Sequence[Path] = ()) -> Inputs:
     """Decode image files (Pillow releases the interpreter's lock while it does so).
 
     Without a wanted number of channels, images become grey (1 channel) if all of them are grey, else RGB.
@@ -39,6 +39,7 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Input
         files: the files, at least one.
         wanted: the size and channels to bring them to.
         root: the data set's folder, for messages.
+        checked: other files, which are decoded to see whether they can be, and not kept.
 
     Raises:
         DataError: files cannot be read, have different sizes, or would not fit in memory; all unreadable
@@ -46,27 +47,31 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path) -> Input
     """
     import numpy as np
 
+    everything = [*files, *checked]
+    settled = wanted.channels is not None
     with _decoder_warnings():
-        headers, failures = _in_threads(lambda index: read_header(files[index]), files)
+        headers, failures = _in_threads(lambda index: read_header(everything[index]), everything)
         if failures:  # reported together with what only decoding would find
             named = {path for path, _ in failures}
-            others = [path for path in files if path not in named]
+            others = [path for path in everything if path not in named]
             _, more = _in_threads(lambda index: decode(others[index], wanted.size, 3).shape, others)
-            raise _unreadable([*failures, *more], len(files), root)
+            raise _unreadable([*failures, *more], len(everything), root, settled=settled)
         height, width = wanted.size or _common_size(headers, root)
+        del headers[len(files) :]
         channels = wanted.channels or (1 if all(header.grey for header in headers) else 3)
         memory.require(len(files), (channels, height, width), where=str(root))
         pixels = np.empty((len(files), channels, height, width), dtype=np.uint8)
 
         def fill(index: int) -> None:
-            image = decode(files[index], wanted.size, channels)
+            image = decode(everything[index], wanted.size, channels)
             if image.shape != pixels.shape[1:]:
                 raise UnusableImageError("its size is not the one that its header says")
-            pixels[index] = image
+            if index < len(files):
+                pixels[index] = image
 
-        _, failures = _in_threads(fill, files)
+        _, failures = _in_threads(fill, everything)
     if failures:
-        raise _unreadable(failures, len(files), root)
+        raise _unreadable(failures, len(everything), root, settled=settled)
     return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels)))
 
 
@@ -109,12 +114,15 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _unreadable(failures: Sequence[_Failure], count: int, root: Path) -> DataError:
+def _unreadable(failures: Sequence[_Failure], count: int, root: Path, *, settled: bool) -> DataError:
+    """The error for files that cannot be read; ``settled`` if the form is of a data set that was read before."""
     named = first_three([f"{path.relative_to(root)} ({reason})" for path, reason in sorted(failures)])
     return DataError(
         f"{len(failures)} of {count} images cannot be read: {named}",
         where=str(root),
-        hint="repair or remove these files",
+        hint="repair these files: without them it is another data set"
+        if settled
+        else "repair or remove these files; where a run on them has begun, repair them",
     )
 
 

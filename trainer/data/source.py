@@ -24,11 +24,13 @@ class Wanted:
         size: height and width of images, in pixels.
         channels: of images: 1 (grey) or 3 (RGB).
         length: of texts, in tokens.
+        checked: other images, by their indexes: of these it is only checked whether they can be read in this form.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     length: int | None = None
+    checked: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +80,7 @@ class Source:
         flip: whether a mirrored input keeps its label.
         read: reads inputs.
         notes: sentences that a user should read.
+        few: those of the notes that may be why a class has few inputs.
         kind: of the inputs.
         portions: how large the splits are that the data lack.
         side: of the square that images are brought to if the user names none.
@@ -93,6 +96,7 @@ class Source:
     flip: bool
     read: Read
     notes: tuple[str, ...] = ()
+    few: tuple[str, ...] = ()
     kind: TaskKind = "image"
     portions: Portions = Portions()
     side: int | None = None

@@ -14,7 +14,7 @@ from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.source import Source, Wanted
-from lemonade_es.trainer.data.split import Split, divide, limited
+from lemonade_es.trainer.data.split import Split, divide, limited, mixed
 from lemonade_es.trainer.data.traits import Target
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ def load(
     reading: Reading = Reading(),  # noqa: B008  (frozen)
     progress: Progress | None = None,
 ) -> Dataset:
-    """Read, split and decode a data set; the inputs of its test split are counted, not decoded.
+    """Read, split and decode a data set; of the test split it is only checked whether its files can be read.
 
     Args:
         spec: one of :func:`known`, or the path of a folder of images, a file of texts with labels, or a table. A
             name goes before a folder of the same name: write ``./digits`` for the folder.
-        limit: at most this many training and validation inputs together, a stratified subset; only these
-            are decoded.
+        limit: at most this many training and validation inputs together, a stratified subset; of the others,
+            only test images are opened.
         resize: side in pixels of the square that every image is resized to (bilinear, antialiased).
         seed: of the splits, the subset and the order.
         root: where downloaded data sets lie (default: :data:`DEFAULT_ROOT`).
@@ -71,7 +71,11 @@ def load(
     split = _split(source, seed, limit)
     searched = [*split.train, *split.validation]
     side = source.side if resize is None else resize
-    wanted = Wanted(size=None if side is None else (side, side), length=reading.text_length)
+    wanted = Wanted(
+        size=None if side is None else (side, side),
+        length=reading.text_length,
+        checked=split.test if source.kind == "image" else (),
+    )
     inputs = source.read(split.train, searched, wanted)
     if source.kind == "image" and min(inputs.values.shape[2:]) < SMALLEST_SIDE:
         height, width = inputs.values.shape[2:]
@@ -136,7 +140,7 @@ def load_test(
 
 def _split(source: Source, seed: int, limit: int | None) -> Split:
     split = divide(source, seed)
-    return split if limit is None else limited(split, limit, source)
+    return mixed(split if limit is None else limited(split, limit, source), source, seed)
 
 
 def _refuse_odd_options(spec: str, limit: int | None, resize: int | None) -> None:

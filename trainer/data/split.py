@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.columns import number
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Source
 
@@ -91,6 +92,23 @@ def limited(split: Split, limit: int, source: Source) -> Split:
     return Split(train, validation, split.test)
 
 
+def mixed(split: Split, source: Source, seed: int) -> Split:
+    """A split whose validation and test inputs are in an order that tells nothing of their classes.
+
+    The first so many of each class are in a part: in the order that they were taken in, a class ends where its share
+    does, and a network that is asked for single inputs could guess from their places. The training inputs, whose
+    labels it has anyway, keep theirs.
+
+    Args:
+        split: of the source.
+        source: whose keys decide.
+        seed: likewise.
+    """
+    place = {index: rank for rank, index in enumerate(_shuffled(source.keys, seed, "within its part: "))}
+    validation, test = (tuple(sorted(part, key=place.__getitem__)) for part in (split.validation, split.test))
+    return Split(split.train, validation, test)
+
+
 def shares(counts: Sequence[int], percent: int) -> list[int]:
     """``percent`` of each count, rounded up or down so that the sum is right, but at least 1."""
     return [max(1, share) for share in _rounded(counts, percent, 100)]
@@ -115,10 +133,10 @@ def _rounded(counts: Sequence[int], numerator: int, denominator: int) -> list[in
     return rounded
 
 
-def _shuffled(keys: Sequence[str], seed: int) -> list[int]:
+def _shuffled(keys: Sequence[str], seed: int, purpose: str = "") -> list[int]:
     def place(index: int) -> tuple[bytes, str]:
         key = keys[index]
-        return hashlib.sha256(f"{seed}:{key}".encode("utf-8", "surrogateescape")).digest(), key
+        return hashlib.sha256(f"{purpose}{seed}:{key}".encode("utf-8", "surrogateescape")).digest(), key
 
     return sorted(range(len(keys)), key=place)
 
@@ -133,19 +151,26 @@ def _by_class(indexes: Iterable[int], labels: Sequence[int]) -> dict[int, list[i
 
 def _refuse_small_classes(source: Source, train: Sequence[int], *, missing: Sequence[str]) -> None:
     needed = 1 + len(missing)
-    members = _by_class(train, source.labels)
+    names, members = source.class_names, _by_class(train, source.labels)
     small = [
         f"{name!r} has {len(members.get(label, []))}"
-        for label, name in enumerate(source.class_names)
+        for label, name in enumerate(names)
         if len(members.get(label, [])) < needed
     ]
     if small:
         what = ", ".join(["training", *missing])
+        quantity = source.kind == "table" and all(number(name, decimal_comma=True) is not None for name in names)
         raise DataError(
-            f"too few {source.noun}s in {len(small)} class(es): {first_three(small)}; "
-            f"each class needs {needed}, one for each of: {what}",
+            "; ".join(
+                [
+                    f"too few {source.noun}s in {len(small)} class(es): {first_three(small)}",
+                    f"each class needs {needed}, one for each of: {what}",
+                    *source.few,
+                ]
+            ),
             where=source.name,
-            hint=f"add {source.noun}s to these classes, or remove {_theirs(source)}",
+            hint=f"add {source.noun}s to these classes, or remove {_theirs(source)}"
+            + ("; or give --task regression, to predict the number" if quantity else ""),
         )
 
 

@@ -10,7 +10,7 @@ from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.columns import (
     NUMBERS_FROM,
-    WORDS,
+    dressed_up,
     encoded,
     fitted,
     is_missing,
@@ -20,9 +20,10 @@ from lemonade_es.trainer.data.columns import (
     undecorated,
 )
 from lemonade_es.trainer.data.delimited import Sheet, split_column
-from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different
+from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Inputs, Part, Read, Source, Wanted
+from lemonade_es.trainer.data.thousands import refuse_thousands
 from lemonade_es.trainer.data.traits import Column, TableTraits
 
 MOST_CLASSES_OF_NUMBERS = 20
@@ -47,7 +48,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         DataError: there is no such column, its values do not fit the objective, or nothing can be learned.
     """
     target_at = sheet.index(target, "--target")
-    gaps = _without_target(sheet.column(target_at), objective)
+    gaps = unlabelled(sheet.column(target_at), numeric=objective == "regression", decimal_comma=sheet.decimal_comma)
     lines = [sheet.lines[row] for row in gaps]
     if gaps:
         without = set(gaps)
@@ -63,12 +64,14 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
     used = [at for at in range(len(sheet.header)) if at not in {target_at, *(() if split is None else (split[0],))}]
     if not used:
         raise DataError(f"there is no column beside {target!r} to predict it from", where=sheet.where)
+    refuse_thousands(sheet, [*used, target_at])
     values = sheet.column(target_at)
     numbers = [number(value, decimal_comma=sheet.decimal_comma) for value in values]
     decided = objective or _objective(numbers)
+    without_target = left_out(f"without a value in {target!r}", lines)
     notes = (
         *sheet.notes,
-        *left_out(f"without a value in {target!r}", lines),
+        *without_target,
         *(() if objective or None in numbers else (_decision(target, decided),)),
         *_repetitions(sheet.rows),
     )
@@ -78,7 +81,18 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         if objective is None:
             _refuse_quantity(sheet, target, values, numbers)
         classes = classes_of(values, parts, target, where=sheet.where)
-        return Source(name, classes.names, classes.labels, keys, parts, False, read, notes, kind="table")
+        return Source(
+            name=name,
+            class_names=classes.names,
+            labels=classes.labels,
+            keys=keys,
+            parts=parts,
+            flip=False,
+            read=read,
+            notes=(*notes, *classes.notes),
+            few=(*without_target, *classes.notes),
+            kind="table",
+        )
     return Source(
         name=name,
         class_names=(),
@@ -94,13 +108,6 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
     )
 
 
-def _without_target(cells: Sequence[str], objective: Objective | None) -> list[int]:
-    """The rows that do not say what is to be predicted; beside other words, ``None`` and ``-`` are words too."""
-    present = [cell for cell in cells if not is_missing(cell)]
-    words = objective != "regression" and any(number(cell) is None for cell in present)
-    return [row for row, cell in enumerate(cells) if is_missing(cell) and not (words and cell.lower() in WORDS)]
-
-
 def _objective(numbers: Sequence[float | None]) -> Objective:
     known = [value for value in numbers if value is not None]
     if len(known) < len(numbers):
@@ -111,7 +118,7 @@ def _objective(numbers: Sequence[float | None]) -> Objective:
 
 def _refuse_quantity(sheet: Sheet, target: str, values: Sequence[str], numbers: Sequence[float | None]) -> None:
     """Refuse a target that is text, and yet not meant for classes."""
-    plain = [undecorated(value) for value in values]
+    plain = [undecorated(value, decimal_comma=sheet.decimal_comma) for value in values]
     several, dressed = len(set(values)), sum(value is not None for value in plain)
     quantity = several > MOST_CLASSES_OF_NUMBERS and dressed >= NUMBERS_FROM * len(values)
     if not quantity and not mostly_different(values):
@@ -150,7 +157,7 @@ def _repetitions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     repeated = len(rows) - len(Counter(tuple(row) for row in rows))
     if not repeated:
         return ()
-    return (f"{repeated} row(s) repeat another one; they were kept, and may be in training and validation at once",)
+    return (f"{repeated} row(s) repeat another one; they were kept, and the same row may be in several splits",)
 
 
 def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
@@ -178,7 +185,7 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
             if column.features
         ]
         values = np.ascontiguousarray(np.concatenate(parts, axis=1))
-        mistakes = _mistakes(sheet, used, columns)
+        mistakes = (*_mistakes(sheet, used, columns), *_dressed(sheet, used, columns))
         return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, comma))
 
     return read
@@ -230,3 +237,15 @@ def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> t
     return (
         (f"{len(odd)} cell(s) in columns of numbers are none, and count as missing: {first_three(odd)}",) if odd else ()
     )
+
+
+def _dressed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
+    """A note on columns of numbers that are none to a program, for their currencies, percent signs and the like."""
+    odd = []
+    for at, column in zip(used, columns, strict=True):
+        cells = [] if column.kind == "number" else sheet.column(at)
+        cell = dressed_up(cells, decimal_comma=sheet.decimal_comma)
+        plain = None if cell is None else undecorated(cell, decimal_comma=sheet.decimal_comma)
+        if plain is not None and len(set(cells)) > 1:
+            odd.append(f"{column.name!r} ({plain:.15g} instead of {cell})")
+    return (f"{len(odd)} column(s) hold numbers in disguise; write plain ones: {first_three(odd)}",) if odd else ()

@@ -10,7 +10,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.archive import Archive, fetch
 from lemonade_es.trainer.data.delimited import Sheet, read_sheet, split_column
 from lemonade_es.trainer.data.download import Progress
-from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different
+from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
 from lemonade_es.trainer.data.source import PAPER_PORTIONS, Inputs, Part, Source, Wanted
 from lemonade_es.trainer.data.words import is_empty, tokenised
 
@@ -52,27 +52,23 @@ def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
         raise DataError(f"{columns.text!r} cannot be both the text and the label", where=sheet.where)
     split = split_column(sheet)
     parts: list[Part] = split[1] if split is not None else ["train"] * len(sheet.rows)
-    unlabelled = [row for row, fields in enumerate(sheet.rows) if not fields[label_at]]
-    empty = [row for row, fields in enumerate(sheet.rows) if fields[label_at] and is_empty(fields[text_at])]
-    dropped = {*unlabelled, *empty}
+    gaps = unlabelled(sheet.column(label_at), decimal_comma=sheet.decimal_comma)
+    without = set(gaps)
+    empty = [row for row, fields in enumerate(sheet.rows) if row not in without and is_empty(fields[text_at])]
+    dropped = {*gaps, *empty}
     rest = [row for row in range(len(sheet.rows)) if row not in dropped]
     pairs = {row: (sheet.rows[row][text_at], sheet.rows[row][label_at]) for row in rest}
     repeated = _repeated(pairs, parts)
     kept = [row for row in rest if row not in repeated]
     if not kept:
-        raise DataError(
-            f"no row of {len(sheet.rows)} has both a text in {columns.text!r} and a label in {columns.label!r}",
-            where=sheet.where,
-            hint="name other columns with --text-column and --label-column",
-        )
+        raise _nothing(sheet, columns, cleaned=sum(bool(sheet.rows[row][text_at]) for row in empty))
     lines = sheet.lines
-    notes = (
-        *sheet.notes,
-        *left_out(f"without a label in {columns.label!r}", [lines[row] for row in unlabelled]),
+    few = (
+        *left_out(f"without a label in {columns.label!r}", [lines[row] for row in gaps]),
         *left_out("of whose text nothing is left after cleaning", [lines[row] for row in empty]),
         *left_out("that repeat another one word for word", [lines[row] for row in sorted(repeated)]),
-        *_contradictions([pairs[row] for row in kept]),
     )
+    notes = (*sheet.notes, *few, *_contradictions([pairs[row] for row in kept]))
     return _source(
         name,
         [pairs[row][0] for row in kept],
@@ -82,6 +78,23 @@ def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
         label_column=columns.label,
         where=sheet.where,
         notes=notes,
+        few=few,
+    )
+
+
+def _nothing(sheet: Sheet, columns: TextColumns, *, cleaned: int) -> DataError:
+    """The error for a file of which no row is left; ``cleaned`` rows have a text and a label, and yet no word."""
+    if not cleaned:
+        return DataError(
+            f"no row of {len(sheet.rows)} has both a text in {columns.text!r} and a label in {columns.label!r}",
+            where=sheet.where,
+            hint="name other columns with --text-column and --label-column",
+        )
+    return DataError(
+        f"cleaning leaves no word of {cleaned} labelled text(s) in {columns.text!r}, and there are no others",
+        where=sheet.where,
+        hint="URLs, tags, mentions, hashtags and special characters such as emoji are removed: name another column "
+        "with --text-column",
     )
 
 
@@ -95,6 +108,7 @@ def _source(
     label_column: str,
     where: str,
     notes: tuple[str, ...],
+    few: tuple[str, ...],
 ) -> Source:
     if mostly_different(values):
         raise DataError(
@@ -120,7 +134,8 @@ def _source(
         parts=parts,
         flip=False,
         read=read,
-        notes=notes,
+        notes=(*notes, *classes.notes),
+        few=(*few, *classes.notes),
         kind="text",
     )
 

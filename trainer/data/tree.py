@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.labels import alike
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.pictures import read_pictures
 from lemonade_es.trainer.data.source import Inputs, Part, Source, Wanted
 from lemonade_es.vocabulary import closest
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
-"""Of files that are taken for images, in any case: torchvision's list."""
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
+"""Of files that are taken for images, in any case: torchvision's list, and ``.jfif``, which is JPEG."""
 
 _PARTS: dict[str, Part] = {
     "train": "train",
@@ -26,6 +29,7 @@ _PARTS: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
+_SET = re.compile(r"[ _-]?sets?$")
 _LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
 
 
@@ -70,7 +74,7 @@ def tree(root: Path) -> Source:
     members: _Members = {
         part: _classes(root, folder, findings) for part, folder in _part_folders(root, findings).items()
     }
-    class_names = _class_names(members, root)
+    class_names = _class_names(members, root, findings)
     label_of = {name: label for label, name in enumerate(class_names)}
 
     keys: list[str] = []
@@ -83,7 +87,8 @@ def tree(root: Path) -> Source:
             parts.extend([part] * len(images))
 
     def read(_: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
-        return read_pictures([root / keys[index] for index in indexes], wanted, root=root)
+        files, checked = ([root / keys[index] for index in chosen] for chosen in (indexes, wanted.checked))
+        return read_pictures(files, wanted, root=root, checked=checked)
 
     flip = any(len(name) > 1 for name in class_names)
     return Source(
@@ -109,7 +114,7 @@ def folders_beside(folder: Path) -> list[str]:
 def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
     """The folder of each split, relative to ``root``; a tree without splits is all training."""
     listing = _list(root)
-    named = {name: _PARTS[name.lower()] for name in listing.folders if name.lower() in _PARTS}
+    named = {name: part for name in listing.folders if (part := _part(name)) is not None}
     training = [name for name, part in named.items() if part == "train"]
     only_parts = len(named) == len(listing.folders)
     if not named or not (only_parts or any(_list(root / name).folders for name in training)):
@@ -134,7 +139,20 @@ def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
                 f"{folders[part]}/ and {name}/ are both the {part} split", where=str(root), hint="keep one of the two"
             )
         folders[part] = name
-    return dict(sorted(folders.items()))
+    return {part: _innermost(root, name, part) for part, name in sorted(folders.items())}
+
+
+def _part(name: str) -> Part | None:
+    """The split that a folder is called after: ``train``, ``Test``, ``training_set``, ..."""
+    return _PARTS.get(_SET.sub("", name.lower()))
+
+
+def _innermost(root: Path, folder: str, part: Part) -> str:
+    """The folder of a split where archives have it twice, as ``training_set/training_set``."""
+    inside = _list(root / folder).folders
+    if len(inside) == 1 and _part(inside[0]) == part and _list(root / folder / inside[0]).folders:
+        return f"{folder}/{inside[0]}"
+    return folder
 
 
 def _classes(root: Path, part_folder: str, findings: _Findings) -> dict[str, list[str]]:
@@ -236,15 +254,20 @@ def _neighbour(folder: Path) -> str:
     return f"did you mean {folder.parent / near}?" if near else f"check the path; {_LAYOUTS}"
 
 
-def _class_names(members: _Members, root: Path) -> tuple[str, ...]:
+def _class_names(members: _Members, root: Path, findings: _Findings) -> tuple[str, ...]:
     """The classes that have training images."""
     class_names = tuple(name for name, images in members["train"].items() if images)
     if len(class_names) < 2:
         folders = list(members["train"])
         what = f"only the class {class_names[0]!r} has images" if class_names else "no class folder has images"
-        inside = [name for name in folders if len(folders) == 1 and (root / name / "train").is_dir()]
-        hint = f"did you mean {root / inside[0]}?" if inside else f"a classifier needs two classes or more; {_LAYOUTS}"
-        raise DataError(f"{what} (of {len(folders)} class folder(s))", where=str(root), hint=hint)
+        other = _passed_over(findings)
+        hint = f"a classifier needs two classes or more; {_LAYOUTS}"
+        inside = _list(root / folders[0]).folders if len(folders) == 1 else []
+        if len(inside) > 1 or any(_part(name) == "train" for name in inside):
+            hint = f"did you mean {root / folders[0]}? {hint}"
+        elif other:
+            hint = f"images are files that end in {' '.join(sorted(EXTENSIONS))}, others must be converted; {hint}"
+        raise DataError(f"{what} (of {len(folders)} class folder(s)){other}", where=str(root), hint=hint)
     for part, classes in members.items():
         unknown = [repr(name) for name, images in classes.items() if images and name not in class_names]
         if unknown:
@@ -257,8 +280,16 @@ def _class_names(members: _Members, root: Path) -> tuple[str, ...]:
     return class_names
 
 
+def _passed_over(findings: _Findings) -> str:
+    """How many files of which extension are no images here; nothing if there are none."""
+    counts = Counter(PurePosixPath(name).suffix.lower() for name in findings.ignored)
+    del counts[""]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f"; passed over: {first_three([f'{count} {ending}' for ending, count in ranked])}" if ranked else ""
+
+
 def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...], *, flip: bool) -> tuple[str, ...]:
-    notes = []
+    notes = [*alike(class_names)]
     empty = [repr(name) for name, images in members["train"].items() if not images]
     if empty:
         notes.append(f"{len(empty)} class folder(s) without images were left out: {first_three(empty)}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.marks import MARKS
 from lemonade_es.trainer.data.traits import TextTraits
 
 if TYPE_CHECKING:
@@ -30,13 +32,25 @@ LONGEST = 256
 _SHORTEST = 8
 _COVERED_PERCENT = 95
 
-# What is removed (tags such as HTML breaks, URLs, mentions, hashtags) comes first, so that no word is found in it.
-# What is neither is a special character. Scripts without spaces give a word for each character.
-WORD_PATTERN = (
-    r"</?[a-z][^<>]*>|https?://\S+|www\.\S+|[@#]\w+"
-    r"|([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+(?:['\u2019][^\W_]+)?)"
+# Scripts without spaces give a word for each character: Chinese and Japanese; and Thai, Lao, Burmese and Khmer, whose
+# marks stay with their letters.
+_KANJI = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_UNSPACED = (
+    r"\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd\u0ec0-\u0ec6\u0edc-\u0edf\u1000-\u102a\u103f"
+    r"\u1050-\u1055\u105a-\u105d\u1061\u1065\u1066\u106e-\u1070\u1075-\u1081\u108e\u1780-\u17b3\u17d7\u17dc"
 )
-"""What cuts a text in small letters; group 1 is a word, and what has no group 1 is removed."""
+_LETTER = rf"[^\W_{_KANJI}{_UNSPACED}]"
+
+# What is removed (tags such as HTML breaks, URLs, mentions, hashtags) comes first, so that no word is found in it.
+# What is neither is a special character. A mark is part of the word whose letter it follows.
+WORD_PATTERN = (
+    rf"</?[a-z][^<>]*>|https?://\S+|www\.\S+|[@#]\w+(?:[{MARKS}]+\w*)*"
+    rf"|({_LETTER}+(?:[{MARKS}]+{_LETTER}*)*(?:['\u2019][^\W_]+(?:[{MARKS}]+[^\W_]*)*)?|[{_KANJI}]|[{_UNSPACED}][{MARKS}]*)"
+)
+"""What cuts a text in small letters and in NFC; group 1 is a word, and what has no group 1 is removed."""
+
+NORMAL_FORM: Literal["NFC"] = "NFC"
+"""Of Unicode, to which texts in small letters are brought: an accent is part of its letter, however it was typed."""
 
 _TOKEN = re.compile(WORD_PATTERN)
 
@@ -44,7 +58,7 @@ _TOKEN = re.compile(WORD_PATTERN)
 def words(text: str) -> Iterator[str]:
     """The words of a text in lower case, without URLs, tags, mentions, hashtags and special characters."""
     cleaned = html.unescape(text) if "&" in text else text
-    for match in _TOKEN.finditer(cleaned.lower()):
+    for match in _TOKEN.finditer(unicodedata.normalize(NORMAL_FORM, cleaned.lower())):
         if match[1]:
             yield match[1].replace("\u2019", "'")
 

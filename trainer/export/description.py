@@ -9,7 +9,7 @@ from typing import Any
 from lemonade_es.trainer.data.columns import MISSING
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.traits import Column
-from lemonade_es.trainer.data.words import PADDING, UNKNOWN, WORD_PATTERN
+from lemonade_es.trainer.data.words import NORMAL_FORM, PADDING, UNKNOWN, WORD_PATTERN
 from lemonade_es.trainer.export.delivery import Exported, Figures
 from lemonade_es.trainer.export.form import FORMS
 
@@ -114,7 +114,7 @@ def _text(dataset: Dataset) -> Mapping[str, Any] | None:
         "padding": PADDING,
         "unknown": UNKNOWN,
         "rules": [
-            "HTML entities are resolved (&amp; is &), and letters are made small",
+            f"HTML entities are resolved (&amp; is &), letters are made small, and the text becomes {NORMAL_FORM}",
             "the words are what group 1 of `word_pattern` (a Python regular expression) finds; U+2019 becomes '",
             "a word's token is its line in the vocabulary, from 0; a word that is not there is `unknown`",
             "tokens behind `length` are cut off, a shorter text ends in `padding`",
@@ -133,6 +133,7 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
             "features follow each other in the order of `columns`",
             "a number gives (value - mean) / std, computed in double precision",
             "a missing number takes the median, and so does a cell that holds none",
+            "numbers may be written 3,14 where semicolons separate the fields: in training, if `decimal_comma` is true",
             "a category gives a feature for each of `categories`: 1 for its value, 0 for the others",
             "a missing category is the empty one, and a value that is not listed gives zeros",
         ],

@@ -6,10 +6,14 @@ names and figures are read from ``model.json``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from lemonade_es.task import Objective, TaskKind
+from lemonade_es.trainer.data.decoding import FORMATS
+from lemonade_es.trainer.data.delimited import LONGEST_FIELD
+from lemonade_es.trainer.data.words import NORMAL_FORM
 from lemonade_es.trainer.export.form import FORMS, Form
 
 _USE: Mapping[TaskKind, str] = MappingProxyType(
@@ -19,7 +23,7 @@ _USE: Mapping[TaskKind, str] = MappingProxyType(
 _IMPORTS: Mapping[TaskKind, str] = MappingProxyType(
     {
         "image": "import sys",
-        "text": "import html\nimport re\nimport sys",
+        "text": "import html\nimport re\nimport sys\nimport unicodedata",
         "table": "import csv\nimport io\nimport re\nimport sys",
     }
 )
@@ -27,21 +31,40 @@ _IMPORTS: Mapping[TaskKind, str] = MappingProxyType(
 _READ: Mapping[TaskKind, str] = MappingProxyType(
     {
         "image": """
-def read(paths):
+def is_turned(image):
+    try:  # an orientation in XMP alone does not count
+        return "exif" in image.info and int(image.getexif().get(0x0112, 1)) != 1
+    except Exception:  # damaged metadata
+        return False
+
+
+def pixels(path):  # as in training
     channels, height, width = ABOUT["input"]["shape"]
-    for path in paths:
-        image = Image.open(path)
-        image.draft(None, (2 * width, 2 * height))  # as in training: JPEG files shrink while they are decoded
+    image = Image.open(path, formats={formats})
+    turned = is_turned(image)
+    image.draft(None, (2 * width, 2 * height))  # JPEG files shrink while they are decoded
+    if turned:
         image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bits: the upper 8
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:  # on white
-            layer = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        image = image.convert("L" if channels == 1 else "RGB")
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        yield path, np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+    if image.mode[0] in "IF":  # 16 bits: the upper 8
+        samples = np.asarray(image)
+        if image.mode == "F" or samples.min() < 0 or samples.max() > 65535:
+            raise ValueError("samples that are no integers of 16 bits")
+        image = Image.fromarray((samples >> 8).astype(np.uint8))
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:  # on white
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+
+
+def read(paths):
+    for path in paths:
+        try:
+            yield path, pixels(path)
+        except Exception as error:  # a damaged file can fail in many ways
+            raise ValueError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 """,
         "text": """
 def read(texts):
@@ -49,15 +72,16 @@ def read(texts):
     vocabulary = (HERE / rules["vocabulary"]).read_text(encoding="utf-8").split("\\n")[:-1]
     token = {word: number for number, word in enumerate(vocabulary) if number > rules["unknown"]}
     for text in texts:
-        found = re.finditer(rules["word_pattern"], html.unescape(text).lower())
+        plain = unicodedata.normalize("{normal_form}", html.unescape(text).lower())
+        found = re.finditer(rules["word_pattern"], plain)
         words = [match[1].replace("\\u2019", "'") for match in found if match[1]][: rules["length"]]
         tokens = [token.get(word, rules["unknown"]) for word in words]
         yield text, np.array(tokens + [rules["padding"]] * (rules["length"] - len(tokens)))
 """,
         "table": """
-def number(cell):
-    if ABOUT["table"]["decimal_comma"] and re.fullmatch(r"[+-]?\\d*,\\d+(?:e[+-]?\\d+)?", cell, re.IGNORECASE):
-        cell = cell.replace(",", ".")
+def number(cell, decimal_comma):
+    if decimal_comma and re.fullmatch(r"[+-]?(\\d{1,3}(\\.\\d{3})+|\\d*),\\d+(e[+-]?\\d+)?", cell, re.IGNORECASE):
+        cell = cell.replace(".", "").replace(",", ".")
     try:
         value = float(cell)
     except ValueError:
@@ -65,35 +89,75 @@ def number(cell):
     return value if np.isfinite(value) and "_" not in cell else None
 
 
-def features(column, cell):
+def features(column, cell, decimal_comma, where):
     missing = cell.lower() in ABOUT["table"]["missing"]
     if column["kind"] == "category":
         return [float(value == ("" if missing else cell)) for value in column["categories"]]
-    value = None if missing else number(cell)
+    value = number(cell, decimal_comma)
+    if value is None and not missing:
+        print(f"warning: {where}: {cell!r} in {column['name']!r} is no number, and counts as missing", file=sys.stderr)
     return [((column["median"] if value is None else value) - column["mean"]) / column["std"]]
+
+
+def refuse_thousands(path, column, cells):  # beside decimal commas, a point may part thousands
+    pointed = {cell for cell in cells if "." in cell and "," not in cell}
+    grouped = {cell for cell in pointed if re.fullmatch(r"[+-]?[1-9]\\d{0,2}(\\.\\d{3})+", cell)}
+    if grouped and all(number(cell, False) is None for cell in pointed - grouped):
+        raise ValueError(f"{path}: {min(grouped)!r} in {column!r} may mean thousands: write 3110, or 3,110")
+
+
+def sheet(path):  # header and rows, by the rules of the training
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\\xff\\xfe", b"\\xfe\\xff") else "utf-8-sig")
+    except UnicodeDecodeError:  # Western European
+        text = content.decode("cp1252", "replace")
+    if "\\0" in text:
+        raise ValueError(f"{path} is no text, or in an encoding without a byte-order mark")
+    said = re.match(r'"?sep=([,;\\t|])"?[ \\t]*(\\r\\n|\\r|\\n)', text, re.IGNORECASE)  # a line of Excel's
+    text = text[said.end() :] if said else text
+    first = "".join(next(filter(str.strip, text.split("\\n")), "").split('"')[::2])  # without what is in quotes
+    marks = "\\t" if path.lower().endswith(".tsv") and "\\t" in first else ",;\\t|"
+    delimiter = said[1] if said else max(marks, key=first.count)
+    csv.field_size_limit({longest})
+    for spaced in [True, False] if re.search(re.escape(delimiter) + ' +"', text) else [False]:
+        lines = io.StringIO(text, newline="")
+        try:
+            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced, strict=True)
+            records = list(filter(any, reader))
+            break
+        except csv.Error as error:
+            reason = error
+    else:
+        raise ValueError(f"{path}: {reason}")
+    if not records:
+        raise ValueError(f"{path} is empty")
+    header, *rows = [[cell.strip() for cell in record] for record in records]
+    for at, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise ValueError(f"{path}, row {at}: {len(row)} field(s) where the header has {len(header)}")
+    return [name or f"column {at}" for at, name in enumerate(header, 1)], rows, delimiter == ";"
 
 
 def read(paths):
     columns = ABOUT["table"]["columns"]
     for path in paths:
-        content = Path(path).read_bytes()
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:  # Western European, as in training
-            text = content.decode("cp1252", "replace")
-        separator = max(",;\\t|", key=text.partition("\\n")[0].count)
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        header = next(rows, None)
-        if header is None:
-            raise ValueError(f"{path} is empty")
-        names = [name.strip() or f"column {at}" for at, name in enumerate(header, 1)]
+        names, rows, decimal_comma = sheet(path)
         lost = [column["name"] for column in columns if column["name"] not in names]
         if lost:
             raise ValueError(f"{path} has no column {', '.join(lost)}; there are {', '.join(names)}")
-        for at, row in enumerate(filter(None, rows), 1):
-            cells = dict(zip(names, map(str.strip, row)))
-            found = [features(column, cells.get(column["name"], "")) for column in columns]
-            yield f"{path}, row {at}", np.array(sum(found, []))
+        if len(set(names)) < len(names):
+            raise ValueError(f"{path} has several columns of one name")
+        if decimal_comma and any(re.fullmatch(r"[+-]?[\\d.]*,\\d+", cell) for row in rows for cell in row):
+            for name in (column["name"] for column in columns if column["kind"] == "number"):
+                refuse_thousands(path, name, [row[names.index(name)] for row in rows])
+        for at, row in enumerate(rows, 1):
+            where, cells = f"{path}, row {at}", dict(zip(names, row))
+            found = [features(column, cells[column["name"]], decimal_comma, where) for column in columns]
+            values = np.array(sum(found, []))
+            if not (abs(values) <= np.finfo(np.float32).max).all():
+                raise ValueError(f"{where}: a number is too far from those of the training")
+            yield where, values
 """,
     }
 )
@@ -159,7 +223,8 @@ _ANSWER: Mapping[Objective, str] = MappingProxyType(
         best = int(logits.argmax())
         print(f"{name}: {ABOUT['classes'][best]} ({odds[best] / odds.sum():.1%})")
 """,
-        "regression": """        print(f"{name}: {logits[0] * ABOUT['target']['std'] + ABOUT['target']['mean']:.6g}")
+        "regression": """        answer = float(logits[0]) * ABOUT["target"]["std"] + ABOUT["target"]["mean"]
+        print(f"{name}: {answer:.6g}")
 """,
     }
 )
@@ -179,6 +244,13 @@ def infer_file(form: Form, kind: TaskKind, objective: Objective, making: str | N
     if kind == "image":
         packages.append("from PIL import Image, ImageOps")
         needed.append("Pillow")
+    read = _READ[kind]
+    for name, value in (
+        ("formats", json.dumps(FORMATS)),
+        ("longest", str(LONGEST_FIELD)),
+        ("normal_form", NORMAL_FORM),
+    ):
+        read = read.replace(f"{{{name}}}", value)
     answers = "a number for each input" if objective == "regression" else "the class of each input and its share"
     return f'''"""{_USE[kind]} prints {answers}. It needs {", ".join(needed[:-1])} and {needed[-1]}."""
 
@@ -194,7 +266,7 @@ if not sys.argv[1:]:
     print("usage: {_USE[kind]}", file=sys.stderr)
     sys.exit(2)
 {_RUN[form].replace("{making}", making or "")}
-{_READ[kind]}
+{read}
 
 try:
     for name, values in read(sys.argv[1:]):

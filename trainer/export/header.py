@@ -53,8 +53,8 @@ def header_file(dataset: Dataset, exported: Exported) -> bytes:
     if dataset.target is not None:
         lines += [
             "/* the answer is output * std + mean */",
-            f"static const float lemonade_target_mean = {_float(dataset.target.mean)};",
-            f"static const float lemonade_target_std = {_float(dataset.target.std)};",
+            _constant("lemonade_target_mean", dataset.target.mean),
+            _constant("lemonade_target_std", dataset.target.std),
         ]
     if dataset.class_names:
         lines.append(_array("char *const", "lemonade_classes", map(_string, dataset.class_names)))
@@ -87,6 +87,14 @@ def _array(kind: str, name: str, values: Iterable[str]) -> str:
     rows = [", ".join(written[at : at + _PER_LINE]) for at in range(0, len(written), _PER_LINE)]
     body = rows[0] if len(rows) == 1 else "\n    " + ",\n    ".join(rows) + "\n"
     return f"static const {kind} {name}[{len(written)}] = {{{body}}};"
+
+
+def _constant(name: str, value: float) -> str:
+    """A number of type ``float``, or ``double`` where that has no room for it."""
+    room = np.finfo(np.float32)
+    if value and not float(room.tiny) <= abs(value) <= float(room.max):
+        return f"static const double {name} = {float(value)!r};"
+    return f"static const float {name} = {_float(value)};"
 
 
 def _float(value: float) -> str:

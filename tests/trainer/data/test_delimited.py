@@ -52,6 +52,35 @@ def test_tabs_in_a_tsv_file_are_no_surprise(written):
     assert (sheet.rows, sheet.notes) == ([["yes, it is", "1"]], ())
 
 
+def test_the_tabs_that_the_name_of_a_file_promises_go_before_commas_in_its_header(written):
+    assert read_sheet(written("text, in full, or not\tlabel\nyes\t1\n", "a.tsv")).header == (
+        "text, in full, or not",
+        "label",
+    )
+    assert read_sheet(written("a,b\n1,2\n", "a.tsv")).header == ("a", "b")
+
+
+@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n', "SEP=;\n"])
+def test_a_first_line_of_excels_says_what_separates_the_fields(written, first):
+    sheet = read_sheet(written(first + "a,x;b\n1,5;2\n3;4\n"))
+    assert (sheet.header, sheet.rows, sheet.lines) == (("a,x", "b"), [["1,5", "2"], ["3", "4"]], [3, 4])
+    assert sheet.decimal_comma
+    assert "file.csv:2" in problem(written(first + "a;a\n1;2\n"))
+    assert "line 4 has 3" in problem(written(first + "a;b\n1;2\n1;2;3\n"))
+
+
+def test_a_quote_may_stand_behind_a_space(written):
+    sheet = read_sheet(written('a, b, "c"\n1, "two, or ""three""", "x\ny"\n2, z, q\n'))
+    assert sheet.header == ("a", "b", "c")
+    assert sheet.rows == [["1", 'two, or "three"', "x\ny"], ["2", "z", "q"]]
+    assert sheet.lines == [2, 4]
+
+
+def test_a_quote_behind_a_space_may_be_part_of_a_text(written):
+    sheet = read_sheet(written('label\ttext\npos\t "Great" is the word\nneg\t "Bad\n', "a.tsv"))
+    assert sheet.rows == [["pos", '"Great" is the word'], ["neg", '"Bad']]
+
+
 def test_a_delimiter_that_is_quoted_in_the_header_does_not_count(written):
     assert read_sheet(written('"a;b;c",d\n1,2\n')).header == ("a;b;c", "d")
 

@@ -92,7 +92,7 @@ def test_another_size_is_the_users_choice(published):
 
 def test_broken_images_in_the_archive_are_named(published):
     root = published("malaria", strange={"Uninfected/broken.png": b"\x89PNG nothing", "Uninfected/empty.png": b""})
-    with pytest.raises(DataError, match=r"2 of 3\d images cannot be read: Uninfected/broken.png") as raised:
+    with pytest.raises(DataError, match=r"2 of 42 images cannot be read: Uninfected/broken.png") as raised:
         load("malaria", root=root, download=True)
     assert "Uninfected/empty.png (empty file)" in raised.value.message
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.source import Inputs, Part, Source, Wanted
-from lemonade_es.trainer.data.split import Split, divide, limited, portions, shares
+from lemonade_es.trainer.data.split import Split, divide, limited, mixed, portions, shares
 
 CLASS_SIZES = st.lists(st.integers(3, 60), min_size=2, max_size=8)
 
@@ -51,6 +51,27 @@ def everything(split: Split) -> list[int]:
 def test_a_split_is_complete_and_its_parts_share_no_image(sizes, seed):
     split = divide(source_of(sizes), seed)
     assert everything(split) == list(range(sum(sizes)))
+
+
+def tells_its_class(source: Source, split: Split) -> bool:
+    """Whether the last validation input is of the class that is learned from last, whose share took the longest."""
+    learned = [source.labels[index] for index in split.train]
+    return source.labels[split.validation[-1]] == max(set(learned), key=learned.index)
+
+
+@pytest.mark.parametrize("limit", [None, 200])
+def test_the_place_of_an_input_in_its_part_tells_nothing_of_its_class(limit):
+    source = source_of([30] * 10)
+    told = {"before": 0, "after": 0}
+    for seed in range(300):
+        before = divide(source, seed) if limit is None else limited(divide(source, seed), limit, source)
+        after = mixed(before, source, seed)
+        assert after.train == before.train
+        assert everything(after) == everything(before)
+        told["before"] += tells_its_class(source, before)
+        told["after"] += tells_its_class(source, after)
+    assert told["before"] > 90
+    assert 12 <= told["after"] <= 48  # one in ten, within three standard deviations and a half
 
 
 @given(CLASS_SIZES, st.integers())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import Reading, load, load_test
-from lemonade_es.trainer.data.columns import encoded, fitted, number
 
 
 @pytest.fixture
@@ -169,6 +168,12 @@ def test_beside_numbers_a_word_for_nothing_is_a_gap(houses):
     assert any("1 row(s) without a value in 'price'" in note for note in data.notes)
 
 
+def test_beside_numbers_with_decimal_commas_a_word_for_nothing_is_a_gap_too(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x;y\n" + "".join(f"{n % 7};{'None' if n == 4 else f'{n},5'}\n" for n in range(40)))
+    assert load(str(path), reading=Reading(target_column="y")).task.objective == "regression"
+
+
 def test_a_limit_that_leaves_nothing_to_explain_is_refused_in_the_words_of_a_regression(houses):
     with pytest.raises(DataError, match=r"training and validation need two rows each.*--limit 4 or more"):
         load(houses(), limit=3, reading=price())
@@ -186,6 +191,59 @@ def test_decimal_commas_are_numbers_where_semicolons_separate(tmp_path):
     data = load(str(path), reading=Reading(target_column="y"))
     assert data.task.objective == "regression"
     assert data.target.low % 1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("area", "told"),
+    [
+        (lambda n: f'"${12_345 + n:,}"', "'area' (12345 instead of $12,345)"),
+        (lambda n: f"{n + 1}.5 %", "'area' (1.5 instead of 1.5 %)"),
+        (lambda n: f"\N{MINUS SIGN}{n + 1}", "'area' (-1 instead of \N{MINUS SIGN}1)"),
+        (lambda n: f"{n % 5} %", "'area' (0 instead of 0 %)"),
+    ],
+)
+def test_a_column_of_numbers_in_disguise_is_told_of(houses, area, told):
+    data = load(houses(area=area), reading=price())
+    assert f"1 column(s) hold numbers in disguise; write plain ones: {told}" in data.notes
+    column = data.table.columns[1]
+    assert column.kind == "category" or "different values in 42 rows: no plain numbers, as " in column.why
+
+
+def test_words_and_constants_are_no_numbers_in_disguise(houses):
+    data = load(houses(area=lambda n: "$5"), reading=price())
+    assert not any("disguise" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [("1", "1.0", "'1' and '1.0'"), ("Yes", "yes", "'Yes' and 'yes'"), ("a b", "A  b", "'A  b' and 'a b'")],
+)
+def test_classes_that_differ_in_writing_alone_are_told_of(houses, first, second, told):
+    data = load(houses(price=lambda n: (first, second, "0")[n % 3]), reading=price())
+    assert data.task.classes == 3
+    told = f"classes that differ in writing alone are kept apart (write them alike if one is meant): {told}"
+    assert told in data.notes
+
+
+def test_few_rows_in_a_class_are_explained(houses):
+    path = houses(price=lambda n: "yes" if n == 3 else "" if n in (5, 6) else ("Yes", "no")[n % 2])
+    with pytest.raises(DataError) as raised:
+        load(path, reading=price())
+    assert "too few rows in 1 class(es): 'yes' has 1; " in str(raised.value)
+    assert "; 2 row(s) without a value in 'price' were left out: line 7, line 8; " in str(raised.value)
+    assert "'Yes' and 'yes' (add rows to these classes, or remove their rows)" in str(raised.value)
+
+
+def test_few_rows_of_a_number_point_to_a_regression(houses):
+    with pytest.raises(DataError, match=r"'9' has 1; .*; or give --task regression, to predict the number\)"):
+        load(houses(price=lambda n: "9" if n == 3 else str(n % 5)), reading=price())
+
+
+def test_rows_that_repeat_others_may_be_in_the_test_split_too(houses):
+    path = Path(houses())
+    path.write_text(path.read_text() + "h003,53,north,DE,written by hand no 3,6.5\n")
+    note = "1 row(s) repeat another one; they were kept, and the same row may be in several splits"
+    assert note in load(str(path), reading=price()).notes
 
 
 @pytest.mark.parametrize(
@@ -263,40 +321,3 @@ def test_a_limit_takes_a_part_of_the_rows():
     data = load("diabetes", limit=100)
     assert len(data.train) + len(data.validation) == 100
     assert data.test_count == 66
-
-
-@pytest.mark.parametrize("name", ["id", "patient_id", "PassengerId", "index", "Unnamed: 0", "uuid"])
-def test_whole_numbers_by_the_name_of_an_id_are_not_learned(name):
-    values = [str(7 * n % 1009) for n in range(1, 50)]
-    assert fitted(name, values).kind == "unused"
-    assert fitted("income", values).kind == "number"
-
-
-def test_numbers_that_count_the_rows_are_not_learned():
-    column = fitted("no", [str(n) for n in range(1, 70) if n % 7])  # what is left of the rows for training
-    assert (column.kind, column.why) == ("unused", "it numbers the rows")
-
-
-def test_a_sorted_column_of_years_is_learned():
-    assert fitted("year", [str(1900 + n) for n in range(50)]).kind == "number"
-
-
-def test_a_category_that_training_did_not_know_has_no_feature():
-    column = fitted("colour", ["red", "blue", "red", ""] * 10)
-    assert column.categories == ("red", "", "blue")
-    assert encoded(column, ["blue", "green", "?", "red"]).tolist() == [[0, 0, 1], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
-
-
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=2, max_size=50))
-def test_features_of_numbers_are_always_finite(values):
-    cells = [repr(value) for value in values]
-    column = fitted("x", cells)
-    if column.features:
-        assert np.isfinite(encoded(column, [*cells, "", "nan", "1e400"])).all()
-
-
-@pytest.mark.parametrize(
-    ("cell", "value"), [("1e-3", 1e-3), ("inf", None), ("1,5", None), ("x", None), (" 2", 2.0), ("2024_01", None)]
-)
-def test_what_a_number_is(cell, value):
-    assert number(cell) == value

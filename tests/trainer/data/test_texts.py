@@ -13,6 +13,7 @@ import pytest
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import Reading, load, load_test, texts
+from lemonade_es.trainer.data.labels import classes_of
 
 GOOD = "a wonderful film, moving and funny"
 BAD = "a dull film, boring and long"
@@ -154,6 +155,24 @@ def test_labels_that_are_numbers_stand_in_their_order(tmp_path):
     assert load(path).class_names == ("1", "9", "10")
 
 
+@pytest.mark.parametrize("gap", ["nan", "NA", "", "inf", "None"])
+def test_rows_whose_label_is_no_number_among_numbers_are_left_out(tmp_path, gap):
+    content = [(f"{GOOD} {n}", gap if n == 4 else ("10", "9", "1")[n % 3]) for n in range(60)]
+    data = load(write(tmp_path / "a.csv", ("text", "label"), content))
+    assert data.class_names == ("1", "9", "10")
+    assert data.notes == ("1 row(s) without a label in 'label' were left out: line 6",)
+
+
+def test_a_word_for_nothing_is_a_label_among_words(tmp_path):
+    content = [(f"{GOOD} {n}", ("None", "nan", "joy")[n % 3]) for n in range(60)]
+    assert load(write(tmp_path / "a.csv", ("text", "label"), content)).class_names == ("None", "joy")
+
+
+def test_only_finite_numbers_stand_in_the_order_of_numbers():
+    values = ["10", "9", "nan", "inf", "1"] * 2
+    assert classes_of(values, ["train"] * 10, "label", where="x").names == ("1", "10", "9", "inf", "nan")
+
+
 def test_the_files_own_splits_are_kept(tmp_path):
     parts = ["train", "train", "train", "val", "test"]
     content = [(text, label, parts[number // 2 % 5]) for number, (text, label) in enumerate(rows(50))]
@@ -191,6 +210,14 @@ def test_imbalance_is_told(tmp_path):
     ("content", "says"),
     [
         ([(f"{GOOD} {n}", "same") for n in range(30)], "the column 'label' holds only 'same' in the training rows"),
+        (
+            [("\N{GRINNING FACE} " * n, f"{n % 2}") for n in range(1, 31)],
+            "cleaning leaves no word of 30 labelled text(s) in 'text', and there are no others (URLs, tags, mentions, ",
+        ),
+        (
+            [*((f"{GOOD} {n}", f"{n % 2}") for n in range(30)), *[("much the same", "2")] * 5],
+            "of: training, validation, test; 4 row(s) that repeat another one word for word were left out: line 33, ",
+        ),
         ([(f"{GOOD} {n}", "") for n in range(30)], "no row of 30 has both a text in 'text' and a label in 'label'"),
         (
             [(f"{GOOD} {n}", f"{n % 2}", "train") for n in range(30)] + [("new", "2", "test")],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.marks import MARKS
 from lemonade_es.trainer.data.words import LONGEST, MOST_TOKENS, PADDING, UNKNOWN, is_empty, tokenised, words
 
 
@@ -25,6 +29,13 @@ from lemonade_es.trainer.data.words import LONGEST, MOST_TOKENS, PADDING, UNKNOW
         ("Größe naïve Ελλάδα", ["größe", "naïve", "ελλάδα"]),
         ("電影good", ["電", "影", "good"]),
         ("snake_case", ["snake", "case"]),
+        ("मुझे फिल्म पसंद नहीं #हिन्दी", ["मुझे", "फिल्म", "पसंद", "नहीं"]),
+        ("தமிழ் படம்", ["தமிழ்", "படம்"]),
+        ("هٰذَا كِتَابٌ", ["هٰذَا", "كِتَابٌ"]),
+        ("l'e\u0301te\u0301 DE\u0301JA\u0300", ["l'été", "déjà"]),
+        ("\u0130stanbul", ["i\u0307stanbul"]),
+        ("ฉันไม่", ["ฉั", "น", "ไ", "ม่"]),
+        ("1\ufe0f\u20e3 \u2764\ufe0f good", ["1", "good"]),
         ("!!! <br/> http://x.y @z #w", []),
         ("", []),
     ],
@@ -32,6 +43,21 @@ from lemonade_es.trainer.data.words import LONGEST, MOST_TOKENS, PADDING, UNKNOW
 def test_urls_tags_mentions_hashtags_and_special_characters_are_removed(text, found):
     assert list(words(text)) == found
     assert is_empty(text) is (not found)
+
+
+def test_marks_are_the_marks_of_unicode():
+    mark = re.compile(f"[{MARKS}]")
+    listed = {chr(code) for code in range(0x10000) if mark.match(chr(code))}
+    known = {chr(code) for code in range(0x10000) if unicodedata.category(chr(code)) in ("Mn", "Mc")}
+    left_out = {chr(code) for code in (0x34F, *range(0x180B, 0x1810), 0x3099, 0x309A, *range(0xFE00, 0xFE10))}
+    unknown = {letter for letter in listed if unicodedata.category(letter) == "Cn"}  # to an older Python
+    assert listed - unknown <= known - left_out
+    if unicodedata.unidata_version == "14.0.0":
+        assert listed == known - left_out
+
+
+def test_however_an_accent_is_typed_the_word_is_the_same():
+    assert list(words("cafe\u0301")) == list(words("caf\u00e9"))
 
 
 @given(st.text(max_size=200))

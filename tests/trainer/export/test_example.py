@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -11,11 +12,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
 
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.columns import number
+from lemonade_es.trainer.data.decoding import BROKEN, UnusableImageError, decode, read_header
+from lemonade_es.trainer.data.delimited import LONGEST_FIELD, read_sheet
+from lemonade_es.trainer.data.thousands import refuse_thousands
 from lemonade_es.trainer.export.example import infer_file
 
 COLUMN = {"name": "area", "kind": "number", "median": 2.0, "mean": 2.0, "std": 1.0}
+TARGET = {"mean": 10.0, "std": 2.0}
 ABOUT = {
     "image": {"input": {"shape": [1, 2, 2]}, "classes": ["dark", "bright"]},
     "text": {
@@ -25,8 +33,8 @@ ABOUT = {
     },
     "table": {
         "input": {"shape": [1]},
-        "target": {"mean": 10.0, "std": 2.0},
-        "table": {"columns": [COLUMN], "missing": [""], "decimal_comma": False},
+        "target": TARGET,
+        "table": {"columns": [COLUMN], "missing": ["", "-"], "decimal_comma": False},
     },
 }
 
@@ -39,14 +47,23 @@ class Brightness(nn.Module):
         return torch.cat([total, 2 * total], dim=1)
 
 
-def exported(folder, kind):
+class Places(nn.Module):
+    """The sum of an input's values, each times its place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.float().flatten(1)
+        return (flat * torch.arange(1, flat.shape[1] + 1)).sum(1, keepdim=True)
+
+
+def exported(folder, kind, network=None, **changed):
     """A folder as an export leaves it, and what its example does with some words."""
+    about = {"file": "model.pt", **ABOUT[kind], **changed}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch means to give the form up
-        torch.jit.trace(Brightness(), torch.ones(1, *ABOUT[kind]["input"]["shape"])).save(folder / "model.pt")
-    (folder / "model.json").write_text(json.dumps({"file": "model.pt", **ABOUT[kind]}))
-    (folder / "words.txt").write_text("\n?\nlight\n")
-    objective = "regression" if kind == "table" else "classification"
+        torch.jit.trace(network or Brightness(), torch.ones(1, *about["input"]["shape"])).save(folder / "model.pt")
+    (folder / "model.json").write_text(json.dumps(about))
+    (folder / "words.txt").write_text("\n?\nlight\ncaf\u00e9\n", encoding="utf-8")
+    objective = "regression" if "target" in about else "classification"
     (folder / "infer.py").write_bytes(infer_file("torchscript", kind, objective, None))
 
     def run(*words):
@@ -62,8 +79,6 @@ def inputs(tmp_path):
     (tmp_path / "rows.csv").write_text("area\n3\n")
     (tmp_path / "spaced.csv").write_text("town, area\nParis, 3\n\n")
     (tmp_path / "western.csv").write_bytes("area,ville\n3,Orl\u00e9ans\n".encode("cp1252"))
-    (tmp_path / "words.csv").write_text("area\nlarge\n")
-    (tmp_path / "under.csv").write_text("area\n1_0\n")
     (tmp_path / "other.csv").write_text("town,surface\nParis,3\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "odd.png").write_text("no picture")
@@ -78,8 +93,7 @@ def inputs(tmp_path):
         ("table", "rows.csv", "rows.csv, row 1: 12"),
         ("table", "spaced.csv", "spaced.csv, row 1: 12"),
         ("table", "western.csv", "western.csv, row 1: 12"),
-        ("table", "words.csv", "words.csv, row 1: 10"),  # no number: the median, as in training
-        ("table", "under.csv", "under.csv, row 1: 10"),
+        ("text", "cafe\u0301", "cafe\u0301: bright (95.3%)"),  # an accent that was typed apart
     ],
 )
 def test_the_example_answers_with_a_line_for_each_input(tmp_path, kind, word, says):
@@ -99,8 +113,8 @@ def test_the_example_without_arguments_says_how_it_is_used(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "word", "says"),
     [
-        ("image", "nosuch.png", "No such file or directory: 'nosuch.png'"),
-        ("image", "odd.png", "cannot identify image file"),
+        ("image", "nosuch.png", "nosuch.png: No such file or directory"),
+        ("image", "odd.png", "odd.png: cannot identify image file"),
         ("table", "nosuch.csv", "No such file or directory: 'nosuch.csv'"),
         ("table", "other.csv", "other.csv has no column area; there are town, surface"),
         ("table", "empty.csv", "empty.csv is empty"),
@@ -112,3 +126,160 @@ def test_the_example_tells_of_a_file_that_it_cannot_read_in_one_line(tmp_path, k
     assert done.stderr.startswith("error: ")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def rows(*lines, encoding="utf-8"):
+    return "\n".join((*lines, "")).encode(encoding)
+
+
+READABLE = {
+    "commas.csv": rows("area,town", "3.5,Paris"),
+    "semicolons.csv": rows("area;town", "3,5;Paris"),  # and so decimal commas
+    "quoted.csv": rows('"town; or; none",area', "Paris,3.5"),  # names say nothing of the delimiter
+    "utf16.csv": rows("area,town", "3.5,Z\u00fcrich", encoding="utf-16"),
+    "utf16-semicolons.csv": rows("area;town", "3,5;Z\u00fcrich", encoding="utf-16"),
+    "blank.csv": rows("", "", "area,town", "3.5,Paris"),
+    "blank-bom.csv": rows("", "area\ttown", "3.5\tParis", encoding="utf-8-sig"),
+    "nothing.csv": rows("area,town", ",", "3.5,Paris", ",", ""),
+    "sep.csv": rows("sep=;", "area;town, or, county", "3,5;Paris"),
+    "sep-quoted.csv": rows('"SEP=|"', "area|town;x;y", "3.5|Paris"),
+    "tabs.tsv": rows("area, in, all\tarea", "4\t3.5"),
+    "spaced.csv": rows("town, area", '"Paris, TX", "3.5"'),
+    "inches.csv": rows("area,town", '3.5, "Paris" TX'),
+    "points.csv": rows("area;town", "3.5;Paris"),
+    "long.csv": rows("area,town", f"3.5,{'x' * LONGEST_FIELD}"),
+}
+
+
+@pytest.mark.parametrize("trained_with_commas", [False, True])
+def test_a_file_of_rows_is_read_as_in_training_whatever_the_training_file_was(tmp_path, trained_with_commas):
+    for name, content in READABLE.items():
+        (tmp_path / name).write_bytes(content)
+        assert len(read_sheet(tmp_path / name).rows) == 1
+    table = {**ABOUT["table"]["table"], "decimal_comma": trained_with_commas}
+    done = exported(tmp_path, "table", table=table)(*READABLE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{name}, row 1: 13" for name in READABLE]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (rows("area,town", "3,Paris", "4"), "rows.csv, row 2: 1 field(s) where the header has 2"),
+        (rows("area,town", "3,5,Paris", "4,Rome"), "rows.csv, row 1: 3 field(s) where the header has 2"),
+        (
+            rows("area,town", f"3,{'x' * (LONGEST_FIELD + 1)}"),
+            f"rows.csv: field larger than field limit ({LONGEST_FIELD})",
+        ),
+        (rows("area,town", '3,"Paris', "4,Rome"), "rows.csv: unexpected end of data"),
+        (rows("area,area", "3,4"), "rows.csv has several columns of one name"),
+        (rows("", ","), "rows.csv is empty"),
+        (rows("area;town", "3.110;1,5"), "rows.csv: '3.110' in 'area' may mean thousands: write 3110, or 3,110"),
+        (rows("area", "3", encoding="utf-16-le"), "rows.csv is no text, or in an encoding without a byte-order mark"),
+    ],
+)
+def test_a_file_of_rows_that_training_refuses_gets_no_answer(tmp_path, content, says):
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(DataError):
+        refuse_thousands(read_sheet(tmp_path / "rows.csv"), [0, 1])
+    done = exported(tmp_path, "table")("rows.csv")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {says}\n")
+
+
+def test_a_cell_that_is_no_number_counts_as_missing_with_a_warning(tmp_path):
+    cells = ("large", "1_0", '"3,5"', "", "-", "3")
+    (tmp_path / "rows.csv").write_bytes(rows("area,town", *(f"{cell},Paris" for cell in cells)))
+    done = exported(tmp_path, "table")("rows.csv")
+    assert (done.returncode, done.stdout.split()[3::4]) == (0, ["10"] * 5 + ["12"])
+    assert done.stderr.splitlines() == [
+        f"warning: rows.csv, row {at}: {cell!r} in 'area' is no number, and counts as missing"
+        for at, cell in enumerate(("large", "1_0", "3,5"), 1)
+    ]
+
+
+def test_numbers_are_those_of_the_training(tmp_path):
+    cells = (
+        "3,5",
+        "1.234,5",
+        "-1,5e1",
+        "+,5",
+        "12.5",
+        "3",
+        "1.0,5",
+        "0.000",
+        "1 000",
+        "inf",
+        "1e3",
+        "3.110",
+        "1.000.000",
+    )
+    (tmp_path / "rows.csv").write_bytes(rows("area;town", *(f"{cell};Paris" for cell in cells)))
+    read_sheet(tmp_path / "rows.csv")
+    done = exported(tmp_path, "table", Brightness(), target={"mean": 2.0, "std": 1.0})("rows.csv")
+    found = [number(cell, decimal_comma=True) for cell in cells]
+    assert [float(line.split()[-1]) for line in done.stdout.splitlines()] == [2.0 if n is None else n for n in found]
+    assert done.stderr.count("is no number") == found.count(None)
+
+
+def test_a_number_that_the_network_cannot_take_gets_no_answer(tmp_path):
+    (tmp_path / "rows.csv").write_text("area\n3\n1e39\n")
+    done = exported(tmp_path, "table")("rows.csv")
+    assert (done.returncode, done.stdout) == (2, "rows.csv, row 1: 12\n")
+    assert done.stderr == "error: rows.csv, row 2: a number is too far from those of the training\n"
+
+
+def test_an_answer_beyond_float32_is_told(tmp_path):
+    (tmp_path / "rows.csv").write_text("area\n3\n")
+    done = exported(tmp_path, "table", target={"mean": 1e150, "std": 2e150})("rows.csv")
+    assert (done.stdout, done.stderr) == ("rows.csv, row 1: 3e+150\n", "")
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def turned(folder, picture):
+    """The picture in files that say in several ways how it is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(folder / "exif.jpg", exif=exif)
+    picture.save(folder / "exif.png", exif=exif)
+    picture.save(folder / "exif.webp", exif=exif, lossless=True)
+    picture.save(folder / "tag.tiff", tiffinfo={0x0112: 6})
+    picture.save(folder / "xmp.jpg", xmp=XMP)
+    note = PngInfo()
+    note.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    picture.save(folder / "xmp.png", pnginfo=note)
+    picture.save(folder / "damaged.png", exif=b"Exif\0\0no metadata")
+    return sorted(path.name for path in folder.glob("*.*"))
+
+
+def test_the_example_has_the_pixels_that_training_had(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
+    names = turned(tmp_path, Image.fromarray(colours))
+    Image.fromarray(colours[..., 0] * np.uint16(257)).save(tmp_path / "deep.png")
+    Image.fromarray(colours[..., 0] * np.int32(257)).save(tmp_path / "deep.tiff")
+    Image.fromarray(colours[..., :2]).save(tmp_path / "clear.png")
+    names += ["deep.png", "deep.tiff", "clear.png"]
+    shape, scale = [3, 4, 6], {"mean": 0, "std": 1}
+    done = exported(tmp_path, "image", Places(), input={"shape": shape}, target=scale)(*names)
+    assert done.returncode == 0, done.stderr
+    places = np.arange(1, np.prod(shape) + 1)
+    wanted = [int((decode(tmp_path / name, (4, 6), 3).ravel() * places).sum()) for name in names]
+    assert done.stdout.splitlines() == [f"{name}: {total}" for name, total in zip(names, wanted, strict=True)]
+    assert len(set(wanted)) > 4
+
+
+@pytest.mark.parametrize("name", ["deep.tiff", "float.tiff", "picture.gif", "damaged.png"])
+def test_an_image_that_training_refuses_gets_no_answer(tmp_path, name):
+    picture = Image.new("L", (2, 2))
+    Image.fromarray(np.full((2, 2), 70_000, dtype=np.int32)).save(tmp_path / "deep.tiff")
+    Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "float.tiff")
+    picture.save(tmp_path / "picture.gif")
+    picture.save(tmp_path / "damaged.png")
+    content = (tmp_path / "damaged.png").read_bytes()
+    (tmp_path / "damaged.png").write_bytes(content.replace(b"IDAT", b"IDAX"))
+    with pytest.raises((*BROKEN, UnusableImageError)):
+        read_header(tmp_path / name), decode(tmp_path / name, (2, 2), 1)
+    done = exported(tmp_path, "image")(name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"error: {re.escape(name)}: .+\n", done.stderr)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from lemonade_es.trainer.data.traits import Target
 from lemonade_es.trainer.export.delivery import Exported, Figures, Wanted
 from lemonade_es.trainer.export.header import MOST_WEIGHTS, header_file
 from lemonade_es.trainer.measurement import Latency
@@ -50,6 +51,20 @@ def test_int8_weights_come_with_their_scales_unless_they_are_too_many(toy):
     large = header_file(toy, exported(weights((1, MOST_WEIGHTS + 1)))).decode("ascii")
     assert f"{MOST_WEIGHTS + 1} int8 weights are too many" in large
     assert "lemonade_weight_0" not in large
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "mean_line", "std_line"),
+    [
+        (1.5, 2.0, "float lemonade_target_mean = 1.5e+00f;", "float lemonade_target_std = 2.0e+00f;"),
+        (0.0, 1e-44, "float lemonade_target_mean = 0.0e+00f;", "double lemonade_target_std = 1e-44;"),
+        (-2.5e149, 3e150, "double lemonade_target_mean = -2.5e+149;", "double lemonade_target_std = 3e+150;"),
+    ],
+)
+def test_the_scale_of_a_target_is_double_where_a_float_has_no_room_for_it(toy, mean, std, mean_line, std_line):
+    target = Target("price", mean=mean, std=std, low=mean - std, high=mean + std)
+    text = header_file(replace(toy, target=target), exported()).decode("ascii")
+    assert f"static const {mean_line}\nstatic const {std_line}\n" in text
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")

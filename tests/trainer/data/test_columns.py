@@ -1,0 +1,67 @@
+"""One column of a table: what it is by its cells and its name, and what a number is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lemonade_es.trainer.data.columns import encoded, fitted, number
+
+
+@pytest.mark.parametrize("name", ["id", "patient_id", "PassengerId", "index", "Unnamed: 0", "uuid"])
+def test_whole_numbers_by_the_name_of_an_id_are_not_learned(name):
+    values = [str(7 * n % 1009) for n in range(1, 50)]
+    assert fitted(name, values).kind == "unused"
+    assert fitted("income", values).kind == "number"
+
+
+@pytest.mark.parametrize("name", ["bid", "paid", "humid", "grid", "acid", "covid", "BID"])
+def test_words_that_end_in_the_letters_of_an_id_are_names_of_numbers(name):
+    assert fitted(name, [str(7 * n % 1009) for n in range(1, 50)]).kind == "number"
+
+
+def test_numbers_that_count_the_rows_are_not_learned():
+    column = fitted("no", [str(n) for n in range(1, 70) if n % 7])  # what is left of the rows for training
+    assert (column.kind, column.why) == ("unused", "it numbers the rows")
+
+
+def test_a_sorted_column_of_years_is_learned():
+    assert fitted("year", [str(1900 + n) for n in range(50)]).kind == "number"
+
+
+def test_a_category_that_training_did_not_know_has_no_feature():
+    column = fitted("colour", ["red", "blue", "red", ""] * 10)
+    assert column.categories == ("red", "", "blue")
+    assert encoded(column, ["blue", "green", "?", "red"]).tolist() == [[0, 0, 1], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=2, max_size=50))
+def test_features_of_numbers_are_always_finite(values):
+    cells = [repr(value) for value in values]
+    column = fitted("x", cells)
+    if column.features:
+        assert np.isfinite(encoded(column, [*cells, "", "nan", "1e400"])).all()
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("1e-3", 1e-3), ("inf", None), ("1,5", None), ("x", None), (" 2", 2.0), ("2024_01", None)]
+)
+def test_what_a_number_is(cell, value):
+    assert number(cell) == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1,5", 1.5),
+        ("1.234,56", 1234.56),
+        ("-1.234.567,8", -1234567.8),
+        ("12.34,5", None),
+        ("1,234,5", None),
+        (",5", 0.5),
+    ],
+)
+def test_what_a_number_is_with_decimal_commas(cell, value):
+    assert number(cell, decimal_comma=True) == value

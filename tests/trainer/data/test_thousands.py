@@ -1,0 +1,51 @@
+"""Points in files of decimal commas: a decimal point and one that parts thousands look alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data import Reading, load
+
+
+def test_decimal_commas_may_stand_beside_points_that_part_thousands(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x;y\n" + "".join(f"{n}.234,5;{n},5\n" for n in range(1, 41)))
+    (column,) = load(str(path), reading=Reading(target_column="y")).table.columns
+    assert (column.kind, column.median % 1000) == ("number", 234.5)
+
+
+def semicolons(tmp_path, sales, length="{n},5"):
+    path = tmp_path / "a.csv"
+    lines = [f"{length};{sales};{n % 3}\n".replace("{n}", str(n)) for n in range(1, 41)]
+    path.write_text("length;sales;y\n" + "".join(lines))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("sales", "first"), [("{n}.110", "1.110"), ("-{n}.110.220", "-1.110.220"), ("{n}.500", "1.500")]
+)
+@pytest.mark.parametrize("target", ["y", "sales"])
+def test_a_point_that_may_part_thousands_is_refused_in_a_file_of_decimal_commas(tmp_path, sales, first, target):
+    with pytest.raises(DataError) as raised:
+        load(semicolons(tmp_path, sales), reading=Reading(target_column=target))
+    assert (
+        "40 number(s) have a point that may be a decimal point or part thousands, beside numbers with decimal "
+        in str(raised.value)
+    )
+    assert f"commas: '{first}' of 'sales' in line 2, " in str(raised.value)
+    assert raised.value.hint == "write 3110 for three thousand, and 3,110 for three and a bit"
+
+
+@pytest.mark.parametrize(
+    ("sales", "length"), [("0.99{n}", "{n},5"), ("{n}.5", "{n},5"), ("{n}.110", "{n}.5"), ("v{n}.110", "{n},5")]
+)
+def test_points_that_can_be_nothing_else_are_decimal_points(tmp_path, sales, length):
+    load(semicolons(tmp_path, sales, length), reading=Reading(target_column="y"))
+
+
+def test_numbers_without_a_point_do_not_hide_those_with_one(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x;z;y\n" + "".join(f"{n},5;{950 if n % 2 else '3.110'};{n % 3}\n" for n in range(1, 41)))
+    with pytest.raises(DataError, match=r"20 number\(s\) have a point .* '3\.110' of 'z' in line 3"):
+        load(str(path), reading=Reading(target_column="y"))
