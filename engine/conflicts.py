@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lemonade_es.engine.inference import Inference
+from lemonade_es.engine.inference import Contribution, Inference
 from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.rules.tie import level
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Conflict:
         loser: the one that was set to 0.
         winner_weight: its weight.
         loser_weight: its weight.
-        margin: ``winner_weight - loser_weight``.
+        margin: ``winner_weight - loser_weight``; 0 if the two are equal but for the rounding of sums.
         winner_rules: the rules behind it.
         loser_rules: the rules behind it.
         flip: what would have decided it the other way, as a sentence.
@@ -69,16 +70,16 @@ class Resolution:
 def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
     """Keep of each pair of conflicting instructions the heavier one (Algorithm 2).
 
-    Instructions are walked from the heaviest to the lightest; among equals, the one behind which the rule with
-    the highest salience stands comes first, then the one that the rulebook names first. Of those that are kept,
-    the first ``max_instructions`` are left, if the rulebook has such a limit.
+    Instructions are walked from the heaviest to the lightest; among equals (see :func:`lemonade_es.rules.tie.level`),
+    the one to which the rule with the highest salience gave weight comes first, then the one that the rulebook names
+    first. Of those that are kept, the first ``max_instructions`` are left, if the rulebook has such a limit.
     """
-    salience = {rule.id: rule.salience for rule in rulebook.rules}
     behind = {name: tuple(item.rule for item in items) for name, items in inference.contributions.items()}
-    urgency = {name: max(salience[rule] for rule in rules) for name, rules in behind.items()}
+    urgency = _urgencies(inference, rulebook)
     position = {name: index for index, name in enumerate(rulebook.instructions)}
     weights = inference.weights
-    walk = sorted(weights, key=lambda name: (-weights[name], -urgency[name], position[name]))
+    levels = {name: level(weight) for name, weight in weights.items()}
+    walk = sorted(weights, key=lambda name: (-levels[name], -urgency[name].salience, position[name]))
 
     kept: dict[str, float] = {}
     beaten: set[str] = set()
@@ -95,16 +96,17 @@ def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
         if rival is None or weights.get(rival, 0.0) <= 0:
             continue
         beaten.add(rival)
+        margin = weights[name] - weights[rival] if levels[name] != levels[rival] else 0.0
         decisions.append(
             Conflict(
                 winner=name,
                 loser=rival,
                 winner_weight=weights[name],
                 loser_weight=weights[rival],
-                margin=weights[name] - weights[rival],
+                margin=margin,
                 winner_rules=behind[name],
                 loser_rules=behind[rival],
-                flip=_flip(name, rival, weights[name] - weights[rival], urgency[name] > urgency[rival]),
+                flip=_flip(name, rival, margin, urgency),
             )
         )
     left = list(kept)[: rulebook.max_instructions]
@@ -112,8 +114,30 @@ def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
     return Resolution({name: kept[name] for name in left}, tuple(decisions), tuple(dropped), surplus)
 
 
-def _flip(winner: str, loser: str, margin: float, by_salience: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class _Urgency:
+    """What decides among equals: the highest salience behind an instruction, and the rule that has it."""
+
+    rule: str
+    salience: int
+
+
+def _urgencies(inference: Inference, rulebook: Rulebook) -> dict[str, _Urgency]:
+    salience = {rule.id: rule.salience for rule in rulebook.rules}
+
+    def urgency(items: Sequence[Contribution]) -> _Urgency:
+        speaking = [item for item in items if item.weight > 0] or items  # who takes weight away asks for nothing
+        rule = max((item.rule for item in speaking), key=salience.__getitem__)
+        return _Urgency(rule, salience[rule])
+
+    return {name: urgency(items) for name, items in inference.contributions.items()}
+
+
+def _flip(winner: str, loser: str, margin: float, urgency: Mapping[str, _Urgency]) -> str:
     if margin > 0:
         return f"{loser} would win if its weight rose by more than {margin:.4g}"
-    tie = f"a rule of higher salience gives {winner}" if by_salience else f"the rulebook names {winner} first"
-    return f"{loser} would win if its weight rose at all; the weights are equal, and {tie}"
+    most = urgency[winner]
+    by_salience = most.salience > urgency[loser].salience
+    tie = f"{most.rule}, which gives {winner}, has the higher salience"
+    first = f"the rulebook names {winner} first"
+    return f"{loser} would win if its weight rose at all; the weights are equal, and {tie if by_salience else first}"

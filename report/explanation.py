@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
@@ -10,7 +12,7 @@ from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Conflict, Resolution
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
-from lemonade_es.engine.inference import Firing, Inference
+from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.reasons.answer import absences
 from lemonade_es.engine.reasons.replay import replay_run
@@ -114,8 +116,7 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield "Instructions sent, heaviest first"
         texts = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
         for name, weight in advised.resolution.instructions.items():
-            parts = advised.inference.contributions.get(name, ())
-            behind = " + ".join(f"{part.rule} {part.weight:.3g}" for part in parts if part.weight)
+            behind = weight_told(advised.inference.contributions.get(name, ()), weight)
             yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}  = {behind}"
         if not advised.resolution.instructions:
             yield "  none: no rule that fired has a weight above 0"
@@ -129,6 +130,13 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield ""
         yield "What changed in the source"
         yield explanation.diff.rstrip()
+
+
+def weight_told(parts: Sequence[Contribution], weight: float) -> str:
+    """What a weight was made of: ``low 1 + slow 0.5``, or the largest of these where they do not add up to it."""
+    told = [f"{part.rule} {part.weight:.3g}" for part in parts if part.weight]
+    total = functools.reduce(operator.add, (part.weight for part in parts), 0.0)  # in order, as the engine adds them
+    return " + ".join(told) if total == weight else f"the largest of {', '.join(told)}"
 
 
 def unsent_lines(resolution: Resolution) -> Iterator[str]:

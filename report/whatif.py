@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lemonade_es.engine.sweep import Stretch
 from lemonade_es.engine.whatif import Supposed
-from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines, unsent_lines
+from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines, unsent_lines, weight_told
 from lemonade_es.rules.expression import Atom
 
 
@@ -45,7 +45,7 @@ def _lines(supposed: Supposed) -> Iterator[str]:
     yield ""
     yield "Instructions, heaviest first"
     for name, weight in resolution.instructions.items():
-        behind = " + ".join(f"{part.rule} {part.weight:.3g}" for part in inference.contributions[name] if part.weight)
+        behind = weight_told(inference.contributions[name], weight)
         yield f"  {weight:6.3f}  {name}  {supposed.rulebook.instructions[name].text}  = {behind}"
     if not resolution.instructions:
         yield "  none: no rule that fired has a weight above 0"

@@ -133,6 +133,6 @@ def _test(item: RuleTest) -> dict[str, Any]:
         "given": dict(item.given),
         "fired": None if item.fired is None else list(item.fired),
         "not_fired": list(item.not_fired),
-        "instructions": dict(item.instructions),
+        "instructions": dict(item.instructions) or ({} if item.silent else None),
         "absent": list(item.absent),
     }

@@ -45,6 +45,7 @@ class _Content:
     def __init__(self, composition: Composition, problems: list[Problem]) -> None:
         root = composition.root
         self.problems = problems
+        self.file = root.place.file
         self.dropped = composition.dropped
         self.setting_tables = {**_tables(root.get("thresholds")), **_tables(root.get("priorities"))}
         self.instruction_tables = _tables(root.get("instructions"))
@@ -124,11 +125,11 @@ class _Content:
         answer = _word(self.instruction_tables[partner.text], "conflicts_with")
         if answer is None or answer.text != key:
             says = f"conflicts with {answer.text}" if answer else "names no conflict"
-            self.note(
-                partner.place,
-                "ONE_SIDED_CONFLICT",
-                f"{shown} conflicts with {partner.text}, which {says}; conflicts must be mutual",
-            )
+            place, said = partner.place, f"{shown} conflicts with {partner.text}, which {says}"
+            overriding = self.instruction_tables[partner.text].place
+            if place.file not in (self.file, overriding.file):
+                place, said = overriding, f"{partner.text} {says}, but {shown} ({place}) conflicts with it"
+            self.note(place, "ONE_SIDED_CONFLICT", f"{said}; conflicts must be mutual")
 
     def rule(self, table: Table) -> Rule | None:
         name = _word(table, "id")
@@ -178,6 +179,7 @@ class _Content:
         expect = table.get("expect")
         listed: dict[str, tuple[str, ...] | None] = {}
         weights: dict[str, float] = {}
+        silent = False
         if isinstance(expect, Table):
             for key in ("fired", "not_fired", "absent"):
                 words = tuple(_words(expect.get(key)))
@@ -188,6 +190,7 @@ class _Content:
                         self.is_known(word, self.rule_ids(), "UNKNOWN_RULE", "rule")
                 listed[key] = tuple(word.text for word in words) if key in expect.values else None
             weights = _numbers(expect.get("instructions"))
+            silent = isinstance(given := expect.get("instructions"), Table) and not given.keys
             for key, place in _keys(expect.get("instructions")).items():
                 word = Scalar(key, key, place, Layout(place))
                 self.is_known(word, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
@@ -199,6 +202,7 @@ class _Content:
             instructions=weights,
             absent=listed.get("absent") or (),
             place=table.place,
+            silent=silent,
         )
 
     def rule_ids(self) -> Collection[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +33,10 @@ _WORDS: Mapping[str, bool | None] = {
 }
 _BLANK = " \t\r\n"
 _BLANKS = tuple(_BLANK)
+_ODD_BLANK = re.compile(r"^(?:[ -]*|[^#]*:)(?P<sign>[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff])")
+_LOOKED_BACK = 2
+"""What is wrong is so many lines above where the YAML parser notices it, at most."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
@@ -102,7 +107,8 @@ def locate(node: Node, path: Sequence[str | int]) -> Node:
 
 _CURES = {
     "unexpected end of stream": "a quote that opens here is never closed",
-    "mapping values are not allowed": "put a text that holds a colon in quotes, and a blank after a hyphen and a colon",
+    "mapping values are not allowed": "put a text that holds a colon in quotes, put a blank after a hyphen and a "
+    "colon, and indent all entries of a list or a mapping alike",
     "cannot start any token": "indent with blanks, not tabs, and put a text that begins with such a sign in quotes",
     "expected <block end>": "put a text that begins with a bracket or a quote in quotes as a whole, and indent all "
     "entries of a list or a mapping alike",
@@ -134,13 +140,16 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
         if error.context_mark is not None and "end of stream" in problem:  # where what never ends begins
             mark = error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        odd = _odd_blank(text, place)
+        if odd is not None:
+            problems.append(odd)
+            return None
         said = ": ".join(part for part in (error.context, problem) if part) or "this is not YAML"
         advice = next((f"; {cure}" for words, cure in _CURES.items() if words in said), "")
         problems.append(Problem(place, "YAML_SYNTAX", f"{said}{advice}"))
         return None
     except ReaderError as error:
-        *rows, last = _LINE_BREAK.split(text[: error.position])
-        place = Place(file, len(rows) + 1, len(last) + 1)
+        place = _place_of(text, file, error.position)
         said = f"the character {text[error.position : error.position + 1]!r} is not allowed"
         problems.append(Problem(place, "YAML_SYNTAX", said))
         return None
@@ -150,6 +159,22 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
         )
         return None
     return None if reader.unusable else root
+
+
+def _odd_blank(text: str, noticed: Place) -> Problem | None:
+    """A blank that YAML does not take for one, where it would matter: what word processors and web pages put there."""
+    rows = _LINE_BREAK.split(text)
+    for line in range(noticed.line, max(0, noticed.line - 1 - _LOOKED_BACK), -1):
+        odd = _ODD_BLANK.search(rows[line - 1]) if line <= len(rows) else None
+        if odd is not None:
+            said = f"this is {unicodedata.name(odd['sign'])}, which only looks like a blank; write plain blanks"
+            return Problem(Place(noticed.file, line, odd.start("sign") + 1), "YAML_SYNTAX", said)
+    return None
+
+
+def _place_of(text: str, file: str, position: int) -> Place:
+    *rows, last = _LINE_BREAK.split(text[:position])
+    return Place(file, len(rows) + 1, len(last) + 1)
 
 
 class _Refused(Exception):  # noqa: N818 - control flow inside this module
@@ -224,6 +249,10 @@ class _Reader:
     def _scalar(self, event: Any) -> Scalar:
         text: str = event.value
         place = self._place(event)
+        half = _SURROGATE.search(text)
+        if half is not None:
+            said = f"\\u{ord(half.group()):04x} is half a character, which cannot be printed; write the whole character"
+            self._note(event, "BAD_CHARACTER", said)
         return Scalar(self._value(event, text), text, place, self._layout(event, text, place))
 
     def _layout(self, event: Any, text: str, place: Place) -> Layout:

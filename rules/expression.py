@@ -273,6 +273,8 @@ class _Parser:
             case ast.Tuple():
                 said = f"{self._text(node)!r} are several values; write numbers with a point and without commas, as 0.5"
                 raise self._unfit(node, "NOT_ALLOWED", said)
+            case ast.Constant(value=bool() as value):
+                raise self._truth(node, str(value))
             case _:
                 raise self._unfit(node, "NOT_ALLOWED", f"{self._text(node)!r} cannot be used in an expression")
 
@@ -282,11 +284,17 @@ class _Parser:
             return logic.term(name)
         if name in self.conclusions:
             raise self._unfit(node, "NOT_A_NUMBER", f"{name} is a conclusion, which is true or false, no number")
+        if name.lower() in ("true", "false"):
+            raise self._truth(node, name)
         near = closest(name, [*TERMS, *self.conclusions]) if len(self.problems) < MAX_HINTS else None
         hint = f"; did you mean {near}?" if near else ""
         raise self._unfit(
             node, "UNKNOWN_NAME", f"{name!r} is neither in the vocabulary nor a conclusion of any rule{hint}"
         )
+
+    def _truth(self, node: ast.expr, name: str) -> _Unfit:
+        said = f"{name!r} is no value here; what is true or false stands alone: `failed`, `not failed`"
+        return self._unfit(node, "NOT_ALLOWED", said)
 
     def _call(self, node: ast.Call, func: ast.expr, args: list[ast.expr]) -> Number:
         if not isinstance(func, ast.Name) or func.id not in logic.FUNCTIONS:

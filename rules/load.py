@@ -29,7 +29,7 @@ MAX_CHAIN = 8
 
 _HEAD = ("rulebook", "version", "about", "combine", "max_instructions")
 _BROKEN_CHAIN = ("NO_BASE", "EXTENDS_LOOP")
-_UNREAD = ("BAD_NUMBER", "YAML_TAG", "BAD_KEY")
+_UNREAD = ("BAD_NUMBER", "BAD_CHARACTER", "YAML_TAG", "BAD_KEY")
 """What is said of a value that could not be read; what else is wrong with it follows from that."""
 
 

@@ -65,11 +65,12 @@ class RuleTest:
     Attributes:
         name: what it shows, as a sentence.
         given: metrics and settings; metrics that are not given are unknown, settings have their defaults.
-        fired: ids that must have fired, or ``None`` if not asked about.
+        fired: ids that must have fired, or ``None`` if not asked about; if empty, no rule must have.
         not_fired: ids that must not have fired.
         instructions: weights expected after conflict resolution (others may be there too).
         absent: instructions that must not be there after conflict resolution.
         place: where it stands.
+        silent: whether no instruction at all must be there.
     """
 
     name: str
@@ -79,6 +80,7 @@ class RuleTest:
     instructions: Mapping[str, float]
     absent: tuple[str, ...]
     place: Place
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

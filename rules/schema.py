@@ -37,6 +37,10 @@ _TYPES = {
     "null": "nothing",
     "boolean": "true or false",
 }
+_NOTHING_EXPECTED = {
+    "not_fired": "; name rules, or say with `fired: []` that none fires",
+    "absent": "; name instructions, or say with `instructions: {}` that none is left",
+}
 
 
 def rulebook_schema() -> dict[str, Any]:
@@ -198,14 +202,15 @@ def _test() -> dict[str, Any]:
                 "additionalProperties": False,
                 "minProperties": 1,
                 "properties": {
-                    "fired": rules("Rules that fire, among others."),
-                    "not_fired": rules("Rules that do not fire."),
+                    "fired": rules("Rules that fire, among others; [] if none does."),
+                    "not_fired": rules("Rules that do not fire.") | {"minItems": 1},
                     "instructions": {
-                        "description": "Weights after conflict resolution, among others.",
+                        "description": "Weights after conflict resolution, among others; {} if none is left.",
                         "type": "object",
                         "additionalProperties": {"type": "number"},
                     },
-                    "absent": _ids("Instructions that are not left after conflict resolution.", INSTRUCTION_ID),
+                    "absent": _ids("Instructions that are not left after conflict resolution.", INSTRUCTION_ID)
+                    | {"minItems": 1},
                 },
             },
         },
@@ -286,7 +291,7 @@ def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
         case "uniqueItems":
             yield Problem(here, "DUPLICATE_ITEM", f"{what} names something twice; remove one")
         case _:  # minLength, minItems, minProperties
-            yield Problem(here, "EMPTY", f"{what} must not be empty")
+            yield Problem(here, "EMPTY", f"{what} must not be empty{_NOTHING_EXPECTED.get(what, '')}")
 
 
 def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
@@ -308,10 +313,17 @@ def _unknown_keys(error: ValidationError, node: Node, what: str) -> Iterator[Pro
     unknown = [key for key in instance if key not in known]
     for number, key in enumerate(unknown):
         near = closest(key, known) if number < MAX_HINTS else None
-        hint = f"did you mean {near}?" if near else "remove it"
+        hint = f"did you mean {near}?" if near else _torn(key) or "remove it"
         if what in ("thresholds", "priorities") and key in TERMS:
             hint = _right_section(key)
         yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
+
+
+def _torn(key: str) -> str | None:
+    """What to do about a key that is the rest of a value, which the braces around it end at its first comma."""
+    if key.count(")") > key.count("("):
+        return "it is the rest of an expression with a comma: quote the whole expression"
+    return "if it ends a number, write that with a point, as 0.5" if key.isdecimal() else None
 
 
 def _right_section(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lemonade_es.rules.rulebook import Place, Rulebook, RuleTest
 
 TOLERANCE = 1e-9
-"""Weights are sums of a few floats; closer than this is equal."""
+"""Weights are sums of a few floats; closer than this is equal. Weights that tie (:mod:`.tie`) are closer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,20 @@ def run_tests(rulebook: Rulebook, infer: Infer) -> tuple[TestResult, ...]:
 
 def _failures(test: RuleTest, actual: Outcome) -> Iterator[str]:
     fired = ", ".join(actual.fired) or "none"
+    given = ", ".join(f"{key} {value:g}" for key, value in actual.instructions.items()) or "none"
+    if test.fired == () and actual.fired:
+        yield f"expected no rule to fire; fired: {fired}"
     for rule in test.fired or ():
         if rule not in actual.fired:
             yield f"expected {rule} to fire; fired: {fired}"
     for rule in test.not_fired:
         if rule in actual.fired:
             yield f"expected {rule} not to fire; fired: {fired}"
+    if test.silent and actual.instructions:
+        yield f"expected no instruction; given: {given}"
     for instruction, weight in test.instructions.items():
         found = actual.instructions.get(instruction)
         if found is None:
-            given = ", ".join(f"{key} {value:g}" for key, value in actual.instructions.items()) or "none"
             yield f"expected {instruction} with weight {weight:g}; given: {given}"
         elif not math.isclose(found, weight, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             yield f"expected {instruction} with weight {weight:g}, found {found:g}"

@@ -26,11 +26,14 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)"
     r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?P<tail>[A-Za-z0-9_.]*)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<operator><=|>=|==|!=|\*\*|//|&&|\|\||[-+*/<>(),])",
+    r"|(?P<operator><=|>=|==|!=|=<|=>|<>|\*\*|//|&&|\|\||[-+*/<>(),])",
     re.ASCII,
 )
 _ADVICE = {
     "=": "write == to compare",
+    "=<": "write <=",
+    "=>": "write >=",
+    "<>": "write !=",
     "&": "write `and`",
     "&&": "write `and`",
     "|": "write `or`",
@@ -43,9 +46,13 @@ _ADVICE = {
     "≤": "write <=",
     "≥": "write >=",
     "≠": "write !=",
+    "\u00d7": "write * to multiply",
+    "\u00f7": "write / to divide",
     "'": "there are no strings",
     '"': "there are no strings",
 }
+_WORDS = frozenset({"and", "or", "not"})
+_MINUS = "\u2212"
 
 
 def read_tree(source: str, note: Note) -> ast.expr | None:
@@ -70,10 +77,15 @@ def _parsed(line: str, note: Note) -> ast.expr | None:
         if "nested parentheses" in error.msg:
             _note_depth(offset, note)
         else:
-            note(offset, "EXPRESSION_SYNTAX", f"{_excerpt(line, offset)!r}: {error.msg}")
+            note(offset, "EXPRESSION_SYNTAX", f"{_excerpt(line, offset)!r}: {error.msg}{_cure(error.msg)}")
     except (RecursionError, MemoryError):
         _note_depth(0, note)
     return None
+
+
+def _cure(said: str) -> str:
+    """What is most likely wrong: a rule in braces ends an expression at its first comma."""
+    return "; in a rule written in braces, quote an expression that has commas" if "never closed" in said else ""
 
 
 def _excerpt(line: str, offset: int) -> str:
@@ -101,9 +113,16 @@ def _tokens_are_allowed(source: str, note: Note) -> bool:
 
 
 def _advice(character: str) -> str:
-    """What to write instead; a letter that looks like a plain one is called by its name."""
+    """What to write instead; what a word processor puts in the place of a plain sign is called by its name."""
+    name = unicodedata.name(character, "no plain character")
+    category = unicodedata.category(character)
+    if category == "Pd" or character == _MINUS:
+        return f"it is {name}; write a plain -"
+    if category in ("Zs", "Cf"):
+        return f"it is {name}; {'write a plain blank' if category == 'Zs' else 'remove it'}"
+    if "QUOTATION MARK" in name:
+        return f"it is {name}; write plain quotes around the whole expression, or none"
     if character.isalpha():
-        name = unicodedata.name(character, "no plain letter")
         return f"it is {name}; names have plain letters (a-z, A-Z), digits and _"
     return "use names, numbers, + - * / < <= > >= == != ( ) and or not"
 
@@ -113,6 +132,8 @@ def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:
         return "BAD_NUMBER", f"{text!r} is no number"
     if token["number"] and (not math.isfinite(float(text)) or (text.isdigit() and len(text) > MAX_DIGITS)):
         return "BAD_NUMBER", f"{text[:20]} is too large a number; write it as 1e6"
+    if token["name"] and text not in _WORDS and text.lower() in _WORDS:
+        return "EXPRESSION_SYNTAX", f"write `{text.lower()}` in small letters, not {text!r}"
     if text in _ADVICE:
         return "UNKNOWN_CHARACTER", f"{text!r} cannot be used here: {_ADVICE[text]}"
     return None

@@ -87,6 +87,9 @@ priorities:
 """,
     ),
 )
+_DROPPED = "training-energy"
+_COMMENT = 24
+"""So wide is a key's value before the comment behind it."""
 _NO_STRING = re.compile(r"[-+]?[0-9][0-9]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|true|false|null", re.IGNORECASE)
 """Names that YAML would take for something else."""
 
@@ -112,6 +115,7 @@ def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | Non
         "base": extends or "",
         "file": file,
         **_sample(base),
+        **_examples(base),
     }
     return Template(text).safe_substitute(words)  # safe: editors need a $schema
 
@@ -135,6 +139,19 @@ def _sample(base: Rulebook | None) -> dict[str, str]:
     mark = "" if sample is not None else "# "
     heads = {"rules_head": f"{mark}rules:", "tests_head": f"{mark}tests:"}
     return {"settings": settings, "rule": rule, "tests": tests, **heads}
+
+
+def _examples(base: Rulebook | None) -> dict[str, str]:
+    """What the comments name of the extended rulebook: a rule to drop, two opposite instructions."""
+    rules, instructions = (base.rules, base.instructions.values()) if base is not None else ((), ())
+    asking = [rule.id for rule in rules if rule.conclude is None]  # without one that concludes, others cannot be read
+    pair = next(((one.id, one.conflicts_with) for one in instructions if one.conflicts_with is not None), None)
+    dropped = f"[{_DROPPED if _DROPPED in asking or not asking else asking[-1]}]"
+    return {
+        "drop": dropped.ljust(_COMMENT),
+        "combined": "not added up: the largest counts" if base is not None and base.combine == "max" else "added up",
+        "pair": "" if pair is None else f" ({pair[0]}, {pair[1]})",
+    }
 
 
 def _commented(text: str) -> str:

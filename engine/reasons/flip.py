@@ -32,10 +32,10 @@ DERIVED: Mapping[str, tuple[str, str]] = {"NF": ("F", "TF"), "T_NE": ("T_E", "TT
 """Metrics that follow from another one and a threshold."""
 
 OVERSHOOT = 0.05
-"""Rounding may lengthen a change by this share of it ..."""
+"""Rounding may lengthen a change by this share of it, or of the value it leads to if that is smaller ..."""
 
 LEAST = 1e-3
-"""... or by this share of the term's range, where the change itself is tiny."""
+"""... or by this share of the term's range (of the value where it has no end), where both are tiny."""
 
 _WHOLE = frozenset({"P", "M", "plateau"})
 _SHORT = 4
@@ -300,12 +300,15 @@ class _Line:
         if len(Decimal(repr(edge)).as_tuple().digits) <= _SHORT and self._reaches(edge, fully=True):
             return edge
         origin = self._start if self._start is not None else 0.0
-        allowed = max(OVERSHOOT * abs(edge - origin), LEAST * _scale(self._name, origin, edge))
+        change = abs(edge - origin)
         up = far > edge or (far == edge and edge > origin)
-        for value in _rounded(edge, up=up, whole=self._name in _WHOLE):
-            near = abs(value - edge) <= allowed or (self._name in _WHOLE and value.is_integer())
-            if near and self._low <= value <= self._high and self._reaches(value, fully=True):
-                return value
+        close = max(OVERSHOOT * min(change, abs(edge)), LEAST * _scale(self._name, edge, edge))
+        wide = max(OVERSHOOT * change, LEAST * _scale(self._name, origin, edge))  # next to 0 nothing short is close
+        for allowed in (close, wide):
+            for value in _rounded(edge, up=up, whole=self._name in _WHOLE):
+                near = abs(value - edge) <= allowed or (self._name in _WHOLE and value.is_integer())
+                if near and self._low <= value <= self._high and self._reaches(value, fully=True):
+                    return value
         return edge if self._reaches(edge, fully=True) else None
 
 

@@ -42,6 +42,9 @@ MAX_PAIRS = 256
 MAX_ROWS = 200
 """An elimination that needs more half-spaces is given up."""
 
+MAX_LEVELS = 40
+"""Conclusions upon conclusions are followed so far; one that rests on more restricts nothing."""
+
 Bounds = Mapping[str, tuple[float, float]]
 
 _ZERO = Fraction(0)
@@ -72,6 +75,7 @@ class Prover:
         self._conditions: dict[tuple[str, bool], tuple[Rows, ...]] = {}
         self._loose: set[tuple[str, bool]] = set()
         self._gave_up = False
+        self._level = 0
 
     def never(self, node: ast.expr) -> bool:
         """Whether it is proved that the condition never holds."""
@@ -142,13 +146,16 @@ class Prover:
                 return self._joined([self._compared(op, *pair, holds) for op, pair in pairs], every=holds)
             case ast.Name(id=name) if name in FLAGS:
                 return self._compared(ast.Gt(), node, ast.Constant(TRUE_ABOVE), holds)
-            case ast.Name(id=name):
+            case ast.Name(id=name) if (name, holds) in self._cases or self._level < MAX_LEVELS:
                 return self._once(self._cases, name, holds, lambda: self._drawn(name, holds))
         return self._anywhere()
 
     def _drawn(self, name: str, holds: bool) -> Cases:
         """The cases in which a conclusion is drawn, or is not."""
-        return self._joined([self._of(rule.when.tree, holds) for rule in self._drawers.get(name, ())], every=not holds)
+        self._level += 1
+        parts = [self._of(rule.when.tree, holds) for rule in self._drawers.get(name, ())]
+        self._level -= 1
+        return self._joined(parts, every=not holds)
 
     def _anywhere(self) -> Cases:
         self._gave_up = True

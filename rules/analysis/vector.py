@@ -12,6 +12,7 @@ from lemonade_es.rules.analysis.arrays import TRUE, Array, condition, number
 from lemonade_es.rules.analysis.points import Points
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.rules.strata import strata
+from lemonade_es.rules.tie import DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Outcomes:
         instructions: the ids of its instructions, in their order.
         truth: of each rule's condition, ``[points, rules]``.
         weights: of each instruction before conflicts are resolved, ``[points, instructions]``; NaN if not given.
+        urgency: the highest salience of the rules that gave it weight, likewise; -inf where none did.
         kept: its weight after Algorithm 2 and ``max_instructions``, or 0 where it is not left.
     """
 
@@ -30,6 +32,7 @@ class Outcomes:
     instructions: tuple[str, ...]
     truth: npt.NDArray[np.float32]
     weights: Array
+    urgency: Array
     kept: Array
 
 
@@ -44,6 +47,7 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
     truth = np.zeros((shape[0], len(rulebook.rules)), dtype=np.float32, order="F")
     combine, neutral = (np.add, 0.0) if rulebook.combine == "sum" else (np.maximum, -np.inf)
     weights, urgency = np.full(shape, neutral, order="F"), np.full(shape, -np.inf, order="F")
+    asked = np.zeros(shape, dtype=np.bool_, order="F")
     for rule in rulebook.rules:
         if rule.conclude is not None:
             values[rule.conclude] = np.zeros(shape[0])
@@ -59,11 +63,20 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
         given = (held == TRUE) & ~np.isnan(weight)
         for name in rule.instruct:
             total, most_urgent = weights[:, number_of[name]], urgency[:, number_of[name]]
-            combine(total, weight, out=total, where=given)
-            np.maximum(most_urgent, rule.salience, out=most_urgent, where=given)
-    weights[np.isneginf(urgency)] = np.nan  # nobody asked for it
+            with np.errstate(over="ignore"):  # too heavy to compute is heavier than all that is not
+                combine(total, weight, out=total, where=given)
+            np.maximum(most_urgent, rule.salience, out=most_urgent, where=given & (weight > 0))
+            asked[:, number_of[name]] |= given
+    weights[~asked] = np.nan
     ids = tuple(rule.id for rule in rulebook.rules)
-    return Outcomes(ids, tuple(number_of), truth, weights, _resolved(rulebook, number_of, weights, urgency))
+    kept = _resolved(rulebook, number_of, weights, urgency)
+    return Outcomes(ids, tuple(number_of), truth, weights, urgency, kept)
+
+
+def levels(weights: Array) -> Array:
+    """What weights are compared by; see :func:`lemonade_es.rules.tie.level`."""
+    mantissa, exponent = np.frexp(weights)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissa, DIGITS)), exponent - DIGITS - 1))
 
 
 def _firing(rulebook: Rulebook, stratum: Mapping[str, int], index: int) -> tuple[int, int, int]:
@@ -74,20 +87,21 @@ def _firing(rulebook: Rulebook, stratum: Mapping[str, int], index: int) -> tuple
 def _resolved(rulebook: Rulebook, number_of: Mapping[str, int], weights: Array, urgency: Array) -> Array:
     """Algorithm 2 and ``max_instructions``; see :func:`lemonade_es.engine.conflicts.resolve`."""
     given = np.where(np.isnan(weights), 0.0, weights)
+    height = levels(given)
     kept = np.where(given > 0, given, 0.0)
     for name, column in number_of.items():
         partner = rulebook.instructions[name].conflicts_with
         if partner is None:
             continue
         rival = number_of[partner]
-        level = given[:, rival] == given[:, column]
+        level = height[:, rival] == height[:, column]
         first = urgency[:, rival] > urgency[:, column]
         first |= (urgency[:, rival] == urgency[:, column]) & (rival < column)
-        beaten = (given[:, rival] > given[:, column]) | (level & first)
+        beaten = (height[:, rival] > height[:, column]) | (level & first)
         kept[:, column] = np.where((given[:, rival] > 0) & beaten, 0.0, kept[:, column])
     limit = rulebook.max_instructions
     if limit is not None and limit < kept.shape[1]:
         place = np.broadcast_to(np.arange(kept.shape[1]), kept.shape)
-        walk = np.lexsort((place, -urgency, -kept), axis=-1)
+        walk = np.lexsort((place, -urgency, -levels(kept)), axis=-1)
         np.put_along_axis(kept, walk[:, limit:], 0.0, axis=-1)
     return kept

@@ -14,6 +14,7 @@ from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, pack
 from lemonade_es.rules.lint.wording import example, listed, located_all
 from lemonade_es.rules.rulebook import Rule
+from lemonade_es.rules.tie import level
 from lemonade_es.vocabulary import PRIORITIES, TERMS
 
 ENOUGH = 20
@@ -202,4 +203,4 @@ def _surely_heavier(scene: Scene, number: int, name: str, partner: str) -> list[
             against.append(weights[other] or 0.0)
             behind.append(other)
     combine = sum if scene.rulebook.combine == "sum" else max
-    return behind if behind and combine(against) > combine(ours) else []
+    return behind if behind and level(combine(against)) > level(combine(ours)) else []

@@ -12,6 +12,7 @@ from lemonade_es.rules.lint.firing import dead_rules, firing
 from lemonade_es.rules.lint.gaps import gaps
 from lemonade_es.rules.lint.rivalry import overlaps, ties
 from lemonade_es.rules.lint.scene import Scene
+from lemonade_es.rules.lint.settings import misplaced_settings
 from lemonade_es.rules.lint.structure import structure
 from lemonade_es.rules.lint.weights import weights
 from lemonade_es.rules.rulebook import Rulebook
@@ -31,7 +32,7 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
     """
     usual = resolve_settings(None, {}, rulebook.defaults) if settings is None else settings
     scene = Scene(rulebook, usual, POINTS)
-    found = list(structure(scene))
+    found = [*structure(scene), *misplaced_settings(rulebook)]
     contradictory = {item.rules[0] for item in found if item.code in {"CONTRADICTION", "ALWAYS_FALSE"}}
     found += firing(scene, contradictory)
     found += weights(scene)

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.rules.analysis.vector import Outcomes
+from lemonade_es.rules.analysis.vector import Outcomes, levels
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, given
 from lemonade_es.rules.lint.wording import example, located, located_all, share
 from lemonade_es.rules.rulebook import Rule
-
-_EQUAL = 1e-9
-"""Weights are sums of a few floats; closer than this, relatively, is meant to be equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,12 @@ class _Rivals:
     @property
     def both(self) -> Mask:
         return np.asarray((self.one_weight > 0) & (self.other_weight > 0))
+
+    @property
+    def lead(self) -> npt.NDArray[np.int8]:
+        """1 where the one is heavier, -1 where the other is, 0 where they are equal."""
+        one, other = levels(self.one_weight), levels(self.other_weight)
+        return np.asarray((one > other).astype(np.int8) - (one < other).astype(np.int8))
 
 
 def _rivals(scene: Scene) -> Iterator[_Rivals]:
@@ -76,8 +79,8 @@ def _pairs(scene: Scene, rivals: _Rivals) -> npt.NDArray[np.intp]:
 def _winner(rivals: _Rivals) -> str:
     both = rivals.both
     total = int(both.sum())
-    wins = int((rivals.one_weight > rivals.other_weight)[both].sum())
-    loses = int((rivals.one_weight < rivals.other_weight)[both].sum())
+    wins = int((rivals.lead > 0)[both].sum())
+    loses = int((rivals.lead < 0)[both].sum())
     if max(wins, loses) == 0:
         return f"the weights are equal in all {total:,} situations tried"
     name, often = (rivals.one, wins) if wins >= loses else (rivals.other, loses)
@@ -87,8 +90,8 @@ def _winner(rivals: _Rivals) -> str:
 def ties(scene: Scene) -> Iterator[Finding]:
     """For each pair of instructions that conflict: whether both can be equally heavy."""
     for rivals in _rivals(scene):
-        tied = rivals.both & np.isclose(rivals.one_weight, rivals.other_weight, rtol=_EQUAL, atol=0)
-        tied &= _urgency(scene, rivals.one) == _urgency(scene, rivals.other)
+        tied = rivals.both & (rivals.lead == 0)
+        tied &= _urgency(scene.outcomes, rivals.one) == _urgency(scene.outcomes, rivals.other)
         if tied.any():
             yield _tie(scene, rivals, tied)
 
@@ -105,7 +108,7 @@ def _tie(scene: Scene, rivals: _Rivals, tied: Mask) -> Finding:
 
     def holds(outcomes: Outcomes) -> Mask:
         left, right = given(outcomes, rivals.one), given(outcomes, rivals.other)
-        return np.asarray((left > 0) & np.isclose(left, right, rtol=_EQUAL, atol=0)) & fire_all(at_work)(outcomes)
+        return np.asarray((left > 0) & (levels(left) == levels(right))) & fire_all(at_work)(outcomes)
 
     where = np.asarray(tied & scene.fired[:, _numbers(scene, at_work)].all(axis=1))
     witness = scene.witness(where, at_work, holds, judges)
@@ -126,9 +129,6 @@ def _numbers(scene: Scene, rules: list[Rule]) -> list[int]:
     return [number for number, rule in enumerate(scene.rulebook.rules) if rule.id in ids]
 
 
-def _urgency(scene: Scene, name: str) -> npt.NDArray[np.float64]:
-    """The highest salience behind an instruction at each point."""
-    found = np.full(len(scene.points.values), -np.inf)
-    for number in scene.givers[name]:
-        found = np.maximum(found, np.where(scene.fired[:, number], scene.rulebook.rules[number].salience, -np.inf))
-    return found
+def _urgency(outcomes: Outcomes, name: str) -> npt.NDArray[np.float64]:
+    """The highest salience of the rules that give an instruction weight, at each point."""
+    return np.asarray(outcomes.urgency[:, outcomes.instructions.index(name)])

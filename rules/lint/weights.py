@@ -1,4 +1,4 @@
-"""Weights that cannot be computed, and instructions that nothing gives a weight above 0."""
+"""Weights that cannot be computed or cannot count, and instructions that nothing gives a weight above 0."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def weights(scene: Scene) -> Iterator[Finding]:
     for names, rules in unknown.items():
         yield _unknown(scene, names, rules)
     yield from _never_passed_on(scene, prover, broken)
+    if scene.rulebook.combine == "max":
+        yield from _takes_nothing(scene, prover, broken)
 
 
 def _incomputable(tree: ast.expr, prover: Prover) -> str | None:
@@ -89,6 +91,28 @@ def _never_passed_on(scene: Scene, prover: Prover, broken: set[str]) -> Iterator
         )
         place = takers[0].weight.place if takers[0].weight is not None else takers[0].place
         yield Finding("warning", "NEVER_PASSED_ON", place, said, tuple(ids))
+
+
+def _takes_nothing(scene: Scene, prover: Prover, broken: set[str]) -> Iterator[Finding]:
+    """Rules that mean to take weight from what others give, where the largest weight counts."""
+    takers = {
+        rule.id
+        for rule in scene.rulebook.rules
+        if rule.weight is not None and rule.id not in broken
+        if _never(prover, rule, ast.Gt()) and not _never(prover, rule, ast.Lt())
+    }
+    others = {
+        name for name, numbers in scene.givers.items() if {scene.rulebook.rules[index].id for index in numbers} - takers
+    }
+    for rule in scene.rulebook.rules:
+        names = [name for name in rule.instruct if name in others]
+        if rule.weight is None or rule.id not in takers or not names:
+            continue
+        said = (
+            f"{rule.id} takes nothing from {listed(names)}: under `combine: max` the largest weight counts, and "
+            f"`{rule.weight.source}` is never above 0; use `combine: sum`, or narrow the conditions of the other rules"
+        )
+        yield Finding("warning", "TAKES_NOTHING", rule.weight.place, said, (rule.id,))
 
 
 def _never(prover: Prover, rule: Rule, op: ast.cmpop) -> bool:

@@ -207,9 +207,31 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 
 
+_CALLED: Mapping[str, str] = MappingProxyType(
+    {
+        "fps": "F",
+        "latency": "L",
+        "parameters": "P",
+        "params": "P",
+        "size": "S",
+        "throughput": "B",
+        "power": "W",
+        "macs": "M",
+        "memory": "R",
+        "ram": "R",
+        "accuracy": "V_Acc",
+        "acc": "V_Acc",
+    }
+)
+"""Words by which metrics are called elsewhere, and which are spelled like other names."""
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` was most likely meant to be, or ``None``."""
     folded = {candidate.lower(): candidate for candidate in known}
+    called = _CALLED.get(name.lower())
+    if called is not None and called.lower() in folded:
+        return folded[called.lower()]
     found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5 if len(name) < 3 else 0.6)
     return folded[found[0]] if found else None
 

@@ -24,12 +24,12 @@ rules:
 """
 
 
-def resolution(*rules):
+def resolution(*rules, head=HEAD):
     lines = [
         f"  - {{id: r{number}, when: 1 > 0, weight: {weight}, instruct: [{names}], salience: {salience}}}\n"
         for number, (names, weight, salience) in enumerate(rules)
     ]
-    rulebook = parse_rulebook(HEAD + "".join(lines), "b.yaml")
+    rulebook = parse_rulebook(head + "".join(lines), "b.yaml")
     return resolve(evaluate(rulebook, Facts.of({}, settings(None, {}))), rulebook)
 
 
@@ -59,13 +59,48 @@ def test_a_tie_goes_to_the_higher_salience():
     found = resolution(("ACL", 0.5, 0), ("RCL", 0.5, 3))
     assert found.instructions == {"RCL": 0.5}
     assert found.decisions[0].margin == 0
-    assert "a rule of higher salience gives RCL" in found.decisions[0].flip
+    assert found.decisions[0].flip.endswith("and r1, which gives RCL, has the higher salience")
 
 
 def test_a_tie_of_equal_salience_goes_to_the_one_named_first():
     found = resolution(("RCL", 0.5, 0), ("ACL", 0.5, 0))
     assert found.instructions == {"ACL": 0.5}
     assert "the rulebook names ACL first" in found.decisions[0].flip
+
+
+@pytest.mark.parametrize(
+    ("rules", "winner"),
+    [
+        ((("ACL", 0.3, 0), ("RCL", 0.1, 0), ("RCL", 0.2, 0)), "ACL"),
+        ((("ACL", 0.1, 0), ("ACL", 0.2, 0), ("RCL", 0.3, 7)), "RCL"),
+        ((("ACL", 0.7, 0), ("ACL", 0.1, 0), ("RCL", 0.8, 7)), "RCL"),
+        ((("RCL", 0.3, 0), ("RCL", -0.1, 0), ("ACL", 0.2, 0)), "ACL"),
+    ],
+)
+def test_weights_that_only_the_rounding_of_a_sum_tells_apart_are_a_tie(rules, winner):
+    found = resolution(*rules)
+    assert list(found.instructions) == [winner]
+    assert found.decisions[0].margin == 0
+    assert "the weights are equal" in found.decisions[0].flip
+
+
+def test_the_heaviest_are_chosen_without_regard_to_the_rounding_of_a_sum():
+    found = resolution(("RDL", 0.1, 0), ("RDL", 0.2, 0), ("ACL", 0.3, 0), head=f"max_instructions: 1\n{HEAD}")
+    assert list(found.instructions) == ["ACL"]
+    assert [item.instruction for item in found.surplus] == ["RDL"]
+
+
+def test_weights_that_differ_as_written_are_no_tie():
+    found = resolution(("ACL", 0.3, 5), ("RCL", 0.30000001, 0))
+    assert found.instructions == {"RCL": 0.30000001}
+
+
+@pytest.mark.parametrize("silent", [0, -0.5])
+def test_a_rule_that_gives_no_weight_wins_no_tie(silent):
+    rules = (("RCL", 0.5, 5), ("ACL", 0.5 - silent, 0), ("ACL", silent, 10))
+    found = resolution(*rules)
+    assert found.instructions == {"RCL": 0.5}
+    assert found.decisions[0].flip.endswith("and r0, which gives RCL, has the higher salience")
 
 
 def test_weights_of_zero_and_less_are_dropped_and_no_conflict():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Dropped, Resolution
-from lemonade_es.engine.events import DataSummary, RunStarted
+from lemonade_es.engine.events import Advised, DataSummary, RunStarted
+from lemonade_es.engine.explain import Explanation
+from lemonade_es.engine.inference import Contribution, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.report.explanation import explained, unsent_lines
+from lemonade_es.report.explanation import explained, explanation_text, unsent_lines
 from lemonade_es.task import Task
 from lemonade_es.trainer.recipe import Recipe
 
@@ -19,6 +21,18 @@ def test_a_run_in_which_nothing_has_begun_says_so_and_how_it_goes_on(tmp_path):
     told = explained(entries, Artifacts(tmp_path), None, source=False, form="text")
     assert told == "No iteration has begun yet; go on with: lemonade-es run --resume r-1"
     assert explained(entries, Artifacts(tmp_path), None, source=False, form="json") == "[]"
+
+
+def test_the_instructions_sent_say_what_their_weights_are_made_of():
+    parts = (Contribution("low", 2.0, ""), Contribution("idle", 0.0, ""), Contribution("large", -1.5, ""))
+
+    def sent(weight):
+        inference = Inference({}, (), (), {}, {"ACL": parts}, {"ACL": weight})
+        advised = Advised(2, 1, inference, Resolution({"ACL": weight}))
+        return explanation_text(Explanation(2, advised), source=False)
+
+    assert "   0.500  ACL    = low 2 + large -1.5" in sent(0.5)
+    assert "   2.000  ACL    = the largest of low 2, large -1.5" in sent(2.0)
 
 
 def test_what_was_given_and_not_sent_is_told_with_the_reason():

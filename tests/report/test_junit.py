@@ -105,7 +105,7 @@ def test_suggested_tests_can_be_pasted_into_the_file(most, monkeypatch):
     suggested = item.assay.suggestions()
     pasted = parse_rulebook(BOOK + rulebook_tests.tests_yaml(suggested) + "\n", "b.yaml")
     assert pasted.tests[2:] == tuple(
-        test.__class__(*(getattr(test, name) for name in test.__slots__[:-1]), place)
+        test.__class__(*(getattr(test, name) for name in test.__slots__[:-2]), place, test.silent)
         for test, place in zip(suggested, (test.place for test in pasted.tests[2:]), strict=True)
     )
     text = rulebook_tests.tests_text([item])

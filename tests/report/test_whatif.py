@@ -50,6 +50,17 @@ def test_conflicts_and_what_is_not_passed_on_are_told_with_their_reasons():
     )
 
 
+def test_a_weight_that_is_the_largest_of_several_is_not_told_as_their_sum():
+    rules = (
+        '  - {id: lower, when: V_Acc < 0.8, weight: 0.5, instruct: [A], because: "low"}\n'
+        '  - {id: large, when: F < TF, weight: -3, instruct: [A], because: "large"}\n'
+    )
+    added = parse_rulebook(SMALL + rules, "small.yaml")
+    largest = parse_rulebook(f"combine: max\n{SMALL}{rules}", "small.yaml")
+    assert "   2.500  A  Grow  = low 2 + lower 0.5" in told(added, {"V_Acc": 0.5})
+    assert "   2.000  A  Grow  = the largest of low 2, lower 0.5, large -3" in told(largest, {"V_Acc": 0.5, "F": 1})
+
+
 def test_no_advice_says_so():
     assert told(LEMONADE, {})[-1] == "  none: no rule that fired has a weight above 0"
 

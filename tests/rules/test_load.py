@@ -163,8 +163,8 @@ def test_what_is_easily_got_wrong_is_told_with_its_cure(text, advice):
         (HEAD + "  - {id: one, when: failed, weight: failed > 0, instruct: [ACL]}\n", "NOT_A_NUMBER", "8:37"),
         (HEAD + "  - {id: one, when: failed, weight: 1, instruct: [ACL, ACL]}\n", "DUPLICATE_ITEM", "8:50"),
         (HEAD + "  - {id: one, when: not a, conclude: a}\n", "CONCLUSION_LOOP", "8:21"),
-        (HEAD + RULE + "tests: [{name: x, given: {VAcc: 1}, expect: {absent: []}}]\n", "UNKNOWN_KEY", "9:27"),
-        (HEAD + RULE + "tests: [{name: x, given: {V_Acc: 2}, expect: {absent: []}}]\n", "OUT_OF_RANGE", "9:34"),
+        (HEAD + RULE + "tests: [{name: x, given: {VAcc: 1}, expect: {fired: []}}]\n", "UNKNOWN_KEY", "9:27"),
+        (HEAD + RULE + "tests: [{name: x, given: {V_Acc: 2}, expect: {fired: []}}]\n", "OUT_OF_RANGE", "9:34"),
         (HEAD + RULE + "tests: [{name: x, given: {}, expect: {fired: [on]}}]\n", "UNKNOWN_RULE", "9:47"),
         (HEAD + RULE + "tests: [{name: x, given: {}, expect: {absent: [X]}}]\n", "UNKNOWN_INSTRUCTION", "9:48"),
         (
@@ -173,6 +173,8 @@ def test_what_is_easily_got_wrong_is_told_with_its_cure(text, advice):
             "9:54",
         ),
         (HEAD + RULE + "tests: [{name: x, given: {}, expect: {}}]\n", "EMPTY", "9:38"),
+        (HEAD + RULE + "tests: [{name: x, given: {}, expect: {not_fired: []}}]\n", "EMPTY", "9:50"),
+        (HEAD + RULE + "tests: [{name: x, given: {}, expect: {absent: []}}]\n", "EMPTY", "9:47"),
     ],
 )
 def test_each_problem_has_its_code_and_its_place(text, code, place):

@@ -19,8 +19,8 @@ tests:
 """
 
 
-def failures(outcome):
-    (result,) = run_tests(parse_rulebook(BOOK, "b.yaml"), lambda given: outcome)
+def failures(outcome, book=BOOK):
+    (result,) = run_tests(parse_rulebook(book, "b.yaml"), lambda given: outcome)
     assert result.passed == (result.failures == ())
     return result.failures
 
@@ -49,3 +49,17 @@ def test_what_is_given_reaches_the_engine():
     results = run_tests(parse_rulebook(BOOK, "b.yaml"), infer)
     assert seen == [{"T_Acc": 0.4}]
     assert str(results[0].place) == "b.yaml:8:5"
+
+
+def test_an_empty_list_of_rules_expects_that_none_fires_and_no_instructions_that_none_is_left():
+    book = BOOK[: BOOK.index("    expect:")] + "    expect: {fired: [], instructions: {}}\n"
+    assert failures(Outcome((), {}), book) == ()
+    assert failures(Outcome(("one", "two"), {"ACL": 1.0, "AD": 0.5}), book) == (
+        "expected no rule to fire; fired: one, two",
+        "expected no instruction; given: ACL 1, AD 0.5",
+    )
+
+
+def test_what_a_test_does_not_mention_it_does_not_expect():
+    book = BOOK[: BOOK.index("    expect:")] + "    expect: {not_fired: [two]}\n"
+    assert failures(Outcome(("one",), {"ACL": 1.0}), book) == ()

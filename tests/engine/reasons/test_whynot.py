@@ -325,3 +325,24 @@ def test_what_is_derived_from_a_changed_number_changes_with_it():
     found = flips(ask("r", {"F": known["F"], "NF": 1 / 3}, rulebook=book(rules)))
     assert set(found) == {"NF", "F", "TF"}
     assert found["TF"] < 7000 < 14000 < found["F"]
+
+
+@pytest.mark.parametrize(
+    ("when", "metrics", "low"),
+    [
+        ("P < 450", {"P": 50_000.0}, 427),
+        ("F < 100", {"F": 5_000_000.0}, 95),
+        ("W < 1500", {"W": 2_000_000.0}, 1425),
+        ("L < 0.02", {"L": 1500.0}, 0.019),
+        ("class_gap < 0.02", {"class_gap": 0.9}, 0.019),
+    ],
+)
+def test_a_change_from_far_off_ends_close_to_the_boundary_and_not_at_zero(when, metrics, low):
+    answer = ask("far", metrics, rulebook=book(f"  - {{id: far, when: {when}, weight: 1, instruct: [ACL]}}\n"))
+    (name,) = metrics
+    assert low <= flips(answer)[name] < float(when.split()[-1])
+
+
+def test_a_change_to_just_beyond_zero_is_told_as_a_short_number():
+    answer = ask("far", {"loss_slope": -5.0}, rulebook=book("  - {id: far, when: loss_slope > 0, conclude: falls}\n"))
+    assert 0 < flips(answer)["loss_slope"] == float(f"{flips(answer)['loss_slope']:.3g}") <= 0.25

@@ -200,3 +200,11 @@ def test_what_is_linear_is_proved_or_refuted():
     assert prover.implies(narrow, higher) is True
     assert prover.implies(narrow, low) is False
     assert prover.exclude(narrow, higher) is False
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_long_chain_of_conclusions_is_followed_as_far_as_it_needs_to_be_and_no_farther(backwards):
+    chain = {f"k{number}": f"k{number - 1}" if number else "V_Acc < 0.4" for number in range(1000)}
+    concluded = dict(reversed(chain.items())) if backwards else chain
+    assert never("k10 and V_Acc > 0.5", **concluded)
+    assert not never("k999 and V_Acc > 0.5", **concluded)

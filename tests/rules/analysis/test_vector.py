@@ -52,7 +52,7 @@ def generated(seed):
             parts.append(f"conclude: c{number}")
         if rng.random() < 0.8 or len(parts) == 3:
             weight = rng.choice(
-                ["0.5", "1", "0.1", "-1", "0", "PV_Acc", "PF", "1 - V_Acc", "P / 1000", "TP * 2", "1 / F"]
+                ["0.5", "1", "0.1", "0.2", "0.3", "-1", "0", "PV_Acc", "PF", "1 - V_Acc", "P / 1000", "TP * 2", "1 / F"]
             )
             parts += [f"weight: {weight}", f"instruct: [{', '.join(rng.sample('ABCDE', rng.randint(1, 3)))}]"]
         lines.append("  - {" + ", ".join(parts) + "}")

@@ -1,0 +1,79 @@
+"""Weights that cannot count, and such as are too large to add."""
+
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.rules.lint import lint
+from lemonade_es.rules.load import parse_rulebook
+
+HEAD = """\
+rulebook: b
+version: 1
+combine: max
+instructions:
+  ACL: {text: Add, conflicts_with: RCL}
+  RCL: {text: Reduce, conflicts_with: ACL}
+rules:
+  - {id: low, when: V_Acc < TV_Acc, weight: 1, instruct: [ACL]}
+  - {id: slow, when: F < TF, weight: 0.5, instruct: [RCL]}
+"""
+
+
+def idle(rule, head=HEAD):
+    rulebook = parse_rulebook(f"{head}  - {{id: large, when: P > 1000, {rule}}}\n", "b.yaml")
+    return [item for item in lint(rulebook) if item.code == "TAKES_NOTHING"]
+
+
+@pytest.mark.parametrize("weight", ["-3", "-PV_Acc * 0.5", "min(0, V_Acc - 1)"])
+def test_a_negative_weight_where_the_largest_counts_is_a_warning(weight):
+    (item,) = idle(f'weight: "{weight}", instruct: [ACL, RCL]')
+    assert (item.level, item.rules, item.place.line) == ("warning", ("large",), 10)
+    assert item.message.startswith("large takes nothing from ACL and RCL: under `combine: max`")
+
+
+@pytest.mark.parametrize("weight", ["0", "V_Acc - 0.5", "PF"])
+def test_a_weight_that_may_count_or_is_nothing_is_not_doubted(weight):
+    assert idle(f"weight: {weight}, instruct: [ACL]") == []
+
+
+def test_a_negative_weight_takes_something_where_weights_are_added():
+    assert idle("weight: -3, instruct: [ACL]", HEAD.replace("combine: max", "combine: sum")) == []
+
+
+def test_where_no_other_rule_gives_the_instruction_only_that_is_said():
+    head = HEAD.replace("instruct: [RCL]", "instruct: [ACL]")
+    rulebook = parse_rulebook(f"{head}  - {{id: large, when: P > 1000, weight: -3, instruct: [RCL]}}\n", "b.yaml")
+    told = {item.code for item in lint(rulebook)}
+    assert "NEVER_PASSED_ON" in told
+    assert "TAKES_NOTHING" not in told
+
+
+def test_a_rule_of_an_extended_rulebook_that_takes_weight_back_is_told_of_too():
+    rulebook = parse_rulebook("rulebook: b\nversion: 1\nextends: lemonade\ncombine: max\n", "b.yaml")
+    assert [item.rules for item in lint(rulebook) if item.code == "TAKES_NOTHING"] == [("one-change-at-a-time",)]
+
+
+def test_weights_whose_sum_is_too_large_are_looked_at_in_silence(recwarn):
+    head = HEAD.replace("combine: max", "combine: sum").replace("weight: 1,", "weight: 1e308,")
+    rulebook = parse_rulebook(f"{head}  - {{id: lower, when: V_Acc < 0.5, weight: 1e308, instruct: [ACL]}}\n", "b.yaml")
+    assert "DOUBLE_COUNT" in {item.code for item in lint(rulebook)}
+    assert list(recwarn) == []
+
+
+@pytest.mark.parametrize("weights", [(0.3, 0.1, 0.2), (0.8, 0.7, 0.1), (0.5, 0.25, 0.25)])
+def test_a_tie_that_only_the_rounding_of_a_sum_hides_is_told_of_unless_a_salience_decides(weights):
+    one, first, second = weights
+    head = HEAD.replace("combine: max", "combine: sum").replace("weight: 1,", f"weight: {one},")
+    rules = head.replace("weight: 0.5,", f"weight: {first},") + (
+        f"  - {{id: large, when: P > 1000, weight: {second}, instruct: [RCL]}}\n"
+    )
+    assert "WEIGHT_TIE" in {item.code for item in lint(parse_rulebook(rules, "b.yaml"))}
+    decided = rules.replace("id: low,", "id: low, salience: 5,")
+    assert "WEIGHT_TIE" not in {item.code for item in lint(parse_rulebook(decided, "b.yaml"))}
+
+
+def test_the_salience_of_a_rule_without_weight_decides_no_tie():
+    head = HEAD.replace("combine: max", "combine: sum").replace("weight: 1,", "weight: 0.5,")
+    rule = "  - {id: idle, when: V_Acc < 1, weight: 0, instruct: [ACL], salience: 9}\n"
+    assert "WEIGHT_TIE" in {item.code for item in lint(parse_rulebook(head + rule, "b.yaml"))}

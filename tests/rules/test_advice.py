@@ -1,0 +1,119 @@
+"""What is said of common slips: each message says what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from lemonade_es.errors import RulebookError
+from lemonade_es.rules.lint import lint
+from lemonade_es.rules.load import parse_rulebook
+from lemonade_es.vocabulary import TERMS, closest
+
+HEAD = """\
+rulebook: book
+version: 1
+instructions:
+  ACL: {text: Add}
+rules:
+"""
+
+
+def told(text):
+    with pytest.raises(RulebookError) as raised:
+        parse_rulebook(text, "b")
+    return [str(problem) for problem in raised.value.problems]
+
+
+def condition(when):
+    return told(f"{HEAD}  - id: one\n    when: {when}\n    weight: 1\n    instruct: [ACL]\n")
+
+
+@pytest.mark.parametrize(
+    ("when", "place", "message"),
+    [
+        ("V_Acc < 0.5 AND T_Acc > 0.5", "7:23", "write `and` in small letters, not 'AND'"),
+        ("failed Or nonfinite", "7:18", "write `or` in small letters, not 'Or'"),
+        ("NOT failed", "7:11", "write `not` in small letters, not 'NOT'"),
+        ("V_Acc =< 0.5", "7:17", "'=<' cannot be used here: write <="),
+        ("V_Acc => 0.5", "7:17", "'=>' cannot be used here: write >="),
+        ("V_Acc <> 0.5", "7:17", "'<>' cannot be used here: write !="),
+        ("V_Acc = 0.5", "7:17", "'=' cannot be used here: write == to compare"),
+        ("T_Acc \u2013 V_Acc > OT", "7:17", "it is EN DASH; write a plain -"),
+        ("T_Acc \u2212 V_Acc > OT", "7:17", "it is MINUS SIGN; write a plain -"),
+        ("T_Acc \u00d7 2 > OT", "7:17", "write * to multiply"),
+        ("V_Acc\u00a0< 0.5", "7:16", "it is NO-BREAK SPACE; write a plain blank"),
+        ("V_Acc\u200b < 0.5", "7:16", "it is ZERO WIDTH SPACE; remove it"),
+        ("\u201cV_Acc < 0.5\u201d", "7:11", "it is LEFT DOUBLE QUOTATION MARK; write plain quotes"),
+        ("failed == true", "7:21", "what is true or false stands alone: `failed`, `not failed`"),
+        ("failed == True", "7:21", "what is true or false stands alone: `failed`, `not failed`"),
+        ("FPS < 10", "7:11", "did you mean F?"),
+        ("latency > 5", "7:11", "did you mean L?"),
+    ],
+)
+def test_a_slip_in_a_condition_is_told_with_its_cure(when, place, message):
+    (line,) = condition(when)
+    assert line.startswith(f"b:{place} ")
+    assert message in line
+
+
+@pytest.mark.parametrize("name", ["V_Ac", "PV_acc", "TT_Acc"])
+def test_what_is_spelled_nearly_right_is_still_found(name):
+    assert closest(name, TERMS) in ("V_Acc", "PV_Acc", "TT_Acc")
+
+
+def test_a_word_for_a_metric_is_proposed_only_where_that_can_stand():
+    assert closest("fps", ["ACL", "GPS"]) == "GPS"
+
+
+def test_an_expression_that_its_braces_tear_apart_is_to_be_quoted():
+    rule = "  - {id: one, when: failed, weight: max(0.5, T_Acc - V_Acc), instruct: [ACL]}\n"
+    first, second = told(HEAD + rule)
+    assert first.endswith("; in a rule written in braces, quote an expression that has commas")
+    assert second.endswith("quote the whole expression")
+
+
+def test_a_number_that_its_braces_tear_apart_is_to_be_written_with_a_point():
+    (line,) = told(f"{HEAD}  - {{id: one, when: failed, weight: 0,5, instruct: [ACL]}}\n")
+    assert line.endswith("'5' is not a key here; if it ends a number, write that with a point, as 0.5")
+
+
+def test_a_line_that_is_indented_otherwise_than_its_neighbours_is_told_so():
+    (line,) = told(f"{HEAD}  - id: one\n      when: failed\n")
+    assert "indent all entries of a list or a mapping alike" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f"{HEAD}  - id: one\n\u00a0   when: failed\n    conclude: a\n", "7:1"),
+        (HEAD.replace("version: ", "version:\u00a0"), "2:9"),
+    ],
+)
+def test_a_blank_that_is_none_is_named_where_it_stands(text, place):
+    (line,) = told(text)
+    assert line == f"b:{place} YAML_SYNTAX this is NO-BREAK SPACE, which only looks like a blank; write plain blanks"
+
+
+def test_such_a_blank_in_a_comment_is_not_blamed_for_another_mistake():
+    (line,) = told(f"{HEAD}  - id: one  # note:\u00a0first\n      when: failed\n")
+    assert "NO-BREAK" not in line
+
+
+def test_half_a_character_is_refused():
+    (line,) = told(f'{HEAD}  - {{id: one, when: failed, conclude: a, because: "\\ud800 x"}}\n')
+    assert (
+        line == "b:6:51 BAD_CHARACTER \\ud800 is half a character, which cannot be printed; write the whole character"
+    )
+
+
+def test_an_instruction_that_forgets_its_conflict_is_blamed_itself_not_the_extended_rulebook():
+    book = "rulebook: x\nversion: 1\nextends: lemonade\ninstructions:\n  ACL: {text: Add one}\n"
+    (line,) = told(book)
+    assert line.startswith("b:5:8 ONE_SIDED_CONFLICT ACL names no conflict, but RCL (lemonade.yaml:")
+    assert line.endswith(" conflicts with it; conflicts must be mutual")
+
+
+def test_a_flag_is_not_taken_for_a_share():
+    rule = "  - {id: one, when: failed == 2, weight: 1, instruct: [ACL]}\n"
+    (item,) = (item for item in lint(parse_rulebook(HEAD + rule, "b")) if item.code == "ALWAYS_FALSE")
+    assert item.message.endswith("; failed is 0 or 1")
