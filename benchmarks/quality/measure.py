@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from benchmarks.quality.goals import table as goal_table
 from benchmarks.quality.ours import OURS
 from benchmarks.quality.tasks import tasks
 from benchmarks.quality.trace import SearchTrace
-from benchmarks.result import Result, revision
+from benchmarks.result import Result, machine, revision
 
 EVALUATIONS = 30
 SEEDS = {"digits": 10, "photographs": 5}
@@ -38,7 +39,8 @@ ABOUT = (
     "epochs, at most 4 MMACs; photographs: 2,500 images of CIFAR-10, 32x32 in colour, 6 epochs, at most 6 MMACs. "
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
     "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed. "
-    "Seconds are wall-clock, and say little where the searches of a table were not run in one go."
+    "Seconds are wall-clock, and say little where the searches of a table were not run in one go; where machines differ, "
+    "so does F, and hypervolume with it."
 )
 ABOUT_ABLATIONS = (
     "What the parts of our search are worth: the same tasks, trainer and seeds as in *quality*. "
@@ -122,9 +124,12 @@ def compared(name: str, about: str, campaign: Campaign, known: Iterable[str], op
 def result(
     name: str, about: str, command: str, lines: Sequence[str], figures: dict[str, Any], found: Sequence[SearchTrace]
 ) -> Result:
-    """A result at the revisions of the searches that it tells of, whenever it is told."""
+    """A result at the revisions, and on the kinds of processors, of the searches that it tells of."""
     revisions = ", ".join(sorted({trace.revision for trace in found}))
-    return Result(name, about, command, "\n".join(lines), figures, revisions or revision())
+    kinds = Counter(trace.cpu or "a processor that was not recorded" for trace in found)
+    told = ", ".join(f"{kind} ({count} searches)" for kind, count in kinds.most_common())
+    where = machine() | ({"cpu": told} if kinds else {})
+    return Result(name, about, command, "\n".join(lines), figures, revisions or revision(), where)
 
 
 def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Campaign:

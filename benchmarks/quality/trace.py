@@ -44,6 +44,7 @@ class SearchTrace:
         seed: of everything.
         revision: the commit that ran it.
         evaluations: in their order.
+        cpu: the kind of processor; empty in traces of old, which do not say.
     """
 
     task: str
@@ -51,6 +52,7 @@ class SearchTrace:
     seed: int
     revision: str
     evaluations: tuple[Evaluation, ...]
+    cpu: str = ""
 
     def best(self) -> list[float]:
         """The highest validation accuracy after each evaluation; 0 before there is any."""

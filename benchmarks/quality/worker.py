@@ -12,7 +12,7 @@ from benchmarks.quality.evaluator import Evaluator
 from benchmarks.quality.goals import GOALS
 from benchmarks.quality.peers import PEERS, Peer, constrained
 from benchmarks.quality.tasks import QualityTask, tasks
-from benchmarks.result import revision
+from benchmarks.result import machine, revision
 
 WARM = "-warm"
 """Ends the names of peers that begin with our first network."""
@@ -45,7 +45,7 @@ def main() -> None:
         plain = name.removesuffix(WARM)
         peer = PEERS[plain] if goal is None else constrained(plain, goal)
         found = _searched(task, peer, options.evaluations, options.seed, warm=name != plain)
-    made = trace.SearchTrace(options.task, options.contender, options.seed, revision(), found)
+    made = trace.SearchTrace(options.task, options.contender, options.seed, revision(), found, machine()["cpu"])
     trace.write(made, trace.path_of(options.traces, options.task, options.contender, options.seed))
 
 
