@@ -58,6 +58,8 @@ _CERTAIN_ON_META = frozenset(
     }
 )
 _UNBOUNDED = frozenset({"log", "log2", "log10", "sqrt", "rsqrt", "norm", "pow", "exp", "reciprocal", "acos", "asin"})
+_SPARSE = frozenset({"Embedding", "EmbeddingBag", "embedding", "embedding_bag"})
+_KEEPING = frozenset({"register_buffer", "get_extra_state", "state_dict"})
 _CUTS = frozenset({"detach", "data", "item", "no_grad", "argmax", "sign", "round", "numpy", "tolist", "inference_mode"})
 _IN_PLACE_NOTE = "forward changes its input in place."
 _ROWS = 2
@@ -266,6 +268,7 @@ class _Ladder:
                     "UNSAVABLE",
                     f"state_dict() has {name!r}, {kind}, which no safetensors file holds; keep dense tensors of real "
                     "numbers, integers or bools, and register other buffers with persistent=False.",
+                    blame.using(_KEEPING, model, self.source),
                 )
 
     def _note_unreached(self, model: nn.Module) -> None:
@@ -275,6 +278,7 @@ class _Ladder:
             raise Refusal(
                 "SPARSE_GRADIENT",
                 f"The gradient of {listed(sparse)} is sparse, which the optimizer does not take; use sparse=False.",
+                blame.using(_SPARSE, model, self.source),
             )
         broken = [name for name, grad in gradients.items() if grad is not None and not grad.isfinite().all()]
         if broken:

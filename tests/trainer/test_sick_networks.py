@@ -167,7 +167,7 @@ def test_weights_that_start_too_large_make_gradients_explode(watched):
 
 def test_a_step_size_that_makes_training_oscillate_makes_a_noisy_loss(watched):
     recipe = replace(RECIPE, epochs=15, schedule="constant")
-    sick, healthy = (watched(deep(3, nn.Tanh()), replace(recipe, lr=rate)) for rate in (0.5, 0.05))
+    sick, healthy = (watched(deep(3, nn.Tanh()), replace(recipe, lr=rate)) for rate in (0.7, 0.05))
     assert healthy.training_accuracy > 0.9
     assert loss_noise(sick.losses).value > 0.1 > 2 * loss_noise(healthy.losses).value
     assert "steady-noisy-loss" in sick.fired() - healthy.fired()
