@@ -101,6 +101,7 @@ def test_the_totals_of_calls_tokens_and_cost_are_in_the_result(talked):
         "cache_write_tokens": 0,
         "output_tokens": 800,
         "reasoning_tokens": 100,
+        "perhaps_paid": 0,
         "cost_usd": pytest.approx((3500 * 10 + 500 * 5 + 800 * 20) / 1e6),
     }
 

@@ -111,7 +111,7 @@ BROKEN_CALLS = {
     "gateway": (Send(b"<html>Bad gateway</html>", 502, "text/html"), "server_error"),
     "full": (Fail(529), "overloaded"),
     "dropped": (Drop(), "connection"),
-    "cut": (Send(b'{"choices": [', cut=500), "connection"),
+    "cut": (Send(b'{"choices": [', cut=500), "cut_off"),
     "a page": (Send(b"<html>Welcome</html>", content_type="text/html"), "protocol"),
     "nothing": (Send(b""), "protocol"),
     "silence": (Silence, "timeout"),
