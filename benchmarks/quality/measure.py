@@ -39,8 +39,8 @@ ABOUT = (
     "epochs, at most 4 MMACs; photographs: 2,500 images of CIFAR-10, 32x32 in colour, 6 epochs, at most 6 MMACs. "
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
     "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed. "
-    "Seconds are wall-clock, and say little where the searches of a table were not run in one go; where machines differ, "
-    "so does F, and hypervolume with it."
+    "Seconds are wall-clock, and say little where the searches of a table were not run in one go; where machines "
+    "differ, so does F, and hypervolume with it."
 )
 ABOUT_ABLATIONS = (
     "What the parts of our search are worth: the same tasks, trainer and seeds as in *quality*. "

@@ -64,9 +64,10 @@ class LegacyTransport:
             raise reading.overdue()
         if reading.answer is not None:
             return reading.answer
-        raise self._fault(outcome[0] if outcome else RuntimeError("nothing was asked")) from None
+        error = outcome[0] if outcome else RuntimeError("nothing was asked")
+        raise self._fault(error, begun=reading.begun) from None
 
-    def _fault(self, error: BaseException) -> ExecutorError:
+    def _fault(self, error: BaseException, *, begun: bool) -> ExecutorError:
         import requests  # noqa: PLC0415 - the SDK's
         import urllib3  # noqa: PLC0415 - the SDK's
 
@@ -76,7 +77,7 @@ class LegacyTransport:
             case requests.Timeout() | urllib3.exceptions.TimeoutError():
                 return self._service.silent()
             case OSError() | urllib3.exceptions.HTTPError():
-                return self._service.unreachable(error)
+                return self._service.unreachable(error, begun=begun)
             case _:
                 said = self._service.one_line(f"{type(error).__name__}: {error}")
                 return self._service.denied(
@@ -93,6 +94,7 @@ class _Reading:
 
     def __init__(self, service: Service, until: float) -> None:
         self.answer: Answer | None = None
+        self.begun = False
         self._service = service
         self._until = until
 
@@ -103,6 +105,7 @@ class _Reading:
 
     def read(self, response: requests.Response) -> None:
         data = bytearray()
+        self.begun = True
         for piece in _pieces(response):
             data += piece
             if len(data) > MAX_BYTES:
