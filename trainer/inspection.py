@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lemonade_es.source_lines import lines_of
-from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, printable
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, told
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.vocabulary import CENSUS
 
@@ -42,7 +42,7 @@ def inspect(child: Child, source: str, budget: Budget, *, seed: int, deadline: f
         report = CheckReport(False, progress.stage, reason.code, reason.message, reason.line)
     return replace(
         report,
-        message=None if report.message is None else printable(report.message),
+        message=None if report.message is None else told(report.message),
         seconds=time.monotonic() - started,
     )
 

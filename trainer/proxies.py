@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lemonade_es.trainer.dynamics import Reading
-from lemonade_es.trainer.isolation.child import broken, printable
+from lemonade_es.trainer.isolation.child import broken, told
 from lemonade_es.trainer.measurement import ZERO_COST
 from lemonade_es.trainer.questions import Questions
 
@@ -40,4 +40,4 @@ def _reading(value: object, why: object) -> Reading:
     match value:
         case int(number) | float(number):
             return Reading(float(number))
-    return Reading(None, printable(str(why or "it was not told")))
+    return Reading(None, told(str(why or "it was not told")))

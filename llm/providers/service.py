@@ -16,6 +16,7 @@ from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.address import Address
 from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
+from lemonade_es.printable import one_line
 
 NO_KEY = "not-needed"
 """What is sent as the key to a server of the user's own when none is set: SDKs want one, such servers do not."""
@@ -244,9 +245,7 @@ class Service:
 
     def one_line(self, text: str) -> str:
         """A server's words on one line, without the key and what does not print."""
-        hidden = self.scrubbed(text, SHORTEST_TOLD)
-        told = (character if character.isprintable() else " " for character in hidden)
-        return " ".join("".join(told).split())[:MOST_WORDS]
+        return one_line(self.scrubbed(text, SHORTEST_TOLD))[:MOST_WORDS]
 
     @contextmanager
     def untold(self) -> Iterator[None]:

@@ -143,8 +143,8 @@ def _beyond(node: ast.expr) -> str | None:
         for one, other in itertools.permutations(pair):
             if isinstance(one, ast.Name) and one.id in _SHARES and isinstance(other, ast.Constant):
                 value = other.value
-                if one.id in FLAGS:
-                    return f"{one.id} is 0 or 1" if value not in (0, 1) else None
+                if one.id in FLAGS and value not in (0, 1):
+                    return f"{one.id} is 0 or 1"
                 if isinstance(value, int | float) and 1 < value <= 100:
                     return f"{one.id} lies between 0 and 1: {value:g} % is {value / 100:g}"
     return None

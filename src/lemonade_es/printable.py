@@ -14,5 +14,5 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` on one line, without what does not print."""
-    return printable(" ".join(text.split()))
+    """``text`` on one line, with blanks for what does not print."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

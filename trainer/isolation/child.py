@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lemonade_es.errors import IsolationError
+from lemonade_es.printable import one_line
 from lemonade_es.trainer.isolation.appetite import Excess
 from lemonade_es.trainer.isolation.protocol import (
     Channel,
@@ -223,12 +224,12 @@ def _obituary(ended: Exit) -> Failure:
 
 def broken(what: str) -> CandidateFailed:
     """The failure of a candidate whose process sends what it must not send."""
-    return CandidateFailed(Failure("PROTOCOL", f"the candidate's process sent {printable(what)}"))
+    return CandidateFailed(Failure("PROTOCOL", f"the candidate's process sent {told(what)}"))
 
 
-def printable(text: str) -> str:
+def told(text: str) -> str:
     """Text of a candidate's making, on one line, without control characters, and not too long."""
-    return "".join(letter if letter.isprintable() else " " for letter in text[:_TEXT_LIMIT])
+    return one_line(text[:_TEXT_LIMIT])
 
 
 def _signal_name(number: int) -> str:
@@ -243,5 +244,5 @@ def _reported(said: Mapping[str, Any]) -> Failure:
         case {"code": str(code), "message": str(message), "line": int() | None as line} if (
             code.isidentifier() and code.isupper() and len(code) <= 40
         ):
-            return Failure(code, printable(message), line)
+            return Failure(code, told(message), line)
     return broken("a failure without a reason").failure

@@ -38,10 +38,13 @@ def test_a_point_that_may_part_thousands_is_refused_in_a_file_of_decimal_commas(
 
 
 @pytest.mark.parametrize(
-    ("sales", "length"), [("0.99{n}", "{n},5"), ("{n}.5", "{n},5"), ("{n}.110", "{n}.5"), ("v{n}.110", "{n},5")]
+    ("sales", "length", "median"),
+    [("0.99{n}", "{n},5", 0.99285), ("{n}.5", "{n},5", 21), ("{n}.110", "{n}.5", 20.61), ("v{n}.110", "{n},5", None)],
 )
-def test_points_that_can_be_nothing_else_are_decimal_points(tmp_path, sales, length):
-    load(semicolons(tmp_path, sales, length), reading=Reading(target_column="y"))
+def test_points_that_can_be_nothing_else_are_decimal_points(tmp_path, sales, length, median):
+    _, column = load(semicolons(tmp_path, sales, length), reading=Reading(target_column="y")).table.columns
+    assert (column.name, column.kind) == ("sales", "unused" if median is None else "number")
+    assert column.median == (None if median is None else pytest.approx(median))
 
 
 def test_numbers_without_a_point_do_not_hide_those_with_one(tmp_path):
