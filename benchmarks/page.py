@@ -17,8 +17,6 @@ what is broken off goes on where it was. What each of many searches did lies in 
 """
 TAIL = """## Not measured
 
-- On a GPU: since the revision under *Gpu*, networks are watched more closely before their steps are recorded;
-  what is recorded is the same.
 - Language models as executors: all searches here have the built-in one, which costs nothing and is the same everywhere.
 """
 
