@@ -34,9 +34,8 @@ from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Measurement
 from lemonade_es.trainer.recipe import Recipe, final_recipe, with_overrides
-from lemonade_es.trainer.trial import Examined
 from lemonade_es.trainer.weights import Weights
-from lemonade_es.trainer.workshop import Workshop
+from lemonade_es.trainer.workshop import Examined, Workshop
 
 _TRAIN_SECONDS = 20 * 24 * 3600.0  # a poll's milliseconds still fit into 31 bits; then it can be taken up
 _STALL_SECONDS = 1800.0

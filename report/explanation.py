@@ -297,6 +297,8 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
         f"Time: {duration(seconds.total)} (training {duration(seconds.training)}, measuring "
         f"{duration(seconds.measuring)}, executor {duration(seconds.llm)}, all else {duration(seconds.overhead)})"
     )
+    if explanation.measured is not None and (why := explanation.measured.measurement.unrecorded) is not None:
+        yield f"Its training steps were not recorded, which takes longer on a GPU: {why}"
 
 
 def _trainings(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:

@@ -209,6 +209,8 @@ class Measurement:
         device: what came of measuring on the user's device; ``None`` if that was not asked for.
         stopped: the number of epochs after which the parent ended the training; ``None`` if it did not.
         precision: that it was trained in: ``fp32`` or ``bf16``.
+        unrecorded: on a GPU, why its training steps were started one operation at a time; ``None`` if they were
+            recorded, or it did not train there.
     """
 
     metrics: Mapping[str, float | None]
@@ -223,6 +225,7 @@ class Measurement:
     device: DeviceOutcome | None = None
     stopped: int | None = None
     precision: str = "fp32"
+    unrecorded: str | None = None
 
 
 class StopTraining(Exception):  # noqa: N818  (a decision, not an error)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lemonade_es.trainer.isolation.child import Child, broken
+from lemonade_es.trainer.isolation.child import Child, broken, told
 from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, TensorSpec, expect, manifest
 
 OnProgress = Callable[[Mapping[str, Any]], None]
@@ -55,12 +55,14 @@ class Questions:
             **arguments,
         )
 
-    def recordable(self, source: str, *, seed: int, macs: int, precision: str) -> bool:
-        """Whether the training steps of a network can be recorded; the child is to build it anew afterwards."""
+    def obstacle(self, source: str, *, seed: int, macs: int, precision: str) -> str | None:
+        """What stands against recording the training steps of a network; the child is to build it anew afterwards."""
         reply = self.call("rehearse", source=source, seed=seed, macs=macs, precision=precision)
         match reply.message:
-            case {"obstacle": str() | None as obstacle}:
-                return obstacle is None
+            case {"obstacle": None}:
+                return None
+            case {"obstacle": str(obstacle)}:
+                return told(obstacle)
         raise broken("a rehearsal without a result")
 
     def outputs(

@@ -47,14 +47,6 @@ _UNTRAINED = "no weights were given, and an untrained network guesses"
 _SCORE_SHARE = 0.25  # of all the time that is left
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """A network that was measured, and what it said of the validation inputs; ``None`` if it did not come so far."""
-
-    trained: Trained
-    outputs: NDArray[np.float32] | None
-
-
 @dataclass(slots=True)
 class Trial:
     """One candidate in one child, led by the parent step by step.
@@ -107,6 +99,7 @@ class Trial:
     _failure: Failure | None = None
     _nonfinite: bool = False
     _stopped: int | None = None
+    _unrecorded: str | None = None
     _training_seconds: float = 0.0
     _measuring_seconds: float = 0.0
 
@@ -181,9 +174,13 @@ class Trial:
 
     def _rehearse(self, source: str, report: CheckReport, seed: int) -> None:
         """Whether its steps can be recorded."""
-        self.record = False
-        with self._aside(lambda _: {}) as ask:
-            self.record = ask.recordable(source, seed=seed, macs=report.macs or 0, precision=self.precision)
+        with self._aside(self._unrehearsed) as ask:
+            self._unrecorded = ask.obstacle(source, seed=seed, macs=report.macs or 0, precision=self.precision)
+        self.record = self._unrecorded is None
+
+    def _unrehearsed(self, failure: Failure) -> Mapping[str, Reading]:
+        self._unrecorded = f"{failure.code}: {failure.message}"
+        return {}
 
     @contextlib.contextmanager
     def _aside(self, otherwise: Callable[[Failure], Mapping[str, Reading]]) -> Iterator[Questions]:
@@ -391,6 +388,7 @@ class Trial:
                 measuring_seconds=self._measuring_seconds,
                 stopped=self._stopped,
                 precision=self.precision,
+                unrecorded=self._unrecorded,
             ),
             self._weights,
         )

@@ -10,10 +10,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lemonade_es.trainer.arrays import SharedArrays
 from lemonade_es.trainer.company import Place, by_itself
@@ -36,7 +39,7 @@ from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.probing import PROBE_SECONDS, Device, faster_precision, working_device
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.threads import threads_for
-from lemonade_es.trainer.trial import Examined, OnEpoch, Trial
+from lemonade_es.trainer.trial import OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
 
 T = TypeVar("T", bound=Trial)
@@ -51,6 +54,14 @@ _THREAD_BYTES = 256 * _MB
 _ZYGOTE_BYTES = 4096 * _MB
 _IDLE_ZYGOTE_BYTES = 512 * _MB
 """What it takes with torch imported, and no candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A network that was measured, and what it said of the validation inputs; ``None`` if it did not come so far."""
+
+    trained: Trained
+    outputs: NDArray[np.float32] | None
 
 
 class Workshop:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Dropped, Resolution
-from lemonade_es.engine.events import Advised, DataSummary, RunStarted
+from lemonade_es.engine.events import Advised, DataSummary, IterationEnded, Measured, RunStarted, Seconds
 from lemonade_es.engine.explain import Explanation
 from lemonade_es.engine.inference import Contribution, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.report.explanation import explained, explanation_text, unsent_lines
 from lemonade_es.task import Task
+from lemonade_es.trainer.measurement import Measurement
 from lemonade_es.trainer.recipe import Recipe
 
 
@@ -44,3 +45,14 @@ def test_what_was_given_and_not_sent_is_told_with_the_reason():
         "  more than the 2 that the rulebook allows: ACL 0.4, RD 0.25",
     ]
     assert list(unsent_lines(Resolution(kept))) == []
+
+
+def test_the_reason_why_training_steps_were_not_recorded_is_told():
+    def told(why):
+        measured = Measured(1, Measurement({"V_Acc": 0.9}, unrecorded=why), None)
+        ended = IterationEnded(1, "ok", {"V_Acc": 0.9}, 1.9, True, Seconds(2.0))
+        return explanation_text(Explanation(1, measured=measured, ended=ended), source=False).splitlines()
+
+    why = "it draws random numbers on the processor"
+    assert told(why)[-1] == f"Its training steps were not recorded, which takes longer on a GPU: {why}"
+    assert told(None)[-1].startswith("Time: ")

@@ -393,8 +393,11 @@ class Net(nn.Module):
 @gpu
 @on_gpu
 @pytest.mark.isolation
-@pytest.mark.parametrize("backward", ["pass", "gradient.sum().item()", "torch.cuda.synchronize()"])
-def test_a_locked_candidate_is_trained_on_a_gpu(toy: Dataset, backward: str) -> None:
+@pytest.mark.parametrize(
+    ("backward", "why"),
+    [("pass", None), ("gradient.sum().item()", "waits for the result"), ("torch.cuda.synchronize()", "captur")],
+)
+def test_a_locked_candidate_is_trained_on_a_gpu(toy: Dataset, backward: str, why: str | None) -> None:
     """The second one is not recorded; the third one fails while it is, as no operation foretells."""
     recipe = Recipe(epochs=20, batch_size=16, lr=0.1, rotation=0, crop=False)
     with Workshop(toy, recipe, device="cuda") as workshop:
@@ -403,3 +406,4 @@ def test_a_locked_candidate_is_trained_on_a_gpu(toy: Dataset, backward: str) -> 
     assert len(measurement.epochs) == 20
     assert measurement.metrics["V_Acc"] is not None
     assert measurement.metrics["V_Acc"] > 0.5
+    assert (measurement.unrecorded is None) if why is None else (why in (measurement.unrecorded or ""))
