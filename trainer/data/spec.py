@@ -13,7 +13,7 @@ from lemonade_es.trainer.data.columns import refuse_huge, standardised
 from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
-from lemonade_es.trainer.data.source import Source, Wanted
+from lemonade_es.trainer.data.source import Inputs, Source, Wanted
 from lemonade_es.trainer.data.split import Split, divide, limited, mixed
 from lemonade_es.trainer.data.traits import Target
 
@@ -77,13 +77,8 @@ def load(
         checked=split.test if source.kind == "image" else (),
     )
     inputs = source.read(split.train, searched, wanted)
-    if source.kind == "image" and min(inputs.values.shape[2:]) < SMALLEST_SIDE:
-        height, width = inputs.values.shape[2:]
-        raise DataError(
-            f"images of {width}x{height} pixels are too small to learn from",
-            where=spec,
-            hint=f"use --resize N with N from {SMALLEST_SIDE} to {LARGEST_SIDE}",
-        )
+    if source.kind == "image":
+        _refuse_tiny(inputs, spec)
     target = _target(source, split)
     return assemble(
         source.name,
@@ -149,6 +144,16 @@ def _refuse_odd_options(spec: str, limit: int | None, resize: int | None) -> Non
     if resize is not None and not SMALLEST_SIDE <= resize <= LARGEST_SIDE:
         raise DataError(
             f"images cannot be resized to {resize} pixels",
+            where=spec,
+            hint=f"use --resize N with N from {SMALLEST_SIDE} to {LARGEST_SIDE}",
+        )
+
+
+def _refuse_tiny(images: Inputs, spec: str) -> None:
+    height, width = images.values.shape[2:]
+    if min(height, width) < SMALLEST_SIDE:
+        raise DataError(
+            f"images of {width}x{height} pixels are too small to learn from",
             where=spec,
             hint=f"use --resize N with N from {SMALLEST_SIDE} to {LARGEST_SIDE}",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lemonade_es.errors import DataError
 from lemonade_es.task import Objective
@@ -48,17 +49,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         DataError: there is no such column, its values do not fit the objective, or nothing can be learned.
     """
     target_at = sheet.index(target, "--target")
-    gaps = unlabelled(sheet.column(target_at), numeric=objective == "regression", decimal_comma=sheet.decimal_comma)
-    lines = [sheet.lines[row] for row in gaps]
-    if gaps:
-        without = set(gaps)
-        sheet = sheet.only([row for row in range(len(sheet.rows)) if row not in without])
-    if len(sheet.rows) < LEAST_ROWS:
-        raise DataError(
-            f"{len(sheet.rows)} row(s) with a value in {target!r} are too few to learn from",
-            where=sheet.where,
-            hint=f"give {LEAST_ROWS} or more",
-        )
+    sheet, without_target = _with_a_value(sheet, target_at, numeric=objective == "regression")
     split = split_column(sheet)
     parts: list[Part] = split[1] if split is not None else ["train"] * len(sheet.rows)
     used = [at for at in range(len(sheet.header)) if at not in {target_at, *(() if split is None else (split[0],))}]
@@ -68,44 +59,49 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
     values = sheet.column(target_at)
     numbers = [number(value, decimal_comma=sheet.decimal_comma) for value in values]
     decided = objective or _objective(numbers)
-    without_target = left_out(f"without a value in {target!r}", lines)
     notes = (
         *sheet.notes,
         *without_target,
         *(() if objective or None in numbers else (_decision(target, decided),)),
         *_repetitions(sheet.rows),
     )
-    keys = [str(line) for line in sheet.lines]
-    read = _reader(sheet, used, name)
-    if decided == "classification":
-        if objective is None:
-            _refuse_quantity(sheet, target, values, numbers)
-        classes = classes_of(values, parts, target, where=sheet.where)
-        return Source(
-            name=name,
-            class_names=classes.names,
-            labels=classes.labels,
-            keys=keys,
-            parts=parts,
-            flip=False,
-            read=read,
-            notes=(*notes, *classes.notes),
-            few=(*without_target, *classes.notes),
-            kind="table",
-        )
-    return Source(
+    rows = Source(
         name=name,
         class_names=(),
         labels=[0] * len(values),
-        keys=keys,
+        keys=[str(line) for line in sheet.lines],
         parts=parts,
         flip=False,
-        read=read,
+        read=_reader(sheet, used, name),
         notes=notes,
         kind="table",
-        targets=_demand_numbers(sheet, target, values, numbers),
-        target_name=target,
     )
+    if decided == "regression":
+        return replace(rows, targets=_demand_numbers(sheet, target, values, numbers), target_name=target)
+    if objective is None:
+        _refuse_quantity(sheet, target, values, numbers)
+    classes = classes_of(values, parts, target, where=sheet.where)
+    return replace(
+        rows,
+        class_names=classes.names,
+        labels=classes.labels,
+        notes=(*notes, *classes.notes),
+        few=(*without_target, *classes.notes),
+    )
+
+
+def _with_a_value(sheet: Sheet, target_at: int, *, numeric: bool) -> tuple[Sheet, tuple[str, ...]]:
+    """The rows that say what is to be predicted, and a note on those that do not."""
+    target = sheet.header[target_at]
+    gaps = set(unlabelled(sheet.column(target_at), numeric=numeric, decimal_comma=sheet.decimal_comma))
+    kept = sheet.only([row for row in range(len(sheet.rows)) if row not in gaps]) if gaps else sheet
+    if len(kept.rows) < LEAST_ROWS:
+        raise DataError(
+            f"{len(kept.rows)} row(s) with a value in {target!r} are too few to learn from",
+            where=sheet.where,
+            hint=f"give {LEAST_ROWS} or more",
+        )
+    return kept, left_out(f"without a value in {target!r}", [sheet.lines[row] for row in sorted(gaps)])
 
 
 def _objective(numbers: Sequence[float | None]) -> Objective:
