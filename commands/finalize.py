@@ -18,6 +18,7 @@ from lemonade_es.commands.options import (
     FAILED,
     INTERRUPTED,
     Fields,
+    Finite,
     isolation_options,
     json_option,
     out_option,
@@ -41,7 +42,7 @@ from lemonade_es.commands.output import LastingTerminal, echo
 @click.option("--anew", is_flag=True, help="Train and test again what was trained and tested, or begun, before.")
 @click.option(
     "--checkpoint-seconds",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=60.0,
     show_default=True,
     help="Between two checkpoints; 0 keeps one after every epoch.",
@@ -114,7 +115,7 @@ def finalize(
             path = leave_final(result, folder)
         except KeyboardInterrupt:
             kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
-            again = shlex.join(_again(context))
+            again = shlex.join(_again(context)) + (" --store URL" if store else "")  # the URL may hold a password
             echo(f"interrupted; {kept}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)
     if as_json:

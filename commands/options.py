@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,17 @@ Command = Callable[..., Any]
 
 WISHES: tuple[Wish, ...] = ("auto", "strong", "medium", "container", "none")
 """What may be asked for as a level of isolation: all of ``Wish``, which takes a quarter of the start to import."""
+
+
+class Finite(click.FloatRange):
+    """A number in a range; ``nan`` and ``inf``, which click lets through where a range has no end, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Convert, or fail with exit code 2."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is no finite number.", param, ctx)
+        return number
 
 
 class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -147,13 +159,13 @@ def measure_with_options(command: Command) -> Command:
     """``--measure-with`` and what goes with it, and the assumption about the grid."""
     command = click.option(
         "--grid-gco2e-per-kwh",
-        type=click.FloatRange(min=0),
+        type=Finite(min=0),
         metavar="GRAMS",
         help="What a kWh is taken for in CO2e [default: 436, the world in 2022 (Ember)].",
     )(command)
     command = click.option(
         "--measure-seconds",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Finite(min=0, min_open=True),
         help="How long --measure-with may take for a network [default: 120].",
     )(command)
     return click.option(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, json_option, out_option
+from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, Finite, json_option, out_option
 from lemonade_es.commands.output import Terminal, echo
 from lemonade_es.commands.worth import efficacy, tune
 from lemonade_es.errors import ConfigError
@@ -141,7 +141,7 @@ def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--coverage", is_flag=True, help="Also coverage, boundary tests, and a mutation score.")
 @click.option("--suggest", is_flag=True, help="Print the tests that are missing, ready to be pasted.")
-@click.option("--min-score", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail below this mutation score.")
+@click.option("--min-score", type=Finite(0, 100), metavar="PERCENT", help="Fail below this mutation score.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit XML.")
 @json_option("Print one object: the files, each with its tests.")
 def test(
@@ -262,8 +262,7 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
 
     before, after = (load_rulebook(find_rulebook(name)) for name in (old, new))
     changed, found = changes(before, after), regions(before, after)
-    folder = RunFolder(out, store)
-    runs = [folder.entries(name) for name in against]
+    runs = RunFolder(out, store).distinct(against)
     others = [item for entries in runs for item in flipped(before, after, entries)]
     if as_json:
         data: dict[str, object] = {
@@ -296,8 +295,7 @@ def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as
     from lemonade_es.rules.load import find_rulebook, load_rulebook
 
     found = load_rulebook(find_rulebook(file))
-    folder = RunFolder(out, store)
-    tested = run_backtest(found, [folder.entries(name) for name in dict.fromkeys(runs)])
+    tested = run_backtest(found, RunFolder(out, store).distinct(runs))
     echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from lemonade_es.commands.options import json_option, out_option
 from lemonade_es.commands.output import Terminal, echo
@@ -23,7 +24,9 @@ def runs(context: click.Context, *, out: Path, store: str | None, as_json: bool)
     lemonade-es runs show latest
     """
     if context.invoked_subcommand is not None:
-        context.obj = (out, store, as_json)
+        for option in context.command.params:
+            if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"{option.opts[0]} belongs behind `{context.invoked_subcommand}`")
         return
     from contextlib import closing
     from dataclasses import asdict

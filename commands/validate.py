@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, isolation_options, json_option
+from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Finite, isolation_options, json_option
 from lemonade_es.commands.output import Terminal, echo
 
 
@@ -38,7 +38,7 @@ class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the 
 @click.option("--max-macs", type=click.IntRange(min=0), metavar="N", help="Multiply-accumulates allowed for an input.")
 @click.option(
     "--max-activation-mb",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     metavar="X",
     help="Memory allowed for the activations of a training batch of 128, in MB.",
 )
@@ -47,7 +47,7 @@ class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the 
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True, max=86_400),
     default=30.0,
     show_default=True,
     metavar="X",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lemonade_es.commands.options import json_option, out_option
+from lemonade_es.commands.options import Finite, json_option, out_option
 from lemonade_es.commands.output import Terminal, echo
 
 
@@ -31,7 +31,7 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     from lemonade_es.rules.load import find_rulebook, load_rulebook
 
     folder = RunFolder(out, store)
-    recorded = [folder.entries(name) for name in dict.fromkeys(runs)]
+    recorded = folder.distinct(runs)
     book = rulebook_at(recorded[0], 0) if file is None else load_rulebook(find_rulebook(file))
     rows = measured_efficacy(book, recorded)
     count = sum(1 for entries in recorded for _ in steps(entries))
@@ -48,7 +48,7 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option(
     "--doubt",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=0.5,
     show_default=True,
     help="How far a rule's effect may be from its weight, before anything is seen (a standard deviation).",
@@ -71,7 +71,7 @@ def tune(runs: Sequence[str], *, doubt: float, out: Path, store: str | None, as_
     from lemonade_es.engine.worth.tuning import tune as learn
 
     folder = RunFolder(out, store)
-    recorded = [folder.entries(name) for name in dict.fromkeys(runs)]
+    recorded = folder.distinct(runs)
     book = advising_rulebook(recorded)
     learned = learn(book, recorded, doubt=doubt)
     if as_json:

@@ -142,7 +142,7 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
 
 def _source(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("there is no such file", where=str(path), hint="give a Python file with a network") from None
     except UnicodeDecodeError:

@@ -36,9 +36,10 @@ from lemonade_es.trainer.export.example import infer_file
 from lemonade_es.trainer.export.form import FORMS, demand_possible
 from lemonade_es.trainer.export.header import header_file
 from lemonade_es.trainer.isolation.level import Wish
+from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Failure
-from lemonade_es.trainer.weights import Weights, read_weights
+from lemonade_es.trainer.weights import Weights
 from lemonade_es.trainer.workshop import Workshop
 
 ABOUT_FILE = "model.json"
@@ -174,8 +175,9 @@ def _read(folder: RunFolder, source: str, weights: str) -> tuple[str, Weights]:
     Raises:
         StoreError: one is missing, changed or damaged.
     """
-    folder.artifacts.read(weights)
-    return folder.artifacts.read(source).decode(), read_weights(folder.artifacts.path(weights), _LIMIT)
+    content = folder.artifacts.read(weights)
+    where = str(folder.artifacts.path(weights))
+    return folder.artifacts.read(source).decode(), Weights(where, content, manifest(content))
 
 
 def _of_search(entries: tuple[Entry, ...], folder: RunFolder, iteration: int | None) -> Chosen:
@@ -191,9 +193,6 @@ def _of_search(entries: tuple[Entry, ...], folder: RunFolder, iteration: int | N
     source, weights = _read(folder, accepted.source, measured.weights)
     accuracy = measured.measurement.metrics.get("V_Acc")  # of these weights, and no mean over several trainings
     return Chosen(origin.run, "best", accepted.iteration, source, weights, accuracy)
-
-
-_LIMIT = Limits().weights_mb * 10**6
 
 
 def _place(chosen: Chosen, wanted: Wanted) -> str:

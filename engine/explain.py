@@ -124,6 +124,8 @@ _NO_ADVICE: Mapping[str, Any] = {
     "contributions": {},
     "weights": {},
     "conflicts": [],
+    "dropped": [],
+    "surplus": [],
     "instructions": {},
 }
 _PATCH = ("summary", "applied", "skipped", "predicted", "mended", "attempt")

@@ -23,7 +23,7 @@ from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.engine.origin import Origin, network_of
 from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run import reading, same_data, versions
-from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.spec import MAX_CANDIDATE_SECONDS, RunSpec
 from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.merged import FinalData, for_test, merged
@@ -37,7 +37,6 @@ from lemonade_es.trainer.recipe import Recipe, final_recipe, with_overrides
 from lemonade_es.trainer.weights import Weights
 from lemonade_es.trainer.workshop import Examined, Workshop
 
-_TRAIN_SECONDS = 20 * 24 * 3600.0  # a poll's milliseconds still fit into 31 bits; then it can be taken up
 _STALL_SECONDS = 1800.0
 _STALL_EPOCHS = 50.0
 _TESTED = ("L", "F", "B", "W")
@@ -239,11 +238,12 @@ class _Session:
         wishes = self.wishes
         epochs = [event.measurement.epochs for entry in self.entries if isinstance(event := entry.event, Measured)]
         slowest = max((epoch.seconds for told in epochs for epoch in told), default=0.0)
+        stall_seconds = max(_STALL_SECONDS, _STALL_EPOCHS * slowest)
         return Workshop(
             dataset,
             recipe,
             device=wishes.device,
-            limits=Limits(train_seconds=_TRAIN_SECONDS, stall_seconds=max(_STALL_SECONDS, _STALL_EPOCHS * slowest)),
+            limits=Limits(train_seconds=MAX_CANDIDATE_SECONDS, stall_seconds=stall_seconds),
             foreign=is_foreign(self.entries),
             unsafe_no_isolation=wishes.unsafe_no_isolation,
             isolation=wishes.isolation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,15 @@ class RunFolder:
         with closing(self.journal(create=False)) as journal:
             return journal.read(journal.find(name))
 
+    def distinct(self, names: Iterable[str]) -> list[tuple[Entry, ...]]:
+        """The events of several runs; one that has two of the names, its id and ``latest`` say, comes once.
+
+        Raises:
+            StoreError: there is no such run, or one cannot be read.
+        """
+        found = {entries[0].run: entries for entries in map(self.entries, names)}
+        return list(found.values())
+
     @property
     def artifacts(self) -> Artifacts:
         """The store of sources and weights."""
@@ -83,9 +92,15 @@ class RunFolder:
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise StoreError(
                     "another process is at work on this run", where=f"run {run}", hint="wait for it, or stop it"
+                ) from None
+            except OSError as error:
+                raise StoreError(
+                    f"cannot be locked: {error.strerror}",
+                    where=str(path),
+                    hint="keep runs on a file system that has locks: choose another --out",
                 ) from None
             yield
 
@@ -97,6 +112,7 @@ class RunFolder:
             StoreError: it cannot be written; then nothing of the run is left behind.
         """
         was_there, had_journal = self.path.exists(), (self.path / DATABASE).exists()
+        others = (self.path / run).exists()
         with ExitStack() as stack:
             try:
                 journal = stack.enter_context(closing(self.journal(create=True)))
@@ -104,7 +120,8 @@ class RunFolder:
                 first = journal.append(run, 0, begun)
             except StoreError:
                 stack.close()
-                shutil.rmtree(self.path / run, ignore_errors=True)
+                if not others:
+                    shutil.rmtree(self.path / run, ignore_errors=True)
                 if not had_journal and not self._is_used():
                     for path in self.path.glob(f"{DATABASE}*"):
                         path.unlink(missing_ok=True)

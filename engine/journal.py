@@ -114,7 +114,7 @@ class Journal:
             "seq": seq,
             "type": type(event_).__name__,
             "at": entry.at,
-            "payload": json.dumps(to_data(event_), ensure_ascii=False, allow_nan=False),
+            "payload": json.dumps(to_data(event_), allow_nan=False),
         }
         with self._explained(run), self._engine.begin() as connection:
             connection.execute(insert(_EVENTS).values(**row))

@@ -46,7 +46,7 @@ def ranked(network: Network | None, state: SearchState, settings: Mapping[str, f
     if mine != theirs:
         return Standing(mine < theirs, note=_broken_bounds(network, state))
     if not _tied(network.CM, best.CM, state.floor):
-        return Standing(network.CM > best.CM)
+        return Standing(network.CM > best.CM, note=_broken_bounds(network, state))
     smaller = (network.metrics.get("P") or 0.0) < (best.metrics.get("P") or 0.0)
     peak = best.CM if state.peak is None else state.peak
     near = peak <= network.CM or _tied(network.CM, peak, state.floor)

@@ -198,6 +198,9 @@ _AT_LEAST_ONE = (
 MAX_TIMEOUT = 86_400.0
 """Seconds of ``llm_timeout``: an answer that is not there after a day will not come."""
 
+MAX_CANDIDATE_SECONDS = 20 * 86_400.0
+"""Of ``candidate_seconds``: the milliseconds of a wait have 31 bits."""
+
 _POSITIVE = ("max_seconds", "max_energy", "candidate_seconds", "measure_seconds", "llm_timeout")
 
 
@@ -295,6 +298,9 @@ def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
             yield _Doubt(name, f"{value:g} is no budget", "give a number above 0")
     if spec.llm_timeout is not None and MAX_TIMEOUT < spec.llm_timeout < math.inf:
         yield _Doubt("llm_timeout", f"{spec.llm_timeout:g} s are more than a day", f"give {MAX_TIMEOUT:g} at most")
+    if MAX_CANDIDATE_SECONDS < spec.candidate_seconds < math.inf:
+        message = f"{spec.candidate_seconds:g} s are more than twenty days"
+        yield _Doubt("candidate_seconds", message, f"give {MAX_CANDIDATE_SECONDS:.0f} at most")
     if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
         yield _Doubt("max_llm_cost", f"{spec.max_llm_cost:g} is no budget", "give 0 or more")
     if not (math.isfinite(spec.grid_gco2e_per_kwh) and spec.grid_gco2e_per_kwh >= 0):

@@ -18,7 +18,7 @@ from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import METRICS, SETTABLE, closest, settings
 
-KEYS = ("facts", "fired", "not_fired", "conclusions", "conflicts", "instructions")
+KEYS = ("facts", "fired", "not_fired", "conclusions", "conflicts", "instructions", "dropped", "surplus")
 
 
 @dataclass(frozen=True, slots=True)

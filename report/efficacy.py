@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -13,12 +14,14 @@ from lemonade_es.report.formats import UNKNOWN
 from lemonade_es.vocabulary import METRICS
 
 _COLOURS = {"helps": "green", "harms": "red", "open": "dim"}
-_READING = """
-gain: of the rule's metric, from the network edited to the edited one, in the steps in which its advice was carried
-out, with a 95 % interval; above 0 is better. Accuracy in points, what has a unit in percent.
-against others: that gain less the gain of all other steps; helps and harms only where its interval leaves no other
-sign. Rules choose the situations in which they fire: this is evidence and no proof.
-"""
+_READING = (
+    "gain: of the rule's metric, from the network edited to the edited one, in the steps in which its advice was "
+    "carried out, with a 95 % interval. Shares, such as accuracy, in points: above 0 is better. All else as the factor "
+    "by which it became better: with x2 a network has half the parameters, or twice the frames per second.",
+    "against others: that gain beside the gain of all other steps, as a difference or a ratio; helps and harms only "
+    "where its interval leaves no doubt of the sign. Rules choose the situations in which they fire: this is evidence "
+    "and no proof.",
+)
 
 
 def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int) -> RenderableType:
@@ -40,22 +43,31 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int) -> Renderable
                 f"{row.fired:,}",
                 f"{row.carried_out:,}",
                 f"{row.failed:,}" if row.failed else "",
-                _told(row.gain, row.metric),
-                _told(row.against_others, row.metric),
+                Text(_told(row.gain, row.metric)),
+                Text(_told(row.against_others, row.metric)),
                 Text(row.verdict, _COLOURS[row.verdict]),
             )
     head = f"{steps:,} step{'' if steps == 1 else 's'} of {runs:,} run{'' if runs == 1 else 's'}"
     parts: list[RenderableType] = [Text(head), Text(), table]
     if silent:
         parts += [Text(), Text(f"gave no instruction: {', '.join(silent)}")]
-    return Group(*parts, Text(_READING.rstrip(), "dim"))
+    return Group(*parts, Text(), *(Text(paragraph, "dim") for paragraph in _READING))
 
 
 def _told(estimate: Estimate | None, metric: str | None) -> str:
     if estimate is None or metric is None:
         return UNKNOWN
-    unit = "" if METRICS[metric].high <= 1.0 else " %"
-    told = f"{100 * estimate.mean:+.1f}{unit}"
+    show = _points if METRICS[metric].high <= 1.0 else _factor
+    told = show(estimate.mean)
     if estimate.low is None or estimate.high is None:
         return told
-    return f"{told} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+    return f"{told} [{show(estimate.low)}, {show(estimate.high)}]"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}"
+
+
+def _factor(logarithm: float) -> str:
+    """Of a natural logarithm of a ratio."""
+    return f"x{math.exp(logarithm):.3g}" if abs(logarithm) < 100 else f"xe{logarithm:+.0f}"

@@ -286,7 +286,8 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
     yield from _wrapped("Measured: ", [f"{name} = {value(name, ended.metrics[name], unit=True)}" for name in names])
     latency = explanation.measured.measurement.latency if explanation.measured is not None else None
     if latency is not None:
-        yield f"Latency: {'; '.join((f'median {latency.p50:.3g} ms', *latency_notes(latency)))}"
+        whose = " of the first training" if explanation.repeated else ""
+        yield f"Latency{whose}: {'; '.join((f'median {latency.p50:.3g} ms', *latency_notes(latency)))}"
     yield from _trainings(explanation, ended)
     note = f" ({ended.note})" if ended.note and explanation.pruned is None else ""
     yield f"CM = {combined(ended)}{', the best so far' if ended.is_best else ''}{note}"

@@ -107,6 +107,7 @@ class PlainView(SilentView):
         elif isinstance(event, Refused):
             self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
         elif isinstance(event, Unanswered):
+            self._bill += Bill.of(event)
             self._say(f"iteration {event.iteration}: no answer: {event.message}")
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
@@ -194,6 +195,7 @@ class LiveView(SilentView):
         elif isinstance(event, Refused):
             self._problem = f"refused: {event.code}: {event.message}"
         elif isinstance(event, Unanswered):
+            self._bill += Bill.of(event)
             self._problem = f"no answer: {event.message}"
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)

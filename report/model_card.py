@@ -38,7 +38,7 @@ def model_card(final: Finalized, origin: Origin) -> str:
     """
     task = origin.begun.data.task
     parts = [
-        f"# {task.data}: the network of iteration {final.iteration}",
+        f"# {_cell(task.data)}: the network of iteration {final.iteration}",
         _summary(final, origin),
         "## Test",
         *_test(final, origin),
@@ -99,8 +99,8 @@ def _test(final: Finalized, origin: Origin) -> Iterator[str]:
         low, high = errors.r2_interval.low, errors.r2_interval.high
         rows += [
             ("R2", f"{errors.r2:.4f} (95 % interval {low:.4f} to {high:.4f}, bootstrap)"),
-            (f"mean absolute error of {errors.target!r}", f"{errors.mae:.4g}, in the target's unit"),
-            (f"root mean squared error of {errors.target!r}", f"{errors.rmse:.4g}, in the target's unit"),
+            (f"mean absolute error of {_cell(repr(errors.target))}", f"{errors.mae:.4g}, in the target's unit"),
+            (f"root mean squared error of {_cell(repr(errors.target))}", f"{errors.rmse:.4g}, in the target's unit"),
             ("the same, if its mean were always answered", f"{errors.spread:.4g}"),
         ]
     else:
@@ -223,7 +223,7 @@ def _data(final: Finalized, origin: Origin) -> Iterator[str]:
         rows.append(("target", f"prediction = output x {std:.6g} + {mean:.6g}"))
     yield _table(_BARE, rows)
     if data.notes:
-        yield "\n".join(f"- {note}" for note in data.notes)
+        yield "\n".join(f"- {_cell(note)}" for note in data.notes)
 
 
 def _found(final: Finalized, origin: Origin) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lemonade_es.engine.account import Account, Compliance, accounts
 from lemonade_es.engine.bill import Bill
+from lemonade_es.engine.bounds import breaches
 from lemonade_es.engine.events import (
     Advised,
     IterationEnded,
@@ -79,6 +80,16 @@ class RunReport:
         return next((item for item in reversed(self.ended) if item.is_best), None)
 
     @property
+    def broken(self) -> tuple[str, ...]:
+        """The bounds that the leader breaks, in words; none if nothing leads."""
+        return tuple(breaches(self.spec.require, self.best.metrics)) if self.best is not None else ()
+
+    @property
+    def _required(self) -> dict[str, Any] | None:
+        kept = self.best is not None and not self.broken
+        return {"bounds": dict(self.spec.require), "kept": kept} if self.spec.require else None
+
+    @property
     def bill(self) -> Bill:
         """What the calls of all executors came to."""
         return sum((account.bill for account in self.executors), Bill())
@@ -113,6 +124,7 @@ class RunReport:
             "noise": None if self.noise is None else asdict(self.noise),
             "versions": dict(begun.versions),
             "best": best.iteration if best is not None else None,
+            "required": self._required,
             "iterations": [asdict(item) | {"instructions": dict(given)} for item, given in rows],
             "llm": self.bill.to_json(),
             "executors": [account.to_json() for account in self.executors],
@@ -186,6 +198,8 @@ def _head(report: RunReport) -> Iterator[str]:
     yield f"options: {', '.join(_options(report.spec)) or 'the defaults'}"
     yield f"on: {begun.device}, isolation {begun.isolation}, energy {begun.energy}"
     yield f"energy spent: {report.spent.told(report.spec.grid_gco2e_per_kwh)}"
+    if report.broken:
+        yield f"no network keeps what is required: {'; '.join(report.broken)}"
     if report.noise is not None:
         yield noise_told(report.noise)
     there = report.measured_there

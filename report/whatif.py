@@ -54,8 +54,8 @@ def _lines(supposed: Supposed) -> Iterator[str]:
 
 def _obstacle(atom: Atom) -> str:
     if atom.truth is None:
-        names = ", ".join(atom.unknown)
-        return f"{atom.text} ({names or 'something in it'} unknown)"
+        why = f"{', '.join(atom.unknown)} unknown" if atom.unknown else "it cannot be computed: a division by zero, say"
+        return f"{atom.text} ({why})"
     if atom.left is None or atom.right is None:
         return f"{atom.text} {'holds' if atom.truth else 'does not hold'}"
     distance = f", by {abs(atom.distance):.6g}" if atom.distance else ""

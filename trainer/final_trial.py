@@ -202,7 +202,7 @@ class FinalTrial(Trial):
         done = len(self._curve)
         left = self.course.save_seconds - (time.monotonic() - self._saved)
         seconds = self._curve[-1].seconds if self._curve else left
-        fitting = max(1, int(left / seconds)) if seconds > 0 else 1
+        fitting = max(1, int(min(left / seconds, self.epochs))) if seconds > 0 else 1
         return min(self.epochs, done + fitting, (done // self._stride + 1) * self._stride)
 
     def _take_up(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,22 +71,25 @@ class Questions:
         command: str = "predict",
         *,
         split: str | None = None,
-        rows: Sequence[int] | None = None,
+        first: int | None = None,
         batch: int | None = None,
     ) -> NDArray[np.float32]:
-        """What the network says of inputs: logits ``(count, classes)``."""
+        """What the network says of inputs, all of a split or the ``first`` ones: logits ``(count, classes)``."""
         shape = (count, self.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
-        reply = self.call(command, tensor_limit=limit, split=split, rows=rows, batch=batch)
+        reply = self.call(command, tensor_limit=limit, split=split, first=first, batch=batch)
         try:
             spec = expect(reply.tensors, "logits", "F32", shape)
         except ProtocolError as error:
             raise broken(str(error)) from None
         return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
 
-    def validation(self, rows: NDArray[np.int64], batch: int | None = None) -> NDArray[np.float32]:
-        """What it says of validation inputs, in the order of ``rows``, ``batch`` at once."""
-        return self.outputs(len(rows), split="validation", rows=rows.tolist(), batch=batch)
+    def validation(self, count: int, batch: int | None = None) -> NDArray[np.float32]:
+        """What it says of the first ``count`` validation inputs, ``batch`` at once.
+
+        Nothing that it is asked may depend on their labels: it could check a guess by that.
+        """
+        return self.outputs(count, split="validation", first=count, batch=batch)
 
     def weights(self, limit: int) -> tuple[bytes, Mapping[str, TensorSpec]]:
         """The network's weights as safetensors bytes, and what is in them."""

@@ -5,7 +5,6 @@ What a validation accuracy is worth rests on it, and the outputs come from a pro
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
@@ -26,19 +25,6 @@ Labels = NDArray[np.int64] | NDArray[np.float32]
 Numbers = NDArray[np.float64]
 
 
-def secret_order(labels: Labels) -> NDArray[np.int64]:
-    """An order of the validation inputs: the same for every candidate, and known only to who knows the labels.
-
-    Args:
-        labels: of the validation set, ``(M,)``.
-
-    Returns:
-        Each index once, ``(M,)``.
-    """
-    digest = hashlib.sha256(np.ascontiguousarray(labels).tobytes()).digest()
-    return np.random.default_rng(np.frombuffer(digest, np.uint32)).permutation(len(labels))
-
-
 def inconsistency(alone: NDArray[np.float32], together: NDArray[np.float32], labels: Labels) -> str | None:
     """Why a network's answers to single inputs and to batches cannot both be meant; ``None`` if they can.
 
@@ -48,8 +34,8 @@ def inconsistency(alone: NDArray[np.float32], together: NDArray[np.float32], lab
     better among others.
 
     Args:
-        alone: the answers to the first inputs in :func:`secret_order`, each asked by itself, ``(N, classes)``.
-        together: the answers to all inputs in that order, asked in batches, ``(M, classes)``.
+        alone: the answers to the first inputs, each asked by itself, ``(N, classes)``.
+        together: the answers to all inputs in the same order, asked in batches, ``(M, classes)``.
         labels: likewise, ``(M,)``.
     """
     if np.issubdtype(labels.dtype, np.floating):

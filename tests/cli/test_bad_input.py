@@ -131,3 +131,26 @@ def test_a_budget_for_a_model_without_a_price_is_refused_before_it_is_asked(refu
 def test_a_configuration_is_not_taken_beside_a_resume(lemonade, tmp_path):
     (tmp_path / "search.yaml").write_text("iterations: 2\n")
     assert lemonade("run", "search.yaml", "--resume", "x").code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["validate", "x.py", "--input-shape", "1,8,8", "--classes", "10", "--seconds"],
+        ["measure", "x.py", "--measure-with", "true {model}", "--measure-seconds"],
+        ["measure", "x.py", "--grid-gco2e-per-kwh"],
+        ["finalize", "latest", "--checkpoint-seconds"],
+        ["rulebook", "tune", "latest", "--doubt"],
+    ],
+)
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_number_that_is_not_finite_is_no_number(lemonade, words, number):
+    done = lemonade(*words, number)
+    assert done.code == 2
+    assert f"{number} is no finite number" in done.err or "is not in the range" in done.err
+
+
+def test_an_option_before_its_command_is_not_passed_over(lemonade, tmp_path):
+    done = lemonade("runs", "--out", tmp_path, "show", "latest")
+    assert done.code == 2
+    assert "--out belongs behind `show`" in done.err

@@ -119,6 +119,11 @@ def test_the_name_of_the_data_is_code_in_the_card_and_not_escaped_as_text(traine
     assert f"| data set | {code}" in card_of(trained, name, ())
 
 
+def test_words_of_the_data_are_no_markup_in_the_card(trained):
+    card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",))
+    assert "- '\\<script\\>a\\|b\\</script\\>' has 3 images" in card
+
+
 def test_the_card_does_not_promise_that_inputs_which_occur_twice_are_new(trained):
     plain = card_of(trained, "x", ("12 images are grey",))
     assert "of the test split, which was kept from the search and from the training. It was" in plain

@@ -194,7 +194,16 @@ def test_supposed_facts_are_answered_with_what_fires_and_what_does_not(rulebook)
     assert "because training accuracy 62.0% is below 99.0%: the network lacks capacity" in done.output
     assert "is unknown: F < TF (F unknown)" in done.output
     data = json.loads(rulebook("whatif", "lemonade", "--fact", "T_Acc=0.62", "--set", "PT_Acc=1", "--json").output)
-    assert list(data) == ["facts", "fired", "not_fired", "conclusions", "conflicts", "instructions"]
+    assert list(data) == [
+        "facts",
+        "fired",
+        "not_fired",
+        "conclusions",
+        "conflicts",
+        "instructions",
+        "dropped",
+        "surplus",
+    ]
 
 
 def test_one_value_runs_through_a_range(rulebook):

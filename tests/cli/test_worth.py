@@ -12,7 +12,7 @@ def test_the_worth_of_each_rule_is_told_as_a_table_and_as_data(finished):
     assert "2 steps of 1 run" in told.out
     assert "low-validation-accuracy" in told.out
     assert "gave no instruction: repair-broken" in told.out
-    data = command("rulebook", "efficacy", result["run"], "--json").json
+    data = command("rulebook", "efficacy", result["run"], "latest", "--json").json  # which are one run
     assert (data["rulebook"], data["runs"], data["steps"]) == ("lemonade", 1, 2)
     rows = {row["rule"]: row for row in data["rules"]}
     assert rows["low-validation-accuracy"]["metric"] == "V_Acc"

@@ -94,6 +94,11 @@ def test_excess_is_the_share_of_each_bound_that_is_broken():
     assert list(breaches(bounds, {"F": 4000.0})) == ["S is unknown"]
 
 
+def test_each_network_that_breaks_a_bound_says_so_the_leader_too(bench):
+    searched(bench, network(0.5, 10, 0.4), network(0.6, 11, 0.4), network(0.4, 12, 0.4), require={"S": 0.1})
+    assert [item.note for item in of(bench, IterationEnded)] == ["S 0.4 is more than 0.1"] * 3
+
+
 def test_a_network_that_keeps_the_bound_leads_before_one_of_a_higher_metric(bench):
     replies = [network(0.9, 10, 0.4), network(0.6, 11, 0.2), network(0.5, 12, 0.1), network(0.95, 13, 0.11)]
     search = searched(bench, *replies, network(0.55, 14, 0.08), require={"S": 0.1})

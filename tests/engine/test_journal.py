@@ -5,10 +5,17 @@ import sqlite3
 import pytest
 
 from lemonade_es.engine.artifacts import Artifacts, write_file
-from lemonade_es.engine.events import IterationEnded, Refused, RunInterrupted, Seconds
+from lemonade_es.engine.events import DataSummary, IterationEnded, Refused, RunInterrupted, RunStarted, Seconds
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import DATABASE, Journal, new_run_id
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tape import Tape, TapeEnd
 from lemonade_es.errors import StoreError
+from lemonade_es.task import Task
+from lemonade_es.trainer.recipe import Recipe
+
+DATA = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
+BEGUN = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DATA, "", "strong", "", "", {})
 
 
 @pytest.fixture
@@ -186,3 +193,19 @@ def test_no_credentials_of_a_store_url_are_told(url):
     with pytest.raises(StoreError) as failure:
         Journal(url)
     assert "canary" not in str(failure.value)
+
+
+def test_a_name_that_is_no_utf8_comes_back_as_it_was_given(journal):
+    event = Refused(1, 1, "forward", "SHAPE_MISMATCH", "in caf\udce9.py", 7, "x = 1")
+    journal.append("r", 0, event)
+    assert [entry.event for entry in journal.read("r")] == [event]
+
+
+def test_a_run_that_cannot_be_begun_leaves_what_another_one_has_in_its_folder(tmp_path):
+    folder = RunFolder(tmp_path, None)
+    kept = tmp_path / "r-1" / "best" / "model.py"
+    with folder.held("r-1"):
+        write_file(kept, b"pass")
+        with pytest.raises(StoreError, match="another process is at work"), folder.opened("r-1", BEGUN):
+            pass
+    assert kept.read_bytes() == b"pass"

@@ -101,6 +101,8 @@ def test_a_configuration_that_is_no_text_is_named(tmp_path):
         ({"max_seconds": float("nan")}, "--max-seconds: nan is no budget"),
         ({"max_seconds": -1.0}, "--max-seconds: -1 is no budget"),
         ({"llm_timeout": 1e10}, "--llm-timeout: 1e+10 s are more than a day"),
+        ({"candidate_seconds": 1e7}, "--candidate-seconds: 1e+07 s are more than twenty days"),
+        ({"candidate_seconds": float("inf")}, "--candidate-seconds: inf is no budget"),
         ({"device": "tpu"}, "--device: 'tpu'"),
         ({"limit": 0}, "--limit: 0 is too few"),
     ],

@@ -54,6 +54,11 @@ def test_calls_that_cost_nothing_that_is_known_are_told_without_a_price(cost):
     assert "USD" not in shown(replied(cost), ENDED)
 
 
+def test_what_tries_without_an_answer_have_cost_is_told_too():
+    counted = Try("broken", "a gateway's error", 0.5, usage=Usage(10, output_tokens=10, cost_usd=0.04))
+    assert "0.0500 USD" in shown(Unanswered(1, 1, "one", "gone", (counted,)), replied(0.01), ENDED)
+
+
 def test_a_call_without_an_answer_is_told():
     assert "iteration 2: no answer: the server is gone" in shown(Unanswered(2, 1, "one", "the server is gone"))
 

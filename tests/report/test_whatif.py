@@ -77,3 +77,9 @@ def test_a_stretch_that_begins_just_above_a_value_and_a_weight_that_runs_are_tol
     facts = supposed_facts(rulebook, {"F": 1, "V_Acc": 1}, {})
     lines = sweep_text("PF", run_sweep(rulebook, facts, Sweep.parse("PF=0:2:0.3"))).splitlines()
     assert lines == ["PF [0 .. 1]  B 1", "PF (1 .. 2]  D 1..2"]
+
+
+def test_a_condition_that_cannot_be_computed_is_not_said_to_have_something_unknown_in_it():
+    rule = '  - {id: torn, when: P / (P - 100) > 1, weight: 1, instruct: [D], because: "torn"}\n'
+    lines = told(parse_rulebook(SMALL + rule, "small.yaml"), {"P": 100.0})
+    assert any("P / (P - 100) > 1 (it cannot be computed: a division by zero, say)" in line for line in lines)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.scrutiny import inconsistency, secret_order
+from lemonade_es.trainer.scrutiny import inconsistency
 from lemonade_es.trainer.workshop import Workshop
 
 CLASSES = 4
@@ -45,21 +45,6 @@ def heavy(generator: np.random.Generator, rows: int = MANY) -> tuple[NDArray[np.
     targets = np.exp(1.5 * (seen + 0.5 * generator.normal(size=rows)))
     known = np.exp(1.5 * seen)
     return (known - targets.mean()) / targets.std(), ((targets - targets.mean()) / targets.std()).astype(np.float32)
-
-
-def test_the_order_holds_each_input_once_and_is_the_same_for_the_same_labels() -> None:
-    labels = np.arange(200) % 4
-    order = secret_order(labels)
-    assert sorted(order) == list(range(200))
-    assert list(order) == list(secret_order(labels.copy()))
-
-
-def test_the_order_is_another_one_for_other_labels() -> None:
-    labels = np.arange(200) % 4
-    other = labels.copy()
-    other[0] = 3
-    assert list(secret_order(labels)) != list(secret_order(other))
-    assert list(secret_order(labels.astype(np.float32))) != list(range(200))
 
 
 @pytest.mark.parametrize("accuracy", [0.1, 0.5, 1.0])

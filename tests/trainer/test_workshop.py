@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,8 +19,9 @@ import pytest
 from lemonade_es.errors import ConfigError, IsolationError
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.trainer.isolation.child import Child
 from lemonade_es.trainer.isolation.level import Wish
-from lemonade_es.trainer.isolation.protocol import manifest
+from lemonade_es.trainer.isolation.protocol import Frame, manifest
 from lemonade_es.trainer.measurement import Budget, Epoch, StopTraining
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
@@ -101,6 +104,31 @@ def test_weights_that_are_fewer_than_the_parameters_are_a_breach_of_the_protocol
     assert failure is not None
     assert failure.code == "PROTOCOL"
     assert "weights of 0 numbers" in failure.message
+
+
+def test_what_a_candidate_is_asked_does_not_depend_on_the_validation_labels(
+    toy: Dataset, quick_recipe: Recipe, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could check its guesses by that."""
+    asked: list[tuple[object, ...]] = []
+    call = Child.call
+
+    def noted(child: Child, command: str, **options: Any) -> Frame:
+        if command not in ("warm", "pass"):  # how often it is timed, chance decides
+            timeless = {"deadline", "stall_seconds", "on_progress"}
+            asked.append((command, {name: value for name, value in options.items() if name not in timeless}))
+        return call(child, command, **options)
+
+    monkeypatch.setattr(Child, "call", noted)
+    courses = []
+    for labels in (toy.validation_labels, toy.validation_labels[::-1].copy()):
+        with Workshop(replace(toy, validation_labels=labels), quick_recipe, device="cpu") as opened:
+            assert opened.isolation != "none"  # its canaries are asked before
+            asked.clear()
+            assert opened.train(good, seed=1).measurement.metrics["V_Acc"] is not None
+        courses.append(list(dict.fromkeys(map(repr, asked))))  # so is how often V_E's pass is repeated
+    assert courses[0] == courses[1]
+    assert any("'predict'" in words for words in courses[0])
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(workshop: Workshop, good: str) -> None:

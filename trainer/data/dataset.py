@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,7 @@ def assemble(
     for array in arrays:
         array.setflags(write=False)
     mean, std = _channel_statistics(train) if kind == "image" else ((), ())
+    tested = Counter(test_labels)
     return Dataset(
         task=Task(
             kind,
@@ -117,7 +119,7 @@ def assemble(
         fingerprint=_fingerprint(arrays, class_names, test_keys),
         test_count=len(test_keys),
         notes=notes,
-        test_class_counts=tuple(list(test_labels).count(label) for label in range(len(class_names))),
+        test_class_counts=tuple(tested[label] for label in range(len(class_names))),
         text=inputs.text,
         table=inputs.table,
         target=target,

@@ -230,8 +230,7 @@ class Bench:
     def _predict(self, command: Mapping[str, Any]) -> Reply:
         data = self._supplies.data
         inputs = data.inputs if command["split"] == "train" else self._supplies.validation
-        if (rows := command.get("rows")) is not None:
-            inputs = inputs[torch.tensor(rows)]
+        inputs = inputs[: command.get("first")]
         logits = training.predict(
             self._model,
             inputs,

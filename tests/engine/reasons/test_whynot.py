@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -126,7 +127,8 @@ def test_an_instruction_whose_rules_did_not_fire_lists_each():
 
 def test_an_instruction_without_weight_names_the_priority_that_is_0():
     answer = ask("RK", CASE_1)
-    assert answer.answer == "RK was not sent: its weight is 0, because PF is 0"
+    assert answer.answer == "RK was not sent: its weight is 0, because PF is 0; 5 other rules that give it did not fire"
+    assert [child.truth is True for child in answer.tree.children] == [True, *[False] * 5]
     assert flips(answer)["PF"] == 0.001
     assert "F" not in flips(answer)  # it was measured, and is not the user's to choose
 
@@ -142,6 +144,8 @@ def test_an_instruction_that_a_rule_speaks_against_names_that_rule_and_no_priori
         "  - {id: hold, when: T_Acc < 1, weight: -1, instruct: [ACL], because: hold}\n"
     )
     assert "because hold takes 1 from it" in ask("ACL", {"T_Acc": 0.5}, {"PT_Acc": 0.0}, own).answer
+    heaviest = replace(own, combine="max")  # there it takes nothing
+    assert "because PT_Acc is 0" in ask("ACL", {"T_Acc": 0.5}, {"PT_Acc": 0.0}, heaviest).answer
 
 
 def test_a_weight_that_cannot_be_computed_is_told_from_one_of_0():
