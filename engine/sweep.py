@@ -19,8 +19,9 @@ from lemonade_es.vocabulary import METRICS, TERMS, closest
 MAX_STEPS = 10_000
 _BISECTIONS = 1100
 _DIGITS = 17
-_HAIR = 1e-14
-"""Boundaries are told apart down to this part of a step, or to a few units in their last place."""
+_HAIR, _SHORT_HAIR, _SHORT = 1e-12, 1e-9, 6
+"""How far, as a part of itself or of a step, equality may have moved a boundary: equality of results of arithmetic, and
+of weights, which is allowed for where the boundary is then a number of so few digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,37 +140,46 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
     for low, high in itertools.pairwise(values):
         after, position = at(high), low
         while not after.like(advice):
-            edge, included, first = _edge(at, position, high, advice)
-            end = at(edge if not included else max(start, math.nextafter(edge, -math.inf)))
-            found.append(_stretch(start, here, edge, advice, end, before))
-            before, start, here, advice, position = advice, edge, included, at(first), first
+            edge = _edge(at, position, high, advice)
+            found.append(_stretch(start, here, edge.value, advice, at(edge.last), before))
+            before, start, here, advice, position = advice, edge.value, edge.ended, at(edge.first), edge.first
     found.append(_stretch(start, here, values[-1], advice, at(values[-1]), before))
     return tuple(found)
 
 
-def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice) -> tuple[float, bool, float]:
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """Where an advice ends: at a value or just above it; where it stands last, and where it does not any more."""
+
+    value: float
+    ended: bool
+    last: float
+    first: float
+
+
+def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice) -> _Edge:
     """Where an advice ends between two values.
 
     Rounding may have moved the boundary by a hair; told is the shortest number within that hair.
-
-    Returns:
-        The boundary; whether the advice has ended there, or only above it; and a value at which it has.
     """
-    start, stop, hair = low, high, _HAIR * (high - low)
+    start, stop, step = low, high, high - low
     for _ in range(_BISECTIONS):
         middle = low + (high - low) / 2
         if middle in (low, high):
             break
         low, high = (middle, high) if at(middle).like(advice) else (low, middle)
     after = at(high)
-    for near in (0.0, *(float(f"{high:.{digits}g}") for digits in range(1, _DIGITS))):
+    for digits in range(_DIGITS):
+        near = float(f"{high:.{digits}g}") if digits else 0.0
+        hair = (_SHORT_HAIR if digits <= _SHORT else _HAIR) * max(step, abs(high))
         if start <= near <= stop and abs(near - high) <= max(4 * math.ulp(high), hair):
             then = at(near)
             if then.like(after):
-                return near, True, max(near, high)
+                return _Edge(near, True, low, max(near, high))
             if then.like(advice) and near < high:
-                return near, False, high
-    return high, True, high
+                beyond = min(near + hair, stop)
+                return _Edge(near, False, near, high if beyond < high or at(beyond).like(advice) else beyond)
+    return _Edge(high, True, low, high)
 
 
 def _stretch(start: float, here: bool, stop: float, first: _Advice, last: _Advice, before: _Advice | None) -> Stretch:

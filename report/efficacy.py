@@ -17,13 +17,13 @@ _COLOURS = {"helps": "green", "harms": "red", "open": "dim"}
 _READING = (
     (
         "gain: of the rule's metric, from the network edited to the edited one, in the steps in which its advice was "
-        "carried out, with a 95 % interval. Shares, such as accuracy, in points: above 0 is better. All else as the factor "
-        "by which it became better: with x2 a network has half the parameters, or twice the frames per second."
+        "carried out, with a 95 % interval. Shares, such as accuracy, in points: above 0 is better. All else as the "
+        "factor by which it became better: with x2 a network has half the parameters, or twice the frames per second."
     ),
     (
-        "against others: that gain beside the gain of all other steps, as a difference or a ratio; helps and harms only "
-        "where its interval leaves no doubt of the sign. Rules choose the situations in which they fire: this is evidence "
-        "and no proof."
+        "against others: that gain beside the gain of all other steps, as a difference or a ratio; helps and harms "
+        "only where its interval leaves no doubt of the sign. Rules choose the situations in which they fire: this is "
+        "evidence and no proof."
     ),
 )
 

@@ -73,13 +73,21 @@ class _AtomForm:
     left: Number | None
     right: Number | None
     names: tuple[str, ...]
+    computed: bool = False
 
     def evaluate(self, values: Values) -> Atom:
         left = self.left(values) if self.left else None
         right = self.right(values) if self.right else None
-        distance = None if left is None or right is None else logic.known(left - right)
+        distance = self._distance(left, right)
         unknown = tuple(name for name in self.names if (value := values.get(name)) is None or not math.isfinite(value))
         return Atom(self.text, self.decide(values), self.wanted, left, right, distance, unknown)
+
+    def _distance(self, left: float | None, right: float | None) -> float | None:
+        if left is None or right is None:
+            return None
+        if self.computed and logic.settled(left) == logic.settled(right):
+            return 0.0
+        return logic.known(left - right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,11 @@ class Expression:
     def atoms(self, values: Values) -> tuple[Atom, ...]:
         """Each comparison, flag and conclusion by itself, from left to right."""
         return tuple(form.evaluate(values) for form in self._atoms)
+
+
+def has_arithmetic(node: ast.AST) -> bool:
+    """Whether something is added, subtracted, multiplied or divided in an expression."""
+    return any(isinstance(part, ast.BinOp) for part in ast.walk(node))
 
 
 def parse_expression(
@@ -245,9 +258,10 @@ class _Parser:
             pair = ast.Compare(sides[index], [op], [sides[index + 1]])
             text = self._text(node) if len(node.ops) == 1 else ast.unparse(pair)
             names = dict.fromkeys(part.id for part in ast.walk(pair) if isinstance(part, ast.Name))
-            decide = logic.comparison(symbol, left, right)
+            computed = has_arithmetic(pair)
+            decide = logic.comparison(symbol, left, right, computed=computed)
             used = tuple(name for name in names if name in TERMS)
-            self.atoms.append(_AtomForm(text, wanted, decide, left, right, used))
+            self.atoms.append(_AtomForm(text, wanted, decide, left, right, used, computed))
             pairs.append(decide)
         return pairs[0] if len(pairs) == 1 else logic.conjunction(pairs)
 

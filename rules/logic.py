@@ -11,6 +11,8 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 
+from lemonade_es.rules.tie import level
+
 Values = Mapping[str, float | bool | None]
 Number = Callable[[Values], float | None]
 Condition = Callable[[Values], bool | None]
@@ -34,6 +36,9 @@ FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "max": max,
     "abs": lambda operands: abs(operands[0]),
 }
+
+DIGITS = 40
+"""Binary digits by which results of arithmetic are compared: twelve decimal ones."""
 
 TRUE_ABOVE = 0.5
 """A flag metric (0 or 1) is true above this."""
@@ -88,13 +93,28 @@ def call(name: str, operands: Sequence[Number]) -> Number:
     return compute
 
 
-def comparison(symbol: str, left: Number, right: Number) -> Condition:
-    """``x < y`` and its like."""
+def settled(number: float) -> float:
+    """What a result of arithmetic is compared by."""
+    return level(number, DIGITS)
+
+
+def comparison(symbol: str, left: Number, right: Number, *, computed: bool = False) -> Condition:
+    """``x < y`` and its like.
+
+    Args:
+        symbol: of the comparison.
+        left: the first number.
+        right: the second.
+        computed: whether one of them is the result of arithmetic, whose last digits are chance: 0.8 - 0.7 is not 0.1,
+            and a gap as wide as a threshold is not above it. Then :func:`settled` numbers are compared.
+    """
     operation = COMPARISONS[symbol]
 
     def decide(values: Values) -> bool | None:
         first, second = left(values), right(values)
-        return None if first is None or second is None else operation(first, second)
+        if first is None or second is None:
+            return None
+        return operation(settled(first), settled(second)) if computed else operation(first, second)
 
     return decide
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.rules.expression import FLAGS
-from lemonade_es.rules.logic import TRUE_ABOVE
+from lemonade_es.rules.expression import FLAGS, has_arithmetic
+from lemonade_es.rules.logic import DIGITS, TRUE_ABOVE
 
 Array = npt.NDArray[np.float64]
 
@@ -55,8 +55,8 @@ def condition(node: ast.expr, values: Mapping[str, Array]) -> Array:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return 1.0 - condition(operand, values)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
-            sides = [number(side, values) for side in (left, *comparators)]
-            decided = [_comparison(op, *pair) for op, pair in zip(ops, itertools.pairwise(sides), strict=True)]
+            sides = [(side, number(side, values)) for side in (left, *comparators)]
+            decided = [_compared(op, *pair) for op, pair in zip(ops, itertools.pairwise(sides), strict=True)]
             return functools.reduce(np.minimum, decided)
         case ast.Name(id=name) if name in FLAGS:
             return _comparison(ast.Gt(), _column(name, values), np.asarray(TRUE_ABOVE))
@@ -93,6 +93,20 @@ def _column(name: str, values: Mapping[str, Array]) -> Array:
 def _finite(found: Array) -> Array:
     finite = np.isfinite(found)
     return found if finite.all() else np.where(finite, found, np.nan)
+
+
+def _compared(op: ast.cmpop, first: tuple[ast.expr, Array], second: tuple[ast.expr, Array]) -> Array:
+    (one, left), (other, right) = first, second
+    if has_arithmetic(one) or has_arithmetic(other):
+        left, right = _settled(left), _settled(right)
+    return _comparison(op, left, right)
+
+
+def _settled(numbers: Array) -> Array:
+    """As :func:`lemonade_es.rules.logic.settled`."""
+    mantissas, exponents = np.frexp(numbers)
+    settled: Array = np.ldexp(np.rint(np.ldexp(mantissas, DIGITS)), exponents - DIGITS - 1)
+    return settled
 
 
 def _comparison(op: ast.cmpop, left: Array, right: Array) -> Array:

@@ -47,7 +47,7 @@ def swept(rulebook, text, metrics=None, wishes=None):
 )
 def test_a_boundary_that_rounding_moves_is_found_and_told_as_people_write_it(condition, metrics, wishes, boundary):
     first, second = swept(book(condition), "V_Acc=0:1:0.1", metrics, wishes)
-    assert first.stop == second.start == pytest.approx(boundary, abs=1e-15)
+    assert first.stop == second.start == pytest.approx(boundary, abs=2e-12)
     assert len(repr(second.start)) <= len(repr(boundary))
 
 

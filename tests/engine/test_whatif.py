@@ -67,10 +67,19 @@ def swept(text, **metrics):
 
 def test_a_sweep_finds_the_boundaries_of_the_rules_between_its_steps():
     stretches = swept("V_Acc=0.5:1:0.03", T_Acc=0.95)
-    assert [stretch.start for stretch in stretches] == [0.5, 0.85, 0.89, 0.9, 0.99, 1.0]
-    assert [stretch.stop for stretch in stretches] == [0.85, 0.89, 0.9, 0.99, 1.0, 1.0]
+    assert [stretch.start for stretch in stretches] == [0.5, 0.85, 0.89, 0.9, 0.99]
+    assert [stretch.stop for stretch in stretches] == [0.85, 0.89, 0.9, 0.99, 1.0]
     assert stretches[1].on == ("low-validation-accuracy", "low-validation-accuracy-head")
     assert stretches[1].off == ("overfitting", "regularise-overfitting")
+    assert [stretch.starts_here for stretch in stretches] == [True, True, False, False, True]  # 0.95 - 0.9 is UT
+
+
+def test_a_boundary_between_weights_is_told_as_people_write_it():
+    facts = supposed_facts(LEMONADE, {"T_Acc": 0.28, "V_Acc": 0.3, "F": 100.0}, {})
+    last = run_sweep(LEMONADE, facts, Sweep.parse("PF=0:2:0.1"))[-1]
+    assert (last.start, last.starts_here) == (1.5, False)  # at 1.5 ACL wins the tie
+    first, second = run_sweep(LEMONADE, facts, Sweep.parse("PV_Acc=0:1:0.1"))[:2]
+    assert (first.stop, second.start, second.starts_here) == (0.0, 0.0, False)
 
 
 def test_each_stretch_says_what_the_rules_say_inside_it_and_at_its_beginning():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lemonade_es.rules.analysis.arrays import condition
 from lemonade_es.rules.expression import parse_expression
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.syntax import MAX_DEPTH, MAX_LENGTH
@@ -67,6 +70,26 @@ def test_conditions_are_decided(source, expected):
 )
 def test_numbers_are_computed(source, expected):
     assert number(source) == expected
+
+
+@pytest.mark.parametrize("steps", [50, 270])
+def test_a_gap_as_wide_as_a_threshold_is_neither_above_nor_below_it(steps):
+    """Whatever rounding makes of it; a gap one input wider is above it, and one narrower below."""
+    wide = steps // 10
+    for right in range(steps - wide):
+        values = {"V_Acc": right / steps, "OT": wide / steps}
+        for more, expected in ((-1, (False, False, True)), (0, (False, True, False)), (1, (True, False, False))):
+            values["T_Acc"] = (right + wide + more) / steps
+            conditions = [f"T_Acc - V_Acc {relation} OT" for relation in (">", "==", "<")]
+            assert tuple(truth(text, **values) for text in conditions) == expected
+            columns = {name: np.asarray([value]) for name, value in values.items()}
+            trees = [ast.parse(text, mode="eval").body for text in conditions]
+            assert tuple(bool(condition(tree, columns)[0]) for tree in trees) == expected
+
+
+def test_numbers_that_nobody_computed_with_are_compared_as_they_are():
+    assert truth("V_Acc < OT", V_Acc=0.1, OT=math.nextafter(0.1, 1)) is True
+    assert truth("V_Acc + 0 < OT", V_Acc=0.1, OT=math.nextafter(0.1, 1)) is False
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
