@@ -39,7 +39,7 @@ from lemonade_es.commands.output import LastingTerminal, echo
     help="Keep the validation split out of the training, and show it in the curves.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights and order [default: the run's].")
-@click.option("--anew", is_flag=True, help="Train and test again what was trained and tested, or begun, before.")
+@click.option("--anew", is_flag=True, help="Start over, even if this training was begun or finished before.")
 @click.option(
     "--checkpoint-seconds",
     type=Finite(min=0),
@@ -77,8 +77,8 @@ def finalize(
 ) -> None:
     """Train a network of a run from scratch on training and validation inputs, test it once, and write its card.
 
-    RUN is a run's id, the beginning of one, or `latest`. What is broken off, by Ctrl-C or a crash, goes on at its last
-    checkpoint when the same command is given again. What was done before is told and not done again.
+    RUN is a run's id, the beginning of one, or `latest`. After Ctrl-C or a crash give the same command
+    again: it goes on at the last checkpoint. A result that is there already is shown, and nothing is computed again.
 
     \b
     lemonade-es finalize latest

@@ -127,7 +127,7 @@ def isolation_options(default: Wish | None = "auto") -> Callable[[Command], Comm
                 "--isolation",
                 type=click.Choice(WISHES),
                 default=default,
-                help="How a network's code is locked in; what cannot be had is refused "
+                help="Isolation of the network's code; a level that cannot be had is refused "
                 "[default: auto, the best that holds].",
             ),
         ):
@@ -161,7 +161,7 @@ def measure_with_options(command: Command) -> Command:
         "--grid-gco2e-per-kwh",
         type=Finite(min=0),
         metavar="GRAMS",
-        help="What a kWh is taken for in CO2e [default: 436, the world in 2022 (Ember)].",
+        help="CO2e of a kWh of your grid, in grams [default: 436, the world in 2022 (Ember)].",
     )(command)
     command = click.option(
         "--measure-seconds",

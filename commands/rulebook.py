@@ -278,13 +278,13 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
         echo("\n" + flipped_text(others, decisions_in(runs), old="old", new="new"))
 
 
-@rulebook.command(short_help="Put recorded runs to a rulebook.")
+@rulebook.command(short_help="Replay recorded runs through a rulebook.")
 @click.argument("file")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @out_option
 @json_option("Print one object.")
 def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as_json: bool) -> None:
-    """Put the measurements of recorded runs to FILE: how often each rule fires, and which decisions come out otherwise.
+    """Replay recorded measurements through FILE: how often each rule fires, and which decisions come out otherwise.
 
     \b
     lemonade-es rulebook backtest mine.yaml latest

@@ -72,11 +72,11 @@ def validate(
     """Check whether the networks in model files can be trained.
 
     Each FILE is Python source, a folder all its *.py. Its code is run, isolated: the network is built, gets
-    inputs of the shape, must return logits (N, classes) and learn from two small batches. It is what a
-    variable at module level holds, or else what build_model(), get_model() or the like returns, or else the
-    class that no other class uses, under any name. Arguments with defaults keep them; required ones are
-    filled in if their name is obvious (num_classes, in_channels, input_shape, ...). What stands under
-    `if __name__ == "__main__":` does not run.
+    inputs of the shape, must return logits (N, classes) and learn from two small batches. The network is the
+    first of these that exists: a module in a variable at module level; what build_model(), get_model() or the
+    like returns; the class that no other class uses, whatever its name. Arguments with defaults keep them;
+    required ones are filled in if their name is obvious (num_classes, in_channels, input_shape, ...). What
+    stands under `if __name__ == "__main__":` does not run.
 
     Exit code: 0 if all files pass, 1 if some do not, 2 if some cannot be read (the others are checked all
     the same) or the options cannot be used.

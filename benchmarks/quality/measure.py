@@ -42,7 +42,8 @@ ABOUT = (
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
     "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed. "
     "Seconds are wall-clock, and say little where the searches of a table were not run in one go; where machines "
-    "differ, so does F, and hypervolume with it."
+    "differ, so does F, and hypervolume with it. Hypervolume counts small and fast networks too: lemonade is asked for "
+    "accuracy alone here, and so spends its evaluations on larger networks, while the draws of others lie everywhere."
 )
 ABOUT_ABLATIONS = (
     "What the parts of our search are worth: the same tasks, trainer and seeds as in *quality*. "
