@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from lemonade_es.commands.options import (
     Fields,
     Goals,
     column_in,
+    interrupt_by_signals,
     isolation_options,
     json_option,
     measure_with_options,
@@ -182,8 +182,7 @@ def run(
     if resume is not None and config is not None:
         raise click.UsageError("a resumed run has its configuration; give CONFIG or --resume, not both")
     console = LastingTerminal(stderr=as_json)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    interrupt_by_signals()
     try:
         with view(console, quiet=as_json and not console.is_terminal) as watcher:
             if resume is not None:

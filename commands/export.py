@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -92,5 +93,5 @@ def export(
     if as_json:
         echo(json.dumps(deployment_json(found), ensure_ascii=False, allow_nan=False))
         return
-    Terminal().print(deployment_page(found))
-    echo(f"try it: cd {found.folder} && python infer.py ...")
+    Terminal().print(deployment_page(found), soft_wrap=True)  # the path is to be copied whole
+    echo(f"try it: cd {shlex.quote(str(found.folder))} && python infer.py ...")

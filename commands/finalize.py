@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,8 +16,10 @@ from lemonade_es.commands.options import (
     DONE,
     FAILED,
     INTERRUPTED,
+    MAX_SEED,
     Fields,
     Finite,
+    interrupt_by_signals,
     isolation_options,
     json_option,
     out_option,
@@ -38,7 +39,7 @@ from lemonade_es.commands.output import LastingTerminal, echo
     type=click.Choice(["validation"]),
     help="Keep the validation split out of the training, and show it in the curves.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Of weights and order [default: the run's].")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Of weights and order [default: the run's].")
 @click.option("--anew", is_flag=True, help="Start over, even if this training was begun or finished before.")
 @click.option(
     "--checkpoint-seconds",
@@ -107,30 +108,31 @@ def finalize(
         unsafe_no_isolation=unsafe_no_isolation,
     )
     console = LastingTerminal(stderr=as_json)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    interrupt_by_signals()
     with finishing_view(console, quiet=as_json and not console.is_terminal) as watcher:
         try:
             result = final_training(run_name, folder, watcher, wishes)
             path = leave_final(result, folder)
         except KeyboardInterrupt:
             kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
-            again = shlex.join(_again(context)) + (" --store URL" if store else "")  # the URL may hold a password
+            again = shlex.join(_again(context, anew=not watcher.kept))
+            again += " --store URL" if store else ""  # it may hold a password
             echo(f"interrupted; {kept}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)
     if as_json:
         echo(json.dumps(final_outcome(result, path), allow_nan=False))
     else:
-        console.print(final_summary(result, path))
+        console.print(final_summary(result, path), soft_wrap=True)  # paths are to be copied whole
     sys.exit(DONE if result.finalized is not None else FAILED)
 
 
-def _again(context: click.Context) -> Iterator[str]:
-    """The words of the same command, without what must not be said twice."""
+def _again(context: click.Context, *, anew: bool) -> Iterator[str]:
+    """The words of the same command; ``--anew`` only where nothing of the new training is kept."""
     yield from ("lemonade-es", "finalize", context.params["run_name"])
+    left_out = ("store",) if anew else ("store", "anew")
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if not given or not isinstance(option, click.Option) or option.name in ("anew", "store"):
+        if not given or not isinstance(option, click.Option) or option.name in left_out:
             continue
         value = context.params[option.name or ""]
         for item in value if option.multiple else [value]:

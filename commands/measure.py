@@ -12,6 +12,7 @@ import click
 from lemonade_es.commands.options import (
     DONE,
     FAILED,
+    MAX_SEED,
     isolation_options,
     json_option,
     measure_with_options,
@@ -29,7 +30,7 @@ from lemonade_es.commands.output import Terminal, echo
 @click.option("--weights", type=click.Path(dir_okay=False, path_type=Path), help="Safetensors file of its weights.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=click.IntRange(min=1), metavar="PIXELS", help="Scale images to squares of this side.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of subset and split.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of subset and split.")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it runs."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from lemonade_es.vocabulary import METRICS
 if TYPE_CHECKING:
     from lemonade_es.trainer.isolation.level import Wish
 
+MAX_SEED = 2**63 - 1
+
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes; ``FAILED``: no valid network was found, or a rulebook's tests failed."""
 
@@ -21,6 +24,13 @@ Command = Callable[..., Any]
 
 WISHES: tuple[Wish, ...] = ("auto", "strong", "medium", "container", "none")
 """What may be asked for as a level of isolation: all of ``Wish``, which takes a quarter of the start to import."""
+
+
+def interrupt_by_signals() -> None:
+    """SIGTERM and SIGHUP interrupt as Ctrl-C does, but for one that is ignored on purpose, as under ``nohup``."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 class Finite(click.FloatRange):

@@ -35,7 +35,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
     """
     stream = sys.stderr if err else sys.stdout
     with _written():
-        click.echo(printable(text) if stream.isatty() else text, err=err, nl=nl)
+        click.echo(printable(text) if stream is not None and stream.isatty() else text, err=err, nl=nl)
 
 
 class Terminal(Console):
@@ -91,6 +91,11 @@ def _written() -> Iterator[None]:
         raise
     except OSError as error:
         raise LemonadeError(f"the output cannot be written: {error.strerror or error}") from error
+    except UnicodeEncodeError as error:
+        raise LemonadeError(
+            f"the output cannot be written: {error.encoding} has no {error.object[error.start]!a}",
+            hint="set PYTHONIOENCODING=utf-8",
+        ) from error
 
 
 def _tables(item: object) -> Iterator[Table]:

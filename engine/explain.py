@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +110,7 @@ class Explanation:
             "census_before": self.request.get("census"),
             "census_after": _plain(accepted.check)["census"],
             "verdicts": [_plain(verdict) for verdict in accepted.verdicts],
-            "diff": self.diff,
+            "diff": self.diff if self.source_after is not None else None,
         }
 
 
@@ -140,11 +141,7 @@ def advice_json(inference: Inference, resolution: Resolution) -> dict[str, Any]:
 
 
 def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation, ...]:
-    """The explanation of each iteration of a run, from its journal alone.
-
-    Raises:
-        StoreError: a source that the journal names is missing or damaged.
-    """
+    """The explanation of each iteration of a run, from its journal; a source that is missing or damaged is left out."""
     gathered: dict[int, dict[str, Any]] = {}
     for entry in entries:
         iteration = getattr(entry.event, "iteration", None)
@@ -197,7 +194,10 @@ _EACH = ("unanswered", "replied", "refused", "repeated")
 
 def _with_sources(iteration: int, found: Mapping[str, Any], artifacts: Artifacts) -> Explanation:
     accepted: Accepted | None = found.get("accepted")
-    after = artifacts.read(accepted.source).decode() if accepted is not None else None
+    after = None
+    if accepted is not None:
+        with suppress(StoreError):  # all else is in the journal
+            after = artifacts.read(accepted.source).decode()
     before = found.get("request", {}).get("model_py")
     return Explanation(iteration=iteration, source_before=before, source_after=after, **found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -113,23 +114,44 @@ class RunFolder:
         """
         was_there, had_journal = self.path.exists(), (self.path / DATABASE).exists()
         others = (self.path / run).exists()
+        with suppress(OSError):  # the journal will say why
+            self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
-                journal = stack.enter_context(closing(self.journal(create=True)))
-                stack.enter_context(self.held(run))
-                first = journal.append(run, 0, begun)
+                with self._locked(fcntl.LOCK_SH):  # so that nobody takes away what is not yet used
+                    journal = stack.enter_context(closing(self.journal(create=True)))
+                    stack.enter_context(self.held(run))
+                    first = journal.append(run, 0, begun)
             except StoreError:
                 stack.close()
                 if not others:
                     shutil.rmtree(self.path / run, ignore_errors=True)
-                if not had_journal and not self._is_used():
-                    for path in self.path.glob(f"{DATABASE}*"):
-                        path.unlink(missing_ok=True)
-                if not was_there:
-                    with suppress(OSError):  # another run may have begun there
-                        self.path.rmdir()
+                self._tidy(journal=not had_journal, folder=not was_there)
                 raise
             yield journal, first
+
+    def _tidy(self, *, journal: bool, folder: bool) -> None:
+        """Take a journal and the folder away again, unless another process uses them or is about to."""
+        with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+            if alone and journal and not self._is_used():
+                for path in self.path.glob(f"{DATABASE}*"):
+                    path.unlink(missing_ok=True)
+            if alone and folder:
+                with suppress(OSError):  # another run may have begun there
+                    self.path.rmdir()
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[bool]:
+        """While this lasts, the folder is locked; whether it could be."""
+        with ExitStack() as stack:
+            try:
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, how)
+            except OSError:
+                yield False
+                return
+            yield True
 
     def _is_used(self) -> bool:
         """Whether the journal holds a run: another process may have begun one."""

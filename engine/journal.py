@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
@@ -30,6 +32,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from lemonade_es.engine.events import Event, RunStarted
 from lemonade_es.errors import StoreError
@@ -76,9 +79,21 @@ class Journal:
         with self._explained():
             self._engine = _connectable(url)
             if create:
-                _METADATA.create_all(self._engine)
-            elif not inspect(self._engine).has_table(_EVENTS.name):
+                with self._engine.begin() as connection:
+                    connection.execute(CreateTable(_EVENTS, if_not_exists=True))  # another process may make it, too
+            elif not self._has_events():
                 raise StoreError("there are no runs here", where=self._where, hint="run first")
+
+    def _has_events(self) -> bool:
+        try:
+            return inspect(self._engine).has_table(_EVENTS.name)
+        except OperationalError:
+            frozen = _frozen(self._engine.url)
+            if frozen is None:
+                raise
+            self._engine.dispose()
+            self._engine = frozen
+            return inspect(self._engine).has_table(_EVENTS.name)
 
     @classmethod
     def in_folder(cls, folder: Path, *, create: bool) -> Journal:
@@ -248,9 +263,27 @@ def _connectable(url: str | URL) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+    for pragma in ("busy_timeout=10000", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
+    with suppress(sqlite3.OperationalError):  # it may only be read, or another process is at the same
+        cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
+
+
+def _frozen(url: URL) -> Engine | None:
+    """A database in a folder that cannot be written, as it is; ``None`` where it cannot be read without writing.
+
+    SQLite makes files beside a database in WAL mode to read it, unless it is told that nobody changes it. What an
+    interrupted process has left in such a file it would then not see.
+    """
+    path = Path(url.database or "")
+    if url.get_backend_name() != "sqlite" or not path.is_file() or _is_filled(path.with_name(f"{path.name}-wal")):
+        return None
+    return create_engine(f"sqlite:///file:{quote(str(path.resolve()))}?immutable=1&uri=true")
+
+
+def _is_filled(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _without_password(url: str | URL) -> str:

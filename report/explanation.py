@@ -43,7 +43,7 @@ def explained(entries: Sequence[Entry], artifacts: Artifacts, iteration: int | N
     """The explanation of one iteration of a run, or of all, as ``text`` or ``json``.
 
     Raises:
-        StoreError: there is no such iteration, or a source that the journal names is missing.
+        StoreError: there is no such iteration, or a source that is to be shown is missing or damaged.
     """
     found = explain(entries, artifacts)
     chosen = found if iteration is None else (one(found, iteration, entries[0].run),)
@@ -52,6 +52,9 @@ def explained(entries: Sequence[Entry], artifacts: Artifacts, iteration: int | N
         return json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False)
     if not chosen:
         return f"No iteration has begun yet; go on with: lemonade-es run --resume {entries[0].run}"
+    for item in chosen if source else ():
+        if item.accepted is not None and item.source_after is None:
+            artifacts.read(item.accepted.source)
     return "\n\n".join(explanation_text(item, source=source) for item in chosen)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+
 import pytest
 
 
@@ -154,3 +158,17 @@ def test_an_option_before_its_command_is_not_passed_over(lemonade, tmp_path):
     done = lemonade("runs", "--out", tmp_path, "show", "latest")
     assert done.code == 2
     assert "--out belongs behind `show`" in done.err
+
+
+@pytest.mark.parametrize("words", [["finalize", "latest"], ["measure", "x.py"], ["data", "digits"]])
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_torch_does_not_take_is_refused(lemonade, words, seed):
+    done = lemonade(*words, "--seed", seed)
+    assert done.code == 2
+    assert f"{seed} is not in the range" in done.err
+
+
+def test_a_closed_standard_output_is_no_traceback(lemonade):
+    words = [sys.executable, "-m", "lemonade_es.cli", "rulebook", "list", "--json"]
+    done = subprocess.run(["sh", "-c", f"{shlex.join(words)} >&-"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr

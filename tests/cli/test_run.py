@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
+
+from lemonade_es.commands.options import interrupt_by_signals
 
 
 def test_the_result_as_json_has_the_documented_names(finished):
@@ -202,6 +205,46 @@ def test_ctrl_c_says_how_to_go_on_and_a_resume_ends_as_an_unbroken_run_does(lemo
     resumed = lemonade("run", "--resume", "latest", "--json").json
     assert resumed["instructions_per_iteration"] == finished[1]["instructions_per_iteration"]
     assert resumed["best"]["CM"] == finished[1]["best"]["CM"]
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_that_is_ignored_on_purpose_stays_ignored(ignored):
+    """As SIGHUP is under nohup."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        signal.signal(ignored, signal.SIG_IGN)
+        interrupt_by_signals()
+        assert signal.getsignal(ignored) is signal.SIG_IGN
+        other = signal.SIGTERM if ignored is signal.SIGHUP else signal.SIGHUP
+        assert signal.getsignal(other) is signal.default_int_handler
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_resume_with_fewer_iterations_than_are_done_is_refused(finished):
+    command, result = finished
+    done = command("run", "--resume", result["run"], "--iterations", 1)
+    assert done.code == 2
+    assert "--iterations: 3 iterations are done already (give 3 or more" in " ".join(done.err.split())
+
+
+def test_a_run_is_explained_without_its_sources(finished, tmp_path):
+    command, result = finished
+    shutil.copytree(command.folder / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("*.py"))
+    there = ("explain", result["run"], "--out", tmp_path / "runs")
+    assert "Iteration 2" in command(*there).out
+    assert [item["changed"]["diff"] for item in command(*there, "--json").json] == [None] * 3
+    shown = command(*there, "--source")
+    assert (shown.code, "cannot be read" in shown.err) == (2, True)
+
+
+def test_an_encoding_that_lacks_a_letter_is_named(finished):
+    command, result = finished
+    done = command("explain", result["run"], "--why", "ACL", PYTHONIOENCODING="latin-1")
+    assert done.code == 2
+    assert "latin-1 has no" in done.err
+    assert "PYTHONIOENCODING=utf-8" in done.err
 
 
 def test_a_termination_ends_as_ctrl_c_does(lemonade):

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import fcntl
+import multiprocessing
+import os
+import shlex
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 
 import pytest
 
@@ -209,3 +216,50 @@ def test_a_run_that_cannot_be_begun_leaves_what_another_one_has_in_its_folder(tm
         with pytest.raises(StoreError, match="another process is at work"), folder.opened("r-1", BEGUN):
             pass
     assert kept.read_bytes() == b"pass"
+
+
+def begin(folder, run, barrier, told):
+    """Begins a run in a fresh folder at the same time as others do."""
+    barrier.wait()
+    try:
+        with RunFolder(folder, None).opened(run, BEGUN) as (journal, _):
+            journal.append(run, 1, ended(1))
+    except StoreError as error:
+        told.put(str(error))
+
+
+def test_runs_that_begin_at_once_in_a_fresh_folder_all_begin(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for number in range(8):
+        folder, barrier, told = tmp_path / str(number), context.Barrier(3), context.SimpleQueue()
+        names = [f"r-{name}" for name in range(3)]
+        processes = [context.Process(target=begin, args=(folder, run, barrier, told)) for run in names]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(60)
+        assert told.empty(), told.get()
+        with closing(RunFolder(folder, None).journal(create=False)) as journal:
+            assert sorted(journal.runs()) == names
+
+
+def test_a_folder_that_another_run_is_about_to_use_is_left_alone(tmp_path):
+    folder = RunFolder(tmp_path / "runs", None)
+    with folder.held("r-1"), folder._locked(fcntl.LOCK_SH):
+        with pytest.raises(StoreError, match="another process is at work"), folder.opened("r-1", BEGUN):
+            pass
+        assert (folder.path / DATABASE).is_file()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
+def test_a_store_on_a_disk_that_cannot_be_written_is_read(tmp_path):
+    with closing(Journal.in_folder(tmp_path, create=True)) as written:
+        written.append("r", 0, ended(1))
+    mount = ["mount", "--bind", "-o", "ro", str(tmp_path), str(tmp_path)]
+    script = "import sys; from pathlib import Path; from lemonade_es.engine.folder import RunFolder; "
+    script += "print(len(RunFolder(Path(sys.argv[1]), None).entries('r')))"
+    inside = f"{shlex.join(mount)} && {shlex.join([sys.executable, '-c', script, str(tmp_path)])}"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", inside], capture_output=True, text=True, check=False)
+    if "mount" in done.stderr or "unshare" in done.stderr:
+        pytest.skip(f"nothing can be mounted here: {done.stderr}")
+    assert done.stdout == "1\n", done.stderr
