@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lemonade_es.engine.advisor import Advisor, RulebookWatch
-from lemonade_es.engine.events import DataSummary, IterationEnded, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.events import DataSummary, RunEnded, RunInterrupted, RunResumed, RunStarted
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
 from lemonade_es.engine.record import (
@@ -100,14 +100,6 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             return session.search((first,), time.monotonic() - clock)
 
 
-def _demand_more(spec: RunSpec, entries: Sequence[Entry]) -> None:
-    done = sum(isinstance(entry.event, IterationEnded) for entry in entries)
-    if spec.iterations < done:
-        raise ConfigError(
-            f"{done} iterations are done already", where="--iterations", hint=f"give {done} or more, or leave it out"
-        )
-
-
 def resume_run(
     name: str,
     folder: RunFolder,
@@ -136,7 +128,6 @@ def resume_run(
             begun = started(entries)
             before = current_spec(entries)
             spec = extend(before, options)
-            _demand_more(spec, entries)
             if is_over(entries) and spec.public() == before:
                 watcher.begin(run, begun, before)
                 result = recorded_result(run, entries, folder.artifacts, watcher.event)

@@ -132,7 +132,7 @@ class Search:
         if arrived and not state.excess(best):
             return RunEnded("finished", "the target is reached", None)
         if self.iteration >= spec.iterations:
-            done = "1 iteration is" if spec.iterations == 1 else f"{spec.iterations} iterations are"
+            done = "1 iteration is" if self.iteration == 1 else f"{self.iteration} iterations are"
             return RunEnded("finished", f"{done} done", None)
         if spec.max_energy is not None and state.spent.unmetered:
             return RunEnded("stopped", "energy could not be measured, so its budget cannot be kept", None)
