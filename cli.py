@@ -25,7 +25,6 @@ from lemonade_es.commands.options import (
     Fields,
     Goals,
     column_in,
-    interrupt_by_signals,
     isolation_options,
     json_option,
     measure_with_options,
@@ -36,6 +35,7 @@ from lemonade_es.commands.output import LastingTerminal, Terminal, echo
 from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.runs import runs
+from lemonade_es.commands.signals import interrupt_by_signals
 from lemonade_es.commands.validate import validate
 from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.printable import printable

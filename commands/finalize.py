@@ -19,12 +19,12 @@ from lemonade_es.commands.options import (
     MAX_SEED,
     Fields,
     Finite,
-    interrupt_by_signals,
     isolation_options,
     json_option,
     out_option,
 )
 from lemonade_es.commands.output import LastingTerminal, echo
+from lemonade_es.commands.signals import interrupt_by_signals
 
 
 @click.command(short_help="Train a run's network in the end, and test it.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,6 @@ Command = Callable[..., Any]
 
 WISHES: tuple[Wish, ...] = ("auto", "strong", "medium", "container", "none")
 """What may be asked for as a level of isolation: all of ``Wish``, which takes a quarter of the start to import."""
-
-
-def interrupt_by_signals() -> None:
-    """SIGTERM and SIGHUP interrupt as Ctrl-C does, but for one that is ignored on purpose, as under ``nohup``."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
 
 
 class Finite(click.FloatRange):

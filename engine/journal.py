@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
@@ -39,6 +38,9 @@ from lemonade_es.errors import StoreError
 from lemonade_es.llm.address import shown
 
 DATABASE = "lemonade.db"
+
+_UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR")
+"""What SQLite calls it if it cannot make its files beside the database; one that is locked is no such case."""
 
 _METADATA = MetaData()
 _EVENTS = Table(
@@ -87,8 +89,9 @@ class Journal:
     def _has_events(self) -> bool:
         try:
             return inspect(self._engine).has_table(_EVENTS.name)
-        except OperationalError:
-            frozen = _frozen(self._engine.url)
+        except OperationalError as error:
+            unwritable = getattr(error.orig, "sqlite_errorname", "").startswith(_UNWRITABLE)
+            frozen = _frozen(self._engine.url) if unwritable else None
             if frozen is None:
                 raise
             self._engine.dispose()
@@ -279,7 +282,8 @@ def _frozen(url: URL) -> Engine | None:
     path = Path(url.database or "")
     if url.get_backend_name() != "sqlite" or not path.is_file() or _is_filled(path.with_name(f"{path.name}-wal")):
         return None
-    return create_engine(f"sqlite:///file:{quote(str(path.resolve()))}?immutable=1&uri=true")
+    address = f"{path.resolve().as_uri()}?immutable=1"
+    return create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True))
 
 
 def _is_filled(path: Path) -> bool:

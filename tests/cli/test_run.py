@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lemonade_es.commands.options import interrupt_by_signals
+from lemonade_es.commands.signals import interrupt_by_signals
 
 
 def test_the_result_as_json_has_the_documented_names(finished):

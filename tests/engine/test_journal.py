@@ -253,12 +253,13 @@ def test_a_folder_that_another_run_is_about_to_use_is_left_alone(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
 def test_a_store_on_a_disk_that_cannot_be_written_is_read(tmp_path):
-    with closing(Journal.in_folder(tmp_path, create=True)) as written:
+    runs = tmp_path / "my runs #1?"
+    with closing(Journal.in_folder(runs, create=True)) as written:
         written.append("r", 0, ended(1))
-    mount = ["mount", "--bind", "-o", "ro", str(tmp_path), str(tmp_path)]
+    mount = ["mount", "--bind", "-o", "ro", str(runs), str(runs)]
     script = "import sys; from pathlib import Path; from lemonade_es.engine.folder import RunFolder; "
     script += "print(len(RunFolder(Path(sys.argv[1]), None).entries('r')))"
-    inside = f"{shlex.join(mount)} && {shlex.join([sys.executable, '-c', script, str(tmp_path)])}"
+    inside = f"{shlex.join(mount)} && {shlex.join([sys.executable, '-c', script, str(runs)])}"
     done = subprocess.run(["unshare", "-m", "sh", "-c", inside], capture_output=True, text=True, check=False)
     if "mount" in done.stderr or "unshare" in done.stderr:
         pytest.skip(f"nothing can be mounted here: {done.stderr}")
