@@ -113,7 +113,7 @@ class RunFolder:
             StoreError: it cannot be written; then nothing of the run is left behind.
         """
         was_there, had_journal = self.path.exists(), (self.path / DATABASE).exists()
-        others = (self.path / run).exists()
+        taken = (self.path / run).exists()
         with suppress(OSError):  # the journal will say why
             self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -124,7 +124,7 @@ class RunFolder:
                     first = journal.append(run, 0, begun)
             except StoreError:
                 stack.close()
-                if not others:
+                if not taken:
                     shutil.rmtree(self.path / run, ignore_errors=True)
                 self._tidy(journal=not had_journal, folder=not was_there)
                 raise

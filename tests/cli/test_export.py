@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,15 @@ def test_an_int8_export_tells_what_it_costs_and_its_example_agrees(digits_run, p
     assert np.mean([int(a) == b for a, b in zip(answers, labels, strict=True)]) == pytest.approx(
         check["file"]["accuracy"]
     )
+
+
+def test_the_command_to_try_can_be_copied_whatever_the_folder_is_called(digits_run, tmp_path):
+    lemonade, run = digits_run
+    out = tmp_path / f"my {'long ' * 20}exports #1"
+    told = lemonade("export", run["run"], "--format", "source", "--out-dir", out).out
+    assert f"folder: {out}" in [line.strip() for line in told.splitlines()]
+    tried = next(line for line in told.splitlines() if line.startswith("try it: "))
+    assert shlex.split(tried.removeprefix("try it: "))[:2] == ["cd", str(out)]
 
 
 def test_a_folder_is_written_anew_by_an_export_and_kept_if_anything_else_is_in_it(digits_run, tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lemonade_es.commands import finalize as finalize_command
 from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.events import Finalized
 from lemonade_es.engine.final_plan import FinalSpec
@@ -65,13 +66,23 @@ def trained(finished, tmp_path_factory):
     return command, done.json
 
 
-def card_of(trained, spec_data, notes):
+@pytest.mark.parametrize(("anew", "words"), [(True, ["--epochs", "2", "--anew"]), (False, ["--epochs", "2"])])
+def test_the_command_to_go_on_with_begins_anew_only_where_nothing_is_kept(anew, words):
+    given = ["latest", "--anew", "--epochs", "2", "--store", "sqlite:///secret.db"]
+    context = finalize_command.finalize.make_context("finalize", given)
+    again = list(finalize_command._again(context, anew=anew))
+    assert again[:3] == ["lemonade-es", "finalize", "latest"]
+    assert sorted(again[3:]) == sorted(words)
+
+
+def card_of(trained, spec_data, notes, name="digits"):
     """The card that the training would have on data of another name, with other notes."""
     command, told = trained
     entries = RunFolder(command.folder / "runs").entries(told["run"])
     origin = network_of(entries, told["iteration"])
     begun = origin.begun
-    other = replace(begun, spec=replace(begun.spec, data=spec_data), data=replace(begun.data, notes=notes))
+    data = replace(begun.data, notes=notes, task=replace(begun.data.task, data=name))
+    other = replace(begun, spec=replace(begun.spec, data=spec_data), data=data)
     return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other))
 
 
@@ -120,7 +131,8 @@ def test_the_name_of_the_data_is_code_in_the_card_and_not_escaped_as_text(traine
 
 
 def test_words_of_the_data_are_no_markup_in_the_card(trained):
-    card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",))
+    card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",), "<b>birds</b>")
+    assert card.startswith("# \\<b\\>birds\\</b\\>: the network")
     assert "- '\\<script\\>a\\|b\\</script\\>' has 3 images" in card
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lemonade_es.engine import appraisal
+
 pytestmark = pytest.mark.isolation
 
 SOURCE = """
@@ -72,6 +74,12 @@ def test_an_untrained_network_has_every_figure_but_an_accuracy(lemonade, model):
     assert inference["kwh_pue"] == pytest.approx(1.58 * inference["joules"] / 3.6e6)
     assert inference["co2e_grams"] == pytest.approx(436 * inference["kwh_pue"])
     assert inference["provenance"] in ("estimated", "measured")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path):
+    file = tmp_path / "model.py"
+    file.write_text("x = 1\n", encoding="utf-8-sig")
+    assert appraisal._source(file) == "x = 1\n"
 
 
 @pytest.mark.slow

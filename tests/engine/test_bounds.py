@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 
 import pytest
+from rich.console import Console
 from tests.engine.conftest import LineTrainer
 
 from lemonade_es.engine.bounds import breaches, budget, excess
-from lemonade_es.engine.events import Accepted, IterationEnded, Requested
+from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
+from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.ranking import Standing, challenges, ranked
 from lemonade_es.engine.spec import RunSpec, extend, resolve
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import TapeEnd
 from lemonade_es.errors import ConfigError
+from lemonade_es.report.run_report import report_page, run_report
+from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import Budget, CheckReport, Energy, Measurement
+from lemonade_es.trainer.recipe import Recipe
 
 ACCEPTED = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
 
@@ -200,3 +206,14 @@ def test_a_resumed_run_keeps_its_bounds():
     with pytest.raises(ConfigError, match="keeps what it was started with"):
         extend(RunSpec(require={"S": 1.0}), {"require": {"S": 0.1}})
     assert resolve({"require": {"S": 1.0, "F": 10.0}}, {"require": {"S": 0.1}}).require == {"S": 0.1, "F": 10.0}
+
+
+def test_the_report_of_a_run_says_whether_its_best_network_keeps_the_bounds(bench):
+    searched(bench, network(0.5, 10, 0.4), require={"S": 0.1})
+    data = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
+    begun = RunStarted(RunSpec(require={"S": 0.1}), {}, Recipe(), "", "", "", data, "", "strong", "", "", {})
+    report = run_report((Entry(bench.run, 0, "2026-11-27T00:00:00", begun), *bench.journal.read(bench.run)))
+    assert report.to_json()["required"] == {"bounds": {"S": 0.1}, "kept": False}
+    out = io.StringIO()
+    Console(file=out, width=200).print(report_page(report))
+    assert "no network keeps what is required: S 0.4 is more than 0.1" in out.getvalue()
