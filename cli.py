@@ -249,7 +249,7 @@ def explain(
     if form == "mermaid":
         raise click.UsageError("--format mermaid draws the answer to --why or --why-not")
     if replay:
-        told, same = replayed(entries, form=form)
+        told, same = replayed(entries, iteration, form=form)
         echo(told)
         sys.exit(DONE if same else FAILED)
     echo(explained(entries, folder.artifacts, iteration, source=source, form=form))

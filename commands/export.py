@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from lemonade_es.commands.options import FAILED, isolation_options, json_option, out_option
+from lemonade_es.commands.options import FAILED, isolation_options, json_option, moved_data_options, out_option
 from lemonade_es.commands.output import Terminal, echo
 
 
@@ -37,7 +37,7 @@ from lemonade_es.commands.output import Terminal, echo
     metavar="DIR",
     help="The folder to write [default: export/... in the run's folder].",
 )
-@click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie [default: as in the run].")
+@moved_data_options
 @isolation_options()
 @out_option
 @json_option("Print one object.")
@@ -49,6 +49,7 @@ def export(
     iteration: int | None,
     weights: Literal["best", "final"] | None,
     out_dir: Path | None,
+    data: str | None,
     data_root: str | None,
     isolation: Literal["auto", "strong", "medium", "container", "none"],
     container_image: str | None,
@@ -78,6 +79,7 @@ def export(
         iteration=iteration,
         which=weights,
         out_dir=out_dir,
+        data=data,
         data_root=data_root,
         isolation=isolation,
         container_image=container_image,

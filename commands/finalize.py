@@ -21,6 +21,7 @@ from lemonade_es.commands.options import (
     Finite,
     isolation_options,
     json_option,
+    moved_data_options,
     out_option,
 )
 from lemonade_es.commands.output import LastingTerminal, echo
@@ -48,7 +49,7 @@ from lemonade_es.commands.signals import interrupt_by_signals
     show_default=True,
     help="Between two checkpoints; 0 keeps one after every epoch.",
 )
-@click.option("--data-root", metavar="DIR", help="Where downloaded data sets lie now [default: as in the run].")
+@moved_data_options
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to train."
 )
@@ -67,6 +68,7 @@ def finalize(
     seed: int | None,
     anew: bool,
     checkpoint_seconds: float,
+    data: str | None,
     data_root: str | None,
     device: Literal["auto", "cpu", "cuda"],
     isolation: Literal["auto", "strong", "medium", "container", "none"],
@@ -101,6 +103,7 @@ def finalize(
         seed=seed,
         anew=anew,
         save_seconds=checkpoint_seconds,
+        data=data,
         data_root=data_root,
         device=device,
         isolation=isolation,

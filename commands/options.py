@@ -157,6 +157,14 @@ def out_option(command: Command) -> Command:
     )(command)
 
 
+def moved_data_options(command: Command) -> Command:
+    """``--data`` and ``--data-root`` of a command that goes on with a run: where the run's data lie now."""
+    command = click.option(
+        "--data-root", metavar="DIR", help="Where downloaded data sets lie now [default: as in the run]."
+    )(command)
+    return click.option("--data", metavar="PATH", help="Where the run's data lie now, if they were moved.")(command)
+
+
 def measure_with_options(command: Command) -> Command:
     """``--measure-with`` and what goes with it, and the assumption about the grid."""
     command = click.option(

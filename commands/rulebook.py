@@ -215,6 +215,7 @@ def whatif(
     lemonade-es rulebook whatif mine.yaml --from latest --iteration 3 --set PF=1
     """
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.journal import started
     from lemonade_es.engine.sweep import Sweep, run_sweep
     from lemonade_es.engine.whatif import recorded_decision, suppose, supposed_facts
     from lemonade_es.report.whatif import supposed_text, sweep_text
@@ -223,22 +224,25 @@ def whatif(
     if iteration is not None and run_name is None:
         raise click.UsageError("--iteration is one of a run: name it with --from RUN")
     found = load_rulebook(find_rulebook(file))
-    recorded = None
+    recorded, task = None, None
     if run_name is not None:
-        recorded = recorded_decision(RunFolder(out, store).entries(run_name), iteration)
+        entries = RunFolder(out, store).entries(run_name)
+        recorded, task = recorded_decision(entries, iteration), started(entries).data.task
     through = None if sweep is None else Sweep.parse(sweep)
     facts = supposed_facts(found, dict(fact), dict(set_), recorded)
     supposed = suppose(found, facts)
     stretches = None if through is None else run_sweep(found, facts, through)
     if as_json:
         data = supposed.to_json()
+        if task is not None:
+            data["accuracy"] = task.accuracy
         if stretches is not None:
             data["sweep"] = [stretch.to_json() for stretch in stretches]
         echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
-    elif through is not None and stretches is not None:
-        echo(sweep_text(through.name, stretches))
-    else:
-        echo(supposed_text(supposed))
+        return
+    echo(supposed_text(supposed) if through is None or stretches is None else sweep_text(through.name, stretches))
+    if task is not None and task.objective == "regression":
+        echo(f"\naccuracy is {task.accuracy}")
 
 
 @rulebook.command(short_help="Show where two rulebooks differ.")

@@ -24,6 +24,7 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     lemonade-es rulebook efficacy latest
     """
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.journal import started
     from lemonade_es.engine.record import rulebook_at
     from lemonade_es.engine.worth.efficacy import efficacy as measured_efficacy
     from lemonade_es.engine.worth.step import steps
@@ -35,13 +36,14 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     book = rulebook_at(recorded[0], 0) if file is None else load_rulebook(find_rulebook(file))
     rows = measured_efficacy(book, recorded)
     count = sum(1 for entries in recorded for _ in steps(entries))
+    meanings = list(dict.fromkeys(started(entries).data.task.accuracy for entries in recorded))
     if as_json:
-        data = {"rulebook": book.name, "runs": len(recorded), "steps": count, "rules": [row.to_json() for row in rows]}
-        echo(json.dumps(data, allow_nan=False))
+        data = {"rulebook": book.name, "runs": len(recorded), "steps": count, "accuracy": meanings}
+        echo(json.dumps(data | {"rules": [row.to_json() for row in rows]}, allow_nan=False))
     else:
         terminal = Terminal()
         console = terminal if terminal.is_terminal else Terminal(width=110)
-        console.print(efficacy_page(rows, len(recorded), count))
+        console.print(efficacy_page(rows, len(recorded), count, meanings))
 
 
 @click.command(short_help="Learn weights from recorded runs.")

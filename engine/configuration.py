@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from ruamel.yaml.error import YAMLError
 
 from lemonade_es.engine.spec import OPTIONS, demand_sound
 from lemonade_es.errors import ConfigError
-from lemonade_es.vocabulary import closest
+from lemonade_es.trainer.recipe import Recipe, with_overrides
+from lemonade_es.vocabulary import closest, settings
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -28,7 +30,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError("a configuration is a mapping of options", where=f"{path}:1:1", hint="write `data: digits`")
     unknown = [_unknown(path, data, key) for key in data if key not in OPTIONS]
     options = {key: value for key, value in data.items() if key in OPTIONS}
-    demand_sound(options, lambda name: _place(path, _position(data, name, data.lc.value)), unknown)
+    problems = [*unknown, *_misnamed(path, data)]
+    demand_sound(options, lambda name: _place(path, _position(data, name, data.lc.value)), problems)
     return options
 
 
@@ -50,6 +53,24 @@ def _unknown(path: Path, data: CommentedMap, key: object) -> ConfigError:
     near = closest(str(key), OPTIONS)
     hint = f"did you mean {near}?" if near else f"known: {', '.join(OPTIONS)}"
     return ConfigError(f"there is no option {key!r}", where=_place(path, _position(data, key, data.lc.key)), hint=hint)
+
+
+def _misnamed(path: Path, data: CommentedMap) -> Iterator[ConfigError]:
+    """A preset, settings and fields of the recipe that do not exist or are out of range; not of a wrong type."""
+    checks: list[tuple[CommentedMap, object, Callable[[], object]]] = []
+    if isinstance(preset := data.get("preset"), str):
+        checks.append((data, "preset", partial(settings, preset, {})))
+    if isinstance(chosen := data.get("set"), CommentedMap):
+        numbers = {name: value for name, value in chosen.items() if isinstance(value, int | float)}
+        checks += [(chosen, name, partial(settings, None, {name: value})) for name, value in numbers.items()]
+    if isinstance(recipe := data.get("recipe"), CommentedMap):
+        checks += [(recipe, name, partial(with_overrides, Recipe(), {name: value})) for name, value in recipe.items()]
+    for mapping, name, check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            place = _place(path, _position(mapping, name, mapping.lc.value))
+            yield ConfigError(error.message, where=place, hint=error.hint)
 
 
 def _position(data: CommentedMap, key: object, of: Callable[[object], tuple[int, int]]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +60,7 @@ class DeploymentSpec:
         which: ``best`` is the search's, ``final`` that of the last ``lemonade-es finalize``; ``None`` takes the final
             one if there is one and no iteration is named.
         out_dir: where the folder goes; ``None`` is below the run's.
+        data: the folder or file that holds the data now; ``None``: the run's.
         data_root: where downloaded data sets lie now; ``None``: where they lay.
         isolation: the level that the network's code runs at.
         container_image: for the level ``container``.
@@ -70,6 +71,7 @@ class DeploymentSpec:
     iteration: int | None = None
     which: Which | None = None
     out_dir: Path | None = None
+    data: str | None = None
     data_root: str | None = None
     isolation: Wish = "auto"
     container_image: str | None = None
@@ -131,8 +133,7 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
     chosen = _chosen(run, entries, folder, wishes)
     place = wishes.out_dir or folder.path / run / "export" / _place(chosen, wishes.wanted)
     old = _files_of_before(place)
-    spec = current_spec(entries)
-    spec = spec if wishes.data_root is None else replace(spec, data_root=wishes.data_root)
+    spec = current_spec(entries).relocated(wishes.data, wishes.data_root)
     begun = started(entries)
     dataset = same_data(spec, begun, progress)
     exported = _exported(dataset, begun, chosen, wishes, foreign=is_foreign(entries))

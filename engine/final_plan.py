@@ -29,6 +29,7 @@ class FinalSpec:
         seed: ``None`` takes the run's.
         anew: train and test again what was trained and tested before.
         save_seconds: between two checkpoints.
+        data: the folder or file that holds the data now; ``None``: the run's.
         data_root: where downloaded data sets lie now; ``None``: where they lay.
         device: where to train.
         isolation: the level that the network's code runs at.
@@ -43,6 +44,7 @@ class FinalSpec:
     seed: int | None = None
     anew: bool = False
     save_seconds: float = SAVE_SECONDS
+    data: str | None = None
     data_root: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     isolation: Wish = "auto"

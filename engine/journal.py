@@ -42,6 +42,12 @@ DATABASE = "lemonade.db"
 _UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR")
 """What SQLite calls it if it cannot make its files beside the database; one that is locked is no such case."""
 
+_BUSY_MILLISECONDS = 10_000
+"""For so long a database is waited for that another process writes."""
+
+_TAKEN = ("SQLITE_BUSY", "SQLITE_LOCKED")
+"""What SQLite calls it if another process did not let go of the database in time."""
+
 _METADATA = MetaData()
 _EVENTS = Table(
     "events",
@@ -80,6 +86,8 @@ class Journal:
         self._where = _without_password(url)
         with self._explained():
             self._engine = _connectable(url)
+            if not create:
+                _demand_file(self._engine.url, self._where)
             if create:
                 with self._engine.begin() as connection:
                     connection.execute(CreateTable(_EVENTS, if_not_exists=True))  # another process may make it, too
@@ -194,12 +202,15 @@ class Journal:
             ) from None
         except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            room = isinstance(error, OperationalError | OSError)
             raise StoreError(
-                f"the run store failed: {str(cause).splitlines()[0]}",
-                where=self._where,
-                hint="is the disk full, or the folder not writable?" if room else None,
+                f"the run store failed: {str(cause).splitlines()[0]}", where=self._where, hint=_cure(error, cause)
             ) from None
+
+
+def _cure(error: Exception, cause: object) -> str | None:
+    if getattr(cause, "sqlite_errorname", "").startswith(_TAKEN):
+        return "another program holds the journal open for writing: end that, or wait"
+    return "is the disk full, or the folder not writable?" if isinstance(error, OperationalError | OSError) else None
 
 
 def new_run_id() -> str:
@@ -264,9 +275,16 @@ def _connectable(url: str | URL) -> Engine:
     return engine
 
 
+def _demand_file(url: URL, where: str) -> None:
+    """A journal that is to be read must be there: SQLite would make an empty one."""
+    name = url.database or ""
+    if url.get_backend_name() == "sqlite" and not name.startswith("file:") and not Path(name).is_file():
+        raise StoreError("there is no such journal", where=where, hint="give the URL that the run was started with")
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=10000", "synchronous=FULL"):
+    for pragma in (f"busy_timeout={_BUSY_MILLISECONDS}", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     with suppress(sqlite3.OperationalError):  # it may only be read, or another process is at the same
         cursor.execute("PRAGMA journal_mode=WAL")

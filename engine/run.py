@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.crew import Crew
+from lemonade_es.trainer.data.catalogue import known
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
@@ -234,14 +236,21 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
     Raises:
         DataError: it is missing or broken, or it has changed since.
     """
-    dataset = _dataset(spec, progress)
+    try:
+        dataset = _dataset(spec, progress)
+    except DataError as error:
+        if spec.data in known() or os.path.lexists(Path(spec.data).expanduser()):
+            raise
+        raise DataError(
+            error.message, where=error.where, hint="if the data were moved, give their place: --data"
+        ) from error
     if dataset.fingerprint != begun.data.fingerprint:
         raise DataError(
             "the data set is not the one that the run was started with",
             where=spec.data,
-            hint="restore it, or start a new run",
+            hint="restore it, give its place with --data, or start a new run",
         )
-    return dataset
+    return replace(dataset, task=begun.data.task)  # the name is that of the folder then
 
 
 def reading(spec: RunSpec) -> Reading:

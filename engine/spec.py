@@ -35,6 +35,7 @@ EXTENDABLE = frozenset(
         "max_llm_calls",
         "llm_base_url",
         "llm_timeout",
+        "data",
         "data_root",
         "watch_rulebook",
         "isolation",
@@ -169,6 +170,15 @@ class RunSpec:
     def likely_budget(self) -> Budget:
         """What executors are told: who keeps it most likely keeps what is required as well."""
         return budget(self.require, self.max_parameters, self.max_macs, likely=True)
+
+    def relocated(self, data: str | None, data_root: str | None) -> RunSpec:
+        """The same options for data that lie elsewhere now.
+
+        Args:
+            data: the folder or file; ``None``: where it lay.
+            data_root: where downloaded data sets lie; ``None``: where they lay.
+        """
+        return replace(self, data=data or self.data, data_root=data_root or self.data_root)
 
     def public(self) -> RunSpec:
         """The options as they may be kept and shown: without credentials."""

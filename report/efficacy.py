@@ -10,15 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.engine.worth.efficacy import Efficacy, Estimate
+from lemonade_es.engine.worth.step import COUNTED_FROM_0
 from lemonade_es.report.formats import UNKNOWN
+from lemonade_es.task import ACCURACY
 from lemonade_es.vocabulary import METRICS
 
 _COLOURS = {"helps": "green", "harms": "red", "open": "dim"}
 _READING = (
     (
         "gain: of the rule's metric, from the network edited to the edited one, in the steps in which its advice was "
-        "carried out, with a 95 % interval. Shares, such as accuracy, in points: above 0 is better. All else as the "
-        "factor by which it became better: with x2 a network has half the parameters, or twice the frames per second."
+        "carried out, with a 95 % interval. Shares, such as accuracy, in points, and counts that may be 0, such as "
+        "dead_layers, as they are: above 0 is better. All else as the factor by which it became better: with x2 a "
+        "network has half the parameters, or twice the frames per second."
     ),
     (
         "against others: that gain beside the gain of all other steps, as a difference or a ratio; helps and harms "
@@ -28,8 +31,15 @@ _READING = (
 )
 
 
-def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int) -> RenderableType:
-    """One row a rule, in the rulebook's order, and how to read it."""
+def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Sequence[str] = ()) -> RenderableType:
+    """One row a rule, in the rulebook's order, and how to read it.
+
+    Args:
+        rows: what was found of each rule.
+        runs: how many.
+        steps: how many there were in these runs.
+        meanings: what accuracy means in the runs.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rule", overflow="fold")
     table.add_column("for", no_wrap=True)
@@ -55,17 +65,23 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int) -> Renderable
     parts: list[RenderableType] = [Text(head), Text(), table]
     if silent:
         parts += [Text(), Text(f"gave no instruction: {', '.join(silent)}")]
+    if any(meaning != ACCURACY["classification"] for meaning in meanings):
+        parts += [Text(), Text(f"accuracy is {', or '.join(meanings)}")]
     return Group(*parts, Text(), *(Text(paragraph, "dim") for paragraph in _READING))
 
 
 def _told(estimate: Estimate | None, metric: str | None) -> str:
     if estimate is None or metric is None:
         return UNKNOWN
-    show = _points if METRICS[metric].high <= 1.0 else _factor
+    show = _number if metric in COUNTED_FROM_0 else _points if METRICS[metric].high <= 1.0 else _factor
     told = show(estimate.mean)
     if estimate.low is None or estimate.high is None:
         return told
     return f"{told} [{show(estimate.low)}, {show(estimate.high)}]"
+
+
+def _number(difference: float) -> str:
+    return f"{difference:+.3g}"
 
 
 def _points(difference: float) -> str:

@@ -22,7 +22,7 @@ from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.whatif import recorded_decision
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.derivation import answer_mermaid, answer_text
-from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.formats import UNKNOWN, duration, value, values
 from lemonade_es.report.measured import latency_notes
 from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.task import ACCURACY
@@ -86,9 +86,21 @@ def answered(
     return f"Iteration {advised.iteration}: {answer_text(answer)}{meaning}"
 
 
-def replayed(entries: Sequence[Entry], *, form: str) -> tuple[str, bool]:
-    """Whether all decisions of a run come out again, byte for byte: as text or JSON, and as a verdict."""
+def replayed(entries: Sequence[Entry], iteration: int | None, *, form: str) -> tuple[str, bool]:
+    """Whether the decisions of a run come out again, byte for byte: as text or JSON, and as a verdict.
+
+    Args:
+        entries: the run's journal.
+        iteration: whose decision; ``None`` are all.
+        form: ``text`` or ``json``.
+
+    Raises:
+        StoreError: no rule advised there.
+    """
     verdicts = replay_run(entries)
+    if iteration is not None:
+        made = recorded_decision(entries, iteration).iteration
+        verdicts = tuple(verdict for verdict in verdicts if verdict.iteration == made)
     same = all(verdict.same for verdict in verdicts)
     if form == "json":
         return json.dumps([asdict(verdict) for verdict in verdicts], ensure_ascii=False), same
@@ -161,7 +173,7 @@ def facts_lines(facts: Mapping[str, float | None]) -> Iterator[str]:
     yield from _wrapped("  measured  ", known)
     yield from _wrapped("  unknown   ", [name for name, number in measured if number is None])
     wishes = [(name, number) for name, number in facts.items() if name not in METRICS and number is not None]
-    yield from _wrapped("  wished    ", [f"{name} = {value(name, number)}" for name, number in wishes])
+    yield from _wrapped("  wished    ", [f"{name} = {value(name, number, unit=True)}" for name, number in wishes])
 
 
 def _wrapped(head: str, parts: list[str], width: int = 100) -> Iterator[str]:
@@ -195,18 +207,18 @@ def fired_lines(inference: Inference) -> Iterator[str]:
 
 def _matched(firing: Firing) -> str:
     condition = "; ".join(atom.text if atom.wanted else _negated(atom.text) for atom in firing.atoms)
-    values = ", ".join(f"{name} = {_value(name, item)}" for name, item in firing.values.items())
-    return f"{condition}\n     with {values}" if values else condition
+    numbers = {name: item for name, item in firing.values.items() if item is not None and not isinstance(item, bool)}
+    shown = {name: _truth(item) for name, item in firing.values.items()} | values(numbers)
+    told = ", ".join(f"{name} = {text}" for name, text in shown.items())
+    return f"{condition}\n     with {told}" if told else condition
 
 
 def _negated(text: str) -> str:
     return f"not {text}" if text.isidentifier() else f"not ({text})"
 
 
-def _value(name: str, item: float | bool | None) -> str:
-    if isinstance(item, bool):
-        return "true" if item else "false"
-    return value(name, item)
+def _truth(item: float | bool | None) -> str:
+    return UNKNOWN if item is None else "true" if item else "false"
 
 
 def _consequence(firing: Firing) -> str:

@@ -28,6 +28,15 @@ def value(name: str, number: float | None, *, unit: bool = False) -> str:
     return f"{text} {suffix}".rstrip()
 
 
+def values(numbers: Mapping[str, float]) -> dict[str, str]:
+    """Metrics and thresholds as text, longer where two numbers that differ would look the same."""
+    short = {name: value(name, number) for name, number in numbers.items()}
+    behind: dict[str, set[float]] = {}
+    for name, text in short.items():
+        behind.setdefault(text, set()).add(numbers[name])
+    return {name: text if len(behind[text]) == 1 else f"{numbers[name]:.10g}" for name, text in short.items()}
+
+
 def count(number: float) -> str:
     """A count in thousands, millions or thousands of millions: ``12.3k``, ``4.05M``, ``1.20G``."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -80,15 +80,15 @@ def dynamics_table(ended: Sequence[IterationEnded]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run in one line.
+    """A run in one line; of an ``unreadable`` one no more is known than its id.
 
     Attributes:
         run: its id.
+        status: ``finished``, ``stopped``, ``failed``, or ``open`` if it goes on or can be resumed,
+            ``unreadable`` if its record is damaged or of another version.
         data: its data set.
         executor: who carried the instructions out.
         rulebook: its rulebook.
-        status: ``finished``, ``stopped``, ``failed``, or ``open`` if it goes on or can be resumed,
-            ``unreadable`` if its record is damaged or of another version.
         iterations: how many are done.
         wanted: how many it is to do.
         CM: of the best network.
@@ -97,15 +97,15 @@ class RunLine:
     """
 
     run: str
-    data: str
-    executor: str
-    rulebook: str
     status: str
-    iterations: int
-    wanted: int
-    CM: float | None
-    V_Acc: float | None
-    objective: Objective = "classification"
+    data: str | None = None
+    executor: str | None = None
+    rulebook: str | None = None
+    iterations: int | None = None
+    wanted: int | None = None
+    CM: float | None = None
+    V_Acc: float | None = None
+    objective: Objective | None = None
 
 
 def run_lines(journal: Journal) -> list[RunLine]:
@@ -115,7 +115,7 @@ def run_lines(journal: Journal) -> list[RunLine]:
         try:
             lines.append(run_line(journal.read(name)))
         except StoreError:
-            lines.append(RunLine(name, UNKNOWN, UNKNOWN, UNKNOWN, "unreadable", 0, 0, None, None))
+            lines.append(RunLine(name, "unreadable"))
     return lines
 
 
@@ -151,12 +151,12 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
     for line in lines:
         table.add_row(
             line.run,
-            line.data,
-            line.rulebook,
-            line.executor,
+            line.data or UNKNOWN,
+            line.rulebook or UNKNOWN,
+            line.executor or UNKNOWN,
             line.status,
-            f"{line.iterations}/{line.wanted}",
-            f"{'' if line.objective == 'classification' or line.V_Acc is None else 'R2 '}{value('V_Acc', line.V_Acc)}",
+            UNKNOWN if line.iterations is None else f"{line.iterations}/{line.wanted}",
+            f"{'' if line.objective != 'regression' or line.V_Acc is None else 'R2 '}{value('V_Acc', line.V_Acc)}",
             UNKNOWN if line.CM is None else f"{line.CM:.4f}",
         )
     return table

@@ -13,6 +13,9 @@ from lemonade_es.vocabulary import METRICS
 
 CM = "CM"
 
+COUNTED_FROM_0 = frozenset({"dead_layers", "plateau"})
+"""Counts whose best value is 0, to which nothing has a ratio."""
+
 Metrics = Mapping[str, float | None]
 
 
@@ -66,7 +69,7 @@ class Step:
     def gain(self, metric: str) -> float | None:
         """By how much a metric became better; ``None`` if it is not known before and after.
 
-        Shares and ``CM`` are compared by their difference. What has a unit is compared by its ratio, as a natural
+        Shares, counts that may be 0 and ``CM`` are compared by their difference; all else by its ratio, as a natural
         logarithm: 0.1 is about 10 %.
         """
         old, new = self.before.get(metric), self.after.get(metric)
@@ -76,7 +79,7 @@ class Step:
             return new - old
         term = METRICS[metric]
         sign = -1.0 if term.better == "lower" else 1.0
-        if term.high <= 1.0:
+        if term.high <= 1.0 or metric in COUNTED_FROM_0:
             return sign * (new - old)
         return sign * math.log(new / old) if old > 0 and new > 0 else None
 

@@ -335,6 +335,9 @@ def test_the_decisions_of_a_run_come_out_again_byte_for_byte(finished):
     command, result = finished
     replayed = command("explain", result["run"], "--replay")
     assert (replayed.code, replayed.out) == (0, "iteration 2: the same\niteration 3: the same\n")
+    one = command("explain", result["run"], "--replay", "--iteration", 3)
+    assert (one.code, one.out) == (0, "iteration 3: the same\n")
+    assert command("explain", result["run"], "--replay", "--iteration", 1).code == 2
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,12 @@ def test_a_regression_says_that_accuracy_is_r2_wherever_it_is_shown(patients):
     assert command("explain", run, "--iteration", 2, "--json").json["request"]["task"]["objective"] == "regression"
     asked = command("explain", run, "--why-not", "RCL")
     assert f"accuracy is {R2}" in asked.out
+    book = ("rulebook", "whatif", "lemonade", "--from", run)
+    assert command(*book).out.endswith(f"\naccuracy is {R2}\n")
+    assert command(*book, "--sweep", "V_Acc=0:1:0.1").out.endswith(f"\naccuracy is {R2}\n")
+    assert command(*book, "--json").json["accuracy"] == R2
+    assert f"accuracy is {R2}" in " ".join(command("rulebook", "efficacy", run).out.split())
+    assert command("rulebook", "efficacy", run, "--json").json["accuracy"] == [R2]
 
 
 def test_a_network_for_a_regression_is_measured_with_its_r2(patients):

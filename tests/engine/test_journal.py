@@ -83,6 +83,25 @@ def test_a_folder_without_runs_is_not_turned_into_one(tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_store_that_is_not_there_is_not_made_by_who_reads_it(tmp_path):
+    url = f"sqlite:///{tmp_path / 'mistyped.db'}"
+    with pytest.raises(StoreError, match="there is no such journal"):
+        Journal(url, create=False)
+    assert not (tmp_path / "mistyped.db").exists()
+    Journal(url, create=True).close()
+    Journal(url, create=False).close()
+
+
+def test_a_journal_that_another_program_holds_is_said_to_be_held(journal, tmp_path, monkeypatch):
+    monkeypatch.setattr("lemonade_es.engine.journal._BUSY_MILLISECONDS", 50)
+    with closing(Journal.in_folder(tmp_path, create=True)) as late:
+        other = sqlite3.connect(tmp_path / DATABASE)
+        other.execute("begin immediate")
+        with pytest.raises(StoreError, match="another program holds the journal"):
+            late.append("r", 0, ended(1))
+        other.close()
+
+
 def test_a_gap_in_the_record_is_reported_and_not_read_over(journal, tmp_path):
     for number in range(3):
         journal.append("r", number, ended(number + 1))

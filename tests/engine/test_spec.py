@@ -44,6 +44,11 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("target: {V_Acc: 2}\n", "1:9", "out of range"),
         ("target: {P: 0}\n", "1:9", "P=0 is reached by none"),
         ("target: {V_Ac: 0.9}\n", "1:9", "did you mean V_Acc?"),
+        ("preset: egde\n", "1:9", "no preset is called 'egde'"),
+        ("epochs: 3\nset:\n  PF: 0.5\n  PFF: 1\n", "4:8", "no threshold, priority or weight 'PFF'"),
+        ("set: {TV_Acc: 1.5}\n", "1:15", "1.5 is out of range"),
+        ("recipe:\n  lrr: 0.1\n", "2:8", "did you mean lr?"),
+        ("recipe: {lr: fast}\n", "1:14", "lr is 'fast'"),
         ("unsafe_no_isolation: true\n", "1:1", "no option"),
     ],
 )

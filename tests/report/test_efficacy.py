@@ -27,5 +27,9 @@ def test_a_gain_of_what_has_a_unit_is_told_as_the_factor_by_which_it_became_bett
     assert "xe+2000" in shown(metric, Estimate(2000.0, None, None, 1))
 
 
+def test_a_gain_of_a_count_that_may_be_0_is_told_as_it_is() -> None:
+    assert "+1.5 [-1, +2]" in shown("dead_layers", Estimate(1.5, -1.0, 2.0, 6))
+
+
 def test_a_gain_of_a_share_is_told_in_points() -> None:
     assert "+1.5 [-0.5, +3.5]" in shown("V_Acc", Estimate(0.015, -0.005, 0.035, 6))

@@ -6,7 +6,7 @@ from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Dropped, Resolution
 from lemonade_es.engine.events import Advised, DataSummary, IterationEnded, Measured, RunStarted, Seconds
 from lemonade_es.engine.explain import Explanation
-from lemonade_es.engine.inference import Contribution, Inference
+from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.report.explanation import explained, explanation_text, unsent_lines
@@ -34,6 +34,15 @@ def test_the_instructions_sent_say_what_their_weights_are_made_of():
 
     assert "   0.500  ACL    = low 2 + large -1.5" in sent(0.5)
     assert "   2.000  ACL    = the largest of low 2, large -1.5" in sent(2.0)
+
+
+def test_values_that_differ_are_told_apart_and_wishes_have_units():
+    values = {"P": 100_400.0, "TP": 100_000.0, "V_Acc": 0.5, "TV_Acc": 0.5, "small": True, "F": None}
+    firing = Firing(1, "large", "book.yaml:1:1", values, (), 1.0, ("RK",), None, "")
+    advised = Advised(2, 1, Inference({"TP": 100_000.0, "TS": 0.5}, (firing,), (), {}, {}, {}), Resolution({}))
+    told = explanation_text(Explanation(2, advised), source=False)
+    assert "with P = 100400, TP = 100000, V_Acc = 50.00%, TV_Acc = 50.00%, small = true, F = -" in told
+    assert "wished    TP = 100k, TS = 0.5 MB" in told
 
 
 def test_what_was_given_and_not_sent_is_told_with_the_reason():

@@ -4,7 +4,7 @@ import sqlite3
 
 from lemonade_es.engine.events import IterationEnded, Seconds
 from lemonade_es.engine.journal import DATABASE, Journal
-from lemonade_es.report.tables import dynamics_table, run_lines
+from lemonade_es.report.tables import RunLine, dynamics_table, run_lines, runs_table
 
 
 def test_a_damaged_run_is_listed_and_hides_no_other(tmp_path):
@@ -13,7 +13,9 @@ def test_a_damaged_run_is_listed_and_hides_no_other(tmp_path):
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("update events set payload = '{}'")
     database.close()
-    assert [(line.run, line.status) for line in run_lines(journal)] == [("2026-a", "unreadable")]
+    (line,) = run_lines(journal)
+    assert line == RunLine("2026-a", "unreadable")
+    assert [list(column.cells) for column in runs_table([line]).columns][1:4] == [["-"], ["-"], ["-"]]
     journal.close()
 
 

@@ -82,6 +82,8 @@ def test_a_step_is_measured_against_the_network_that_it_edits_not_the_last_one(m
         ("P", 1000.0, 500.0, math.log(2)),
         ("T_E", 2e-3, 1e-3, math.log(2)),
         ("failed", 1.0, 0.0, 1.0),
+        ("dead_layers", 2.0, 0.0, 2.0),
+        ("dead_layers", 0.0, 1.0, -1.0),
         ("V_Acc", None, 0.6, None),
         ("F", 0.0, 10.0, None),
     ],
