@@ -126,7 +126,11 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM answers.")
 @click.option("--max-llm-calls", type=int, metavar="N", help="Stop after N LLM calls; a repair is one, a retry is not.")
 @click.option("--max-parameters", type=int, help="No network may have more.")
-@click.option("--max-macs", type=int, help="No network may need more multiply-accumulates for an input.")
+@click.option(
+    "--max-macs",
+    type=int,
+    help="No network may need more multiply-accumulates for an input; builtin stops at 40 million of its own accord.",
+)
 @click.option("--candidate-seconds", type=float, help="A longer training fails [default: 3600].")
 @click.option(
     "--start-from",
