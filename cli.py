@@ -188,7 +188,7 @@ def run(
     console = LastingTerminal(stderr=as_json)
     interrupt_by_signals()
     try:
-        with view(console, quiet=as_json and not console.is_terminal) as watcher:
+        with view(console, quiet=as_json and not console.file.isatty()) as watcher:
             if resume is not None:
                 result = resume_run(resume, folder, watcher, options, unsafe_no_isolation=unsafe_no_isolation)
             else:

@@ -112,7 +112,7 @@ def finalize(
     )
     console = LastingTerminal(stderr=as_json)
     interrupt_by_signals()
-    with finishing_view(console, quiet=as_json and not console.is_terminal) as watcher:
+    with finishing_view(console, quiet=as_json and not console.file.isatty()) as watcher:
         try:
             result = final_training(run_name, folder, watcher, wishes)
             path = leave_final(result, folder)

@@ -42,7 +42,7 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
         echo(json.dumps(data | {"rules": [row.to_json() for row in rows]}, allow_nan=False))
     else:
         terminal = Terminal()
-        console = terminal if terminal.is_terminal else Terminal(width=110)
+        console = terminal if terminal.file.isatty() else Terminal(width=110)
         console.print(efficacy_page(rows, len(recorded), count, meanings))
 
 

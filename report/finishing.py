@@ -13,6 +13,7 @@ from rich.text import Text
 from lemonade_es.engine.final_plan import FinalResult, Plan
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import duration, value
+from lemonade_es.report.live import redraws
 from lemonade_es.report.model_card import accuracy_told, tested_told
 from lemonade_es.report.weakened import weakened
 from lemonade_es.trainer.final_trial import CurvePoint
@@ -173,7 +174,7 @@ def finishing_view(console: Console, *, quiet: bool) -> SilentFinish | PlainFini
     """The view that fits the console: a bar on a terminal, plain lines elsewhere, none if asked."""
     if quiet:
         return SilentFinish()
-    return LiveFinish(console) if console.is_terminal and not console.is_dumb_terminal else PlainFinish(console)
+    return LiveFinish(console) if redraws(console) else PlainFinish(console)
 
 
 def final_summary(result: FinalResult, path: Path | None) -> RenderableType:

@@ -301,7 +301,12 @@ def view(console: Console, *, quiet: bool) -> SilentView | PlainView | LiveView:
     """The view that fits the console: live on a terminal, plain lines elsewhere, none if asked."""
     if quiet:
         return SilentView()
-    return LiveView(console) if console.is_terminal and not console.is_dumb_terminal else PlainView(console)
+    return LiveView(console) if redraws(console) else PlainView(console)
+
+
+def redraws(console: Console) -> bool:
+    """Whether what is shown can be drawn anew: on a terminal that can. ``FORCE_COLOR`` makes none of a file."""
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 _UNITS = {"text": " tokens", "table": " features"}

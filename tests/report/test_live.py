@@ -23,7 +23,7 @@ from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import SearchState
 from lemonade_es.llm.executor import Reply, Try, Usage
 from lemonade_es.report.finishing import LiveFinish, PlainFinish
-from lemonade_es.report.live import LiveView, PlainView
+from lemonade_es.report.live import LiveView, PlainView, redraws
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import CheckReport
@@ -138,3 +138,7 @@ def test_the_summary_tells_it_once_more_unless_the_level_is_the_best(tmp_path, l
     result = RunResult("r", begun, None, SearchState(), 0.0, None, None)
     Console(file=out, width=400).print(summary(result, RunFolder(tmp_path)))
     assert (f"isolation {level}" in out.getvalue()) is told
+
+
+def test_colours_that_are_forced_make_no_terminal_of_a_file():
+    assert not redraws(Console(file=io.StringIO(), force_terminal=True))
