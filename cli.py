@@ -123,8 +123,18 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 )
 @click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
-@click.option("--max-llm-cost", type=float, metavar="USD", help="Stop after this much was paid for LLM answers.")
-@click.option("--max-llm-calls", type=int, metavar="N", help="Stop after N LLM calls; a repair is one, a retry is not.")
+@click.option(
+    "--max-llm-cost",
+    type=float,
+    metavar="USD",
+    help="Stop after this much was paid for LLM answers; the iteration under way ends first.",
+)
+@click.option(
+    "--max-llm-calls",
+    type=int,
+    metavar="N",
+    help="Stop after N LLM calls (a repair is one, a retry is not); the iteration under way ends first.",
+)
 @click.option("--max-parameters", type=int, help="No network may have more.")
 @click.option(
     "--max-macs",

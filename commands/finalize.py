@@ -118,8 +118,7 @@ def finalize(
             path = leave_final(result, folder)
         except KeyboardInterrupt:
             kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
-            again = shlex.join(_again(context, anew=not watcher.kept))
-            again += " --store URL" if store else ""  # it may hold a password
+            again = shlex.join(_again(context, folder.find(run_name), anew=not watcher.kept)) + folder.store_option
             echo(f"interrupted; {kept}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)
     if as_json:
@@ -129,9 +128,9 @@ def finalize(
     sys.exit(DONE if result.finalized is not None else FAILED)
 
 
-def _again(context: click.Context, *, anew: bool) -> Iterator[str]:
-    """The words of the same command; ``--anew`` only where nothing of the new training is kept."""
-    yield from ("lemonade-es", "finalize", context.params["run_name"])
+def _again(context: click.Context, run: str, *, anew: bool) -> Iterator[str]:
+    """The words of the same command for the same run; ``--anew`` only where nothing of the new training is kept."""
+    yield from ("lemonade-es", "finalize", run)
     left_out = ("store",) if anew else ("store", "anew")
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE

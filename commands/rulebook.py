@@ -167,7 +167,7 @@ def test(
     found = [test_file(file, coverage=deep) for file in files]
     if junit is not None:
         try:
-            junit.write_text(junit_xml(found), encoding="utf-8")
+            junit.write_text(junit_xml(found, min_score), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot be written: {error.strerror}", where=str(junit)) from None
     if as_json:

@@ -32,7 +32,13 @@ class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the 
 @click.command(short_help="Check whether model files can be trained.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--input-shape", type=_Shape(), metavar="C,H,W", required=True, help="Of one input; L for L tokens.")
-@click.option("--classes", type=int, metavar="N", required=True, help="Logits that a network must return.")
+@click.option(
+    "--classes",
+    type=int,
+    metavar="N",
+    required=True,
+    help="Logits that a network must return; 1: a number, from features.",
+)
 @click.option("--vocabulary", type=int, metavar="V", help="For token input: one more than the largest token.")
 @click.option("--max-params", type=click.IntRange(min=0), metavar="N", help="Trainable parameters allowed.")
 @click.option("--max-macs", type=click.IntRange(min=0), metavar="N", help="Multiply-accumulates allowed for an input.")

@@ -85,7 +85,7 @@ class Chosen:
     Attributes:
         run: whose it is.
         which: where it comes from: an iteration of the search, or the final training.
-        iteration: of the search; ``None`` for the final training.
+        iteration: of the search, whose network it is.
         source: its code.
         weights: of its training.
         recorded_accuracy: on the validation set when it was trained; ``None`` for the final training.
@@ -93,7 +93,7 @@ class Chosen:
 
     run: str
     which: Which
-    iteration: int | None
+    iteration: int
     source: str
     weights: Weights
     recorded_accuracy: float | None
@@ -167,7 +167,7 @@ def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: Dep
             hint=f"train it with `lemonade-es finalize {run}` and the same --out, or choose --weights best",
         )
     source, weights = _read(folder, finals[-1].source, finals[-1].weights)
-    return Chosen(run, "final", None, source, weights, None)
+    return Chosen(run, "final", finals[-1].iteration, source, weights, None)
 
 
 def _read(folder: RunFolder, source: str, weights: str) -> tuple[str, Weights]:

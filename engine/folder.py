@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -16,6 +17,7 @@ from lemonade_es.engine.events import RunStarted
 from lemonade_es.engine.journal import DATABASE, Entry, Journal
 from lemonade_es.engine.state import SearchState
 from lemonade_es.errors import StoreError
+from lemonade_es.llm.address import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class RunFolder:
         """
         return Journal(self.store, create=create) if self.store else Journal.in_folder(self.path, create=create)
 
+    def find(self, name: str) -> str:
+        """The id of the run that is meant by it, by its beginning, or by ``latest``.
+
+        Raises:
+            StoreError: there is no such run.
+        """
+        with closing(self.journal(create=False)) as journal:
+            return journal.find(name)
+
     def entries(self, name: str) -> tuple[Entry, ...]:
         """All events of a run, in their order; the journal is closed again.
 
@@ -58,6 +69,14 @@ class RunFolder:
         """
         found = {entries[0].run: entries for entries in map(self.entries, names)}
         return list(found.values())
+
+    @property
+    def store_option(self) -> str:
+        """The ``--store`` of a command line that is shown, after a blank; its URL only if no secret can be in it."""
+        if self.store is None:
+            return ""
+        secret = "?" in self.store or shown(self.store) != self.store
+        return f" --store {'URL' if secret else shlex.quote(self.store)}"
 
     @property
     def artifacts(self) -> Artifacts:

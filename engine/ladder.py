@@ -23,6 +23,7 @@ from lemonade_es.engine.events import Accepted, Asked, Refused, Replied, Unanswe
 from lemonade_es.engine.sent import with_prompt
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import ExecutorError, ReplyError
+from lemonade_es.llm.codes import Code
 from lemonade_es.llm.executor import Executor, Remembering, Reply, Retrying, Textual, Try
 from lemonade_es.llm.faults import CallInterrupted
 from lemonade_es.llm.patch import apply_patch
@@ -59,6 +60,7 @@ class _Call:
     attempt: int
     feedback: tuple[Feedback, ...] = ()
     strict: bool = False
+    alone: bool = False
 
     @property
     def key(self) -> tuple[int, int]:
@@ -119,6 +121,7 @@ class Ladder:
         """
         reserve: tuple[_Call, Reply] | None = None
         outcome: Accepted | Refused | None = None
+        answer: Replied | Refused | None = None
         feedback: list[Feedback] = []
         for attempt in range(1, self._repairs + 3):
             call = self._call(request, attempt, feedback, strict=reserve is None)
@@ -137,7 +140,7 @@ class Ladder:
         if reserve is not None:  # nothing better came of it: the network is sound, and is judged as it is
             outcome = self._verdict(*reserve, known)
         elif self._fallback is not None:
-            outcome = self._fall_back(self._fallback, request, known)
+            outcome = self._fall_back(self._fallback, request, known, alone=answer is None)
         assert outcome is not None  # noqa: S101  (without a fallback, an unanswered call raises)
         return self._candidate(outcome) if isinstance(outcome, Accepted) else outcome
 
@@ -147,8 +150,10 @@ class Ladder:
         strict = strict and self._executor.foreign and attempt <= self._repairs
         return _Call(self._executor, request, attempt, tuple(feedback), strict)
 
-    def _fall_back(self, fallback: Executor, request: EditRequest, known: Mapping[str, int]) -> Accepted | Refused:
-        call = _Call(fallback, request, self._repairs + 3)
+    def _fall_back(
+        self, fallback: Executor, request: EditRequest, known: Mapping[str, int], *, alone: bool
+    ) -> Accepted | Refused:
+        call = _Call(fallback, request, self._repairs + 3, alone=alone)
         answer = self._reply(call)
         assert answer is not None  # noqa: S101  (nobody comes after the fallback)
         return answer if isinstance(answer, Refused) else self._verdict(call, answer.reply, known)
@@ -177,6 +182,13 @@ class Ladder:
         try:
             reply = call.executor.ask(call.request, call.feedback)
         except ReplyError as error:  # there is no reply to store
+            if call.alone and error.code == Code.FOREIGN_SOURCE:  # nor would there be one in the next iteration
+                self._lost(call, str(error), ())
+                raise ExecutorError(
+                    f"{call.executor.name} cannot stand in: {error.message}",
+                    where=f"iteration {call.request.iteration}",
+                    hint=f"mend what keeps {self._executor.name} from answering",
+                ) from error
             answer: Replied | Refused = self._tape.record(_refusal(call, "reply", error))
         except CallInterrupted as stop:
             self._lost(call, "the user stopped the call", stop.tries, interrupted=True)

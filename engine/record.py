@@ -10,6 +10,7 @@ from typing import Any
 
 from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.artifacts import Artifacts
+from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.search import Search
@@ -101,6 +102,17 @@ def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
         if isinstance(entry.event, RunResumed):
             spec = extend(spec, entry.event.extended)
     return spec
+
+
+def taken_on(entries: tuple[Entry, ...]) -> int:
+    """How many calls without a known price the user knew of, and named a budget for the rest of the run."""
+    named = [place for place, entry in enumerate(entries) if _names_a_budget(entry.event)]
+    before = entries[: named[-1]] if named else ()
+    return sum(Bill.of(entry.event).unpriced for entry in before if isinstance(entry.event, Answer))
+
+
+def _names_a_budget(event: Event) -> bool:
+    return isinstance(event, RunResumed) and "max_llm_cost" in event.extended
 
 
 def is_foreign(entries: tuple[Entry, ...]) -> bool:

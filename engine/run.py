@@ -25,6 +25,7 @@ from lemonade_es.engine.record import (
     recorded_replies,
     recorded_result,
     rulebook_at,
+    taken_on,
 )
 from lemonade_es.engine.roles import Watcher
 from lemonade_es.engine.search import Search
@@ -205,6 +206,7 @@ class _Session:
             watcher=self.watcher,
             watch=self._watch(entries),
             epochs=self.begun.recipe.epochs,
+            taken_on=taken_on(entries),
         )
         end: RunEnded | None = None
         try:

@@ -55,6 +55,7 @@ class Search:
         watch: the rulebook's file, if changes of it are to be taken over.
         fallback: who answers once where the executor cannot, or does not to any use.
         epochs: of a whole training, by which ``prune`` knows how far one is.
+        taken_on: calls without a known price that do not end the search, though it has a budget for them.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Search:
         watch: RulebookWatch | None = None,
         fallback: Executor | None = None,
         epochs: int = 1,
+        taken_on: int = 0,
     ) -> None:
         self._spec = spec
         self._settings = settings
@@ -104,6 +106,7 @@ class Search:
             waiting=self._waiting,
             fallback=fallback,
         )
+        self._taken_on = taken_on
         self.iteration = 0
         self._elsewhere = 0.0  # seconds of this process's part of the iteration that are not overhead
 
@@ -136,8 +139,9 @@ class Search:
             return RunEnded("finished", f"{done} done", None)
         if spec.max_energy is not None and state.spent.unmetered:
             return RunEnded("stopped", "energy could not be measured, so its budget cannot be kept", None)
-        if spec.max_llm_cost is not None and state.bill.unpriced:
-            return RunEnded("stopped", "the server did not count tokens, so the LLM budget cannot be kept", None)
+        if spec.max_llm_cost is not None and state.bill.unpriced > self._taken_on:
+            reason = "the server did not count tokens, so the LLM budget cannot be kept"
+            return RunEnded("stopped", f"{reason}; a resume with another --max-llm-cost goes on all the same", None)
         budgets = (
             ("time", "s", spec.max_seconds, state.seconds.total),
             ("energy", "kWh-PUE", spec.max_energy, state.spent.kwh_pue),
@@ -146,7 +150,8 @@ class Search:
         )
         for name, unit, budget, spent in budgets:
             if budget is not None and spent >= budget:
-                return RunEnded("stopped", f"the {name} budget of {budget:g} {unit} is spent", None)
+                over = f": {spent:.4g}" if name == "LLM" and spent > budget else ""  # times differ from run to run
+                return RunEnded("stopped", f"the {name} budget of {budget:g} {unit} is spent{over}", None)
         return None
 
     def _iterate(self) -> None:

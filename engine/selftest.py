@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lemonade_es.engine.conflicts import resolve
@@ -70,5 +70,15 @@ def tested(rulebook: Rulebook) -> Rulebook:
         for failure in result.failures
     )
     if problems:
-        raise RulebookError("the rulebook fails its own tests", problems, where=rulebook.file)
+        told = (*problems, *_remedy(rulebook, problems))
+        raise RulebookError("the rulebook fails its own tests", told, where=rulebook.file)
     return rulebook
+
+
+def _remedy(rulebook: Rulebook, problems: Sequence[Problem]) -> Iterator[str]:
+    """What to do about promises of another book that this one does not keep."""
+    if any(problem.place.file != rulebook.file for problem in problems):
+        yield (
+            f"{rulebook.file}: tests of a book that is extended may be left behind: name them under `drop_tests`, "
+            "or write `drop_tests: all`"
+        )

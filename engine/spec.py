@@ -35,6 +35,9 @@ EXTENDABLE = frozenset(
         "max_llm_calls",
         "llm_base_url",
         "llm_timeout",
+        "llm_max_tokens",
+        "llm_context",
+        "fallback",
         "data",
         "data_root",
         "watch_rulebook",
@@ -43,10 +46,11 @@ EXTENDABLE = frozenset(
     }
 )
 """What a resume may change: when the run ends, where its data lie, how generated code is locked in, whether a changed
-rulebook file is taken over, which server the LLM is asked at, and how patiently.
+rulebook file is taken over, which server the LLM is asked at, how patiently and for how long an answer, and who stands
+in for it.
 
-The rulebook and the server may change what an iteration computes from the resume on, the others do not. What was
-recorded stays, and :class:`lemonade_es.engine.events.RunResumed` keeps what was changed.
+The rulebook, the server and who stands in may change what an iteration computes from the resume on, the others do not.
+What was recorded stays, and :class:`lemonade_es.engine.events.RunResumed` keeps what was changed.
 """
 
 

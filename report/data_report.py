@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lemonade_es.report.formats import UNKNOWN
+from lemonade_es.report.formats import UNKNOWN, spread_told
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.traits import Column, TextTraits
 
@@ -112,8 +112,8 @@ def _head(dataset: Dataset) -> Iterator[str]:
         yield from _text_lines(dataset.text)
     if dataset.target is not None:
         target = dataset.target
-        scale = f"mean {target.mean:.4g}, standard deviation {target.std:.4g}"
-        yield f"{target.name}: {target.low:g} to {target.high:g}, {scale}"
+        low, high, mean = (spread_told(number, target.std) for number in (target.low, target.high, target.mean))
+        yield f"{target.name}: {low} to {high}, mean {mean}, standard deviation {target.std:.4g}"
     yield f"fingerprint: {dataset.fingerprint[:16]}"
 
 

@@ -275,6 +275,8 @@ def _tries(tries: Sequence[Try]) -> Iterator[str]:
 
 
 def _patch(explanation: Explanation, accepted: Accepted) -> Iterator[str]:
+    if accepted.attempt in {item.attempt for item in explanation.refused}:
+        yield f"  attempt {accepted.attempt} was taken after all: its network is sound, and nothing better came"
     yield ""
     yield f"Patch: {accepted.summary}"
     for applied in accepted.applied:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from lemonade_es.vocabulary import TERMS
@@ -35,6 +36,13 @@ def values(numbers: Mapping[str, float]) -> dict[str, str]:
     for name, text in short.items():
         behind.setdefault(text, set()).add(numbers[name])
     return {name: text if len(behind[text]) == 1 else f"{numbers[name]:.10g}" for name, text in short.items()}
+
+
+def spread_told(number: float, spread: float) -> str:
+    """A number with the digits that tell it from others as far apart as ``spread``, and all before the point."""
+    whole = 1 + int(math.log10(1 + abs(number)))
+    digits = 6 + int(math.log10(1 + abs(number) / spread)) if spread > 0 else 6
+    return f"{number:.{min(max(digits, whole), 15)}g}"
 
 
 def count(number: float) -> str:

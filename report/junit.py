@@ -16,15 +16,19 @@ _LOADING = "the file can be used"
 _ENGINES = "both engines are right at each boundary"
 
 
-def junit_xml(tested: Sequence[Tested]) -> str:
+def junit_xml(tested: Sequence[Tested], min_score: float | None = None) -> str:
     """One suite a rulebook, one case a test; a file that cannot be used is a case with an error.
 
     If boundaries were looked at, each at which an engine does wrong is a failed case, and together they are one that
     passes if there is none. Times are not told, so that the same rulebooks always give the same file.
+
+    Args:
+        tested: the rulebooks.
+        min_score: the least mutation score in percent; keeping it is then a case as well.
     """
     root = ElementTree.Element("testsuites")
     for item in tested:
-        cases = list(_cases(item))
+        cases = [*_cases(item), *_score(item, min_score)]
         suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(item.file), "tests": str(len(cases))})
         for plural, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
             suite.set(plural, str(sum(case.find(tag) is not None for case in cases)))
@@ -50,6 +54,13 @@ def _cases(item: Tested) -> Iterator[ElementTree.Element]:
         yield _case(item.file, _ENGINES, start, ())
     for boundary, point in failures:
         yield _case(item.file, boundary.test(point).name, boundary.place, point.failures)
+
+
+def _score(item: Tested, least: float | None) -> Iterator[ElementTree.Element]:
+    if least is None or item.score is None:
+        return
+    failures = () if item.score >= least / 100 else (f"it is {100 * item.score:.1f} %",)
+    yield _case(item.file, f"the mutation score is {least:g} % or more", Place(item.file, 1, 1), failures)
 
 
 def _case(file: str, name: str, place: Place, failures: Sequence[str], *, tag: str = "failure") -> ElementTree.Element:

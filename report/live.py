@@ -88,6 +88,7 @@ class PlainView(SilentView):
         self._weights: dict[str, float] = {}
         self._bill = Bill()
         self._device = DeviceTally()
+        self._fallback: str | None = None
 
     def fetching(self, done: int, total: int | None) -> None:
         """Say how far a download is, now and then."""
@@ -95,6 +96,7 @@ class PlainView(SilentView):
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Say what is searched, and by whom."""
+        self._fallback = spec.fallback
         self._say(_headline(run, started))
         self._say(_isolation(started))
         for note in started.data.notes:
@@ -104,13 +106,8 @@ class PlainView(SilentView):
         """Say what an iteration was asked to do and what came of it."""
         if isinstance(event, Advised):
             self._weights = dict(event.resolution.instructions)
-        elif isinstance(event, Refused):
-            self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
-        elif isinstance(event, Unanswered):
-            self._bill += Bill.of(event)
-            self._say(f"iteration {event.iteration}: no answer: {event.message}")
-        elif isinstance(event, Replied):
-            self._bill += Bill.of(event)
+        elif isinstance(event, Refused | Unanswered | Replied):
+            self._called(event)
         elif isinstance(event, Measured | Repeated):
             if isinstance(event, Repeated):
                 self._say(f"iteration {event.iteration}: {_repeated(event)}")
@@ -127,6 +124,17 @@ class PlainView(SilentView):
         elif isinstance(event, IterationEnded):
             self._say(f"iteration {event.iteration}: {self._outcome(event)}")
             self._weights = {}
+
+    def _called(self, event: Refused | Unanswered | Replied) -> None:
+        """Say what came of asking an executor, where that is not a reply of the usual one."""
+        if not isinstance(event, Refused):
+            self._bill += Bill.of(event)
+        if isinstance(event, Refused):
+            self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
+        elif isinstance(event, Unanswered):
+            self._say(f"iteration {event.iteration}: no answer: {event.message}")
+        elif event.reply.executor == self._fallback:
+            self._say(f"iteration {event.iteration}: {self._fallback} has answered in its place")
 
     def waiting(self, iteration: int, executor: str, failed: Try) -> None:
         """Say that there was no answer, and when the next try is."""
@@ -334,7 +342,8 @@ def _isolation(started: RunStarted) -> str:
 
 def _paid(bill: Bill) -> str:
     """What the calls have cost so far, if they cost anything."""
-    return f"  {bill.known_usd:.4f} USD" if bill.known_usd else ""
+    least = "at least " if bill.unpriced else ""
+    return f"  {least}{bill.known_usd:.4f} USD" if bill.known_usd else ""
 
 
 def _wait(executor: str, failed: Try) -> str:

@@ -220,7 +220,7 @@ def _data(final: Finalized, origin: Origin) -> Iterator[str]:
         )
     if final.target_scale is not None:
         mean, std = final.target_scale
-        rows.append(("target", f"prediction = output x {std:.6g} + {mean:.6g}"))
+        rows.append(("target", f"prediction = output x {std!r} + {mean!r}"))
     yield _table(_BARE, rows)
     if data.notes:
         yield "\n".join(f"- {_cell(note)}" for note in data.notes)

@@ -24,8 +24,7 @@ _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
 def next_command(folder: RunFolder, *words: str) -> str:
     """A command line that works on the same runs as this one did."""
     out = ["--out", str(folder.path)] if folder.path != Path("runs") else []
-    # the URL may hold a password
-    return shlex.join(["lemonade-es", *words, *out]) + (" --store URL" if folder.store else "")
+    return shlex.join(["lemonade-es", *words, *out]) + folder.store_option
 
 
 def _kept(bounds: Bounds) -> Text:

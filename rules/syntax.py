@@ -131,7 +131,7 @@ def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:
     if token["tail"]:
         return "BAD_NUMBER", f"{text!r} is no number"
     if token["number"] and (not math.isfinite(float(text)) or (text.isdigit() and len(text) > MAX_DIGITS)):
-        return "BAD_NUMBER", f"{text[:20]} is too large a number; write it as 1e6"
+        return "BAD_NUMBER", f"{text[:20]} is too large a number; give a smaller one"
     if token["name"] and text not in _WORDS and text.lower() in _WORDS:
         return "EXPRESSION_SYNTAX", f"write `{text.lower()}` in small letters, not {text!r}"
     if text in _ADVICE:

@@ -61,7 +61,7 @@ def input_task(shape: Sequence[int], classes: int, vocabulary: int | None = None
 
     Args:
         shape: ``(C, H, W)`` of an image, ``(L,)`` of a token sequence, or ``(F,)`` features of a table's row.
-        classes: how many logits a network must return.
+        classes: how many logits a network must return; 1 for a number that is predicted from features.
         vocabulary: one more than the largest token, for token sequences alone.
 
     Raises:
@@ -73,8 +73,13 @@ def input_task(shape: Sequence[int], classes: int, vocabulary: int | None = None
             where="--input-shape",
             hint="give C,H,W for images, as in 3,32,32, L with --vocabulary for tokens, or F for features",
         )
-    if classes < 2:
-        raise ConfigError(f"{classes} classes leave nothing to tell apart", where="--classes", hint="give 2 or more")
+    predicts = classes == 1 and len(shape) == 1 and vocabulary is None
+    if classes < 2 and not predicts:
+        raise ConfigError(
+            f"{classes} classes leave nothing to tell apart",
+            where="--classes",
+            hint="give 2 or more; 1, a number to predict, goes with F features",
+        )
     if vocabulary is not None and (vocabulary < 2 or len(shape) != 1):
         raise ConfigError(
             f"a vocabulary of {vocabulary} does not go with an input of shape {','.join(map(str, shape))}",
@@ -82,7 +87,7 @@ def input_task(shape: Sequence[int], classes: int, vocabulary: int | None = None
             hint="give --input-shape L and a vocabulary of 2 or more for tokens, or leave --vocabulary out",
         )
     kind: TaskKind = "image" if len(shape) == 3 else "table" if vocabulary is None else "text"
-    return Task(kind, "validation", tuple(shape), classes, vocabulary)
+    return Task(kind, "validation", tuple(shape), classes, vocabulary, "regression" if predicts else "classification")
 
 
 def found(paths: Sequence[Path]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -26,6 +27,9 @@ SHORTEST_SECRET = 8
 
 SHORTEST_TOLD = 4
 """Likewise for the words of errors, where nothing is lost if one is taken out too many."""
+
+_AFTER_SENDING = ("RemoteProtocolError", "ReadError", "RemoteDisconnected")
+"""What HTTP libraries call it if the request had been sent: the server may have worked, and may charge for it."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 """Environment variables whose URLs may hold a password, in either case."""
@@ -208,6 +212,8 @@ class Service:
         why = self.one_line(f"{type(error).__name__}: {error}")
         if begun:
             return self.fault("cut_off", f"the answer of {self.url} broke off: {why}", "resume later")
+        if type(error).__name__ in _AFTER_SENDING:
+            return self.fault("cut_off", f"{self.url} closed the connection without an answer: {why}", "resume later")
         return self.fault(
             "connection", f"no connection to {self.url}: {why}", "check that the server runs and the URL is right"
         )
@@ -269,8 +275,15 @@ class Service:
         keys = () if self.key == NO_KEY else (self.key,)
         for secret in (*self.secrets, *keys):
             if len(secret) >= shortest:
-                text = text.replace(secret, "[key]")
+                text = _as_written(secret).sub("[key]", text)
         return text
+
+
+@functools.lru_cache(maxsize=16)
+def _as_written(secret: str) -> re.Pattern[str]:
+    """A secret as it is, or with some of its characters escaped as in JSON, also in JSON within JSON."""
+    written = (rf"(?:\\*{re.escape(character)}|\\+u{ord(character):04x})" for character in secret)
+    return re.compile("".join(written), re.IGNORECASE)
 
 
 def too_long(said: str) -> bool:

@@ -27,7 +27,7 @@ def structure(scene: Scene) -> Iterator[Finding]:
     rulebook = scene.rulebook
     used = {name for rule in rulebook.rules for name in rule.instruct}
     for instruction in rulebook.instructions.values():
-        if instruction.id not in used:
+        if instruction.id not in used and instruction.place.file == rulebook.file:  # an inherited one cannot be removed
             said = f"no rule asks for {instruction.id}; write one, or remove it"
             yield Finding("warning", "UNUSED_INSTRUCTION", instruction.place, said)
     yield from _unused_conclusions(rulebook)

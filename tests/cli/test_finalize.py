@@ -222,7 +222,8 @@ def test_an_interrupt_says_how_to_go_on(command):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "is kept; go on with: lemonade-es finalize latest --epochs 400 --checkpoint-seconds 0.0" in err
+    (run,) = (path.name for path in (command.folder / "runs").glob("2*"))
+    assert f"is kept; go on with: lemonade-es finalize {run} --epochs 400 --checkpoint-seconds 0.0" in err
 
 
 def test_a_reader_that_leaves_does_not_end_the_training(command):

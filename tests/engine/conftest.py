@@ -104,7 +104,17 @@ class Bench:
     run: str = "r"
 
     def search(
-        self, replies, *, trainer=None, spec=None, executor=None, fallback=None, read_only=False, watch=None, epochs=1
+        self,
+        replies,
+        *,
+        trainer=None,
+        spec=None,
+        executor=None,
+        fallback=None,
+        read_only=False,
+        watch=None,
+        epochs=1,
+        taken_on=0,
     ):
         spec = spec or RunSpec(iterations=len(replies), repairs=0)
         rulebook = load_rulebook(find_rulebook("lemonade"))
@@ -122,6 +132,7 @@ class Bench:
             watcher=self.notes,
             watch=watch,
             epochs=epochs,
+            taken_on=taken_on,
         )
 
     def events(self):

@@ -110,7 +110,7 @@ BROKEN_CALLS = {
     "failing": (Fail(500), "server_error"),
     "gateway": (Send(b"<html>Bad gateway</html>", 502, "text/html"), "server_error"),
     "full": (Fail(529), "overloaded"),
-    "dropped": (Drop(), "connection"),
+    "dropped": (Drop(), "cut_off"),
     "cut": (Send(b'{"choices": [', cut=500), "cut_off"),
     "a page": (Send(b"<html>Welcome</html>", content_type="text/html"), "protocol"),
     "nothing": (Send(b""), "protocol"),
@@ -304,7 +304,7 @@ def test_a_server_that_stays_away_stops_the_search_with_all_tries_recorded_and_a
         (unanswered,) = (event for event in bench.events() if isinstance(event, Unanswered))
         end = searched(bench, trainer, server, 2).run()
     codes = [each.code for each in unanswered.tries]
-    assert codes == ["overloaded", "connection", "rate_limit", "protocol", "server_error"]
+    assert codes == ["overloaded", "cut_off", "rate_limit", "protocol", "server_error"]
     assert (end.status, len(trainer.trained)) == ("finished", 2)
     assert [reply.usage.input_tokens for reply in recorded_of(bench)] == [1, 2]
 

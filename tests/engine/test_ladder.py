@@ -265,6 +265,24 @@ def test_if_the_fallback_cannot_be_asked_either_a_resume_begins_with_the_executo
     assert (len(mended.asked), second.calls) == (1, 0)
 
 
+def test_a_fallback_that_cannot_edit_the_network_stops_a_search_whose_executor_is_gone(bench, trainer):
+    foreign = ReplyError("FOREIGN_SOURCE", "it edits only networks that it wrote itself")
+    with pytest.raises(ExecutorError, match="second cannot stand in: it edits only networks") as stop:
+        search(bench, trainer, Absent(), fallback=ScriptedExecutor([foreign], "second"), iterations=9).run()
+    assert "mend what keeps absent from answering" in str(stop.value)
+    mended, second = ScriptedExecutor([good(0.5)]), Absent("second")
+    search(bench, trainer, mended, fallback=second, iterations=1).run()
+    assert (len(mended.asked), second.calls) == (1, 0)
+
+
+def test_beside_an_executor_that_answers_it_costs_an_iteration_and_no_more(bench, trainer):
+    foreign = ReplyError("FOREIGN_SOURCE", "it edits only networks that it wrote itself")
+    first = ScriptedExecutor([BAD] * 4 + [good(0.5)])
+    made = search(bench, trainer, first, fallback=ScriptedExecutor([foreign], "second"), iterations=2)
+    made.run()
+    assert [outcome.outcome for outcome in made.state.ended] == ["FOREIGN_SOURCE", "ok"]
+
+
 def test_after_refusals_a_fallback_that_could_not_be_asked_is_asked_again_and_nobody_else(bench, trainer):
     with pytest.raises(ExecutorError):
         search(bench, trainer, ScriptedExecutor([BAD] * 4), fallback=Absent("second"), iterations=1).run()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.events import DataSummary, RunStarted
+from lemonade_es.engine.events import DataSummary, Replied, RunResumed, RunStarted
 from lemonade_es.engine.journal import Entry
-from lemonade_es.engine.record import is_foreign
+from lemonade_es.engine.record import is_foreign, taken_on
 from lemonade_es.engine.spec import RunSpec
+from lemonade_es.llm.executor import Reply, Usage
 from lemonade_es.task import Task
 from lemonade_es.trainer.recipe import Recipe
 
@@ -49,3 +50,15 @@ def test_whether_source_is_foreign_is_what_the_run_recorded_whatever_its_executo
 )
 def test_in_a_journal_of_old_every_name_but_that_of_the_builtin_executor_is_foreign(spec, foreign):
     assert is_foreign(begun(**spec)) is foreign
+
+
+def test_calls_that_were_not_counted_are_taken_on_by_who_names_a_budget_after_them():
+    def told(*events):
+        return taken_on((*begun(), *(Entry("r", number, "", event) for number, event in enumerate(events, 1))))
+
+    uncounted, counted = (Replied(1, 1, Reply("{}", "e", Usage(cost_usd=cost))) for cost in (None, 0.1))
+    budget, patience = RunResumed({"max_llm_cost": 5.0}), RunResumed({"iterations": 9})
+    assert told(uncounted, counted) == 0
+    assert told(uncounted, patience, uncounted) == 0
+    assert told(uncounted, counted, budget, uncounted) == 1
+    assert told(uncounted, budget, uncounted, budget, patience) == 2

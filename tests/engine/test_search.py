@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_a_spent_llm_budget_stops_the_search(bench):
 
     spec = RunSpec(iterations=9, repairs=0, max_llm_cost=0.75)
     search = bench.search([], executor=Paid([good(0.5), good(0.6), good(0.7)]), spec=spec)
-    assert search.run().reason == "the LLM budget of 0.75 USD is spent"
+    assert search.run().reason == "the LLM budget of 0.75 USD is spent: 0.8"
     assert search.state.cost == pytest.approx(0.8)
 
 
@@ -185,7 +186,9 @@ def test_an_llm_budget_that_cannot_be_kept_stops_the_search(bench):
     search = bench.search([], executor=Uncounted([good(0.5)]), spec=bounded)
     end = search.run()
     assert (end.status, end.best) == ("stopped", 1)
-    assert end.reason == "the server did not count tokens, so the LLM budget cannot be kept"
+    assert end.reason.startswith("the server did not count tokens, so the LLM budget cannot be kept; a resume with")
+    known = bench.search([], executor=Uncounted([good(0.6)]), spec=replace(bounded, iterations=9), taken_on=1)
+    assert (known.run().status, known.iteration) == ("stopped", 2)
     bench.run = "free"
     assert bench.search([], executor=Uncounted([good(0.5), good(0.6)]), spec=free).run().status == "finished"
 

@@ -272,7 +272,7 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: A
             "resume",
         ),
         (Send(b'{"type": "message', cut=100), "cut_off", "broke off", "resume"),
-        (Drop(), "connection", "no connection", "server runs"),
+        (Drop(), "cut_off", "closed the connection without an answer", "resume"),
     ],
 )
 def test_a_server_that_gives_no_answer_is_an_error_of_one_line_with_a_way_out(

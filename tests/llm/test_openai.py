@@ -264,7 +264,7 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: S
         (Send(b'{"error": {"code": 429, "message": "slow down"}}'), "rate_limit", "(429): slow down", "resume"),
         (Send(b'{"error": {"code": 401, "message": "who?"}}'), "denied", "refused the key", "OPENAI_API_KEY"),
         (Send(b'{"choices": [', cut=100), "cut_off", "broke off", "resume"),
-        (Drop(), "connection", "no connection", "server runs"),
+        (Drop(), "cut_off", "closed the connection without an answer", "resume"),
     ],
 )
 def test_a_server_that_gives_no_answer_is_an_error_of_one_line_with_a_way_out(
@@ -288,7 +288,7 @@ def test_a_wrong_key_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize(
     ("act", "code"),
-    [(Fail(500), "server_error"), (Drop(), "connection"), (Send(b'{"choices": [', cut=50), "cut_off")],
+    [(Fail(500), "server_error"), (Drop(), "cut_off"), (Send(b'{"choices": [', cut=50), "cut_off")],
 )
 def test_a_passing_fault_is_tried_again_and_told_of(act: Act, code: str) -> None:
     with served(act, Say(PATCH), tries=2) as (executor, server):

@@ -102,6 +102,17 @@ class Anywhere:
         return bool(self._wire.has(path.partition("?")[0]))
 
 
+def test_a_secret_that_is_escaped_as_in_json_is_found(provider: str) -> None:
+    make, wire = PROVIDERS[provider]
+    escaped = "".join(f"\\u{ord(character):04x}" for character in KEY)
+    text = json.dumps({"summary": "#", "inner": json.dumps({"key": "#"})}).replace("#", escaped)
+    with ModelServer([Say(text)], wire()) as server:
+        reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
+
+    found = json.loads(reply.text)
+    assert (found["summary"], json.loads(found["inner"])) == ("[key]", {"key": "[key]"})
+
+
 @pytest.mark.parametrize("what", ACTS)
 def test_no_secret_is_in_an_error_a_reply_a_repr_or_a_log(
     provider: str, what: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]

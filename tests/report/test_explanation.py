@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Dropped, Resolution
-from lemonade_es.engine.events import Advised, DataSummary, IterationEnded, Measured, RunStarted, Seconds
+from lemonade_es.engine.events import (
+    Accepted,
+    Advised,
+    DataSummary,
+    IterationEnded,
+    Measured,
+    Refused,
+    RunStarted,
+    Seconds,
+)
 from lemonade_es.engine.explain import Explanation
 from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.report.explanation import explained, explanation_text, unsent_lines
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import Measurement
+from lemonade_es.trainer.measurement import CheckReport, Measurement
 from lemonade_es.trainer.recipe import Recipe
 
 
@@ -65,3 +74,12 @@ def test_the_reason_why_training_steps_were_not_recorded_is_told():
     why = "it draws random numbers on the processor"
     assert told(why)[-1] == f"Its training steps were not recorded, which takes longer on a GPU: {why}"
     assert told(None)[-1].startswith("Time: ")
+
+
+def test_a_network_of_a_reply_that_was_refused_at_first_is_told_to_be_taken_after_all():
+    accepted = Accepted(2, 1, "s", CheckReport(ok=True, stage="done"), (), "wider", (), (), None, ())
+    refused = (Refused(2, 1, "compliance", "NOT_FOLLOWED", "..."), Refused(2, 2, "reply", "TRUNCATED", "..."))
+    told = explanation_text(Explanation(2, refused=refused, accepted=accepted), source=False)
+    assert "  attempt 1 was taken after all: its network is sound, and nothing better came" in told.splitlines()
+    other = explanation_text(Explanation(2, refused=refused[1:], accepted=accepted), source=False)
+    assert "taken after all" not in other

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.report.formats import count, duration, value, weighted
+from lemonade_es.report.formats import count, duration, spread_told, value, weighted
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,17 @@ def test_a_metric_is_shown_with_its_unit_and_a_missing_one_as_a_dash(name, numbe
 
 def test_instructions_are_shown_with_their_weights():
     assert weighted({"ACL": 1.5, "AD": 0.5}) == "ACL 1.5, AD 0.5"
+
+
+@pytest.mark.parametrize(
+    ("number", "spread", "told"),
+    [
+        (1.25, 0.5, "1.25"),
+        (1234567.0, 4e5, "1234567"),
+        (1e9 + 10.733, 3.85, "1000000010.733"),
+        (5.0, 0.0, "5"),
+        (7.2e-41, 3e-41, "7.2e-41"),
+    ],
+)
+def test_a_number_has_the_digits_that_tell_it_from_its_neighbours(number, spread, told):
+    assert spread_told(number, spread) == told

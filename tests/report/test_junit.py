@@ -68,6 +68,13 @@ def test_boundaries_that_were_looked_at_are_a_case():
     assert len(list(deep.iter("failure"))) == 1
 
 
+@pytest.mark.parametrize(("least", "failed"), [(1.0, 1), (99.5, 2)])
+def test_a_mutation_score_that_is_asked_for_is_a_case(least, failed):
+    root = ElementTree.fromstring(junit_xml([found(coverage=True)], least).encode())
+    assert root.get("failures") == str(failed)
+    assert f"the mutation score is {least:g} % or more" in [case.get("name") for case in root.iter("testcase")]
+
+
 def test_the_same_results_are_the_same_file():
     assert junit_xml([found(coverage=True)]) == junit_xml([found(coverage=True)])
 

@@ -142,3 +142,12 @@ def test_the_summary_tells_it_once_more_unless_the_level_is_the_best(tmp_path, l
 
 def test_colours_that_are_forced_make_no_terminal_of_a_file():
     assert not redraws(Console(file=io.StringIO(), force_terminal=True))
+
+
+def test_an_answer_in_the_place_of_another_executors_is_told():
+    out = io.StringIO()
+    view = PlainView(Console(file=out, width=200))
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    view.begin("r-1", begun, RunSpec(llm="openai:gpt-4o", fallback="builtin"))
+    view.event(Replied(2, 5, Reply("{}", "builtin")))
+    assert out.getvalue().splitlines()[-1] == "iteration 2: builtin has answered in its place"

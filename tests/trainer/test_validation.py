@@ -125,6 +125,20 @@ def test_token_sequences_and_rows_of_tables_are_inputs_too(tmp_path: Path) -> No
     assert [verdict.code for verdict in tables] == ["WRONG_DTYPE", None]
 
 
+def test_a_network_that_predicts_a_number_from_features_is_validated(tmp_path: Path) -> None:
+    head = "import torch.nn as nn\n"
+    body = "        super().__init__()\n        self.l = nn.Linear(n_inputs, out_features)\n"
+    files = written(
+        tmp_path,
+        a=head + "model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 1))\n",
+        b=head + f"class Net(nn.Module):\n    def __init__(self, n_inputs, out_features):\n{body}"
+        "    def forward(self, x):\n        return self.l(x)\n",
+        c=head + "model = nn.Linear(6, 2)\n",
+    )
+    verdicts = validate(files, input_task((6,), 1), jobs=1)
+    assert [verdict.code for verdict in verdicts] == [None, None, "WRONG_OUTPUT"]
+
+
 def test_folders_stand_for_their_python_files_at_any_depth(tmp_path: Path) -> None:
     for name in ("b.py", "a.py", "notes.txt", "deep/c.py", ".hidden/d.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -36,7 +36,7 @@ _ID_NAME = re.compile(r"(?i:(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^co
 _COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 
 def is_missing(cell: str) -> bool:

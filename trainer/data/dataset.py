@@ -37,7 +37,8 @@ class Dataset:
         mean: of each channel of the training images, in 0..1; empty for other kinds.
         std: of each channel of the training images, in 0..1, at least :data:`LEAST_STD`; empty for other kinds.
         flip: whether a mirrored input keeps its label.
-        fingerprint: hexadecimal SHA-256 over inputs, labels, class names and the test split's keys.
+        fingerprint: hexadecimal SHA-256 over inputs, labels, class names, words, categories, the units of columns and
+            target, and the test split's keys.
         test_count: inputs in the test split.
         notes: sentences that a user should read (imbalance, converted images, ignored files).
         test_class_counts: inputs of each class in the test split.
@@ -116,7 +117,7 @@ def assemble(
         mean=mean,
         std=std,
         flip=flip,
-        fingerprint=_fingerprint(arrays, class_names, test_keys),
+        fingerprint=_fingerprint(arrays, class_names, test_keys, _scales(inputs, target)),
         test_count=len(test_keys),
         notes=notes,
         test_class_counts=tuple(tested[label] for label in range(len(class_names))),
@@ -143,10 +144,28 @@ def _channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], t
     return tuple(means), tuple(stds)
 
 
-def _fingerprint(arrays: Sequence[NDArray[Any]], class_names: Sequence[str], test_keys: Sequence[str]) -> str:
+def _scales(inputs: Inputs, target: Target | None) -> list[object]:
+    """What the arrays no longer tell: words, categories, and the units of columns and target."""
+    found: list[object] = [] if inputs.text is None else [inputs.text.vocabulary]
+    columns = () if inputs.table is None else inputs.table.columns
+    for column in columns:
+        numbers = map(_rounded, (column.mean, column.std, column.median))
+        found += [column.name, column.kind, column.categories, *numbers]
+    return found if target is None else [*found, target.name, _rounded(target.mean), _rounded(target.std)]
+
+
+def _rounded(number: float | None) -> str:
+    """A figure with the digits that do not depend on how a machine adds up."""
+    return "" if number is None else f"{number:.9g}"
+
+
+def _fingerprint(
+    arrays: Sequence[NDArray[Any]], class_names: Sequence[str], test_keys: Sequence[str], scales: Sequence[object]
+) -> str:
     import numpy as np
 
-    digest = hashlib.sha256(repr((tuple(class_names), tuple(test_keys))).encode("utf-8", "surrogateescape"))
+    told = (tuple(class_names), tuple(test_keys), *scales)
+    digest = hashlib.sha256(repr(told).encode("utf-8", "surrogateescape"))
     for array in arrays:
         digest.update(repr((array.dtype.str, array.shape)).encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -76,6 +76,8 @@ def read_report(text: bytes) -> DeviceReport:
         power = joules / latency * 1e6
     elif joules is None and power is not None:
         joules = power * latency / 1e6
+    for name, derived in (("L", latency), ("F", rate), ("W", power), ("joules", joules)):
+        _figure(name, derived)
     return DeviceReport(
         metrics={"L": latency, "F": rate, "B": figures["B"], "W": power, "R": figures["R"]},
         joules=joules,

@@ -223,8 +223,10 @@ _ANSWER: Mapping[Objective, str] = MappingProxyType(
         best = int(logits.argmax())
         print(f"{name}: {ABOUT['classes'][best]} ({odds[best] / odds.sum():.1%})")
 """,
-        "regression": """        answer = float(logits[0]) * ABOUT["target"]["std"] + ABOUT["target"]["mean"]
-        print(f"{name}: {answer:.6g}")
+        "regression": """        scale = ABOUT["target"]
+        answer = float(logits[0]) * scale["std"] + scale["mean"]
+        whole, apart = (1 + int(np.log10(1 + abs(answer) / unit)) for unit in (1, scale["std"]))
+        print(f"{name}: {answer:.{min(max(whole, 5 + apart), 15)}g}")  # with the digits that tell answers apart
 """,
     }
 )

@@ -53,13 +53,17 @@ def header_file(dataset: Dataset, exported: Exported) -> bytes:
     if dataset.target is not None:
         lines += [
             "/* the answer is output * std + mean */",
-            _constant("lemonade_target_mean", dataset.target.mean),
-            _constant("lemonade_target_std", dataset.target.std),
+            _constant("lemonade_target_mean", dataset.target.mean, dataset.target.std),
+            _constant("lemonade_target_std", dataset.target.std, dataset.target.std),
         ]
     if dataset.class_names:
         lines.append(_array("char *const", "lemonade_classes", map(_string, dataset.class_names)))
     lines += _weights(exported.int8_weights)
     return "\n".join([*lines, "", "#endif", ""]).encode("ascii")
+
+
+_ROUNDING = 1e-4
+"""By so much of a target's standard deviation its scale may be rounded."""
 
 
 def _weights(content: bytes | None) -> list[str]:
@@ -89,10 +93,11 @@ def _array(kind: str, name: str, values: Iterable[str]) -> str:
     return f"static const {kind} {name}[{len(written)}] = {{{body}}};"
 
 
-def _constant(name: str, value: float) -> str:
-    """A number of type ``float``, or ``double`` where that has no room for it."""
+def _constant(name: str, value: float, spread: float) -> str:
+    """A number of type ``float``, or ``double`` where that has no room for it, or rounds by a part of the spread."""
     room = np.finfo(np.float32)
-    if value and not float(room.tiny) <= abs(value) <= float(room.max):
+    has_room = not value or float(room.tiny) <= abs(value) <= float(room.max)
+    if not has_room or abs(float(np.float32(value)) - value) > _ROUNDING * spread:
         return f"static const double {name} = {float(value)!r};"
     return f"static const float {name} = {_float(value)};"
 

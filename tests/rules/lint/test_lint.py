@@ -53,6 +53,12 @@ def test_an_instruction_that_no_rule_asks_for():
     assert str(item) == "b.yaml:5:8 UNUSED_INSTRUCTION no rule asks for RCL; write one, or remove it"
 
 
+def test_an_instruction_that_is_inherited_and_cannot_be_removed_may_go_unused():
+    head = "rulebook: b\nversion: 1\nextends: lemonade\n"
+    text = head + "drop: [slow, training-energy, validation-energy]\ndrop_tests: all\n"
+    assert found(parse_rulebook(text, "b.yaml"), "UNUSED_INSTRUCTION") == []
+
+
 def test_a_conclusion_that_no_rule_reads():
     item = one(book(*GOOD, "when: F < 3, conclude: slow"), "UNUSED_CONCLUSION")
     assert item.rules == ("r2",)

@@ -321,3 +321,21 @@ def test_a_limit_takes_a_part_of_the_rows():
     data = load("diabetes", limit=100)
     assert len(data.train) + len(data.validation) == 100
     assert data.test_count == 66
+
+
+def test_other_units_and_other_categories_are_other_data(houses):
+    def fingerprint(**changes):
+        return load(houses(**changes), reading=price()).fingerprint
+
+    same = fingerprint()
+    assert fingerprint() == same
+    assert fingerprint(area=lambda n: str(1000 * (50 + n))) != same
+    assert fingerprint(price=lambda n: f"{100 * (2 * n + 0.5)}") != same
+
+
+def test_a_decimal_comma_is_not_taken_for_thousands(tmp_path):
+    path = tmp_path / "doses.tsv"
+    path.write_text("dose\tprice\n" + "".join(f"0,{120 + n}\t{n}\n" for n in range(60)))
+    with pytest.raises(DataError) as refused:
+        load(str(path), reading=price())
+    assert "120 instead of 0,120" not in str(refused.value)

@@ -57,6 +57,7 @@ def test_int8_weights_come_with_their_scales_unless_they_are_too_many(toy):
     ("mean", "std", "mean_line", "std_line"),
     [
         (1.5, 2.0, "float lemonade_target_mean = 1.5e+00f;", "float lemonade_target_std = 2.0e+00f;"),
+        (1e9 + 10.733, 3.85, "double lemonade_target_mean = 1000000010.733;", "float lemonade_target_std = 3.85e+00f;"),
         (0.0, 1e-44, "float lemonade_target_mean = 0.0e+00f;", "double lemonade_target_std = 1e-44;"),
         (-2.5e149, 3e150, "double lemonade_target_mean = -2.5e+149;", "double lemonade_target_std = 3e+150;"),
     ],
