@@ -133,7 +133,7 @@ def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -
         echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
     else:
         echo(check_text(found, notes=notes))
-    bad = any(not item.usable or (strict and item.warnings) for item in found)
+    bad = any(not item.usable or (strict and item.doubtful) for item in found)
     sys.exit(BAD_INPUT if bad else DONE)
 
 

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lemonade_es.engine.advisor import Advisor, RulebookWatch
-from lemonade_es.engine.events import DataSummary, RunEnded, RunInterrupted, RunResumed, RunStarted
+from lemonade_es.engine.events import (
+    DataSummary,
+    IterationEnded,
+    RulebookKept,
+    RunEnded,
+    RunInterrupted,
+    RunResumed,
+    RunStarted,
+)
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
 from lemonade_es.engine.record import (
@@ -192,6 +200,8 @@ class _Session:
     def search(self, entries: tuple[Entry, ...], startup: float) -> RunResult:
         """Search to the end, or to the user's Ctrl-C; leave the best network in the run's folder."""
         self.watcher.begin(self.run, self.begun, self.spec)
+        if (untaken := self._untaken(entries)) is not None:
+            self.watcher.event(untaken)
         artifacts = self.folder.artifacts
         search = Search(
             spec=self.spec,
@@ -219,6 +229,21 @@ class _Session:
             raise SearchError(str(error), run=self.run) from error
         model, weights = self.folder.leave_best(self.run, search.state)
         return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
+
+    def _untaken(self, entries: tuple[Entry, ...]) -> RulebookKept | None:
+        """What to say where the rulebook's file is no longer what the run goes on with; it is not recorded."""
+        if self.spec.watch_rulebook:
+            return None
+        try:
+            found = load_rulebook(find_rulebook(self.spec.rulebook))
+        except LemonadeError:  # it is gone, or not whole: nobody means it to be used
+            return None
+        if found.digest == rulebook_at(entries, self.spec.iterations).digest:
+            return None
+        done = sum(isinstance(entry.event, IterationEnded) for entry in entries)
+        return RulebookKept(
+            done + 1, ("a resume goes on with its own; with --watch-rulebook it takes the change over",)
+        )
 
     def _watch(self, entries: tuple[Entry, ...]) -> RulebookWatch | None:
         if not self.spec.watch_rulebook:

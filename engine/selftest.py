@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lemonade_es.engine.conflicts import resolve
+from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import Inference, compile_rulebook
 from lemonade_es.errors import RulebookError
@@ -27,6 +28,11 @@ class Observation:
 def selftest(rulebook: Rulebook) -> tuple[TestResult, ...]:
     """Run each test of a rulebook; settings that a test does not give have their defaults."""
     return tuple(observation.result for observation in observe(rulebook))
+
+
+def quick_selftest(rulebook: Rulebook) -> tuple[TestResult, ...]:
+    """As :func:`selftest`, by the plain evaluator, which gives the same results in a fraction of the time."""
+    return run_tests(rulebook, lambda given: outcome(rulebook, evaluate(rulebook, facts_of(rulebook, given))))
 
 
 def observe(rulebook: Rulebook) -> tuple[Observation, ...]:

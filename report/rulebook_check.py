@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lemonade_es.engine.selftest import quick_selftest
 from lemonade_es.errors import RulebookError
 from lemonade_es.rules.lint import Finding, lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook
@@ -23,6 +25,7 @@ class Checked:
         error: why it could not even be read, if so.
         rules: how many rules it has, those that it extends included.
         tests: how many tests.
+        failing: how many of them fail.
     """
 
     file: str
@@ -31,6 +34,7 @@ class Checked:
     error: str | None = None
     rules: int = 0
     tests: int = 0
+    failing: int = 0
 
     @property
     def usable(self) -> bool:
@@ -41,6 +45,11 @@ class Checked:
     def warnings(self) -> int:
         """How many findings are more than notes."""
         return sum(finding.level == "warning" for finding in self.findings)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something is to be mended, though it can be loaded."""
+        return bool(self.warnings or self.failing)
 
     def to_json(self) -> dict[str, Any]:
         """The file and a list of problems, one shape for errors, warnings and notes."""
@@ -54,6 +63,7 @@ class Checked:
             "usable": self.usable,
             "rules": self.rules,
             "tests": self.tests,
+            "failing_tests": self.failing,
             "error": self.error,
             "problems": problems,
         }
@@ -66,7 +76,8 @@ def check(name: str) -> Checked:
     except RulebookError as error:
         found = tuple(problem for problem in error.problems if isinstance(problem, Problem))
         return Checked(name, problems=found, error=None if found else str(error))
-    return Checked(name, findings=lint(rulebook), rules=len(rulebook.rules), tests=len(rulebook.tests))
+    failing = sum(not result.passed for result in quick_selftest(rulebook))
+    return Checked(name, findings=lint(rulebook), rules=len(rulebook.rules), tests=len(rulebook.tests), failing=failing)
 
 
 def check_text(checked: Sequence[Checked], *, notes: bool) -> str:
@@ -96,7 +107,12 @@ def _lines(item: Checked, *, notes: bool) -> Iterator[str]:
     remarks = len(item.findings) - item.warnings
     if remarks:
         counts.append(_count(remarks, "note") + ("" if notes else " (--notes shows them)"))
-    yield f"{item.file}: {'usable' if item.warnings else 'well'}; {', '.join(counts)}"
+    yield f"{item.file}: {'usable' if item.doubtful else 'well'}; {', '.join(counts)}"
+    if item.failing:
+        fail = "fails" if item.failing == 1 else "fail"
+        why = f"lemonade-es rulebook test {shlex.quote(item.file)}"
+        tests = _count(item.tests, "test")
+        yield f"{item.file}: {item.failing} of its {tests} {fail}, and `run` will not take it; see why: {why}"
 
 
 def _count(number: int, what: str) -> str:

@@ -271,7 +271,7 @@ def cost(bill: Bill) -> str:
     if not bill.unpriced:
         return f"{bill.known_usd:.4f} USD"
     known = f"{bill.known_usd:.4f} USD, and " if bill.known_usd else ""
-    return f"{known}{bill.unpriced} calls whose price is not known"
+    return f"{known}{bill.unpriced} call{'' if bill.unpriced == 1 else 's'} whose price is not known"
 
 
 def _tables(account: Account) -> Iterator[RenderableType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -12,8 +13,10 @@ from lemonade_es.engine.bounds import Bounds, breaches
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.pruning import saved_seconds
 from lemonade_es.engine.record import RunResult
+from lemonade_es.engine.state import SearchState
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.noise import noise_told, still_unknown
+from lemonade_es.report.run_report import cost
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.report.weakened import weakened
 from lemonade_es.vocabulary import METRICS
@@ -25,6 +28,13 @@ def next_command(folder: RunFolder, *words: str) -> str:
     """A command line that works on the same runs as this one did."""
     out = ["--out", str(folder.path)] if folder.path != Path("runs") else []
     return shlex.join(["lemonade-es", *words, *out]) + folder.store_option
+
+
+def _spent(state: SearchState, grid: float) -> Iterator[Text]:
+    yield Text(f"energy {state.spent.told(grid)}", "dim")
+    bill = state.bill
+    if bill.output_tokens or bill.known_usd:
+        yield Text(f"LLM: {bill.calls:,} call{'' if bill.calls == 1 else 's'}, {cost(bill)}", "dim")
 
 
 def _kept(bounds: Bounds) -> Text:
@@ -62,7 +72,7 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     if (less := weakened(result.started.isolation, result.started.isolation_reason)) is not None:
         parts.append(Text(less, "yellow"))
     spec = result.started.spec
-    parts.append(Text(f"energy {state.spent.told(spec.grid_gco2e_per_kwh)}", "dim"))
+    parts += _spent(state, spec.grid_gco2e_per_kwh)
     if spec.repeats > 1:
         parts.append(Text(noise_told(state.estimated) if state.estimated else still_unknown(state.noise), "dim"))
     pruned = [network.measurement for network in state.networks if network.pruned is not None]

@@ -240,7 +240,7 @@ class _Ladder:
         inputs = self._batch(model, rows)
         untouched = inputs._version
         output = model(inputs)
-        self._demand_logits(model, output, rows)
+        self._demand_logits(model, output, rows, " in training mode")
         mean = loss(output, example_labels(self.task, rows), self.task.objective)
         if inputs._version != untouched and _IN_PLACE_NOTE not in self.notes:
             self.notes.append(_IN_PLACE_NOTE)

@@ -28,8 +28,8 @@ SHORTEST_SECRET = 8
 SHORTEST_TOLD = 4
 """Likewise for the words of errors, where nothing is lost if one is taken out too many."""
 
-_AFTER_SENDING = ("RemoteProtocolError", "ReadError", "RemoteDisconnected")
-"""What HTTP libraries call it if the request had been sent: the server may have worked, and may charge for it."""
+_HUNG_UP = re.compile(r"disconnected without sending|without response", re.IGNORECASE)
+"""What HTTP libraries say where a server took the request and closed: it may have worked, and may charge for it."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 """Environment variables whose URLs may hold a password, in either case."""
@@ -212,7 +212,7 @@ class Service:
         why = self.one_line(f"{type(error).__name__}: {error}")
         if begun:
             return self.fault("cut_off", f"the answer of {self.url} broke off: {why}", "resume later")
-        if type(error).__name__ in _AFTER_SENDING:
+        if _HUNG_UP.search(why):
             return self.fault("cut_off", f"{self.url} closed the connection without an answer: {why}", "resume later")
         return self.fault(
             "connection", f"no connection to {self.url}: {why}", "check that the server runs and the URL is right"

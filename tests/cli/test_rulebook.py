@@ -187,6 +187,22 @@ def test_the_shipped_rulebooks_check_without_a_warning(rulebook, name):
     assert done.exit_code == 0, done.output
 
 
+def test_a_check_says_when_a_search_would_refuse_the_rulebook_for_its_tests(rulebook):
+    Path("three.yaml").write_text("rulebook: three\nversion: 1\nextends: lemonade\nmax_instructions: 3\n")
+    done = rulebook("check", "three.yaml")
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1].endswith(
+        "tests fail, and `run` will not take it; see why: lemonade-es rulebook test three.yaml"
+    )
+    (checked,) = json.loads(rulebook("check", "three.yaml", "--json").output)["files"]
+    tested = json.loads(rulebook("test", "three.yaml", "--json").output)["files"][0]["tests"]
+    assert checked["failing_tests"] == sum(not test["passed"] for test in tested) > 0
+    assert rulebook("check", "three.yaml", "--strict").exit_code == 2
+    done = CliRunner().invoke(main, ["run", "--rulebook", "three.yaml"])
+    assert done.exit_code == 2
+    assert "write `drop_tests: all`" in done.output
+
+
 def test_supposed_facts_are_answered_with_what_fires_and_what_does_not(rulebook):
     done = rulebook("whatif", "lemonade", "--fact", "T_Acc=0.62", "--set", "PT_Acc=1", "--set", "PV_Acc=0")
     assert done.exit_code == 0

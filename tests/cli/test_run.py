@@ -383,3 +383,16 @@ def test_recorded_runs_are_put_to_a_rulebook(finished):
     told = command("rulebook", "diff", "lemonade", "mine.yaml", "--against", result["run"])
     assert "2 of 2 recorded decisions would be others" in told.out
     assert "+ rule always" in told.out
+
+
+def test_a_resume_says_that_the_rulebook_was_changed_and_is_not_taken_over(lemonade):
+    book = lemonade.folder / "mine.yaml"
+    book.write_text("rulebook: mine\nversion: 1\nextends: lemonade\n")
+    assert lemonade("run", "--rulebook", "mine.yaml", "--iterations", 1, "--epochs", 1).code == 0
+    book.write_text("rulebook: mine\nversion: 2\nextends: lemonade\nmax_instructions: 1\ndrop_tests: all\n")
+    done = lemonade("run", "--resume", "latest", "--iterations", 2)
+    assert done.code == 0, done.err
+    assert "iteration 2: the rulebook has changed, but the old one stays in force:" in done.out
+    assert "with --watch-rulebook it takes the change over" in done.out
+    again = lemonade("run", "--resume", "latest", "--iterations", 3, "--watch-rulebook")
+    assert "the changed rulebook is in force now" in again.out

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from lemonade_es.engine.bill import Bill
 from lemonade_es.engine.events import (
     Accepted,
     DataSummary,
@@ -151,3 +152,24 @@ def test_an_answer_in_the_place_of_another_executors_is_told():
     view.begin("r-1", begun, RunSpec(llm="openai:gpt-4o", fallback="builtin"))
     view.event(Replied(2, 5, Reply("{}", "builtin")))
     assert out.getvalue().splitlines()[-1] == "iteration 2: builtin has answered in its place"
+
+
+@pytest.mark.parametrize(
+    ("costs", "told"),
+    [
+        ((0.25, 0.5), "LLM: 2 calls, 0.7500 USD"),
+        ((0.25, None), "LLM: 2 calls, 0.2500 USD, and 1 call whose price is not known"),
+        ((), None),
+    ],
+)
+def test_the_summary_tells_what_calls_cost(tmp_path, costs, told):
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    state = SearchState()
+    for cost in costs:
+        state.bill += Bill.of(Replied(1, 1, Reply("{}", "openai:gpt-4o", Usage(output_tokens=9, cost_usd=cost))))
+    out = io.StringIO()
+    Console(file=out, width=400).print(
+        summary(RunResult("r", begun, None, state, 0.0, None, None), RunFolder(tmp_path))
+    )
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert [line for line in lines if line.startswith("LLM")] == ([] if told is None else [told])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ DEFAULT_ROOT = Path("data")
 
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 512
+
+_NAMED = 5
+"""Classes that a note names."""
 
 
 def load(
@@ -197,9 +200,23 @@ def _labels(source: Source, indexes: Sequence[int], target: Target | None) -> La
 
 
 def _remarks(source: Source, split: Split, target: Target | None) -> tuple[str, ...]:
-    """What accuracy means for a regression; or a note, if a class has three times the training inputs of another."""
+    """What accuracy means for a regression; or notes on classes that are not tested, or rarer than others."""
     if target is not None:
         return (f"regression on {target.name!r}: accuracy is {SHORT_R2}",)
+    return (*_untested(source, split), *_imbalance(source, split))
+
+
+def _untested(source: Source, split: Split) -> Iterator[str]:
+    """A note, if the data set's own test split lacks classes: then test accuracy says nothing of them."""
+    tested = {source.labels[index] for index in split.test}
+    lacking = [repr(name) for label, name in enumerate(source.class_names) if label not in tested]
+    if lacking and split.test:
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        yield f"the test split has no {source.noun} of {', '.join(lacking[:_NAMED])}{more}: it says nothing of them"
+
+
+def _imbalance(source: Source, split: Split) -> tuple[str, ...]:
+    """A note, if a class has three times the training inputs of another."""
     counts = [0] * len(source.class_names)
     for index in split.train:
         counts[source.labels[index]] += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lemonade_es.errors import DataError
 from lemonade_es.task import Task
@@ -142,3 +143,17 @@ def test_loading_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_test_split_that_lacks_a_class_is_told_of(tmp_path):
+    parts = {"train": ("a", "b"), "test": ("a",)}
+    for part, classes in parts.items():
+        for name in classes:
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(12):
+                Image.new("RGB", (8, 8), (number, 9, 9)).save(tmp_path / part / name / f"{number}.png")
+    told = "the test split has no image of 'b': it says nothing of them"
+    assert told in load(str(tmp_path)).notes
+    (tmp_path / "test" / "b").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "test" / "b" / "1.png")
+    assert told not in load(str(tmp_path)).notes
