@@ -70,8 +70,8 @@ def trained(finished, tmp_path_factory):
 def test_the_command_to_go_on_with_begins_anew_only_where_nothing_is_kept(anew, words):
     given = ["latest", "--anew", "--epochs", "2", "--store", "sqlite:///secret.db"]
     context = finalize_command.finalize.make_context("finalize", given)
-    again = list(finalize_command._again(context, anew=anew))
-    assert again[:3] == ["lemonade-es", "finalize", "latest"]
+    again = list(finalize_command._again(context, "r-1", anew=anew))
+    assert again[:3] == ["lemonade-es", "finalize", "r-1"]
     assert sorted(again[3:]) == sorted(words)
 
 
