@@ -53,7 +53,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One attempt: who is asked what, and whether a heavy instruction that is ignored sends it back."""
+    """One attempt: who is asked what, after which refusals.
+
+    Attributes:
+        strict: whether a heavy instruction that is ignored sends the reply back.
+        alone: whether nobody else could be asked.
+    """
 
     executor: Executor
     request: EditRequest

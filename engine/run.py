@@ -232,7 +232,7 @@ class _Session:
 
     def _untaken(self, entries: tuple[Entry, ...]) -> RulebookKept | None:
         """What to say where the rulebook's file is no longer what the run goes on with; it is not recorded."""
-        if self.spec.watch_rulebook:
+        if self.spec.watch_rulebook or len(entries) == 1:  # a new run has just read it
             return None
         try:
             found = load_rulebook(find_rulebook(self.spec.rulebook))
