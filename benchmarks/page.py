@@ -12,9 +12,9 @@ HEAD = """# Benchmarks
 Made by `python -m benchmarks` from the results in `benchmarks/results/`; every figure comes from a run of the command
 beside it. Each search runs in a process of its own. A `+` after a revision: the tree had changes beside it.
 
-`make bench` makes all of them, in some five hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those on
-photographs too, in four to five more;
-what is broken off goes on where it was. What each of many searches did lies in `benchmarks/results/searches/`.
+`make bench` makes all of them, in some five hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
+on photographs too, in four to five more; what is broken off goes on where it was. What each of many searches did lies
+in `benchmarks/results/searches/`.
 """
 TAIL = """## Not measured
 
