@@ -282,7 +282,8 @@ class Service:
 @functools.lru_cache(maxsize=16)
 def _as_written(secret: str) -> re.Pattern[str]:
     """A secret as it is, or with some of its characters escaped as in JSON, also in JSON within JSON."""
-    written = (rf"(?:\\*{re.escape(character)}|\\+u{ord(character):04x})" for character in secret)
+    # so many backslashes at most, as JSON three deep has: else a long row of them would take for ever
+    written = (rf"(?:\\{{0,7}}{re.escape(character)}|\\{{1,7}}u{ord(character):04x})" for character in secret)
     return re.compile("".join(written), re.IGNORECASE)
 
 

@@ -105,12 +105,22 @@ class Anywhere:
 def test_a_secret_that_is_escaped_as_in_json_is_found(provider: str) -> None:
     make, wire = PROVIDERS[provider]
     escaped = "".join(f"\\u{ord(character):04x}" for character in KEY)
-    text = json.dumps({"summary": "#", "inner": json.dumps({"key": "#"})}).replace("#", escaped)
+    deeper = json.dumps(json.dumps({"key": "#"}).replace("#", escaped))  # the backslashes are escaped once more
+    text = json.dumps({"summary": "#", "inner": "@"}).replace("#", escaped).replace('"@"', deeper)
     with ModelServer([Say(text)], wire()) as server:
         reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
 
     found = json.loads(reply.text)
     assert (found["summary"], json.loads(found["inner"])) == ("[key]", {"key": "[key]"})
+
+
+def test_a_long_row_of_backslashes_is_looked_through_at_once(provider: str) -> None:
+    make, wire = PROVIDERS[provider]
+    row = "\\" * 500_000  # compared from each of them to the end, it would take hours
+    with ModelServer([Say(row)], wire()) as server:
+        reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
+
+    assert reply.text == row
 
 
 @pytest.mark.parametrize("what", ACTS)
