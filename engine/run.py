@@ -138,7 +138,7 @@ def resume_run(
             entries = journal.read(run)
             begun = started(entries)
             before = current_spec(entries)
-            spec = extend(before, options)
+            spec = _named(extend(before, options), folder)
             if is_over(entries) and spec.public() == before:
                 watcher.begin(run, begun, before)
                 result = recorded_result(run, entries, folder.artifacts, watcher.event)

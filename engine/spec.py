@@ -182,7 +182,11 @@ class RunSpec:
             data: the folder or file; ``None``: where it lay.
             data_root: where downloaded data sets lie; ``None``: where they lay.
         """
-        return replace(self, data=data or self.data, data_root=data_root or self.data_root)
+        return replace(
+            self,
+            data=self.data if data is None else data,
+            data_root=self.data_root if data_root is None else data_root,
+        )
 
     def public(self) -> RunSpec:
         """The options as they may be kept and shown: without credentials."""

@@ -208,8 +208,8 @@ def fired_lines(inference: Inference) -> Iterator[str]:
 def _matched(firing: Firing) -> str:
     condition = "; ".join(atom.text if atom.wanted else _negated(atom.text) for atom in firing.atoms)
     numbers = {name: item for name, item in firing.values.items() if item is not None and not isinstance(item, bool)}
-    shown = {name: _truth(item) for name, item in firing.values.items()} | values(numbers)
-    told = ", ".join(f"{name} = {text}" for name, text in shown.items())
+    shown = values(numbers)
+    told = ", ".join(f"{name} = {shown.get(name) or _truth(item)}" for name, item in firing.values.items())
     return f"{condition}\n     with {told}" if told else condition
 
 

@@ -26,6 +26,7 @@ from lemonade_es.engine.events import (
     RunStarted,
     Unanswered,
 )
+from lemonade_es.engine.ladder import purpose
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.llm.executor import Try
@@ -88,7 +89,7 @@ class PlainView(SilentView):
         self._weights: dict[str, float] = {}
         self._bill = Bill()
         self._device = DeviceTally()
-        self._fallback: str | None = None
+        self._repairs = 0
 
     def fetching(self, done: int, total: int | None) -> None:
         """Say how far a download is, now and then."""
@@ -96,7 +97,7 @@ class PlainView(SilentView):
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """Say what is searched, and by whom."""
-        self._fallback = spec.fallback
+        self._repairs = spec.repairs
         self._say(_headline(run, started))
         self._say(_isolation(started))
         for note in started.data.notes:
@@ -127,14 +128,14 @@ class PlainView(SilentView):
 
     def _called(self, event: Refused | Unanswered | Replied) -> None:
         """Say what came of asking an executor, where that is not a reply of the usual one."""
-        if not isinstance(event, Refused):
-            self._bill += Bill.of(event)
         if isinstance(event, Refused):
             self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
-        elif isinstance(event, Unanswered):
+            return
+        self._bill += Bill.of(event)
+        if isinstance(event, Unanswered):
             self._say(f"iteration {event.iteration}: no answer: {event.message}")
-        elif event.reply.executor == self._fallback:
-            self._say(f"iteration {event.iteration}: {self._fallback} has answered in its place")
+        elif (stand_in := _stand_in(event, self._repairs)) is not None:
+            self._say(f"iteration {event.iteration}: {stand_in}")
 
     def waiting(self, iteration: int, executor: str, failed: Try) -> None:
         """Say that there was no answer, and when the next try is."""
@@ -166,6 +167,7 @@ class LiveView(SilentView):
         self._loss: float | None = None
         self._advised: Advised | None = None
         self._problem: str | None = None
+        self._stand_in: str | None = None
         self._rulebook: str | None = None
         self._ended: list[IterationEnded] = []
         self._instructions: list[dict[str, float]] = []
@@ -207,6 +209,7 @@ class LiveView(SilentView):
             self._problem = f"no answer: {event.message}"
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
+            self._stand_in = _stand_in(event, self._started.spec.repairs) if self._started is not None else None
         elif isinstance(event, NoiseEstimated):
             self._noise = event
         elif isinstance(event, Pruned):
@@ -251,6 +254,8 @@ class LiveView(SilentView):
             parts.append(self._rules(self._advised))
         if self._problem is not None:
             parts.append(Text(self._problem, "yellow"))
+        if self._stand_in is not None:
+            parts.append(Text(self._stand_in, "yellow"))
         if self._warning is not None:
             parts.append(Text(f"warning: {self._warning}", "bold yellow"))
         if self._ended:
@@ -344,6 +349,13 @@ def _paid(bill: Bill) -> str:
     """What the calls have cost so far, if they cost anything."""
     least = "at least " if bill.unpriced else ""
     return f"  {least}{bill.known_usd:.4f} USD" if bill.known_usd else ""
+
+
+def _stand_in(replied: Replied, repairs: int) -> str | None:
+    """That it was the fallback that answered, if so."""
+    if purpose(replied.attempt, repairs) != "fallback":
+        return None
+    return f"{replied.reply.executor} has answered in the place of the usual executor"
 
 
 def _wait(executor: str, failed: Try) -> str:

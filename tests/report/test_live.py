@@ -146,12 +146,20 @@ def test_colours_that_are_forced_make_no_terminal_of_a_file():
 
 
 def test_an_answer_in_the_place_of_another_executors_is_told():
-    out = io.StringIO()
-    view = PlainView(Console(file=out, width=200))
-    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
-    view.begin("r-1", begun, RunSpec(llm="openai:gpt-4o", fallback="builtin"))
-    view.event(Replied(2, 5, Reply("{}", "builtin")))
-    assert out.getvalue().splitlines()[-1] == "iteration 2: builtin has answered in its place"
+    spec = RunSpec(llm="openai:gpt-4o", fallback="builtin")
+    begun = RunStarted(spec, {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+
+    def told(view, out, attempt):
+        view.begin("r-1", begun, spec)
+        view.event(Replied(2, attempt, Reply("{}", "builtin")))
+        if isinstance(view, LiveView):
+            Console(file=out, width=200).print(view._draw())
+        return "builtin has answered in the place of the usual executor" in out.getvalue()
+
+    for make in (PlainView, LiveView):
+        for attempt, is_fallback in ((spec.repairs + 2, False), (spec.repairs + 3, True)):
+            out = io.StringIO()
+            assert told(make(Console(file=out, width=200)), out, attempt) is is_fallback
 
 
 @pytest.mark.parametrize(

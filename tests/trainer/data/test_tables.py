@@ -331,6 +331,9 @@ def test_other_units_and_other_categories_are_other_data(houses):
     assert fingerprint() == same
     assert fingerprint(area=lambda n: str(1000 * (50 + n))) != same
     assert fingerprint(price=lambda n: f"{100 * (2 * n + 0.5)}") != same
+    path = Path(houses())
+    path.write_text(path.read_text().replace("north", "nord"))
+    assert load(str(path), reading=price()).fingerprint != same
 
 
 def test_a_decimal_comma_is_not_taken_for_thousands(tmp_path):
