@@ -283,3 +283,17 @@ def test_a_store_on_a_disk_that_cannot_be_written_is_read(tmp_path):
     if "mount" in done.stderr or "unshare" in done.stderr:
         pytest.skip(f"nothing can be mounted here: {done.stderr}")
     assert done.stdout == "1\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        (None, ""),
+        ("sqlite:////srv/my runs.db", " --store 'sqlite:////srv/my runs.db'"),
+        ("postgresql+psycopg://host/db", " --store postgresql+psycopg://host/db"),
+        ("postgresql+psycopg://me:secret@host/db", " --store URL"),
+        ("postgresql+psycopg://host/db?password=secret", " --store URL"),
+    ],
+)
+def test_a_command_to_go_on_with_names_the_store_where_no_secret_can_be_in_it(tmp_path, store, told):
+    assert RunFolder(tmp_path, store).store_option == told

@@ -228,6 +228,21 @@ def test_a_number_that_the_network_cannot_take_gets_no_answer(tmp_path):
     assert done.stderr == "error: rows.csv, row 2: a number is too far from those of the training\n"
 
 
+@pytest.mark.parametrize(
+    ("mean", "std", "told"),
+    [
+        (5400034.75, 16.0, "5400050.75"),
+        (1e9 + 10.5, 4.0, "1000000014.5"),
+        (12345678.0, 4e6, "16345678"),
+        (2.0, 1.0, "3"),
+    ],
+)
+def test_an_answer_has_the_digits_that_tell_it_from_others(tmp_path, mean, std, told):
+    (tmp_path / "rows.csv").write_text("area\n3\n")
+    done = exported(tmp_path, "table", target={"mean": mean, "std": std})("rows.csv")
+    assert (done.stdout, done.stderr) == (f"rows.csv, row 1: {told}\n", "")
+
+
 def test_an_answer_beyond_float32_is_told(tmp_path):
     (tmp_path / "rows.csv").write_text("area\n3\n")
     done = exported(tmp_path, "table", target={"mean": 1e150, "std": 2e150})("rows.csv")
