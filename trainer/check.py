@@ -201,13 +201,14 @@ class _Ladder:
             self._keep_budget("parameters", "OVER_BUDGET_PARAMS", "trainable parameters")
         return count
 
-    def _demand_logits(self, model: nn.Module, output: object, rows: int, when: str = "") -> None:
+    def _demand_logits(self, model: nn.Module, output: object, rows: int) -> None:
         inputs, wanted = (rows, *self.task.input_shape), (rows, self.task.classes)
+        mode = "training" if model.training else "eval"
         if (wrong := wrong_output(output, wanted)) is not None:
             raise Refusal(
                 "WRONG_OUTPUT",
-                f"forward returned {wrong.what} for an input of shape {inputs}{when}; return float logits of shape "
-                f"{wanted} and nothing else. {wrong.advice}".rstrip(),
+                f"forward returned {wrong.what} for an input of shape {inputs} in {mode} mode; return float logits "
+                f"of shape {wanted} and nothing else. {wrong.advice}".rstrip(),
                 blame.returned(model, self.source),
             )
 
@@ -229,7 +230,7 @@ class _Ladder:
         self._demand_savable(model)
         with torch.no_grad():
             output = model.eval()(self._batch(model, 1))
-        self._demand_logits(model, output, 1, " in eval mode")
+        self._demand_logits(model, output, 1)
 
     def _batch(self, model: nn.Module, rows: int) -> Tensor:
         inputs = example(self.task, rows)
@@ -240,7 +241,7 @@ class _Ladder:
         inputs = self._batch(model, rows)
         untouched = inputs._version
         output = model(inputs)
-        self._demand_logits(model, output, rows, " in training mode")
+        self._demand_logits(model, output, rows)
         mean = loss(output, example_labels(self.task, rows), self.task.objective)
         if inputs._version != untouched and _IN_PLACE_NOTE not in self.notes:
             self.notes.append(_IN_PLACE_NOTE)

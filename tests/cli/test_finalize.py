@@ -130,6 +130,13 @@ def test_the_name_of_the_data_is_code_in_the_card_and_not_escaped_as_text(traine
     assert f"| data set | {code}" in card_of(trained, name, ())
 
 
+def test_the_card_tells_the_scale_of_a_target_in_full(trained):
+    command, told = trained
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    final = replace(finals(command.folder)[-1], target_scale=(1000000010.733, 3.84981))
+    assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin)
+
+
 def test_words_of_the_data_are_no_markup_in_the_card(trained):
     card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",), "<b>birds</b>")
     assert card.startswith("# \\<b\\>birds\\</b\\>: the network")

@@ -125,6 +125,17 @@ def test_token_sequences_and_rows_of_tables_are_inputs_too(tmp_path: Path) -> No
     assert [verdict.code for verdict in tables] == ["WRONG_DTYPE", None]
 
 
+def test_an_output_that_is_wrong_in_training_alone_is_said_to_be(tmp_path: Path) -> None:
+    source = (
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.l = nn.Linear(6, 2)\n\n    def forward(self, x):\n"
+        "        return (self.l(x), x) if self.training else self.l(x)\n"
+    )
+    (verdict,) = validate(written(tmp_path, aux=source), input_task((6,), 2), jobs=1)
+    assert verdict.code == "WRONG_OUTPUT"
+    assert "in training mode" in str(verdict.message)
+
+
 def test_a_network_that_predicts_a_number_from_features_is_validated(tmp_path: Path) -> None:
     head = "import torch.nn as nn\n"
     body = "        super().__init__()\n        self.l = nn.Linear(n_inputs, out_features)\n"
