@@ -396,3 +396,10 @@ def test_a_resume_says_that_the_rulebook_was_changed_and_is_not_taken_over(lemon
     assert "with --watch-rulebook it takes the change over" in done.out
     again = lemonade("run", "--resume", "latest", "--iterations", 3, "--watch-rulebook")
     assert "the changed rulebook is in force now" in again.out
+
+
+def test_a_resume_names_the_run_that_a_fallback_replays_in_whole(finished):
+    command, result = finished
+    done = command("run", "--resume", result["run"], "--iterations", 9, "--fallback", "replay:latest")
+    assert done.code == 2
+    assert f"replay:{result['run']}" in done.err
