@@ -55,6 +55,15 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
     return value if math.isfinite(value) and "_" not in cell else None  # 2024_01 is no number but to Python
 
 
+def has_decimal_commas(cells: Sequence[str]) -> bool:
+    """Whether a column is of numbers, most of whose commas can part no thousands, as those of ``3,14`` and ``0,5``."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    commas = [cell for cell in present if _COMMA.fullmatch(cell)]
+    if 2 * sum(_THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
+        return False
+    return sum(number(cell, decimal_comma=True) is not None for cell in present) >= NUMBERS_FROM * len(present)
+
+
 def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
     """The number in a cell that dresses it up, or ``None``.
 

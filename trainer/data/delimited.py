@@ -8,13 +8,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
+from lemonade_es.trainer.data.columns import has_decimal_commas
 from lemonade_es.trainer.data.names import first_three
-from lemonade_es.trainer.data.source import Part
+from lemonade_es.trainer.data.source import PARTS, Part
 from lemonade_es.vocabulary import closest
 
 EXTENSIONS = (".csv", ".tsv")
@@ -30,16 +31,6 @@ _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BYTES_IN_MEMORY = 8
 """Of a byte in the file, once its fields are texts of their own."""
 
-_PARTS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -52,6 +43,7 @@ class Sheet:
         lines: the line of the file that each row begins in, from 1.
         notes: what a user should know about the file.
         decimal_comma: whether numbers may be written ``3,14``.
+        delimiter: what separates the fields.
     """
 
     where: str
@@ -60,6 +52,7 @@ class Sheet:
     lines: Sequence[int]
     notes: tuple[str, ...] = ()
     decimal_comma: bool = False
+    delimiter: str = ","
 
     def index(self, name: str, option: str) -> int:
         """The place of a column.
@@ -83,7 +76,7 @@ class Sheet:
     def only(self, kept: Sequence[int]) -> Sheet:
         """The same file with some of its rows, by their indexes."""
         rows, lines = [self.rows[index] for index in kept], [self.lines[index] for index in kept]
-        return Sheet(self.where, self.header, rows, lines, self.notes, self.decimal_comma)
+        return replace(self, rows=rows, lines=lines)
 
 
 def is_delimited(path: Path) -> bool:
@@ -113,7 +106,13 @@ def read_sheet(path: Path) -> Sheet:
     _demand_even(path, header, rows, lines, delimiter)
     if not rows:
         raise DataError("there is a header and no row", where=str(path))
-    return Sheet(str(path), header, rows, lines, notes, decimal_comma=delimiter == ";")
+    decimal_comma = delimiter == ";"
+    if not decimal_comma:
+        commas = next((at for at in range(len(header)) if has_decimal_commas([row[at] for row in rows])), None)
+        if commas is not None:
+            decimal_comma = True
+            notes = (*notes, f"numbers are read with decimal commas, as {header[commas]!r} has them")
+    return Sheet(str(path), header, rows, lines, notes, decimal_comma, delimiter)
 
 
 def split_column(sheet: Sheet) -> tuple[int, list[Part]] | None:
@@ -129,16 +128,16 @@ def split_column(sheet: Sheet) -> tuple[int, list[Part]] | None:
     if index is None:
         return None
     said = [cell.lower() for cell in sheet.column(index)]
-    if not set(said) & set(_PARTS):
+    if not set(said) & set(PARTS):
         return None
-    odd = [f"{said[row]!r} in line {sheet.lines[row]}" for row in range(len(said)) if said[row] not in _PARTS]
+    odd = [f"{said[row]!r} in line {sheet.lines[row]}" for row in range(len(said)) if said[row] not in PARTS]
     if odd:
         raise DataError(
             f"the column {sheet.header[index]!r} names {len(odd)} split(s) that do not exist: {first_three(odd)}",
             where=sheet.where,
             hint="write train, val or test, or rename the column",
         )
-    parts = [_PARTS[cell] for cell in said]
+    parts = [PARTS[cell] for cell in said]
     if "train" not in parts:
         raise DataError(f"no row of the column {sheet.header[index]!r} says train", where=sheet.where)
     return index, parts

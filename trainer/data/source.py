@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from lemonade_es.task import TaskKind
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
     from lemonade_es.trainer.data.traits import TableTraits, TextTraits
 
 Part = Literal["train", "validation", "test"]
+
+PARTS: Mapping[str, Part] = MappingProxyType(
+    {
+        "train": "train",
+        "training": "train",
+        "val": "validation",
+        "valid": "validation",
+        "validation": "validation",
+        "dev": "validation",
+        "test": "test",
+        "testing": "test",
+    }
+)
+"""What files and folders call the splits, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         ]
         values = np.ascontiguousarray(np.concatenate(parts, axis=1))
         mistakes = (*_mistakes(sheet, used, columns), *_dressed(sheet, used, columns))
-        return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, comma))
+        return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, comma, sheet.delimiter))
 
     return read
 

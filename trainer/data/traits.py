@@ -62,10 +62,12 @@ class TableTraits:
     Attributes:
         columns: of the file, but for the target and the column that names splits.
         decimal_comma: whether numbers may be written ``3,14``.
+        delimiter: what separates the fields of the file.
     """
 
     columns: tuple[Column, ...]
     decimal_comma: bool = False
+    delimiter: str = ","
 
 
 @dataclass(frozen=True, slots=True)

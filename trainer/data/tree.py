@@ -13,22 +13,12 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.labels import alike
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.pictures import read_pictures
-from lemonade_es.trainer.data.source import Inputs, Part, Source, Wanted
+from lemonade_es.trainer.data.source import PARTS, Inputs, Part, Source, Wanted
 from lemonade_es.vocabulary import closest
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 """Of files that are taken for images, in any case: torchvision's list, and ``.jfif``, which is JPEG."""
 
-_PARTS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
 _SET = re.compile(r"[ _-]?sets?$")
 _LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
 
@@ -144,7 +134,7 @@ def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
 
 def _part(name: str) -> Part | None:
     """The split that a folder is called after: ``train``, ``Test``, ``training_set``, ..."""
-    return _PARTS.get(_SET.sub("", name.lower()))
+    return PARTS.get(_SET.sub("", name.lower()))
 
 
 def _innermost(root: Path, folder: str, part: Part) -> str:
@@ -293,9 +283,6 @@ def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...],
     empty = [repr(name) for name, images in members["train"].items() if not images]
     if empty:
         notes.append(f"{len(empty)} class folder(s) without images were left out: {first_three(empty)}")
-    untested = [repr(name) for name in class_names if "test" in members and not members["test"].get(name)]
-    if untested:
-        notes.append(f"the test split has no images of {len(untested)} class(es): {first_three(untested)}")
     if findings.stray:
         notes.append(f"{findings.stray} image(s) beside the class folders belong to no class and were ignored")
     if findings.ignored:

@@ -129,11 +129,12 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
     return {
         "missing": sorted(MISSING),
         "decimal_comma": dataset.table.decimal_comma,
+        "delimiter": dataset.table.delimiter,
         "rules": [
             "features follow each other in the order of `columns`",
             "a number gives (value - mean) / std, computed in double precision",
             "a missing number takes the median, and so does a cell that holds none",
-            "numbers may be written 3,14 where semicolons separate the fields: in training, if `decimal_comma` is true",
+            "numbers may be 3,14 where semicolons separate the fields, and where `delimiter` does, if `decimal_comma`",
             "a category gives a feature for each of `categories`: 1 for its value, 0 for the others",
             "a missing category is the empty one, and a value that is not listed gives zeros",
         ],

@@ -136,13 +136,14 @@ def sheet(path):  # header and rows, by the rules of the training
     for at, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise ValueError(f"{path}, row {at}: {len(row)} field(s) where the header has {len(header)}")
-    return [name or f"column {at}" for at, name in enumerate(header, 1)], rows, delimiter == ";"
+    return [name or f"column {at}" for at, name in enumerate(header, 1)], rows, delimiter
 
 
 def read(paths):
-    columns = ABOUT["table"]["columns"]
+    columns, trained_with = ABOUT["table"]["columns"], ABOUT["table"]["decimal_comma"] and ABOUT["table"]["delimiter"]
     for path in paths:
-        names, rows, decimal_comma = sheet(path)
+        names, rows, delimiter = sheet(path)
+        decimal_comma = delimiter in (";", trained_with)
         lost = [column["name"] for column in columns if column["name"] not in names]
         if lost:
             raise ValueError(f"{path} has no column {', '.join(lost)}; there are {', '.join(names)}")

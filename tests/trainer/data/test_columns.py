@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lemonade_es.trainer.data.columns import encoded, fitted, number
+from lemonade_es.trainer.data.columns import encoded, fitted, has_decimal_commas, number
 
 
 @pytest.mark.parametrize("name", ["id", "patient_id", "PassengerId", "index", "Unnamed: 0", "uuid"])
@@ -65,3 +65,20 @@ def test_what_a_number_is(cell, value):
 )
 def test_what_a_number_is_with_decimal_commas(cell, value):
     assert number(cell, decimal_comma=True) == value
+
+
+@pytest.mark.parametrize(
+    ("cells", "has"),
+    [
+        (["3,14", "0,5", "12"], True),
+        (["3,14", "2,5", "-", "", "1,250"], True),
+        (["0,125", "0,250"], True),
+        (["1,234", "56,789", "12"], False),
+        (["1,234", "56,789", "3,5"], False),
+        (["12", "13"], False),
+        (["", "-"], False),
+        (["3,14", "about 3,14", "no"], False),
+    ],
+)
+def test_when_the_commas_of_a_column_are_decimal(cells, has):
+    assert has_decimal_commas(cells) is has

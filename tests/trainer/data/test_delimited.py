@@ -41,10 +41,10 @@ def test_quotes_line_breaks_and_delimiters_inside_of_fields_are_text(written):
     ("delimiter", "name", "said"), [(";", "a.csv", "semicolons"), ("\t", "a.csv", "tabs"), ("|", "a.csv", "bars")]
 )
 def test_other_delimiters_are_seen_in_the_header_and_told(written, delimiter, name, said):
-    sheet = read_sheet(written(f"a{delimiter}b\n1,5{delimiter}2\n", name))
-    assert sheet.rows == [["1,5", "2"]]
+    sheet = read_sheet(written(f"a{delimiter}b\n1,500{delimiter}2\n", name))
+    assert sheet.rows == [["1,500", "2"]]
     assert sheet.notes == (f"fields are separated by {said}",)
-    assert sheet.decimal_comma is (delimiter == ";")
+    assert (sheet.delimiter, sheet.decimal_comma) == (delimiter, delimiter == ";")
 
 
 def test_tabs_in_a_tsv_file_are_no_surprise(written):

@@ -34,7 +34,7 @@ ABOUT = {
     "table": {
         "input": {"shape": [1]},
         "target": TARGET,
-        "table": {"columns": [COLUMN], "missing": ["", "-"], "decimal_comma": False},
+        "table": {"columns": [COLUMN], "missing": ["", "-"], "decimal_comma": False, "delimiter": ","},
     },
 }
 
@@ -195,6 +195,16 @@ def test_a_cell_that_is_no_number_counts_as_missing_with_a_warning(tmp_path):
         f"warning: rows.csv, row {at}: {cell!r} in 'area' is no number, and counts as missing"
         for at, cell in enumerate(("large", "1_0", "3,5"), 1)
     ]
+
+
+@pytest.mark.parametrize(("delimiter", "answers"), [(",", ["10", "13"]), ("\t", ["13", "10"]), (";", ["10", "10"])])
+def test_decimal_commas_are_read_in_files_as_the_training_had_them(tmp_path, delimiter, answers):
+    (tmp_path / "tabs.csv").write_bytes(rows("area\ttown", "3,5\tParis"))
+    (tmp_path / "commas.csv").write_bytes(rows("area,town", '"3,5",Paris'))
+    (tmp_path / "semicolons.csv").write_bytes(rows("area;town", "3,5;Paris"))
+    table = {**ABOUT["table"]["table"], "decimal_comma": True, "delimiter": delimiter}
+    done = exported(tmp_path, "table", table=table)("tabs.csv", "commas.csv", "semicolons.csv")
+    assert done.stdout.split()[3::4] == [*answers, "13"]
 
 
 def test_numbers_are_those_of_the_training(tmp_path):
