@@ -339,12 +339,21 @@ class RunInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A process took the run up again, perhaps with a later end, and at a level of isolation of its own."""
+    """A process took the run up again, perhaps with a later end, and at a level of isolation of its own.
+
+    Attributes:
+        extended: the options that it changed.
+        isolation: its level; empty in journals of old.
+        isolation_reason: why that one.
+        canaries: what it proved.
+        foreign: whether source of the run must only run isolated from here on; ``None`` in journals of old.
+    """
 
     extended: Mapping[str, Any] = field(default_factory=dict)
     isolation: str = ""
     isolation_reason: str = ""
     canaries: tuple[Canary, ...] = ()
+    foreign: bool | None = None
 
 
 Event = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lemonade_es.engine.events import Accepted, IterationEnded, Measured, RunStarted
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Measured, Replied, RunStarted
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.errors import ConfigError
 
@@ -21,6 +22,7 @@ class Origin:
         accepted: the network's source and census.
         measured: what its training in the search gave; ``None`` if there was none.
         ended: what came of it in the search; ``None`` if the search was broken off there.
+        authors: the executors that wrote it, and the networks that it was edited from; the first one first.
     """
 
     run: str
@@ -28,6 +30,7 @@ class Origin:
     accepted: Accepted
     measured: Measured | None
     ended: IterationEnded | None
+    authors: tuple[str, ...]
 
 
 def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
@@ -58,4 +61,20 @@ def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
         known = ", ".join(map(str, list(accepted)[:_SHOWN])) + (" ..." if len(accepted) > _SHOWN else "")
         hint = f"those with one: {known}" if accepted else "none has one"
         raise ConfigError(f"iteration {iteration} has no network", where=where, hint=hint)
-    return Origin(run, started(entries), accepted[iteration], measured.get(iteration), ended.get(iteration))
+    authors = _authors(entries, accepted, iteration)
+    return Origin(run, started(entries), accepted[iteration], measured.get(iteration), ended.get(iteration), authors)
+
+
+def _authors(entries: tuple[Entry, ...], accepted: Mapping[int, Accepted], iteration: int) -> tuple[str, ...]:
+    base = {event.iteration: event.base for entry in entries if isinstance(event := entry.event, Advised)}
+    wrote = {
+        (event.iteration, event.attempt): event.reply.executor
+        for entry in entries
+        if isinstance(event := entry.event, Replied)
+    }
+    found: list[str] = []
+    at: int | None = iteration
+    while at is not None and at in accepted:
+        found.append(wrote[at, accepted[at].attempt])
+        at = base.get(at)
+    return tuple(dict.fromkeys(reversed(found)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def recorded_result(
     Raises:
         StoreError: the journal or an artifact is damaged.
     """
-    begun, spec = started(entries), current_spec(entries)
+    begun, spec = as_resumed(entries), current_spec(entries)
     search = Search(
         spec=spec,
         settings=begun.settings,
@@ -91,6 +92,11 @@ def rulebook_at(entries: tuple[Entry, ...], iteration: int) -> Rulebook:
     for entry in entries:
         if isinstance(entry.event, RulebookChanged) and entry.event.iteration <= iteration:
             sources = entry.event.sources
+    return _parsed(sources)
+
+
+@lru_cache(maxsize=8)
+def _parsed(sources: tuple[Source, ...]) -> Rulebook:
     own, *bases = sources
     return parse_rulebook(own.text, own.file, bases)
 
@@ -98,9 +104,8 @@ def rulebook_at(entries: tuple[Entry, ...], iteration: int) -> Rulebook:
 def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
     """The specification as the last resume left it."""
     spec = started(entries).spec
-    for entry in entries:
-        if isinstance(entry.event, RunResumed):
-            spec = extend(spec, entry.event.extended)
+    for event in _resumes(entries):
+        spec = extend(spec, event.extended)
     return spec
 
 
@@ -116,14 +121,39 @@ def _names_a_budget(event: Event) -> bool:
 
 
 def is_foreign(entries: tuple[Entry, ...]) -> bool:
-    """Whether source of the run must only run isolated, as an executor returned it that is trusted with less.
+    """Whether source of the run must only run isolated, as an executor may have returned it that is trusted with less.
 
-    Journals of old do not say so: there every name but that of the built-in executor counts as foreign.
+    A resume may name another fallback: what was foreign once stays so, and what was not may become it. Journals of old
+    do not say so: there every name but that of the built-in executor counts as foreign.
     """
     begun = started(entries)
-    if begun.foreign is not None:
-        return begun.foreign
-    return not {begun.spec.llm, begun.spec.fallback} <= {"builtin", None}
+    told = [(begun.foreign, {begun.spec.llm, begun.spec.fallback})]
+    told += [(event.foreign, {event.extended.get("fallback")}) for event in _resumes(entries)]
+    return any(not names <= {"builtin", None} if foreign is None else foreign for foreign, names in told)
+
+
+def as_resumed(entries: tuple[Entry, ...]) -> RunStarted:
+    """The first event of the run, isolated as the process was that took it up last."""
+    begun = started(entries)
+    for event in _resumes(entries):
+        if event.isolation:
+            begun = replace(
+                begun,
+                isolation=event.isolation,
+                isolation_reason=event.isolation_reason,
+                canaries=event.canaries,
+            )
+    return begun
+
+
+def isolations(entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The levels that generated code of the run ran at, each once, in the order of its processes."""
+    levels = [started(entries).isolation, *(event.isolation for event in _resumes(entries))]
+    return tuple(dict.fromkeys(level for level in levels if level))
+
+
+def _resumes(entries: tuple[Entry, ...]) -> list[RunResumed]:
+    return [entry.event for entry in entries if isinstance(entry.event, RunResumed)]
 
 
 def is_over(entries: tuple[Entry, ...]) -> bool:

@@ -27,6 +27,7 @@ from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
 from lemonade_es.engine.record import (
     RunResult,
+    as_resumed,
     current_spec,
     is_foreign,
     is_over,
@@ -56,7 +57,7 @@ from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Workshop
 
-_PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "openai")
+_PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "pillow", "scikit-learn", *registry.SDKS)
 
 
 class RunWatcher(Watcher, Protocol):
@@ -140,7 +141,7 @@ def resume_run(
             before = current_spec(entries)
             spec = _named(extend(before, options), folder)
             if is_over(entries) and spec.public() == before:
-                watcher.begin(run, begun, before)
+                watcher.begin(run, as_resumed(entries), before)
                 result = recorded_result(run, entries, folder.artifacts, watcher.event)
                 model, weights = folder.leave_best(run, result.state)
                 return replace(result, model=model, weights=weights)
@@ -158,15 +159,10 @@ def resume_run(
                     isolation=workshop.isolation,
                     isolation_reason=workshop.isolation_reason,
                     canaries=workshop.canaries,
+                    foreign=foreign,
                 )
                 entries = (*entries, journal.append(run, len(entries), mark))
-                begun = replace(
-                    begun,
-                    isolation=mark.isolation,
-                    isolation_reason=mark.isolation_reason,
-                    canaries=mark.canaries,
-                )
-                session = _Session(folder, journal, run, begun, spec, rulebook, staff, crew, watcher)
+                session = _Session(folder, journal, run, as_resumed(entries), spec, rulebook, staff, crew, watcher)
                 return session.search(entries, time.monotonic() - clock)
 
 

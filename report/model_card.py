@@ -13,6 +13,7 @@ from lemonade_es.trainer.energy import grams_co2e, kwh_pue
 from lemonade_es.trainer.examination import ClassScore
 from lemonade_es.trainer.measurement import Energy
 from lemonade_es.vocabulary import METRICS
+from lemonade_es.wording import counted, ordinal
 
 _FIGURES = ("T_Acc", "V_Acc", "P", "M", "S", "L", "F", "B", "W", "R")
 _BARE = ("", "")
@@ -24,7 +25,6 @@ _ENERGIES = {
     "test": "energy of one pass over the test split",
     "inference": "energy of one input, one at a time",
 }
-_ORDINALS = {1: "second", 2: "third"}
 _KEPT = "they were kept"
 """In notes on inputs that occur more than once, and may be in the test split and in another one."""
 
@@ -70,10 +70,9 @@ def tested_told(final: Finalized) -> str | None:
     before = final.tested_before
     if not before:
         return None
-    nth = _ORDINALS.get(before, f"{before + 1}th")
     return (
-        f"the test split was opened for the {nth} time in this run: the best of several tests is better than the "
-        "network deserves"
+        f"the test split was opened for the {ordinal(before + 1)} time in this run: the best of several tests is "
+        "better than the network deserves"
     )
 
 
@@ -87,7 +86,7 @@ def _summary(final: Finalized, origin: Origin) -> str:
         f"A network for {task.kind} data with {count(metrics.get('P') or 0)} parameters: test {what} "
         f"**{accuracy_told(final)}** on {final.test.count:,} inputs of the test split, which was kept from the search "
         f"and from the training{repeated}. "
-        f"It was trained from scratch for {final.recipe.epochs} epochs on {final.trained_on:,} inputs."
+        f"It was trained from scratch for {counted(final.recipe.epochs, 'epoch')} on {final.trained_on:,} inputs."
         "\n\n![Loss and accuracy over the epochs](curves.png)"
     )
 
@@ -232,8 +231,8 @@ def _found(final: Finalized, origin: Origin) -> Iterator[str]:
     rows = [
         ("run", f"`{origin.run}`, iteration {final.iteration}"),
         ("rulebook", f"{_code(begun.rulebook_file)}, SHA-256 `{begun.rulebook_digest}`"),
-        ("edited by", begun.executor),
-        ("in the search", f"V_Acc {value('V_Acc', searched)} after {begun.recipe.epochs} epochs"),
+        ("written by", ", ".join(map(_code, origin.authors))),
+        ("in the search", f"V_Acc {value('V_Acc', searched)} after {counted(begun.recipe.epochs, 'epoch')}"),
         ("isolation", f"{final.isolation}: {final.isolation_reason}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in final.versions.items() if name != "platform")),
     ]
@@ -283,13 +282,13 @@ def _returns(final: Finalized, origin: Origin) -> str:
 
 
 def _licence(origin: Origin) -> Iterator[str]:
-    by = origin.begun.executor
-    written = (
-        "The source was written by the built-in executor of lemonade-es (Apache-2.0)."
-        if by == "builtin"
-        else f"The source was written by {_code(by)} on instructions of the rulebook; the terms of its provider may "
-        "bear on it."
-    )
+    by = [
+        "the built-in executor of lemonade-es (Apache-2.0)" if name == "builtin" else _code(name)
+        for name in origin.authors
+    ]
+    written = f"The source was written by {' and '.join(by)} on instructions of the rulebook."
+    if set(origin.authors) != {"builtin"}:
+        written += " The terms of whoever provides a model may bear on what it wrote."
     yield (
         f"This card grants no licence. {written} The data have a licence of their own, which may bear on "
         "weights that were learned from them: look it up before you pass them on."

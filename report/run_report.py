@@ -26,14 +26,15 @@ from lemonade_es.engine.events import (
     RunResumed,
     RunStarted,
 )
-from lemonade_es.engine.journal import Entry, started
-from lemonade_es.engine.record import current_spec, is_over
+from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.record import as_resumed, current_spec, is_over, isolations
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.report.formats import UNKNOWN, duration, value
 from lemonade_es.report.noise import noise_told
 from lemonade_es.report.tables import dynamics_table, iterations_table
 from lemonade_es.vocabulary import DYNAMICS
+from lemonade_es.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class RunReport:
         run: its id.
         began: when, UTC.
         last: when its last event was recorded, UTC.
-        begun: its first event.
+        begun: its first event, isolated as the process was that took it up last.
         spec: its options as the last resume left them.
         end: how it ended; ``None`` if it is open.
         resumed: how often it was taken up again.
@@ -56,6 +57,7 @@ class RunReport:
         measured_there: how measuring on the user's device went.
         noise: the noise floor, once it stood.
         changes: of a watched rulebook, those that were not taken over too.
+        isolations: the levels that its processes ran generated code at, first to last.
     """
 
     run: str
@@ -73,6 +75,7 @@ class RunReport:
     measured_there: DeviceTally
     noise: NoiseEstimated | None = None
     changes: tuple[RulebookChanged | RulebookKept, ...] = ()
+    isolations: tuple[str, ...] = ()
 
     @property
     def best(self) -> IterationEnded | None:
@@ -115,6 +118,7 @@ class RunReport:
                 "changes": [_change(event) for event in self.changes],
             },
             "isolation": begun.isolation,
+            "isolations": list(self.isolations),
             "isolation_reason": begun.isolation_reason,
             "canaries": [asdict(canary) for canary in begun.canaries],
             "device": begun.device,
@@ -133,7 +137,7 @@ class RunReport:
 
 def run_report(entries: tuple[Entry, ...]) -> RunReport:
     """The report of a run."""
-    begun, spec = started(entries), current_spec(entries)
+    begun, spec = as_resumed(entries), current_spec(entries)
     events = [entry.event for entry in entries]
     ends = [event for event in events if isinstance(event, RunEnded)]
     advised = {event.iteration: event.resolution.instructions for event in events if isinstance(event, Advised)}
@@ -159,6 +163,7 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
         measured_there=measured_there,
         changes=tuple(event for event in events if isinstance(event, RulebookChanged | RulebookKept)),
         noise=next((event for event in events if isinstance(event, NoiseEstimated)), None),
+        isolations=isolations(entries),
     )
 
 
@@ -196,7 +201,7 @@ def _head(report: RunReport) -> Iterator[str]:
     for event in report.changes:
         yield f"  {_told_change(event)}"
     yield f"options: {', '.join(_options(report.spec)) or 'the defaults'}"
-    yield f"on: {begun.device}, isolation {begun.isolation}, energy {begun.energy}"
+    yield f"on: {begun.device}, isolation {', then '.join(report.isolations)}, energy {begun.energy}"
     yield f"energy spent: {report.spent.told(report.spec.grid_gco2e_per_kwh)}"
     if report.broken:
         yield f"no network keeps what is required: {'; '.join(report.broken)}"
@@ -271,7 +276,7 @@ def cost(bill: Bill) -> str:
     if not bill.unpriced:
         return f"{bill.known_usd:.4f} USD"
     known = f"{bill.known_usd:.4f} USD, and " if bill.known_usd else ""
-    return f"{known}{bill.unpriced} call{'' if bill.unpriced == 1 else 's'} whose price is not known"
+    return f"{known}{counted(bill.unpriced, 'call')} whose price is not known"
 
 
 def _tables(account: Account) -> Iterator[RenderableType]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lemonade_es.engine.events import DataSummary, Replied, RunResumed, RunStarted
 from lemonade_es.engine.journal import Entry
-from lemonade_es.engine.record import is_foreign, taken_on
+from lemonade_es.engine.record import as_resumed, is_foreign, isolations, taken_on
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.llm.executor import Reply, Usage
 from lemonade_es.task import Task
@@ -50,6 +52,38 @@ def test_whether_source_is_foreign_is_what_the_run_recorded_whatever_its_executo
 )
 def test_in_a_journal_of_old_every_name_but_that_of_the_builtin_executor_is_foreign(spec, foreign):
     assert is_foreign(begun(**spec)) is foreign
+
+
+@pytest.mark.parametrize(
+    ("resumes", "foreign"),
+    [
+        ([RunResumed({"fallback": "openai:gpt-4o"}, foreign=True)], True),
+        ([RunResumed({"fallback": "house:of-our-own"}, foreign=False)], False),
+        (
+            [
+                RunResumed({"fallback": "openai:gpt-4o"}, foreign=True),
+                RunResumed({"fallback": "builtin"}, foreign=False),
+            ],
+            True,
+        ),
+        ([RunResumed({"fallback": "openai:gpt-4o"})], True),
+        ([RunResumed({"fallback": "builtin"})], False),
+        ([RunResumed({"iterations": 9})], False),
+    ],
+)
+def test_a_fallback_that_a_resume_names_makes_the_source_foreign_and_it_stays_so(resumes, foreign):
+    entries = (*begun(foreign=False), *(Entry("r", number, "", event) for number, event in enumerate(resumes, 1)))
+    assert is_foreign(entries) is foreign
+
+
+def test_the_level_of_isolation_is_that_of_the_last_process_and_none_is_forgotten():
+    levels = [RunResumed(isolation="none", isolation_reason="so wished"), RunResumed(isolation="strong"), RunResumed()]
+    first = (replace(begun()[0], event=replace(begun()[0].event, isolation="strong", isolation_reason="walls")),)
+    entries = (*first, *(Entry("r", number, "", event) for number, event in enumerate(levels, 1)))
+    assert (as_resumed(first).isolation, isolations(first)) == ("strong", ("strong",))
+    assert (as_resumed(entries[:2]).isolation, as_resumed(entries[:2]).isolation_reason) == ("none", "so wished")
+    assert as_resumed(entries).isolation == "strong"
+    assert isolations(entries) == ("strong", "none")
 
 
 def test_calls_that_were_not_counted_are_taken_on_by_who_names_a_budget_after_them():

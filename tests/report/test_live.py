@@ -123,7 +123,9 @@ def test_a_final_training_tells_so_too(view):
     shown = view(Console(file=out, width=400))
     begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
     accepted = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
-    shown.begin(Plan(Origin("r", begun, accepted, None, None), Recipe(), 9, 0, 1, 0, "cpu", "medium", WHY))
+    shown.begin(
+        Plan(Origin("r", begun, accepted, None, None, ("builtin",)), Recipe(), 9, 0, 1, 0, "cpu", "medium", WHY)
+    )
     if isinstance(shown, LiveFinish):
         Console(file=out, width=400).print(shown._draw())
     assert f"isolation medium: {WHY}" in out.getvalue()
