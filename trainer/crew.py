@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -130,7 +129,7 @@ class _Shift:
     def __init__(self, hands: Sequence[Workshop], company: Company) -> None:
         self._hands = hands
         self._company = company
-        self._heard: SimpleQueue[tuple[int, Epoch] | BaseException | None] = SimpleQueue()
+        self._heard: SimpleQueue[tuple[int, tuple[int, Epoch] | None] | BaseException] = SimpleQueue()
         self._pool = ThreadPoolExecutor(len(hands))
 
     def __enter__(self) -> Self:
@@ -147,23 +146,23 @@ class _Shift:
     def train(self, source: str, report: CheckReport, seeds: Sequence[int], on_epoch: OnEpoch) -> list[Trained]:
         """What comes of each seed."""
 
-        def one(workshop: Workshop, seed: int) -> Trained:
+        def one(who: int, seed: int) -> Trained:
+            def hear(index: int, epoch: Epoch) -> None:
+                self._heard.put((who, (index, epoch)))
+
             try:
                 with self._company.place() as place:
-                    done = workshop.train(source, report, seed=seed, on_epoch=self._hear, place=place)
+                    done = self._hands[who].train(source, report, seed=seed, on_epoch=hear, place=place)
             except BaseException as error:
                 self._heard.put(error)
                 raise
-            self._heard.put(None)
+            self._heard.put((who, None))
             return done
 
         started = time.perf_counter()
-        futures = [self._pool.submit(one, workshop, seed) for workshop, seed in zip(self._hands, seeds, strict=False)]
+        futures = [self._pool.submit(one, who, seed) for who, seed in enumerate(seeds)]
         self._tell(len(seeds), on_epoch)
         return shared([future.result() for future in futures], time.perf_counter() - started)
-
-    def _hear(self, index: int, epoch: Epoch) -> None:
-        self._heard.put((index, epoch))
 
     def _tell(self, count: int, on_epoch: OnEpoch) -> None:
         """Passes each epoch on once, when all trainings that still go on have ended it, until none goes on.
@@ -171,18 +170,21 @@ class _Shift:
         Raises:
             BaseException: what ended one of them.
         """
-        ended: Counter[int] = Counter()
-        while count:
-            item = self._heard.get()
-            if isinstance(item, BaseException):
-                raise item
-            if item is None:
-                count -= 1
-                continue
-            index, epoch = item
-            ended[index] += 1
-            if ended[index] >= count:
-                on_epoch(index, epoch)
+        done = dict.fromkeys(range(count), 0)
+        latest: dict[int, Epoch] = {}
+        told = 0
+        while done:
+            heard = self._heard.get()
+            if isinstance(heard, BaseException):
+                raise heard
+            who, ended = heard
+            if ended is None:
+                del done[who]
+            else:
+                done[who], latest[ended[0]] = ended[0] + 1, ended[1]
+            for index in range(told, min(done.values(), default=told)):
+                on_epoch(index, latest[index])
+                told = index + 1
 
 
 def _room(first: Measurement, beside: int) -> int:

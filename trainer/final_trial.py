@@ -274,7 +274,7 @@ class FinalTrial(Trial):
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
                 )
         finally:
-            self._measuring_seconds = time.perf_counter() - started
+            self._measuring_seconds += time.perf_counter() - started
 
     def _hold_against(self) -> None:
         """The inputs that were held out, if there are any."""

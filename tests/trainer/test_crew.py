@@ -13,7 +13,7 @@ from tests.trainer.test_workshop import zygotes
 
 from lemonade_es.errors import DataError, IsolationError, LemonadeError
 from lemonade_es.trainer.company import Company
-from lemonade_es.trainer.crew import Crew, _room, shared
+from lemonade_es.trainer.crew import Crew, _room, _Shift, shared
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.measurement import Budget, Epoch, Measurement, Trained
@@ -96,6 +96,37 @@ def test_trained_at_once_a_network_is_the_same_as_trained_alone(
     measurements = [item.measurement for item in done]
     assert all(item.failure is None and item.latency is not None for item in measurements)
     assert 0 < sum(item.training_seconds + item.measuring_seconds for item in measurements) <= elapsed
+
+
+class Scripted:
+    """A workshop whose training ends its epochs when it is its turn, in the order of a script of all workshops."""
+
+    def __init__(self, name: str, script: list[str], turn: threading.Condition, fails: bool) -> None:
+        self._name, self._script, self._turn, self._fails = name, script, turn, fails
+        self._epochs = script.count(name)
+
+    def train(self, *_: object, on_epoch, **__: object) -> Trained:
+        for index in range(self._epochs):
+            with self._turn:
+                assert self._turn.wait_for(lambda: self._script[:1] == [self._name], timeout=30)
+                if not self._fails:
+                    on_epoch(index, Epoch(float(index), 1.0))
+                self._script.pop(0)
+                self._turn.notify_all()
+        return Trained(Measurement({}), None)
+
+
+@pytest.mark.parametrize(
+    ("script", "failing"),
+    [("abcabc", ""), ("aabbcc", ""), ("aabcbc", ""), ("abacbc", "a"), ("acbabc", "b"), ("cab", "c")],
+)
+def test_an_epoch_is_told_once_when_all_that_still_train_have_ended_it(script, failing):
+    told: list[int] = []
+    turns, turn = list(script), threading.Condition()
+    hands = [Scripted(name, turns, turn, name in failing) for name in "abc"]
+    with _Shift(hands, Company(3)) as shift:
+        shift.train("", None, SEEDS, lambda index, epoch: told.append(index if epoch.loss == index else -1))
+    assert told == list(range(script.count("b" if failing != "b" else "a")))
 
 
 @pytest.mark.isolation
