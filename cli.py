@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from lemonade_es.commands.options import (
     out_option,
     reading_options,
 )
-from lemonade_es.commands.output import LastingTerminal, Terminal, echo
+from lemonade_es.commands.output import LastingTerminal, Terminal, echo, echo_json
 from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.runs import runs
@@ -187,7 +186,7 @@ def run(
     from lemonade_es.engine.run import new_run, resume_run
     from lemonade_es.engine.spec import resolve
     from lemonade_es.report.live import view
-    from lemonade_es.report.summary import next_command, summary
+    from lemonade_es.report.summary import summary
 
     options["target_column"] = column_in(target, options["target_column"])
     goals = dict(goal for goal in target if not isinstance(goal, str))
@@ -205,14 +204,14 @@ def run(
                 spec = resolve(read_config(config) if config is not None else {}, options)
                 result = new_run(spec, folder, watcher, unsafe_no_isolation=unsafe_no_isolation)
     except SearchError as error:
-        go_on = next_command(folder, "run", "--resume", error.run)
+        go_on = folder.command("run", "--resume", error.run)
         raise LemonadeError(error.message, hint=f"then go on with: {go_on}") from error
     if as_json:
-        echo(json.dumps(outcome(result), allow_nan=False))
+        echo_json(outcome(result))
     else:
         console.print(summary(result, folder), soft_wrap=True)  # commands and paths are to be copied whole
     if result.end is None:
-        echo(f"interrupted; go on with: {next_command(folder, 'run', '--resume', result.run)}", err=True)
+        echo(f"interrupted; go on with: {folder.command('run', '--resume', result.run)}", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if result.state.best is None else DONE)
 
@@ -266,7 +265,7 @@ def explain(
         told, same = replayed(entries, iteration, form=form)
         echo(told)
         sys.exit(DONE if same else FAILED)
-    echo(explained(entries, folder.artifacts, iteration, source=source, form=form))
+    echo(explained(entries, folder, iteration, source=source, form=form))
 
 
 @main.command(short_help="Show what this machine offers.")
@@ -278,7 +277,7 @@ def doctor(*, out: Path, store: str | None, as_json: bool) -> None:
 
     found = diagnose(out, store, os.environ)
     if as_json:
-        echo(json.dumps(found, allow_nan=False))
+        echo_json(found)
     else:
         Terminal().print(diagnosis_table(found))
 

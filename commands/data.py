@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from lemonade_es.commands.options import MAX_SEED, json_option, reading_options
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo, echo_json
 
 
 @click.command(short_help="Show what was found in a data set.")
@@ -73,7 +72,7 @@ def data(
     if samples is not None:
         write_contact_sheet(dataset, samples)
     if as_json:
-        echo(json.dumps(data_report(dataset), ensure_ascii=False, allow_nan=False))
+        echo_json(data_report(dataset))
         return
     Terminal().print(data_page(dataset))
     if samples is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 import click
 
 from lemonade_es.commands.options import FAILED, isolation_options, json_option, moved_data_options, out_option
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo, echo_json
 
 
 @click.command(short_help="Make a folder to deploy from a network.")
@@ -72,10 +71,10 @@ def export(
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.deployed import deployment_json, deployment_page, failure_json
     from lemonade_es.report.downloading import DownloadTeller
-    from lemonade_es.trainer.export.delivery import Wanted
+    from lemonade_es.trainer.export.delivery import Format
 
     wishes = DeploymentSpec(
-        wanted=Wanted(form, quantize == "int8"),
+        wanted=Format(form, quantize == "int8"),
         iteration=iteration,
         which=weights,
         out_dir=out_dir,
@@ -89,11 +88,11 @@ def export(
     found = deploy(run_name, RunFolder(out, store), wishes, progress)
     if not isinstance(found, Deployment):
         if as_json:
-            echo(json.dumps(failure_json(found), allow_nan=False))
+            echo_json(failure_json(found))
         echo(f"lemonade-es: nothing was exported: {found.code}: {found.message}", err=True)
         sys.exit(FAILED)
     if as_json:
-        echo(json.dumps(deployment_json(found), ensure_ascii=False, allow_nan=False))
+        echo_json(deployment_json(found))
         return
     Terminal().print(deployment_page(found), soft_wrap=True)  # the path is to be copied whole
     echo(f"try it: cd {shlex.quote(str(found.folder))} && python infer.py ...")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from lemonade_es.commands.options import (
     moved_data_options,
     out_option,
 )
-from lemonade_es.commands.output import LastingTerminal, echo
+from lemonade_es.commands.output import LastingTerminal, echo, echo_json
 from lemonade_es.commands.signals import interrupt_by_signals
 
 
@@ -113,16 +112,17 @@ def finalize(
     console = LastingTerminal(stderr=as_json)
     interrupt_by_signals()
     with finishing_view(console, quiet=as_json and not console.file.isatty()) as watcher:
+        run = folder.find(run_name)  # `latest` may be another one in the end
         try:
-            result = final_training(run_name, folder, watcher, wishes)
-            path = leave_final(result, folder)
+            result = final_training(run, folder, watcher, wishes)
         except KeyboardInterrupt:
             kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
-            again = shlex.join(_again(context, folder.find(run_name), anew=not watcher.kept)) + folder.store_option
+            again = shlex.join(_again(context, run, anew=not watcher.kept)) + folder.store_option
             echo(f"interrupted; {kept}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)
+        path = leave_final(result, folder)
     if as_json:
-        echo(json.dumps(final_outcome(result, path), allow_nan=False))
+        echo_json(final_outcome(result, path))
     else:
         console.print(final_summary(result, path), soft_wrap=True)  # paths are to be copied whole
     sys.exit(DONE if result.finalized is not None else FAILED)

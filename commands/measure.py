@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from lemonade_es.commands.options import (
     measure_with_options,
     reading_options,
 )
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo, echo_json
 
 
 @click.command(short_help="Measure a network as it is.")
@@ -75,7 +74,7 @@ def measure(
     spec = AppraisalSpec(model=model, reading=reading, data_root=Path(data_root), **options)
     appraisal = appraise(spec, DownloadTeller(lambda line: echo(line, err=True)))
     if as_json:
-        echo(json.dumps(figures(appraisal), allow_nan=False))
+        echo_json(figures(appraisal))
     else:
         Terminal().print(figures_table(appraisal))
     sys.exit(DONE if appraisal.measurement.failure is None else FAILED)

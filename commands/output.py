@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,21 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
     stream = sys.stderr if err else sys.stdout
     with _written():
         click.echo(printable(text) if stream is not None and stream.isatty() else text, err=err, nl=nl)
+
+
+def echo_json(data: object) -> None:
+    """Print one JSON value on a line of its own; its letters are escaped only where the output has none for them.
+
+    Raises:
+        BrokenPipeError: its reader has left.
+        LemonadeError: it cannot be written.
+    """
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(data, allow_nan=False)
+    echo(text)
 
 
 class Terminal(Console):

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, Finite, json_option, out_option
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo, echo_json
 from lemonade_es.commands.worth import efficacy, tune
 from lemonade_es.errors import ConfigError
 
@@ -50,7 +50,7 @@ def list_(*, as_json: bool) -> None:
 
     found = shipped_rulebooks()
     if as_json:
-        echo(json.dumps([item.to_json() for item in found]))
+        echo_json([item.to_json() for item in found])
     else:
         Terminal().print(shipped_table(found))
 
@@ -70,7 +70,7 @@ def show(file: str, *, rules: bool, as_json: bool) -> None:
 
     found = load_rulebook(find_rulebook(file))
     if as_json:
-        echo(json.dumps(rulebook_json(found), ensure_ascii=False))
+        echo_json(rulebook_json(found))
     elif rules:
         Terminal().print(rules_table(found))
     else:
@@ -130,7 +130,7 @@ def check(files: tuple[str, ...], *, notes: bool, strict: bool, as_json: bool) -
 
     found = [check_file(file) for file in files]
     if as_json:
-        echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
+        echo_json({"files": [item.to_json() for item in found]})
     else:
         echo(check_text(found, notes=notes))
     bad = any(not item.usable or (strict and item.doubtful) for item in found)
@@ -171,7 +171,7 @@ def test(
         except OSError as error:
             raise ConfigError(f"cannot be written: {error.strerror}", where=str(junit)) from None
     if as_json:
-        echo(json.dumps({"files": [item.to_json() for item in found]}, ensure_ascii=False, allow_nan=False))
+        echo_json({"files": [item.to_json() for item in found]})
     elif suggest:
         echo(tests_yaml([test for item in found if item.assay for test in item.assay.suggestions()]))
     else:
@@ -238,7 +238,7 @@ def whatif(
             data["accuracy"] = task.accuracy
         if stretches is not None:
             data["sweep"] = [stretch.to_json() for stretch in stretches]
-        echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        echo_json(data)
         return
     echo(supposed_text(supposed) if through is None or stretches is None else sweep_text(through.name, stretches))
     if task is not None and task.objective == "regression":
@@ -275,7 +275,7 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
         }
         if against:
             data |= {"decisions": decisions_in(runs), "flipped": [item.to_json() for item in others]}
-        echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        echo_json(data)
         return
     echo(difference_text(changed, found, POINTS))
     if against:
@@ -300,7 +300,10 @@ def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as
 
     found = load_rulebook(find_rulebook(file))
     tested = run_backtest(found, RunFolder(out, store).distinct(runs))
-    echo(json.dumps(tested.to_json(), allow_nan=False) if as_json else backtest_text(tested))
+    if as_json:
+        echo_json(tested.to_json())
+    else:
+        echo(backtest_text(tested))
 
 
 for command in (efficacy, tune):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from lemonade_es.commands.options import json_option, out_option
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo_json
 
 
 @click.group(invoke_without_command=True, short_help="List the runs, or show one in a page.")
@@ -37,7 +36,7 @@ def runs(context: click.Context, *, out: Path, store: str | None, as_json: bool)
     with closing(RunFolder(out, store).journal(create=False)) as journal:
         lines = run_lines(journal)
     if as_json:
-        echo(json.dumps([asdict(line) for line in lines], allow_nan=False))
+        echo_json([asdict(line) for line in lines])
     else:
         Terminal().print(runs_table(lines))
 
@@ -60,6 +59,6 @@ def show(run_name: str, *, out: Path, store: str | None, as_json: bool) -> None:
 
     report = run_report(RunFolder(out, store).entries(run_name))
     if as_json:
-        echo(json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False))
+        echo_json(report.to_json())
     else:
         Terminal().print(report_page(report))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Finite, isolation_options, json_option
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo_json
 
 
 class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -118,7 +117,7 @@ def validate(
         for verdict in verdicts:
             told.append(verdict)
             if as_json:
-                echo(json.dumps(asdict(verdict), allow_nan=False))
+                echo_json(asdict(verdict))
             else:
                 console.print(verdict_line(verdict))
     if not as_json:

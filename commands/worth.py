@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from lemonade_es.commands.options import Finite, json_option, out_option
-from lemonade_es.commands.output import Terminal, echo
+from lemonade_es.commands.output import Terminal, echo, echo_json
 
 
 @click.command(short_help="Say what each rule was worth.")
@@ -39,7 +38,7 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     meanings = list(dict.fromkeys(started(entries).data.task.accuracy for entries in recorded))
     if as_json:
         data = {"rulebook": book.name, "runs": len(recorded), "steps": count, "accuracy": meanings}
-        echo(json.dumps(data | {"rules": [row.to_json() for row in rows]}, allow_nan=False))
+        echo_json(data | {"rules": [row.to_json() for row in rows]})
     else:
         terminal = Terminal()
         console = terminal if terminal.file.isatty() else Terminal(width=110)
@@ -77,6 +76,6 @@ def tune(runs: Sequence[str], *, doubt: float, out: Path, store: str | None, as_
     book = advising_rulebook(recorded)
     learned = learn(book, recorded, doubt=doubt)
     if as_json:
-        echo(json.dumps({"rulebook": book.name, **learned.to_json()}, allow_nan=False))
+        echo_json({"rulebook": book.name, **learned.to_json()})
     else:
         echo(tuned_rulebook(book, learned), nl=False)

@@ -23,7 +23,7 @@ from lemonade_es.engine.run import same_data
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
-from lemonade_es.trainer.export.delivery import Delivery, Exported, Wanted
+from lemonade_es.trainer.export.delivery import Delivery, Exported, Format
 from lemonade_es.trainer.export.description import (
     LABELS_FILE,
     VOCABULARY_FILE,
@@ -67,7 +67,7 @@ class DeploymentSpec:
         unsafe_no_isolation: run generated code even where it cannot be isolated.
     """
 
-    wanted: Wanted
+    wanted: Format
     iteration: int | None = None
     which: Which | None = None
     out_dir: Path | None = None
@@ -196,7 +196,7 @@ def _of_search(entries: tuple[Entry, ...], folder: RunFolder, iteration: int | N
     return Chosen(origin.run, "best", accepted.iteration, source, weights, accuracy)
 
 
-def _place(chosen: Chosen, wanted: Wanted) -> str:
+def _place(chosen: Chosen, wanted: Format) -> str:
     source = "final" if chosen.which == "final" else f"iteration-{chosen.iteration}"
     return f"{source}-{wanted.form}{'-int8' if wanted.int8 else ''}"
 

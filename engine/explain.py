@@ -29,6 +29,7 @@ from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.sent import replies
 from lemonade_es.errors import StoreError
+from lemonade_es.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,9 @@ def one(explanations: Sequence[Explanation], iteration: int, run: str) -> Explan
         if explanation.iteration == iteration:
             return explanation
     raise StoreError(
-        f"there is no iteration {iteration}", where=f"run {run}", hint=f"it has {len(explanations)} iterations"
+        f"there is no iteration {iteration}",
+        where=f"run {run}",
+        hint=f"it has {counted(len(explanations), 'iteration')}",
     )
 
 

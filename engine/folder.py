@@ -14,10 +14,9 @@ from pathlib import Path
 from lemonade_es.engine.artifacts import Artifacts, write_file
 from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.events import RunStarted
-from lemonade_es.engine.journal import DATABASE, Entry, Journal
+from lemonade_es.engine.journal import DATABASE, Entry, Journal, has_secret
 from lemonade_es.engine.state import SearchState
 from lemonade_es.errors import StoreError
-from lemonade_es.llm.address import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,17 @@ class RunFolder:
         found = {entries[0].run: entries for entries in map(self.entries, names)}
         return list(found.values())
 
+    def command(self, *words: str) -> str:
+        """A command line that works on the same runs as this one does."""
+        out = ["--out", str(self.path)] if self.path != Path("runs") else []
+        return shlex.join(["lemonade-es", *words, *out]) + self.store_option
+
     @property
     def store_option(self) -> str:
         """The ``--store`` of a command line that is shown, after a blank; its URL only if no secret can be in it."""
         if self.store is None:
             return ""
-        secret = "?" in self.store or shown(self.store) != self.store
-        return f" --store {'URL' if secret else shlex.quote(self.store)}"
+        return f" --store {'URL' if has_secret(self.store) else shlex.quote(self.store)}"
 
     @property
     def artifacts(self) -> Artifacts:

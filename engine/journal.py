@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    make_url,
     select,
 )
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
@@ -35,7 +36,6 @@ from sqlalchemy.schema import CreateTable
 
 from lemonade_es.engine.events import Event, RunStarted
 from lemonade_es.errors import StoreError
-from lemonade_es.llm.address import shown
 
 DATABASE = "lemonade.db"
 
@@ -83,7 +83,7 @@ class Journal:
     """
 
     def __init__(self, url: str | URL, *, create: bool = True) -> None:
-        self._where = _without_password(url)
+        self._where = _shown(url)
         with self._explained():
             self._engine = _connectable(url)
             if not create:
@@ -308,7 +308,21 @@ def _is_filled(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _without_password(url: str | URL) -> str:
-    if isinstance(url, URL):
-        return url.database or ""
-    return shown(url).removeprefix("sqlite:///")
+def has_secret(url: str) -> bool:
+    """Whether the URL of a database may hold one: a user, a password or parameters, or what cannot be read."""
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        return True
+    return bool(parts.username or parts.password or parts.query)
+
+
+def _shown(url: str | URL) -> str:
+    """Where a journal is, without what may be secret."""
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        return "--store"
+    if parts.get_backend_name() == "sqlite":
+        return parts.database or ""
+    return str(URL.create(parts.drivername, host=parts.host, port=parts.port, database=parts.database))

@@ -27,7 +27,7 @@ from lemonade_es.llm.codes import Code
 from lemonade_es.llm.executor import Executor, Remembering, Reply, Retrying, Textual, Try
 from lemonade_es.llm.faults import CallInterrupted
 from lemonade_es.llm.patch import apply_patch
-from lemonade_es.llm.reply import PatchRead, read_reply
+from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.source_lines import lines_of
 from lemonade_es.trainer.measurement import CheckReport
@@ -267,16 +267,13 @@ class Ladder:
         if disobeyed:
             refused = _refused(call, "compliance", NOT_FOLLOWED, complaint(request.instructions, disobeyed))
             return replace(refused, verdicts=verdicts)
-        return self._accepted(call, read, report, source)
-
-    def _accepted(self, call: _Call, read: PatchRead, report: CheckReport, source: str) -> Accepted:
-        request, patch = call.request, read.patch
+        patch = read.patch
         return Accepted(
             iteration=request.iteration,
             attempt=call.attempt,
             source=self._artifacts.put(source.encode(), ".py"),
             check=report,
-            verdicts=judge(request.instructions, request.census, report.census, patch.skipped),
+            verdicts=verdicts,
             summary=patch.summary,
             applied=patch.applied,
             skipped=patch.skipped,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 Values = Mapping[str, float | None]
 
-_NORMALISED = {"NF": ("F", "TF"), "T_NE": ("T_E", "TT_E"), "V_NE": ("V_E", "TV_E")}
+NORMALISED: Mapping[str, tuple[str, str]] = {"NF": ("F", "TF"), "T_NE": ("T_E", "TT_E"), "V_NE": ("V_E", "TV_E")}
+"""Metrics that follow from another one and a threshold."""
 
 
 def normalised(metrics: Values, settings: Values) -> dict[str, float | None]:
@@ -15,7 +16,7 @@ def normalised(metrics: Values, settings: Values) -> dict[str, float | None]:
     The paper does not say how it normalises. This is bounded (0..1), monotone, one half at the threshold,
     and does not depend on other candidates, so that a CM once given stays.
     """
-    return {name: _saturate(metrics.get(raw), settings.get(at)) for name, (raw, at) in _NORMALISED.items()}
+    return {name: _saturate(metrics.get(raw), settings.get(at)) for name, (raw, at) in NORMALISED.items()}
 
 
 def _saturate(value: float | None, threshold: float | None) -> float | None:

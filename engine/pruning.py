@@ -12,6 +12,7 @@ from lemonade_es.engine.metric import combined_metric
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.task import Objective
 from lemonade_es.trainer.measurement import Epoch, Measurement
+from lemonade_es.wording import counted, ordinal
 
 FIRST = 5
 """Networks that must be trained to their end before any is pruned."""
@@ -80,7 +81,7 @@ class Pruning:
         if ceiling is None or ceiling >= best.CM - (state.floor or 0.0):
             return None
         reason = (
-            f"after {rung} of {self.epochs} epochs its summed loss is {_ordinal(rank)} of {len(rivals) + 1}, "
+            f"after {rung} of {counted(self.epochs, 'epoch')} its summed loss is {ordinal(rank)} of {len(rivals) + 1}, "
             f"and its CM would be {ceiling:.4f} at most, where iteration {best.iteration} has {best.CM:.4f}"
         )
         return Pruned(iteration, rung, self.epochs, rank, len(rivals) + 1, hope, ceiling, best.iteration, reason)
@@ -104,8 +105,3 @@ class Pruning:
 def _losses(network: Network) -> tuple[float, ...]:
     """The training curve of a network; of one that failed none, for it speaks of nothing."""
     return () if network.failed else tuple(epoch.loss for epoch in network.measurement.epochs)
-
-
-def _ordinal(number: int) -> str:
-    last = number % 10 if number % 100 not in (11, 12, 13) else 0
-    return f"{number}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"

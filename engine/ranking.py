@@ -13,7 +13,7 @@ _ENERGIES = frozenset(("T_E", "V_E", "T_NE", "V_NE"))
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Rank:
     """A network beside the leader.
 
     Attributes:
@@ -27,36 +27,37 @@ class Standing:
     note: str | None = None
 
 
-def ranked(network: Network | None, state: SearchState, settings: Mapping[str, float | None]) -> Standing:
+def ranked(network: Network | None, state: SearchState, settings: Mapping[str, float | None]) -> Rank:
     """Where a network stands: it leads with a higher CM, or with fewer parameters where CM does not tell.
 
-    Before that, of two networks the one leads that is less far beyond what is required.
+    Before that, the total violation of the required bounds is compared: the smaller one leads, whatever its CM.
     CM does not tell two networks apart if they differ by less than the noise floor, where that is known. So that
     a row of ties does not lead downwards, a tie is won only by a network that also ties with the highest CM so far.
     Where energy counts or is bound, a measured figure is never ranked against an estimated one.
     """
     best = state.best
     if network is None or network.CM is None or network.broken:
-        return Standing(False, note=_unranked(network))
+        return Rank(False, note=_unranked(network))
     if best is None or best.CM is None:
-        return Standing(True, note=_broken_bounds(network, state))
+        return Rank(True, note=_broken_bounds(network, state))
     if (unlike := incomparable(network, best, state.bounds, settings)) is not None:
-        return Standing(False, note=unlike)
+        return Rank(False, note=unlike)
     mine, theirs = state.excess(network), state.excess(best)
     if mine != theirs:
-        return Standing(mine < theirs, note=_broken_bounds(network, state))
+        return Rank(mine < theirs, note=_broken_bounds(network, state))
     if not _tied(network.CM, best.CM, state.floor):
-        return Standing(network.CM > best.CM, note=_broken_bounds(network, state))
+        return Rank(network.CM > best.CM, note=_broken_bounds(network, state))
     smaller = (network.metrics.get("P") or 0.0) < (best.metrics.get("P") or 0.0)
     peak = best.CM if state.peak is None else state.peak
     near = peak <= network.CM or _tied(network.CM, peak, state.floor)
-    return Standing(smaller and near, best.iteration, _decided(network.CM - best.CM, best, state, smaller, near))
+    return Rank(smaller and near, best.iteration, _decided(network.CM - best.CM, best, state, smaller, near))
 
 
 def challenges(network: Network, state: SearchState, settings: Mapping[str, float | None]) -> bool:
     """Whether a network, trained once, may lead: its CM is above the leader's, or less than a noise floor below.
 
-    While the noise floor is not known, every network with a CM is: its trainings tell the noise.
+    While the noise floor is not known, every network with a CM is, if it violates the required bounds as little as the
+    leader: its trainings tell the noise. With a smaller violation it may lead in any case, with a larger one in none.
     """
     if network.CM is None:
         return False

@@ -55,7 +55,7 @@ class Search:
         watch: the rulebook's file, if changes of it are to be taken over.
         fallback: who answers once where the executor cannot, or does not to any use.
         epochs: of a whole training, by which ``prune`` knows how far one is.
-        taken_on: calls without a known price that do not end the search, though it has a budget for them.
+        taken_on: calls without a known price that the user accepted, by naming a budget again in a resume.
     """
 
     def __init__(

@@ -313,7 +313,7 @@ def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
     for name in _POSITIVE:
         value = getattr(spec, name)
         if value is not None and not (math.isfinite(value) and value > 0):
-            yield _Doubt(name, f"{value:g} is no budget", "give a number above 0")
+            yield _Doubt(name, f"{value:g} is no number above 0", "give one that is, and not infinite")
     if spec.llm_timeout is not None and MAX_TIMEOUT < spec.llm_timeout < math.inf:
         yield _Doubt("llm_timeout", f"{spec.llm_timeout:g} s are more than a day", f"give {MAX_TIMEOUT:g} at most")
     if MAX_CANDIDATE_SECONDS < spec.candidate_seconds < math.inf:

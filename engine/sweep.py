@@ -75,7 +75,7 @@ class Sweep:
         count = math.floor((self.stop - self.start) / self.step + 1e-9)
         inside = [float(f"{self.start + index * self.step:.12g}") for index in range(count + 1)]
         inside = [value for value in inside if value < self.stop - self.step * 1e-9]
-        return [*inside, self.stop]
+        return [self.start, *inside[1:], self.stop]
 
 
 @dataclass(frozen=True, slots=True)

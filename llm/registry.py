@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from lemonade_es.errors import ConfigError, ExecutorError
+from lemonade_es.errors import ConfigError, ExecutorError, LemonadeError
 from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.prices import Price, price_mapping
 from lemonade_es.vocabulary import closest
+
+if TYPE_CHECKING:
+    from lemonade_es.llm.providers.anthropic import AnthropicClient
+    from lemonade_es.llm.providers.gemini import GeminiClient
+    from lemonade_es.llm.providers.openai import OpenAIClient
 
 GROUP = "lemonade_es.executors"
 """Entry-point group of plug-ins: ``name = "package:factory"``, ``factory(model, **options) -> Executor``."""
 
 DEFAULT_TIMEOUT = 180.0
+
+SDKS: Mapping[str, str] = MappingProxyType(
+    {
+        "openai": "openai",
+        "anthropic": "anthropic",
+        "google-genai": "google.genai",
+        "google-generativeai": "google.generativeai",
+        "llama-cpp-python": "llama_cpp",
+    }
+)
+"""Packages that executors need, if they are named, and the module of each."""
 
 Recorded = Callable[[str], Sequence[Reply]]
 """The replies of a recorded run, oldest first, by its name."""
@@ -110,17 +127,28 @@ def known_executors() -> tuple[Known, ...]:
     return (*(built_in.known for built_in in _BUILT_INS.values()), *plugins)
 
 
+def key_variables() -> tuple[str, ...]:
+    """The environment variables that keys of the providers are looked for in."""
+    from lemonade_es.llm.providers import anthropic, gemini, openai  # noqa: PLC0415 - built only when it is asked
+
+    return openai.KEY_VARIABLE, anthropic.KEY_VARIABLE, *gemini.KEY_VARIABLES
+
+
 def _from_plugin(point: EntryPoint, model: str, options: Options) -> Executor:
+    bound = {} if options.max_tokens is None else {"max_tokens": options.max_tokens}
     try:
         factory = point.load()
-    except Exception as error:  # a plug-in may fail to import in any way
+        made: Executor = factory(
+            model, base_url=options.base_url, prices=options.prices, timeout=options.timeout, **bound
+        )
+    except LemonadeError:
+        raise
+    except Exception as error:  # a plug-in may fail to be imported or made in any way
         raise ExecutorError(
-            f"the plug-in {point.value} cannot be loaded: {type(error).__name__}: {error}",
+            f"the plug-in {point.value} cannot be used: {type(error).__name__}: {error}",
             where=f"llm {point.name}",
             hint="repair or uninstall the package that it belongs to",
         ) from error
-    bound = {} if options.max_tokens is None else {"max_tokens": options.max_tokens}
-    made: Executor = factory(model, base_url=options.base_url, prices=options.prices, timeout=options.timeout, **bound)
     return made
 
 
@@ -135,29 +163,35 @@ def _builtin(model: str, options: Options) -> Executor:
 
 
 def _openai(model: str, options: Options) -> Executor:
-    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
-    from lemonade_es.llm.providers.openai import OpenAIClient  # noqa: PLC0415
+    from lemonade_es.llm.providers.openai import OpenAIClient  # noqa: PLC0415 - built only when it is named
 
-    _need(model, "openai", "a model", "openai:gpt-4o")
-    client = OpenAIClient(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
-    return ModelExecutor(client, options.prices_at(client.elsewhere))
+    return _served(OpenAIClient, "openai", model, "gpt-4o", options)
 
 
 def _anthropic(model: str, options: Options) -> Executor:
-    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
-    from lemonade_es.llm.providers.anthropic import AnthropicClient  # noqa: PLC0415
+    from lemonade_es.llm.providers.anthropic import AnthropicClient  # noqa: PLC0415 - built only when it is named
 
-    _need(model, "anthropic", "a model", "anthropic:claude-sonnet-5-5")
-    client = AnthropicClient(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
-    return ModelExecutor(client, options.prices_at(client.elsewhere))
+    return _served(AnthropicClient, "anthropic", model, "claude-sonnet-5-5", options)
 
 
 def _gemini(model: str, options: Options) -> Executor:
-    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
-    from lemonade_es.llm.providers.gemini import GeminiClient  # noqa: PLC0415
+    from lemonade_es.llm.providers.gemini import GeminiClient  # noqa: PLC0415 - built only when it is named
 
-    _need(model, "gemini", "a model", "gemini:gemini-3.6-flash")
-    client = GeminiClient(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
+    return _served(GeminiClient, "gemini", model, "gemini-3.6-flash", options)
+
+
+def _served(
+    client_class: Callable[..., OpenAIClient | AnthropicClient | GeminiClient],
+    name: str,
+    model: str,
+    example: str,
+    options: Options,
+) -> Executor:
+    """An executor that asks a server."""
+    from lemonade_es.llm.chat import ModelExecutor  # noqa: PLC0415 - built only when it is named
+
+    _need(model, name, "a model", f"{name}:{example}")
+    client = client_class(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
     return ModelExecutor(client, options.prices_at(client.elsewhere))
 
 

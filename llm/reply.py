@@ -16,11 +16,9 @@ from lemonade_es.llm import schema
 from lemonade_es.llm.codes import Code
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.extraction import Extracted, extract
-from lemonade_es.llm.patch import Applied, Edit, Patch, Predicted, Skipped, apply_patch
+from lemonade_es.llm.patch import Applied, Edit, Patch, Predicted, Skipped
 from lemonade_es.llm.request import ReplyLimits
 from lemonade_es.printable import one_line
-
-__all__ = ["PatchRead", "apply_patch", "read_patch", "read_reply"]
 
 MAX_REPLY_CHARACTERS = 1_000_000
 MAX_PROSE_CHARACTERS = 10_000

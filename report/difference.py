@@ -10,6 +10,7 @@ from lemonade_es.engine.events import Advised
 from lemonade_es.engine.journal import Entry
 from lemonade_es.report.formats import weighted
 from lemonade_es.rules.changes import Change
+from lemonade_es.wording import counted
 
 REGIONS_SHOWN = 12
 
@@ -120,7 +121,7 @@ def _backtest(found: Backtest) -> Iterator[str]:
             yield f"run {run.run} holds no decisions"
     if not found.decisions:
         return
-    count = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
+    count = counted(len(found.runs), "run")
     yield f"Rules that would have fired in {found.decisions} decisions of {count}"
     fires = found.fires
     for rule, number in sorted(fires.items(), key=lambda item: -item[1]):

@@ -27,12 +27,10 @@ from lemonade_es.trainer.isolation.level import AUTOMATIC
 from lemonade_es.trainer.isolation.shelter import Proven, survey
 
 _PACKAGES = ("lemonade-es", "experta", "torch", "torchvision", "numpy", "scikit-learn")
-_SDKS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "google.genai"}
 _GPU_WEAKNESSES = (
     "a candidate on the GPU may send the driver any command, so a hole in the driver is a hole in the wall",
     f"the kernel does not limit its memory, it is looked at every {1000 * WATCH_SECONDS:.0f} ms; the GPU's not at all",
 )
-_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 _ASK_TORCH = (
     "import json, torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; "
     "print(json.dumps([torch.cuda.get_device_name(i) for i in range(n)]))"
@@ -59,8 +57,8 @@ def diagnose(out: Path, store: str | None, environment: Mapping[str, str]) -> di
         "isolation": _isolation(survey()),
         "energy": meter.describe(),
         "executors": [known.spec for known in registry.known_executors()],
-        "sdks": {name: _version(name) if _importable(module) else None for name, module in _SDKS.items()},
-        "keys_set": [name for name in _KEYS if environment.get(name)],
+        "sdks": {name: _version(name) if _importable(module) else None for name, module in registry.SDKS.items()},
+        "keys_set": [name for name in registry.key_variables() if environment.get(name)],
         "rulebooks": list(shipped()),
         "store": _store(out, store),
     }

@@ -14,6 +14,7 @@ from lemonade_es.engine.worth.step import COUNTED_FROM_0
 from lemonade_es.report.formats import UNKNOWN
 from lemonade_es.task import ACCURACY
 from lemonade_es.vocabulary import METRICS
+from lemonade_es.wording import counted
 
 _COLOURS = {"helps": "green", "harms": "red", "open": "dim"}
 _READING = (
@@ -61,7 +62,7 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Seq
                 Text(_told(row.against_others, row.metric)),
                 Text(row.verdict, _COLOURS[row.verdict]),
             )
-    head = f"{steps:,} step{'' if steps == 1 else 's'} of {runs:,} run{'' if runs == 1 else 's'}"
+    head = f"{counted(steps, 'step')} of {counted(runs, 'run')}"
     parts: list[RenderableType] = [Text(head), Text(), table]
     if silent:
         parts += [Text(), Text(f"gave no instruction: {', '.join(silent)}")]

@@ -8,10 +8,10 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Conflict, Resolution
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.reasons.answer import absences
@@ -39,22 +39,22 @@ def explanation_text(explanation: Explanation, *, source: bool) -> str:
     return "\n".join(_lines(explanation, source=source))
 
 
-def explained(entries: Sequence[Entry], artifacts: Artifacts, iteration: int | None, *, source: bool, form: str) -> str:
+def explained(entries: Sequence[Entry], folder: RunFolder, iteration: int | None, *, source: bool, form: str) -> str:
     """The explanation of one iteration of a run, or of all, as ``text`` or ``json``.
 
     Raises:
         StoreError: there is no such iteration, or a source that is to be shown is missing or damaged.
     """
-    found = explain(entries, artifacts)
+    found = explain(entries, folder.artifacts)
     chosen = found if iteration is None else (one(found, iteration, entries[0].run),)
     if form == "json":
         data = [item.to_json() for item in chosen]
         return json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False)
     if not chosen:
-        return f"No iteration has begun yet; go on with: lemonade-es run --resume {entries[0].run}"
+        return f"No iteration has begun yet; go on with: {folder.command('run', '--resume', entries[0].run)}"
     for item in chosen if source else ():
         if item.accepted is not None and item.source_after is None:
-            artifacts.read(item.accepted.source)
+            folder.artifacts.read(item.accepted.source)
     return "\n\n".join(explanation_text(item, source=source) for item in chosen)
 
 

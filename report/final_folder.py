@@ -56,7 +56,7 @@ def leave_final(result: FinalResult, folder: RunFolder) -> Path | None:
 def final_outcome(result: FinalResult, path: Path | None) -> dict[str, Any]:
     """The result as JSON data, with the names that ``finalize --json`` documents."""
     final, origin = result.finalized, result.origin
-    if final is None:
+    if final is None or path is None:
         return {
             "run": origin.run,
             "iteration": origin.accepted.iteration,
@@ -65,7 +65,7 @@ def final_outcome(result: FinalResult, path: Path | None) -> dict[str, Any]:
             "folder": None,
             "recipe": asdict(result.recipe),
         }
-    return {"trained_now": result.fresh, "failure": None, "folder": str(path), **_record(final, origin)}
+    return {"trained_now": result.fresh, "failure": None, "folder": str(path.resolve()), **_record(final, origin)}
 
 
 def _record(final: Finalized, origin: Origin) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lemonade_es.report.model_card import accuracy_told, tested_told
 from lemonade_es.report.weakened import weakened
 from lemonade_es.trainer.final_trial import CurvePoint
 from lemonade_es.trainer.measurement import Epoch
+from lemonade_es.wording import counted
 
 _LINES = 20
 
@@ -204,7 +205,7 @@ def final_summary(result: FinalResult, path: Path | None) -> RenderableType:
         parts.append(Text(f"note: {warning}", "yellow"))
     names = ("T_Acc", "V_Acc") if final.held_out else ("T_Acc",)
     told = "  ".join(f"{name} {value(name, metrics.get(name), unit=True)}" for name in (*names, "P", "S", "F", "L"))
-    parts.append(Text(f"iteration {final.iteration}, {final.recipe.epochs} epochs: {told}"))
+    parts.append(Text(f"iteration {final.iteration}, {counted(final.recipe.epochs, 'epoch')}: {told}"))
     if (less := weakened(final.isolation, final.isolation_reason)) is not None:
         parts.append(Text(less, "yellow"))
     parts.append(Text(f"network, weights, card and curves: {path}", overflow="fold"))
@@ -215,7 +216,7 @@ def _headline(plan: Plan) -> str:
     held = f", {plan.held_out:,} held out" if plan.held_out else ", validation split included"
     return (
         f"run {plan.origin.run}, iteration {plan.origin.accepted.iteration}: final training on {plan.trained_on:,} "
-        f"inputs{held}, {plan.recipe.epochs} epochs, {plan.device}, isolation {plan.isolation}"
+        f"inputs{held}, {counted(plan.recipe.epochs, 'epoch')}, {plan.device}, isolation {plan.isolation}"
     )
 
 

@@ -12,6 +12,7 @@ from lemonade_es.errors import RulebookError
 from lemonade_es.rules.lint import Finding, lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.problem import Problem
+from lemonade_es.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +100,20 @@ def _lines(item: Checked, *, notes: bool) -> Iterator[str]:
         if notes or finding.level == "warning":
             yield f"{finding.place} {finding.level} {finding.code} {finding.message}"
     if item.problems:
-        yield f"{item.file}: {_count(len(item.problems), 'problem')}; it cannot be used"
+        yield f"{item.file}: {counted(len(item.problems), 'problem')}; it cannot be used"
         return
-    counts = [_count(item.rules, "rule"), _count(item.tests, "test")]
+    counts = [counted(item.rules, "rule"), counted(item.tests, "test")]
     if item.warnings:
-        counts.append(_count(item.warnings, "warning"))
+        counts.append(counted(item.warnings, "warning"))
     remarks = len(item.findings) - item.warnings
     if remarks:
-        counts.append(_count(remarks, "note") + ("" if notes else " (--notes shows them)"))
+        counts.append(counted(remarks, "note") + ("" if notes else " (--notes shows them)"))
     yield f"{item.file}: {'usable' if item.doubtful else 'well'}; {', '.join(counts)}"
     if item.failing:
         fail = "fails" if item.failing == 1 else "fail"
         why = f"lemonade-es rulebook test {shlex.quote(item.file)}"
-        tests = _count(item.tests, "test")
+        tests = counted(item.tests, "test")
         yield f"{item.file}: {item.failing} of its {tests} {fail}, and `run` will not take it; see why: {why}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def as_json(level: str, found: Problem | Finding) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from lemonade_es.report.rulebook_check import as_json
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.problem import Problem
 from lemonade_es.rules.rulebook import RuleTest
+from lemonade_es.wording import counted
 
 MOST = 12
 """So many suggested tests, and unnoticed changes, are shown with the figures; --suggest and --json have all."""
@@ -103,9 +104,9 @@ def _lines(item: Tested) -> Iterator[str]:
     if not total:
         yield f"{item.file}: no tests"
     elif found.failed:
-        yield f"{item.file}: {found.failed:,} of {_count(total, 'test')} failed"
+        yield f"{item.file}: {found.failed:,} of {counted(total, 'test')} failed"
     else:
-        yield f"{item.file}: {_count(total, 'test')} passed"
+        yield f"{item.file}: {counted(total, 'test')} passed"
     if found.coverage is not None:
         yield from _coverage(found.coverage)
     if found.boundaries is not None:
@@ -136,7 +137,7 @@ def _boundaries(boundaries: Boundaries) -> Iterator[str]:
     data = boundaries.to_json()
     right = f"{data['failed']:,} failed" if data["failed"] else "both engines right at each"
     yield (
-        f"  boundaries  {_count(data['points'], 'point')} at {_count(data['comparisons'], 'comparison')}, {right}; "
+        f"  boundaries  {counted(data['points'], 'point')} at {counted(data['comparisons'], 'comparison')}, {right}; "
         f"tests hold {data['held']:,}"
     )
     for item in boundaries.boundaries:
@@ -190,7 +191,3 @@ def _flow(value: object) -> str:
             return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
         case _:
             raise AssertionError(f"not a value of a rulebook file: {value!r}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

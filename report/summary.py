@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -20,21 +18,16 @@ from lemonade_es.report.run_report import cost
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.report.weakened import weakened
 from lemonade_es.vocabulary import METRICS
+from lemonade_es.wording import counted
 
 _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
-
-
-def next_command(folder: RunFolder, *words: str) -> str:
-    """A command line that works on the same runs as this one did."""
-    out = ["--out", str(folder.path)] if folder.path != Path("runs") else []
-    return shlex.join(["lemonade-es", *words, *out]) + folder.store_option
 
 
 def _spent(state: SearchState, grid: float) -> Iterator[Text]:
     yield Text(f"energy {state.spent.told(grid)}", "dim")
     bill = state.bill
     if bill.output_tokens or bill.known_usd:
-        yield Text(f"LLM: {bill.calls:,} call{'' if bill.calls == 1 else 's'}, {cost(bill)}", "dim")
+        yield Text(f"LLM: {counted(bill.calls, 'call')}, {cost(bill)}", "dim")
 
 
 def _kept(bounds: Bounds) -> Text:
@@ -84,7 +77,7 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     if state.device.failed:
         parts.append(Text(f"measuring on the device failed for {state.device.failed} of {state.device.asked} networks"))
     if best is None:
-        parts.append(Text(f"no valid network yet; see why: {next_command(folder, 'explain', result.run)}"))
+        parts.append(Text(f"no valid network yet; see why: {folder.command('explain', result.run)}"))
         return Group(*parts)
     if result.started.data.task.objective == "regression":
         parts.append(Text(f"accuracy is {result.started.data.task.accuracy}", "dim"))
@@ -102,6 +95,6 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
     for label, path in (("network", result.model), ("weights", result.weights)):
         if path is not None:
             parts.append(Text(f"{label}: {path}", overflow="fold"))
-    why = next_command(folder, "explain", result.run, "--iteration", str(best.iteration))
+    why = folder.command("explain", result.run, "--iteration", str(best.iteration))
     parts.append(Text(f"why it is as it is: {why}"))
     return Group(*parts)

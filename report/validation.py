@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from rich.markup import escape
 
 from lemonade_es.report.formats import count, duration
-from lemonade_es.trainer.validation import Verdict
+from lemonade_es.trainer.validation import Validation
 
 
-def verdict_line(verdict: Verdict) -> str:
+def verdict_line(verdict: Validation) -> str:
     """One verdict in rich's markup, its message on a line of its own."""
     place = escape(verdict.file if verdict.line is None else f"{verdict.file}:{verdict.line}")
     if verdict.ok:
@@ -23,7 +23,7 @@ def verdict_line(verdict: Verdict) -> str:
     return head if verdict.message is None else f"{head}\n      {escape(verdict.message)}"
 
 
-def verdict_summary(verdicts: Sequence[Verdict], seconds: float) -> str:
+def verdict_summary(verdicts: Sequence[Validation], seconds: float) -> str:
     """How many passed, and what stopped the others.
 
     Args:

@@ -19,8 +19,6 @@ from lemonade_es.trainer import choice, imports, layout
 from lemonade_es.trainer.blame import FILE_NAME
 from lemonade_es.trainer.refusal import Refusal, explain, quoted
 
-__all__ = ["Refusal", "build", "complete", "construct", "example", "explain", "parse"]
-
 MODULE_NAME = "_lemonade_candidate"
 SOURCE_LIMIT = 100_000
 """The largest source that is accepted, in bytes."""

@@ -51,7 +51,7 @@ def latency(
     Args:
         timer: runs and times one window.
         clock: how long it all takes, in seconds.
-        cap_seconds: after this time the spread is what it is; half as much more for slow networks.
+        cap_seconds: to measure for at most, whether it has settled or not; half as much more for slow networks.
     """
     passes = passes_for(timer, "candidate", _WINDOW_SECONDS)
     reference_passes = passes_for(timer, "reference", _WINDOW_SECONDS)

@@ -40,7 +40,7 @@ class Timing:
         """Times it.
 
         Args:
-            cap_seconds: after this time the latency is as well known as it is.
+            cap_seconds: to measure for at most, whether the latency has settled or not.
 
         Raises:
             CandidateFailed: it broke off.

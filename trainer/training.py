@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from lemonade_es.task import Objective
 from lemonade_es.trainer.augmentation import Augmentation
-from lemonade_es.trainer.candidate import Refusal
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.measurement import Epoch
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.recording import REHEARSAL, Recorder
+from lemonade_es.trainer.refusal import Refusal
 from lemonade_es.trainer.standing import Standing, restored
 from lemonade_es.trainer.steps import Steps, optimizer_for
 

@@ -64,7 +64,7 @@ class Trial:
         weights_limit: the most bytes of weights to take.
         export: make an ONNX file of the network instead of timing it here.
         zero_cost: score the untrained network as well.
-        cap_seconds: after this time the latency is as well known as it is.
+        cap_seconds: to measure for at most, whether the latency has settled or not.
         precision: to train in, ``fp32`` or ``bf16``.
         record: train with recorded steps, if a rehearsal says that they can be.
         place: among trainings at the same time.

@@ -30,7 +30,7 @@ _MOST_JOBS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Validation:
     """What the ladder says of one file.
 
     Attributes:
@@ -118,7 +118,7 @@ def validate(
     isolation: Wish = "auto",
     container_image: str | None = None,
     unsafe_no_isolation: bool = False,
-) -> Generator[Verdict, None, None]:
+) -> Generator[Validation, None, None]:
     """Takes files up the ladder's steps 3 to 6; a file that cannot be read gets a verdict like any other.
 
     Each job is a thread with a workshop of its own, so at most ``jobs`` candidates run at once. Closing the
@@ -170,7 +170,7 @@ class _Pool:
         self._waiting: SimpleQueue[tuple[int, Path]] = SimpleQueue()
         for entry in enumerate(files):
             self._waiting.put(entry)
-        self._done: SimpleQueue[tuple[int, Verdict] | BaseException] = SimpleQueue()
+        self._done: SimpleQueue[tuple[int, Validation] | BaseException] = SimpleQueue()
         self._workshops: list[Workshop] = []
         self._threads: list[threading.Thread] = []
         self._dismissed = threading.Event()
@@ -187,9 +187,9 @@ class _Pool:
         self._threads.append(thread)
         thread.start()
 
-    def verdicts(self) -> Iterator[Verdict]:
+    def verdicts(self) -> Iterator[Validation]:
         """All of them, in the order of the files."""
-        early: dict[int, Verdict] = {}
+        early: dict[int, Validation] = {}
         for number in range(len(self._files)):
             while number not in early:
                 result = self._done.get()
@@ -218,11 +218,11 @@ class _Pool:
         finally:
             workshop.close()
 
-    def _verdict(self, workshop: Workshop, path: Path) -> Verdict:
+    def _verdict(self, workshop: Workshop, path: Path) -> Validation:
         try:
             source = _read(path)
         except _Unreadable as unreadable:
-            return Verdict(str(path), False, "read", unreadable.code, str(unreadable), None, None, None, None)
+            return Validation(str(path), False, "read", unreadable.code, str(unreadable), None, None, None, None)
         return _told(path, workshop.check(source, self._budget))
 
 
@@ -254,8 +254,8 @@ def _read(path: Path) -> str:
         raise _Unreadable("NOT_UTF8", f"Line {line} is not UTF-8; save the file in that encoding.") from None
 
 
-def _told(path: Path, report: CheckReport) -> Verdict:
-    return Verdict(
+def _told(path: Path, report: CheckReport) -> Validation:
+    return Validation(
         file=str(path),
         ok=report.ok,
         stage=report.stage,

@@ -115,7 +115,7 @@ class Workshop:
         self._device: str | None = None
         self._precision: str | None = None
         self.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        """That a training may have, if it is large enough to gain from them."""
+        """Of the CPU, that a training may use; that of a small network uses one."""
         self._memory = limits.memory_bytes
         needs = Needs(
             wish=isolation,

@@ -12,7 +12,7 @@ import bisect
 import functools
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
@@ -21,15 +21,12 @@ from lemonade_es.engine.conflicts import Resolution, resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import Inference
-from lemonade_es.engine.metric import normalised
+from lemonade_es.engine.metric import NORMALISED, normalised
 from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots, samples
 from lemonade_es.errors import InferenceError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import TERMS, Kind
-
-DERIVED: Mapping[str, tuple[str, str]] = {"NF": ("F", "TF"), "T_NE": ("T_E", "TT_E"), "V_NE": ("V_E", "TV_E")}
-"""Metrics that follow from another one and a threshold."""
 
 OVERSHOOT = 0.05
 """Rounding may lengthen a change by this share of it, or of the value it leads to if that is smaller ..."""
@@ -125,7 +122,7 @@ def names_of(rules: Iterable[Rule]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for rule in rules:
         for name in (*rule.when.names, *(rule.weight.names if rule.weight is not None else ())):
-            names.update(dict.fromkeys((name, *DERIVED.get(name, ()))))
+            names.update(dict.fromkeys((name, *NORMALISED.get(name, ()))))
     return tuple(names)
 
 
@@ -133,7 +130,7 @@ def changed(facts: Facts, name: str, value: float) -> Facts:
     """The facts with one other number, and what is derived from it."""
     known = {**facts.known, name: value}
     metrics = normalised(known, known)
-    for derived, sources in DERIVED.items():
+    for derived, sources in NORMALISED.items():
         if name in sources and known.get(derived) is not None:
             known[derived] = metrics[derived]
     return Facts(known, facts.absent)
@@ -207,7 +204,7 @@ class _Line:
 
     def _critical(self) -> list[float]:
         """The values between which nothing turns over, in their order."""
-        depending = {self._name, *(derived for derived, sources in DERIVED.items() if self._name in sources)}
+        depending = {self._name, *(derived for derived, sources in NORMALISED.items() if self._name in sources)}
         functions = [
             function
             for rule in self._part.rules

@@ -31,7 +31,7 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Comparison:
     """Whether the decision of an iteration came out the same again.
 
     Attributes:
@@ -57,7 +57,7 @@ def replay(advised: Advised, rulebook: Rulebook) -> Replayed:
     return _replayed(advised, rulebook, compile_rulebook(rulebook))
 
 
-def replay_run(entries: Sequence[Entry]) -> tuple[Verdict, ...]:
+def replay_run(entries: Sequence[Entry]) -> tuple[Comparison, ...]:
     """Make all decisions of a run again, each with the rulebook that was in force.
 
     Raises:
@@ -75,7 +75,7 @@ def replay_run(entries: Sequence[Entry]) -> tuple[Verdict, ...]:
                 compiled[key] = compile_rulebook(rulebook)
             recorded = Replayed(advised.inference, advised.resolution).to_text()
             again = _replayed(advised, rulebook, compiled[key]).to_text()
-            verdicts.append(Verdict(advised.iteration, recorded == again, recorded, again))
+            verdicts.append(Comparison(advised.iteration, recorded == again, recorded, again))
     return tuple(verdicts)
 
 

@@ -13,6 +13,7 @@ from lemonade_es.engine.worth.tuning import Learned, Tuning
 from lemonade_es.rules.expression import Expression
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.wording import counted
 
 _PLAIN = re.compile(r"[A-Za-z(][A-Za-z0-9_ ()<>=*/+.-]*")
 _UNCHANGED = 1.0
@@ -60,7 +61,7 @@ def _text(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str] = ()) -> st
 
 def _lines(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str]) -> Iterator[str]:
     changed = {row.rule: row for row in tuning.rules if row.factor != _UNCHANGED}
-    steps, runs = _count(tuning.steps, "step"), _count(tuning.runs, "recorded run")
+    steps, runs = counted(tuning.steps, "step"), counted(tuning.runs, "recorded run")
     yield f"# {rulebook.name}, with weights learned from {steps} of {runs}."
     yield "#"
     yield "# A step's gain is the rise of CM from the network edited to the edited one; one standard deviation of"
@@ -69,7 +70,7 @@ def _lines(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str]) -> Iterat
     yield "# is with 95 %. Rules choose the situations in which they fire, so this is evidence and no proof: try the"
     yield "# weights on seeds of their own."
     if tuning.failures:
-        failed = _count(tuning.failures, "step")
+        failed = counted(tuning.failures, "step")
         yield f"# {failed} led to a network that could not be trained, and count as the worst gain."
     kept = [row for row in tuning.rules if row.rule not in changed]
     if kept:
@@ -103,7 +104,7 @@ def _base(rulebook: Rulebook) -> str:
 
 def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
     assert rule.weight is not None  # noqa: S101  (a rule without a weight advises nothing that could be carried out)
-    steps = _count(learned.steps, "step")
+    steps = counted(learned.steps, "step")
     yield f"  # {steps}: effect {learned.effect:.2f} [{learned.low:.2f}, {learned.high:.2f}], was {learned.net:.3g};"
     if learned.net != learned.weight:
         yield f"  # that is what rules against it leave of {learned.weight:.3g}, and what changes;"
@@ -126,12 +127,8 @@ def _scalar(text: str) -> str:
 
 
 def _evidence(rows: list[Learned]) -> str:
-    return ", ".join(f"{_count(row.steps, 'step')} of {row.rule}" for row in rows)
+    return ", ".join(f"{counted(row.steps, 'step')} of {row.rule}" for row in rows)
 
 
 def _number(value: float) -> str:
     return f"{float(f'{value:.3g}' if abs(value) < 10 else f'{value:.2f}'):g}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -153,7 +153,6 @@ def _by_name(terms: Iterable[Term]) -> Mapping[str, Term]:
 METRICS = _by_name(_METRICS)
 THRESHOLDS = _by_name(_THRESHOLDS)
 PRIORITIES = _by_name(_PRIORITIES)
-WEIGHTS = _by_name(_WEIGHTS)
 TERMS = _by_name((*_METRICS, *_THRESHOLDS, *_PRIORITIES, *_WEIGHTS))
 """Every term of the vocabulary by its name."""
 

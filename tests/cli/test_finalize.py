@@ -182,7 +182,7 @@ def test_another_training_has_a_folder_of_its_own_and_is_told_to_be_the_second(t
     other = command("finalize", "latest", "--epochs", 1, "--hold-out", "validation")
     assert other.code == 0, other.err
     assert "270 held out" in other.out
-    assert "the test split was opened for the second time" in " ".join(other.out.split())
+    assert "the test split was opened for the 2nd time" in " ".join(other.out.split())
     assert (command.folder / told["folder"] / ".." / "final-2" / "model.py").exists()
 
 
@@ -255,7 +255,7 @@ def test_a_test_that_is_broken_off_counts(command, monkeypatch):
     assert isinstance(events(command.folder)[-1], OpenedTest)
     result = finalize("latest", folder, SilentFinish(), wishes)
     assert result.finalized.tested_before == 1
-    assert "for the second time" in model_card.tested_told(result.finalized)
+    assert "for the 2nd time" in model_card.tested_told(result.finalized)
     assert openings(events(command.folder)) == 2
     of_old = [event for event in events(command.folder) if not isinstance(event, OpenedTest)]
     assert openings(of_old) == 1

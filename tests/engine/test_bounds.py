@@ -13,7 +13,7 @@ from tests.engine.conftest import LineTrainer
 from lemonade_es.engine.bounds import breaches, budget, excess
 from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
 from lemonade_es.engine.journal import Entry
-from lemonade_es.engine.ranking import Standing, challenges, ranked
+from lemonade_es.engine.ranking import Rank, challenges, ranked
 from lemonade_es.engine.spec import RunSpec, extend, resolve
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import TapeEnd
@@ -82,7 +82,7 @@ def test_measured_energy_is_not_held_against_a_bound_that_the_leader_meets_by_an
     state = SearchState({"V_E": 1e-6})
     state.best = network(1, 5e-6, "estimated")
     note = "its energy is measured, that of the best is estimated: not comparable"
-    assert ranked(network(2, 2e-6, "measured"), state, {}) == Standing(False, note=note)
+    assert ranked(network(2, 2e-6, "measured"), state, {}) == Rank(False, note=note)
     assert not challenges(network(2, 2e-6, "measured"), state, {})
     assert ranked(network(2, 2e-6, "estimated"), state, {}).leads
     state.bounds = {"S": 1.0}  # energy counts for nothing

@@ -297,3 +297,18 @@ def test_a_store_on_a_disk_that_cannot_be_written_is_read(tmp_path):
 )
 def test_a_command_to_go_on_with_names_the_store_where_no_secret_can_be_in_it(tmp_path, store, told):
     assert RunFolder(tmp_path, store).store_option == told
+
+
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        ("sqlite:////srv/no#1/me@home.db", "/srv/no#1/me@home.db: there is no such journal"),
+        ("postgresql+nothing://me:secret@host/db?password=secret", "postgresql+nothing://host/db: "),
+        ("secret@host", "--store: "),
+    ],
+)
+def test_a_journal_that_cannot_be_opened_is_named_without_its_secrets(store, told):
+    with pytest.raises(StoreError) as refused:
+        Journal(store, create=False)
+    assert str(refused.value).startswith(told)
+    assert "secret" not in str(refused.value)

@@ -110,6 +110,7 @@ def test_a_weight_that_runs_with_the_value_is_told_at_both_ends_of_one_stretch()
         ("loss_slope=-0.3:0:0.1", [-0.3, -0.2, -0.1, 0]),
         ("V_Acc=0:1:0.3", [0, 0.3, 0.6, 0.9, 1]),
         ("V_Acc=0.5:0.6:0.2", [0.5, 0.6]),
+        ("V_Acc=0.5:1:1e9", [0.5, 1]),
     ],
 )
 def test_both_ends_of_the_range_are_looked_at_each_once(text, expected):

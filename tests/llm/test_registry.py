@@ -23,12 +23,14 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "from lemonade_es.llm.scripted import ScriptedExecutor\n"
         "def make(model, **options):\n"
         "    return ScriptedExecutor([f'{model} {options[\"timeout\"]}'], name='echo:' + model)\n"
+        "def old(model):\n"
+        "    return make(model, timeout=1)\n"
     )
     info = tmp_path / "plugged-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[lemonade_es.executors]\necho = plugged:make\nbroken = nowhere_at_all:make\n"
+        "[lemonade_es.executors]\necho = plugged:make\nbroken = nowhere_at_all:make\nold = plugged:old\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -148,9 +150,16 @@ def test_a_plugin_is_listed_without_being_loaded_and_loaded_when_named() -> None
 
 
 @pytest.mark.usefixtures("plugins")
-def test_a_plugin_that_cannot_be_loaded_is_an_error_that_names_it() -> None:
-    with pytest.raises(ExecutorError, match="nowhere_at_all:make cannot be loaded"):
-        registry.executor("broken")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("broken", "nowhere_at_all:make cannot be used: ModuleNotFoundError"),
+        ("old", "plugged:old cannot be used: TypeError"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_is_an_error_that_names_it(name: str, says: str) -> None:
+    with pytest.raises(ExecutorError, match=says):
+        registry.executor(name)
 
 
 def test_importing_the_llm_side_imports_neither_torch_nor_an_sdk() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lemonade_es.engine.artifacts import Artifacts
 from lemonade_es.engine.conflicts import Dropped, Resolution
 from lemonade_es.engine.events import (
     Accepted,
@@ -15,6 +14,7 @@ from lemonade_es.engine.events import (
     Seconds,
 )
 from lemonade_es.engine.explain import Explanation
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
@@ -28,9 +28,10 @@ def test_a_run_in_which_nothing_has_begun_says_so_and_how_it_goes_on(tmp_path):
     data = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
     begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", data, "", "strong", "", "", {})
     entries = (Entry("r-1", 0, "", begun),)
-    told = explained(entries, Artifacts(tmp_path), None, source=False, form="text")
-    assert told == "No iteration has begun yet; go on with: lemonade-es run --resume r-1"
-    assert explained(entries, Artifacts(tmp_path), None, source=False, form="json") == "[]"
+    folder = RunFolder(tmp_path, None)
+    told = explained(entries, folder, None, source=False, form="text")
+    assert told == f"No iteration has begun yet; go on with: lemonade-es run --resume r-1 --out {tmp_path}"
+    assert explained(entries, folder, None, source=False, form="json") == "[]"
 
 
 def test_the_instructions_sent_say_what_their_weights_are_made_of():

@@ -40,7 +40,7 @@ Open = Callable[[Literal["bench", "stand"]], Child]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Format:
     """What to export to.
 
     Attributes:
@@ -88,7 +88,7 @@ class Exported:
         limit: the largest ``max_abs_difference`` that float32 may have.
     """
 
-    wanted: Wanted
+    wanted: Format
     content: bytes
     rows: int | None
     making: str | None
@@ -128,7 +128,7 @@ class Delivery:
     dataset: Dataset
     source: str
     weights: Weights
-    wanted: Wanted
+    wanted: Format
     deadline: float
     stall_seconds: float
 

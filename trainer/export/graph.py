@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.candidate import Refusal, example
+from lemonade_es.trainer.candidate import example
 from lemonade_es.trainer.export.form import FORMS, Form
+from lemonade_es.trainer.refusal import Refusal
 
 with contextlib.suppress(ImportError):  # it is an extra
     importlib.import_module("onnx")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lemonade_es.trainer.candidate import Refusal
 from lemonade_es.trainer.export.graph import INPUT
 from lemonade_es.trainer.export.runtime import session
+from lemonade_es.trainer.refusal import Refusal
 
 CALIBRATION = 256
 """Training inputs that the ranges of activations are taken over."""

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.candidate import Refusal
 from lemonade_es.trainer.export.form import Form
 from lemonade_es.trainer.export.graph import INPUT, OUTPUT
+from lemonade_es.trainer.refusal import Refusal
 
 Runner = Callable[[NDArray[Any]], NDArray[np.float32]]
 """Logits ``(N, classes)`` of raw inputs ``(N, ...)``."""

@@ -27,6 +27,7 @@ from lemonade_es.trainer.measurement import Budget, Epoch
 from lemonade_es.trainer.precision import pace
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.recording import RecordingFailed
+from lemonade_es.trainer.refusal import explain
 from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.threads import threads_for
@@ -127,7 +128,7 @@ class Bench:
             return {"code": "DIVERGED", "message": error.message, "line": None}
         if isinstance(error, RecordingFailed):
             return {"code": "UNRECORDED", "message": error.message[:_MESSAGE_LENGTH], "line": None}
-        refusal = candidate.explain(error, self._source)
+        refusal = explain(error, self._source)
         return {"code": refusal.code, "message": refusal.message[:_MESSAGE_LENGTH], "line": refusal.line}
 
     def _check(self, command: Mapping[str, Any]) -> Reply:

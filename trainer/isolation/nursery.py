@@ -275,8 +275,8 @@ class Nursery:
         if not text:
             raise ConnectionResetError
         said = decode(text)
-        if (ended := said.get("ended")) in self._ends:
-            self._ends[ended] = said
+        if (child := said.get("ended")) in self._ends:
+            self._ends[child] = said
         return said
 
     def _last_words(self) -> str:

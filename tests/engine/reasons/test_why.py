@@ -83,10 +83,13 @@ def test_a_conclusion_that_holds_is_derived_from_the_rules_that_drew_it():
 
 
 def test_what_is_explained_once_is_referred_to_from_then_on():
-    tree = ask("ACL", {"T_Acc": 0.62, "V_Acc": 0.6}).tree
-    found = [node for node in nodes(tree, "conclusion") if node.id == "overfitting"]
-    assert [node.repeated for node in found].count(False) == 1
-    assert all(not node.children and node.text.endswith("(see above)") for node in found if node.repeated)
+    rules = ["  - {id: draws, when: T_Acc > 0.5, conclude: learns}\n"]
+    rules += [f"  - {{id: {name}, when: learns, weight: 1, instruct: [ACL]}}\n" for name in ("one", "two")]
+    book = parse_rulebook(HEAD + "".join(rules), "b.yaml")
+    first, second = nodes(ask("ACL", {"T_Acc": 0.62}, rulebook=book).tree, "conclusion")
+    assert (first.id, first.repeated, [child.id for child in first.children]) == ("learns", False, ["draws"])
+    assert (second.id, second.repeated, second.children) == ("learns", True, ())
+    assert second.text.endswith("(see above)")
 
 
 def test_a_long_chain_of_conclusions_ends_somewhere():

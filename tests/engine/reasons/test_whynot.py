@@ -9,8 +9,8 @@ import pytest
 
 from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.metric import normalised
-from lemonade_es.engine.reasons.flip import DERIVED, changed
+from lemonade_es.engine.metric import NORMALISED, normalised
+from lemonade_es.engine.reasons.flip import changed
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError
 from lemonade_es.report.derivation import answer_text
@@ -322,8 +322,8 @@ def test_what_is_derived_from_a_changed_number_changes_with_it():
     known = {"F": 7000.0, "TF": 14000.0}
     facts = Facts.of({"F": 7000.0, "NF": 1 / 3}, settings(None, {}))
     assert changed(facts, "TF", 7000.0)["NF"] == pytest.approx(0.5)
-    assert set(DERIVED) == set(normalised({}, {}))
-    for name, (raw, threshold) in DERIVED.items():
+    assert set(NORMALISED) == set(normalised({}, {}))
+    for name, (raw, threshold) in NORMALISED.items():
         assert normalised({raw: 1.0}, {threshold: 3.0})[name] == 0.25
     rules = "  - {id: r, when: NF > 0.5, weight: 1, instruct: [ACL]}\n"
     found = flips(ask("r", {"F": known["F"], "NF": 1 / 3}, rulebook=book(rules)))

@@ -9,7 +9,7 @@ import pytest
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.export import form as forms
-from lemonade_es.trainer.export.delivery import Delivery, Wanted, demand_plain
+from lemonade_es.trainer.export.delivery import Delivery, Format, demand_plain
 from lemonade_es.trainer.isolation.child import CandidateFailed
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.measurement import Failure
@@ -23,7 +23,7 @@ def trained(workshop, source):
 
 def delivered(workshop, toy, source, weights, form, *, int8=False):
     deadline = time.monotonic() + 120
-    return Delivery(workshop.hand, toy, source, weights, Wanted(form, int8), deadline, 60).run()
+    return Delivery(workshop.hand, toy, source, weights, Format(form, int8), deadline, 60).run()
 
 
 COUNTS = """

@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 from lemonade_es.trainer.data.traits import Target
-from lemonade_es.trainer.export.delivery import Exported, Figures, Wanted
+from lemonade_es.trainer.export.delivery import Exported, Figures, Format
 from lemonade_es.trainer.export.header import MOST_WEIGHTS, header_file
 from lemonade_es.trainer.measurement import Latency
 
@@ -21,7 +21,7 @@ NAMES = ('"; int main(void) { return 1; } //', "*/ \\", "Äpfel\n??/", "\x00day"
 def exported(int8_weights=None):
     figures = Figures(0.1, 0.5, Latency(p10=1, p50=1, p90=1, p99=1, best=1, windows=20, passes=1))
     return Exported(
-        Wanted("onnx", int8_weights is not None), b"", None, None, 4, figures, figures, None, int8_weights, 1e-3
+        Format("onnx", int8_weights is not None), b"", None, None, 4, figures, figures, None, int8_weights, 1e-3
     )
 
 
