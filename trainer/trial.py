@@ -273,9 +273,10 @@ class Trial:
                 self._metrics.update(dict.fromkeys(_OF_TRAINING))
                 self._absent.update(dict.fromkeys(_OF_TRAINING, _UNTRAINED))
             elif self._nonfinite:
-                raise CandidateFailed(
-                    Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
-                )
+                whose = "the trained network" if self._curve else "with these weights the network"
+                if not self._curve:
+                    self._metrics.update(dict.fromkeys(("T_Acc", "V_Acc", "class_gap")))
+                raise CandidateFailed(Failure("DIVERGED", f"{whose} has weights or outputs that are not finite"))
             else:
                 self._take(readings.units(self._ask.call("activity", rows=self._looks.batch).message))
             if self.export:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 
 from lemonade_es.engine import appraisal
 
@@ -109,6 +110,19 @@ def test_weights_of_another_network_are_refused_with_the_names(finished, tmp_pat
     assert "Traceback" not in done.err
 
 
+def test_weights_that_are_not_finite_give_no_accuracy(finished, tmp_path):
+    command, result = finished
+    weights = safetensors.torch.load_file(result["best"]["weights"])
+    next(reversed(weights.values())).fill_(float("nan"))
+    safetensors.torch.save_file(weights, tmp_path / "nan.safetensors")
+    done = command("measure", result["best"]["model"], "--weights", tmp_path / "nan.safetensors", "--json")
+    assert done.code == 1
+    assert (
+        done.json["failure"]["message"] == "with these weights the network has weights or outputs that are not finite"
+    )
+    assert {done.json["metrics"][name] for name in ("T_Acc", "V_Acc", "class_gap")} == {None}
+
+
 def test_a_hostile_file_does_nothing_to_this_machine(lemonade, model, tmp_path):
     target = tmp_path / "pwned"
     model.write_text(f"open({str(target)!r}, 'w').write('x')\n{model.read_text()}")
@@ -123,6 +137,8 @@ def test_a_broken_network_is_told_with_its_line(lemonade, model):
     done = lemonade("measure", model)
     assert done.code == 1
     assert "SHAPE_MISMATCH, line" in done.out
+    assert done.out.count("SHAPE_MISMATCH") == 1
+    assert "see above" in done.out
 
 
 @pytest.mark.parametrize(

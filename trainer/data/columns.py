@@ -104,7 +104,12 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> C
     numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
     if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1:
         return _numeric(name, cells, numbers)
-    return _categorical(name, cells, dressed=dressed_up(cells, decimal_comma=decimal_comma))
+    odd = None
+    if 2 * len(numbers) >= len(present):
+        share = len(numbers) / len(present)
+        first = next(cell for cell in present if number(cell, decimal_comma=decimal_comma) is None)
+        odd = f"{share:.0%} of them are numbers, and {first!r} is none: leave such cells empty to learn from the others"
+    return _categorical(name, cells, dressed=dressed_up(cells, decimal_comma=decimal_comma), odd=odd)
 
 
 def encoded(column: Column, cells: Sequence[str], *, decimal_comma: bool = False) -> NDArray[np.float32]:
@@ -177,7 +182,7 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Colum
     return Column(name, "number", 1, missing, mean=mean, std=max(std, spared), median=median)
 
 
-def _categorical(name: str, cells: Sequence[str], *, dressed: str | None) -> Column:
+def _categorical(name: str, cells: Sequence[str], *, dressed: str | None, odd: str | None) -> Column:
     counts = Counter("" if is_missing(cell) else cell for cell in cells)
     missing = counts.get("", 0)
     present = len(cells) - missing
@@ -185,7 +190,9 @@ def _categorical(name: str, cells: Sequence[str], *, dressed: str | None) -> Col
     if len(counts) == 1:
         return _unused(name, cells, f"it is always {next(iter(counts))!r}")
     if present >= _ID_FROM and (values == present or values > max(MOST_CATEGORIES, present / 2)):
-        what = "an id, a date or free text" if dressed is None else f"no plain numbers, as {dressed!r} shows"
+        what = odd or "an id, a date or free text"
+        if dressed is not None:
+            what = f"no plain numbers, as {dressed!r} shows"
         return _unused(name, cells, f"it has {values} different values in {present} rows: {what}")
     ranked = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
     rest = len(counts) - len(ranked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections import Counter
@@ -61,18 +62,20 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked:
         channels = wanted.channels or (1 if all(header.grey for header in headers) else 3)
         memory.require(len(files), (channels, height, width), where=str(root))
         pixels = np.empty((len(files), channels, height, width), dtype=np.uint8)
+        digests = [b""] * len(everything)
 
         def fill(index: int) -> None:
             image = decode(everything[index], wanted.size, channels)
             if image.shape != pixels.shape[1:]:
                 raise UnusableImageError("its size is not the one that its header says")
+            digests[index] = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
             if index < len(files):
                 pixels[index] = image
 
         _, failures = _in_threads(fill, everything)
     if failures:
         raise _unreadable(failures, len(everything), root, settled=settled)
-    return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels)))
+    return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels, root), *_repetitions(digests)))
 
 
 @contextmanager
@@ -155,12 +158,25 @@ def _notes(headers: Sequence[Header], channels: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _darkness(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
-    """What to say of images that use a small part of the range: 12-bit samples in 16-bit files, most often."""
-    brightest = int(pixels.max())
-    if not 0 < brightest < _DARK:
+def _repetitions(digests: Sequence[bytes]) -> tuple[str, ...]:
+    repeated = len(digests) - len(set(digests))
+    if not repeated:
         return ()
-    told = (
-        f"all images are dark: the brightest sample is {brightest} of 255, so there are {brightest + 1} shades at most"
-    )
-    return (f"{told} (16-bit samples keep their upper 8 bits: stretch them to the full range beforehand)",)
+    told = f"{repeated} image(s) repeat another one, pixel for pixel"
+    return (f"{told}; they were kept, and the same image may be in several splits and classes",)
+
+
+def _darkness(pixels: NDArray[np.uint8], root: Path) -> tuple[str, ...]:
+    """What to say of images that use a small part of the range: 12-bit samples in 16-bit files, most often.
+
+    Raises:
+        DataError: they use none of it.
+    """
+    brightest = int(pixels.max())
+    cure = "16-bit samples keep their upper 8 bits: stretch them to the full range beforehand"
+    if brightest == 0:
+        raise DataError("all images are black: there is nothing to learn from", where=str(root), hint=cure)
+    if brightest >= _DARK:
+        return ()
+    shades = f"the brightest sample is {brightest} of 255, so there are {brightest + 1} shades at most"
+    return (f"all images are dark: {shades} ({cure})",)

@@ -15,9 +15,10 @@ _COMMA = re.compile(r"[+-]?[\d.]*,\d+")
 
 
 def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
-    """Refuse numbers with a point that may part thousands, where other numbers have decimal commas.
+    """Refuse numbers with a point that may part thousands, in a file whose numbers may have decimal commas.
 
-    A column is let through if one of its points can be a decimal point alone, as in ``0.998`` or ``12.5``.
+    So they do where other numbers have decimal commas, and where other numbers of the column are whole. A column is let
+    through if one of its points can be a decimal point alone, as in ``0.998`` or ``12.5``.
 
     Args:
         sheet: the table.
@@ -29,20 +30,26 @@ def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
     if not sheet.decimal_comma:
         return
     columns = {at: sheet.column(at) for at in used}
-    if not any(_COMMA.fullmatch(cell) for cells in columns.values() for cell in cells):
-        return
+    commas = any(_COMMA.fullmatch(cell) for cells in columns.values() for cell in cells)
     odd = [
         f"{cells[row]!r} of {sheet.header[at]!r} in line {sheet.lines[row]}"
         for at, cells in columns.items()
+        if commas or any(map(_is_whole, cells))
         for row in _grouped(cells)
     ]
     if odd:
+        beside = "numbers with decimal commas" if commas else "whole numbers"
         raise DataError(
-            f"{len(odd)} number(s) have a point that may be a decimal point or part thousands, beside numbers with "
-            f"decimal commas: {first_three(odd)}",
+            f"{len(odd)} number(s) have a point that may be a decimal point or part thousands, beside {beside}: "
+            f"{first_three(odd)}",
             where=sheet.where,
             hint="write 3110 for three thousand, and 3,110 for three and a bit",
         )
+
+
+def _is_whole(cell: str) -> bool:
+    """Whether a number can have no decimal point: it has none, or several points."""
+    return cell.lstrip("+-").isdecimal() or (cell.count(".") > 1 and _GROUPED.fullmatch(cell) is not None)
 
 
 def _grouped(cells: Sequence[str]) -> list[int]:

@@ -29,9 +29,10 @@ _Members = dict[Part, dict[str, list[str]]]
 
 @dataclass(slots=True)
 class _Findings:
-    """What a scan leaves out, for the notes."""
+    """What a scan leaves out, for the notes; and folders of classes that are called like splits, by class."""
 
     ignored: list[str] = field(default_factory=list)
+    inside: dict[str, list[str]] = field(default_factory=dict)
     seen_twice: list[str] = field(default_factory=list)
     stray: int = 0
 
@@ -151,9 +152,12 @@ def _classes(root: Path, part_folder: str, findings: _Findings) -> dict[str, lis
     listing = _list(folder)
     if not listing.folders:
         what = "holds images, but no folder for each class" if listing.images else "holds no images"
-        raise DataError(
-            f"the folder {what}", where=str(folder), hint=f"put the images of each class in a folder; {_LAYOUTS}"
-        )
+        hint = f"put the images of each class in a folder; {_LAYOUTS}"
+        if _part(PurePosixPath(part_folder).name) not in (None, "train"):
+            hint += (
+                "; if these have no labels, take them away: a split that is missing is taken from the training images"
+            )
+        raise DataError(f"the folder {what}", where=str(folder), hint=hint)
     prefix = f"{part_folder}/" if part_folder else ""
     _note_entries(listing, prefix, findings)
     for name in listing.folders:
@@ -181,6 +185,9 @@ def _images(root: Path, class_folder: str, findings: _Findings) -> list[str]:
         found += [f"{current}/{name}" for name in listing.images]
         findings.ignored += [f"{current}/{name}" for name in listing.others]
         waiting += [f"{current}/{name}" for name in reversed(listing.folders)]
+        splits = [name for name in listing.folders if _part(name) is not None]
+        if current == class_folder and len(splits) > 1:
+            findings.inside[PurePosixPath(class_folder).name] = splits
     return found
 
 
@@ -280,6 +287,12 @@ def _passed_over(findings: _Findings) -> str:
 
 def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...], *, flip: bool) -> tuple[str, ...]:
     notes = [*alike(class_names)]
+    if len(findings.inside) == len(class_names):
+        named = first_three([f"{name!r} has {', '.join(found)}" for name, found in findings.inside.items()])
+        notes.append(
+            f"folders inside of classes are called like splits and are none, their images are taken together: {named} "
+            "(splits are above the classes, as in train/CLASS and test/CLASS)"
+        )
     empty = [repr(name) for name, images in members["train"].items() if not images]
     if empty:
         notes.append(f"{len(empty)} class folder(s) without images were left out: {first_three(empty)}")

@@ -99,10 +99,11 @@ def features(column, cell, decimal_comma, where):
     return [((column["median"] if value is None else value) - column["mean"]) / column["std"]]
 
 
-def refuse_thousands(path, column, cells):  # beside decimal commas, a point may part thousands
+def refuse_thousands(path, column, cells, commas):  # beside decimal commas and whole numbers, a point may part them
     pointed = {cell for cell in cells if "." in cell and "," not in cell}
     grouped = {cell for cell in pointed if re.fullmatch(r"[+-]?[1-9]\\d{0,2}(\\.\\d{3})+", cell)}
-    if grouped and all(number(cell, False) is None for cell in pointed - grouped):
+    whole = any(cell.lstrip("+-").isdecimal() for cell in cells) or any(cell.count(".") > 1 for cell in grouped)
+    if (commas or whole) and grouped and all(number(cell, False) is None for cell in pointed - grouped):
         raise ValueError(f"{path}: {min(grouped)!r} in {column!r} may mean thousands: write 3110, or 3,110")
 
 
@@ -124,15 +125,20 @@ def sheet(path):  # header and rows, by the rules of the training
         lines = io.StringIO(text, newline="")
         try:
             reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced, strict=True)
-            records = list(filter(any, reader))
+            records = list(filter(None, reader))  # without lines that hold nothing, not even a delimiter
             break
         except csv.Error as error:
             reason = error
     else:
         raise ValueError(f"{path}: {reason}")
+    while records and not any(records[0]):
+        records.pop(0)
     if not records:
         raise ValueError(f"{path} is empty")
     header, *rows = [[cell.strip() for cell in record] for record in records]
+    while rows and not any(rows[-1]):
+        rows.pop()
+    rows = [row if any(row) else [""] * len(header) for row in rows]
     for at, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise ValueError(f"{path}, row {at}: {len(row)} field(s) where the header has {len(header)}")
@@ -149,11 +155,15 @@ def read(paths):
             raise ValueError(f"{path} has no column {', '.join(lost)}; there are {', '.join(names)}")
         if len(set(names)) < len(names):
             raise ValueError(f"{path} has several columns of one name")
-        if decimal_comma and any(re.fullmatch(r"[+-]?[\\d.]*,\\d+", cell) for row in rows for cell in row):
+        if decimal_comma:
+            commas = any(re.fullmatch(r"[+-]?[\\d.]*,\\d+", cell) for row in rows for cell in row)
             for name in (column["name"] for column in columns if column["kind"] == "number"):
-                refuse_thousands(path, name, [row[names.index(name)] for row in rows])
+                refuse_thousands(path, name, [row[names.index(name)] for row in rows], commas)
         for at, row in enumerate(rows, 1):
             where, cells = f"{path}, row {at}", dict(zip(names, row))
+            if not any(row):
+                print(f"warning: {where}: it is empty, and gets no answer", file=sys.stderr)
+                continue
             found = [features(column, cells[column["name"]], decimal_comma, where) for column in columns]
             values = np.array(sum(found, []))
             if not (abs(values) <= np.finfo(np.float32).max).all():
@@ -188,6 +198,7 @@ def run(batch):
     return method.execute([torch.from_numpy(batch)])[0].numpy()
 """,
         "source": """
+sys.path.insert(0, str(HERE))
 import model as source  # model.py beside this file: the network's code, run with all your rights
 
 network = {making}.eval()

@@ -66,10 +66,11 @@ class Deployed(nn.Module):
         super().__init__()
         self.model = model
         self.images = len(mean) > 0
-        centre = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
-        spread = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
-        self.register_buffer("scale", 1 / (255 * spread))
-        self.register_buffer("shift", -centre / spread)
+        if self.images:  # ExecuTorch takes no empty tensors
+            centre = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
+            spread = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
+            self.register_buffer("scale", 1 / (255 * spread))
+            self.register_buffer("shift", -centre / spread)
         self.to(memory_format=torch.contiguous_format).cpu().eval()
 
     def forward(self, inputs: Tensor) -> Tensor:

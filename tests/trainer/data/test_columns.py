@@ -67,6 +67,12 @@ def test_what_a_number_is_with_decimal_commas(cell, value):
     assert number(cell, decimal_comma=True) == value
 
 
+def test_a_column_of_mostly_numbers_that_is_not_used_says_what_is_none():
+    column = fitted("income", ["unknown" if n % 4 == 0 else f"{n}.5" for n in range(120)])
+    assert column.kind == "unused"
+    assert "75% of them are numbers, and 'unknown' is none: leave such cells empty" in column.why
+
+
 @pytest.mark.parametrize(
     ("cells", "has"),
     [

@@ -47,6 +47,21 @@ def test_points_that_can_be_nothing_else_are_decimal_points(tmp_path, sales, len
     assert column.median == (None if median is None else pytest.approx(median))
 
 
+@pytest.mark.parametrize("plain", ["870", "1.871.000"])
+def test_beside_whole_numbers_of_its_column_a_point_may_part_thousands_too(tmp_path, plain):
+    path = tmp_path / "a.csv"
+    path.write_text("z;y\n" + "".join(f"{plain if n % 2 else '4.250'};{n % 3}\n" for n in range(1, 41)))
+    with pytest.raises(DataError, match=r"number\(s\) have a point .* beside whole numbers: .*'4\.250' of 'z'"):
+        load(str(path), reading=Reading(target_column="y"))
+
+
+def test_a_column_of_three_decimals_throughout_has_decimal_points(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("z;y\n" + "".join(f"{n}.125;{n % 3}\n" for n in range(1, 41)))
+    (column,) = load(str(path), reading=Reading(target_column="y")).table.columns
+    assert (column.kind, column.median) == ("number", 20.625)
+
+
 def test_numbers_without_a_point_do_not_hide_those_with_one(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("x;z;y\n" + "".join(f"{n},5;{950 if n % 2 else '3.110'};{n % 3}\n" for n in range(1, 41)))

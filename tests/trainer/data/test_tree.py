@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -357,3 +358,26 @@ def test_images_that_use_a_small_part_of_the_range_are_told_of(make_tree):
     for path in root.rglob("*.png"):
         Image.fromarray(generator.integers(0, 4096, (8, 8)).astype(np.uint16)).save(path)
     assert "the brightest sample is 15 of 255, so there are 16 shades at most" in notes(root)
+    for path in root.rglob("*.png"):
+        Image.fromarray(generator.integers(0, 200, (8, 8)).astype(np.uint16)).save(path)
+    with pytest.raises(DataError, match=r"all images are black.*stretch them to the full range"):
+        load(str(root))
+
+
+def test_images_that_repeat_another_one_are_told_of_also_across_splits(make_tree):
+    root = make_tree({"train/cat": 5, "train/dog": 5, "test/cat": 2, "test/dog": 2})
+    assert "repeat another one" not in notes(root)
+    shutil.copy(root / "train/cat/000.png", root / "test/dog/copy.png")
+    assert "1 image(s) repeat another one, pixel for pixel; they were kept, and the same image may be in" in notes(root)
+
+
+def test_folders_that_are_called_like_splits_inside_of_classes_are_told_of(make_tree):
+    root = make_tree({"cat/train": 4, "cat/test": 2, "dog/train": 4, "dog/test": 2})
+    assert "called like splits and are none, their images are taken together: 'cat' has test, train" in notes(root)
+    assert "called like splits" not in notes(make_tree({"cat/train": 4, "dog/old": 4}, root="toys"))
+
+
+def test_a_test_folder_of_images_without_labels_is_refused_with_the_way_out(make_tree):
+    root = make_tree({"train/cat": 5, "train/dog": 5, "test": 3})
+    with pytest.raises(DataError, match=r"no folder for each class.*if these have no labels, take them away"):
+        load(str(root))

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.data.spec import load
 from lemonade_es.trainer.export import form as forms
 from lemonade_es.trainer.export.delivery import Delivery, Format, demand_plain
 from lemonade_es.trainer.isolation.child import CandidateFailed
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.measurement import Failure
 from lemonade_es.trainer.weights import Weights
+from lemonade_es.trainer.workshop import Workshop
 
 
 def trained(workshop, source):
@@ -55,6 +57,48 @@ def test_a_file_that_agrees_comes_with_its_figures(workshop, toy, form):
     assert found.file.accuracy == found.pytorch.accuracy
     assert found.file.megabytes == len(found.content) / 1e6
     assert (found.making == "source.Net()") == (form == "source")
+
+
+DENSE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(10, 4), nn.ReLU(), nn.Linear(4, 1))
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+WORDS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.words(x).mean(1))
+"""
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "executorch", "source"])
+@pytest.mark.parametrize("kind", ["table", "text"])
+def test_a_network_for_tables_or_texts_becomes_a_file(tmp_path, quick_recipe, form, kind):
+    for package in forms.FORMS[form].modules:
+        pytest.importorskip(package)
+    if kind == "text":
+        rows = [f"{'good' if n % 2 else 'bad'} film number {n},{n % 2}" for n in range(60)]
+        (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *rows]))
+    data = load("diabetes" if kind == "table" else str(tmp_path / "reviews.csv"))
+    source = DENSE if kind == "table" else WORDS
+    with Workshop(data, quick_recipe, device="cpu") as opened:
+        found = delivered(opened, data, source, trained(opened, source), form)
+    assert not isinstance(found, Failure), found
+    assert found.file.max_abs_difference <= found.limit
 
 
 @pytest.mark.isolation

@@ -140,7 +140,6 @@ READABLE = {
     "utf16-semicolons.csv": rows("area;town", "3,5;Z\u00fcrich", encoding="utf-16"),
     "blank.csv": rows("", "", "area,town", "3.5,Paris"),
     "blank-bom.csv": rows("", "area\ttown", "3.5\tParis", encoding="utf-8-sig"),
-    "nothing.csv": rows("area,town", ",", "3.5,Paris", ",", ""),
     "sep.csv": rows("sep=;", "area;town, or, county", "3,5;Paris"),
     "sep-quoted.csv": rows('"SEP=|"', "area|town;x;y", "3.5|Paris"),
     "tabs.tsv": rows("area, in, all\tarea", "4\t3.5"),
@@ -162,6 +161,13 @@ def test_a_file_of_rows_is_read_as_in_training_whatever_the_training_file_was(tm
     assert done.stdout.splitlines() == [f"{name}, row 1: 13" for name in READABLE]
 
 
+def test_a_row_of_nothing_keeps_its_number_and_gets_a_warning_for_an_answer(tmp_path):
+    (tmp_path / "gaps.csv").write_bytes(rows("area,town", "3,Paris", ",", "3.5,Paris", ",", ",", ""))
+    done = exported(tmp_path, "table")("gaps.csv")
+    assert done.stdout.splitlines() == ["gaps.csv, row 1: 12", "gaps.csv, row 3: 13"]
+    assert done.stderr == "warning: gaps.csv, row 2: it is empty, and gets no answer\n"
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -175,6 +181,7 @@ def test_a_file_of_rows_is_read_as_in_training_whatever_the_training_file_was(tm
         (rows("area,area", "3,4"), "rows.csv has several columns of one name"),
         (rows("", ","), "rows.csv is empty"),
         (rows("area;town", "3.110;1,5"), "rows.csv: '3.110' in 'area' may mean thousands: write 3110, or 3,110"),
+        (rows("area;town", "3.110;x", "870;y"), "rows.csv: '3.110' in 'area' may mean thousands: write 3110, or 3,110"),
         (rows("area", "3", encoding="utf-16-le"), "rows.csv is no text, or in an encoding without a byte-order mark"),
     ],
 )
