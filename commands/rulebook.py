@@ -86,7 +86,7 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
 
     The template checks, and its tests pass, before anything is changed.
     """
-    from lemonade_es.rules.load import SUFFIXES, find_rulebook, load_rulebook
+    from lemonade_es.rules.load import SUFFIXES, find_rulebook, load_rulebook, shipped
     from lemonade_es.rules.template import new_rulebook
 
     if standalone and extends is not None:
@@ -102,6 +102,8 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
         return
     if file.suffix not in SUFFIXES:
         raise ConfigError("a rulebook's name ends in .yaml", where=str(file), hint=f"write {file.with_suffix('.yaml')}")
+    if file.stem in shipped():
+        raise ConfigError("a shipped rulebook has this name", where=str(file), hint="choose another one")
     try:
         with file.open("x", encoding="utf-8") as target:
             target.write(text)
@@ -161,7 +163,7 @@ def test(
     Exit code 1 if a test fails, 2 if a file cannot be used.
     """
     from lemonade_es.report.junit import junit_xml
-    from lemonade_es.report.rulebook_tests import test_file, tests_text, tests_yaml
+    from lemonade_es.report.rulebook_tests import suggested, test_file, tests_text
 
     deep = coverage or suggest or min_score is not None
     found = [test_file(file, coverage=deep) for file in files]
@@ -173,7 +175,11 @@ def test(
     if as_json:
         echo_json({"files": [item.to_json() for item in found]})
     elif suggest:
-        echo(tests_yaml([test for item in found if item.assay for test in item.assay.suggestions()]))
+        for item in found:
+            if not item.sound:
+                echo(tests_text([item]), err=True)
+            if item.assay is not None:
+                echo(suggested(item, named=len(found) > 1), nl=False)
     else:
         echo(tests_text(found))
     if any(item.assay is None for item in found):

@@ -114,6 +114,12 @@ def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
     return Resolution({name: kept[name] for name in left}, tuple(decisions), tuple(dropped), surplus)
 
 
+def givers(parts: Sequence[Contribution]) -> str:
+    """The rules that made a weight, in words: those that gave, and those that took away, with what they took."""
+    gave = [part.rule for part in parts if part.weight > 0]
+    return ", ".join([*gave, *(f"{part.rule} {part.weight:.3g}" for part in parts if part.weight < 0)])
+
+
 @dataclass(frozen=True, slots=True)
 class _Urgency:
     """What decides among equals: the highest salience behind an instruction, and the rule that has it."""

@@ -54,7 +54,7 @@ def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
             raise ConfigError(
                 "the run has no valid network",
                 where=where,
-                hint=f"`lemonade-es explain {run}`, with the same --out, tells why",
+                hint=f"`lemonade-es explain {run}`, with the same --out, tells why; --iteration N takes one",
             )
         iteration = leaders[-1]
     if iteration not in accepted:

@@ -37,6 +37,7 @@ from lemonade_es.llm.schema import check_request
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.task import Task
+from lemonade_es.wording import counted
 
 
 class Search:
@@ -124,7 +125,13 @@ class Search:
             end = None if self._tape.replaying else self._end_reached()
         best = self.state.best
         if best is None:
-            return self._tape.record(RunEnded("failed", f"no valid model was found: {end.reason}", None))
+            trained = sum(not network.failed for network in self.state.networks)
+            why = (
+                f", though {counted(trained, 'network')} trained: a metric that ranks them is missing"
+                if trained
+                else ""
+            )
+            return self._tape.record(RunEnded("failed", f"no valid model was found{why}: {end.reason}", None))
         return self._tape.record(replace(end, best=best.iteration))
 
     def _end_reached(self) -> RunEnded | None:

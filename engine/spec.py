@@ -282,7 +282,7 @@ def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigE
         for item in error.errors():
             name = str(item["loc"][0])
             given = f"{item['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
-            said = f"{given}{item['msg'][0].lower()}{item['msg'][1:]}"
+            said = f"{given}{_TYPE_TOLD.get(item['type'], item['msg'][0].lower() + item['msg'][1:])}"
             within = map(str, item["loc"][1:2]) if isinstance(data[name], Mapping) else ()
             found.setdefault((name, *within), ConfigError(said, where=place(name)))
     wrong = {name for name, *_ in found}
@@ -294,6 +294,21 @@ def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigE
     if problems:
         raise ConfigError.of(problems)
     return spec
+
+
+_NUMBER_TOLD = "write a plain number with a point and without a unit, and 0.95 for 95 %"
+_TYPE_TOLD = {
+    "dict_type": "write pairs of a name and its value, as {S: 0.1, F: 3000}",
+    "float_parsing": _NUMBER_TOLD,
+    "float_type": _NUMBER_TOLD,
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "int_from_float": "write a whole number",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "string_type": "write a word; in quotes, if it looks like a number",
+}
+"""What to do about a value of a wrong type, by Pydantic's name of the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +352,10 @@ def _doubts_of_wish(option: str, name: str, value: float) -> Iterator[_Doubt]:
     if term is None or term.better is None or name in _OF_NO_NETWORK:
         near = closest(name, METRICS)
         hint = f"did you mean {near}?" if near else "give for example V_Acc=0.95"
+        bare = METRICS.get(name.rstrip("<> "))
+        if bare is not None and bare.better is not None:
+            bound = "at least" if bare.better == "higher" else "at most"
+            hint = f"write {bare.name}={value:g}; for {bare.name} that means {bound}"
         what = "a target" if option == "target" else "required"
         yield _Doubt(option, f"{name!r} is no metric that can be {what}", hint)
     elif not (math.isfinite(value) and term.low <= value <= term.high):

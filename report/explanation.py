@@ -8,7 +8,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from lemonade_es.engine.conflicts import Conflict, Resolution
+from lemonade_es.engine.conflicts import Conflict, Resolution, givers
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.folder import RunFolder
@@ -25,6 +25,7 @@ from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value, values
 from lemonade_es.report.measured import latency_notes
 from lemonade_es.report.noise import combined, noise_told
+from lemonade_es.rules.expression import Atom
 from lemonade_es.task import ACCURACY
 from lemonade_es.vocabulary import CENSUS, METRICS
 
@@ -126,7 +127,7 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         if _is_regression(explanation):
             yield f"  accuracy  {ACCURACY['regression']}"
         yield from fired_lines(advised.inference)
-        yield from conflict_lines(advised.resolution.decisions)
+        yield from conflict_lines(advised.inference, advised.resolution.decisions)
         yield ""
         yield "Instructions sent, heaviest first"
         texts = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
@@ -206,15 +207,19 @@ def fired_lines(inference: Inference) -> Iterator[str]:
 
 
 def _matched(firing: Firing) -> str:
-    condition = "; ".join(atom.text if atom.wanted else _negated(atom.text) for atom in firing.atoms)
+    holding = [atom for atom in firing.atoms if atom.truth is atom.wanted] or firing.atoms  # of an `or`, not all do
+    condition = "; ".join(map(atom_told, holding))
     numbers = {name: item for name, item in firing.values.items() if item is not None and not isinstance(item, bool)}
     shown = values(numbers)
     told = ", ".join(f"{name} = {shown.get(name) or _truth(item)}" for name, item in firing.values.items())
     return f"{condition}\n     with {told}" if told else condition
 
 
-def _negated(text: str) -> str:
-    return f"not {text}" if text.isidentifier() else f"not ({text})"
+def atom_told(atom: Atom) -> str:
+    """A comparison as the condition has it: with its ``not``, if it stands behind one."""
+    if atom.wanted:
+        return atom.text
+    return f"not {atom.text}" if atom.text.isidentifier() else f"not ({atom.text})"
 
 
 def _truth(item: float | bool | None) -> str:
@@ -224,23 +229,29 @@ def _truth(item: float | bool | None) -> str:
 def _consequence(firing: Firing) -> str:
     parts = []
     if firing.instruct:
-        weight = UNKNOWN if firing.weight is None else f"{firing.weight:.3g}"
-        parts.append(f"{', '.join(firing.instruct)} with weight {weight}")
+        names = ", ".join(firing.instruct)
+        if firing.weight is None:
+            parts.append(
+                f"does not give {names}: the weight cannot be computed (a metric is unknown, or it divides by 0)"
+            )
+        else:
+            parts.append(f"{names} with weight {firing.weight:.3g}")
     if firing.conclude:
         parts.append(f"concludes {firing.conclude}")
     return "; ".join(parts)
 
 
-def conflict_lines(decisions: tuple[Conflict, ...]) -> Iterator[str]:
+def conflict_lines(inference: Inference, decisions: tuple[Conflict, ...]) -> Iterator[str]:
     """The conflicts that were decided, and what would have flipped them."""
     if not decisions:
         return
     yield ""
     yield "Conflicts decided"
     for item in decisions:
+        winning, losing = (givers(inference.contributions[name]) for name in (item.winner, item.loser))
         yield (
-            f"  {item.winner} ({item.winner_weight:.3g}, {', '.join(item.winner_rules)}) beats "
-            f"{item.loser} ({item.loser_weight:.3g}, {', '.join(item.loser_rules)}) by {item.margin:.3g}"
+            f"  {item.winner} ({item.winner_weight:.3g}, {winning}) beats "
+            f"{item.loser} ({item.loser_weight:.3g}, {losing}) by {item.margin:.3g}"
         )
         if item.flip:
             yield f"     {item.flip}"

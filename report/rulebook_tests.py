@@ -87,6 +87,21 @@ def tests_yaml(tests: Sequence[RuleTest]) -> str:
     return "\n".join(line for test in tests for line in _test(test))
 
 
+def suggested(item: Tested, *, named: bool) -> str:
+    """The tests that a rulebook lacks, as its file has them; under ``tests:`` if it has none.
+
+    Args:
+        item: of the file, with coverage.
+        named: begin with a comment that names the file.
+    """
+    tests = () if item.assay is None else item.assay.suggestions()
+    if not tests:
+        return ""
+    head = [f"# {item.file}"] if named else []
+    head += [] if item.assay is not None and item.assay.tests else ["tests:"]
+    return "\n".join([*head, tests_yaml(tests)]) + "\n"
+
+
 def _lines(item: Tested) -> Iterator[str]:
     found = item.assay
     if found is None:

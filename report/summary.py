@@ -26,8 +26,9 @@ _TOLD = ("V_Acc", "T_Acc", "F", "P", "S")
 def _spent(state: SearchState, grid: float) -> Iterator[Text]:
     yield Text(f"energy {state.spent.told(grid)}", "dim")
     bill = state.bill
-    if bill.output_tokens or bill.known_usd:
-        yield Text(f"LLM: {counted(bill.calls, 'call')}, {cost(bill)}", "dim")
+    if bill.input_tokens or bill.output_tokens or bill.known_usd or bill.unpriced or bill.perhaps_paid:
+        lost = f", and {counted(bill.perhaps_paid, 'try')} that may have been paid" if bill.perhaps_paid else ""
+        yield Text(f"LLM: {counted(bill.calls, 'call')}, {cost(bill)}{lost}".replace("trys", "tries"), "dim")
 
 
 def _kept(bounds: Bounds) -> Text:

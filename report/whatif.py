@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from lemonade_es.engine.sweep import Stretch
 from lemonade_es.engine.whatif import Supposed
-from lemonade_es.report.explanation import conflict_lines, facts_lines, fired_lines, unsent_lines, weight_told
+from lemonade_es.report.explanation import (
+    atom_told,
+    conflict_lines,
+    facts_lines,
+    fired_lines,
+    unsent_lines,
+    weight_told,
+)
 from lemonade_es.rules.expression import Atom
 
 
@@ -41,7 +48,7 @@ def _lines(supposed: Supposed) -> Iterator[str]:
         yield f"  {item.rule}  ({item.place}) {state}: {held}"
     if not inference.not_fired:
         yield "  none"
-    yield from conflict_lines(resolution.decisions)
+    yield from conflict_lines(inference, resolution.decisions)
     yield ""
     yield "Instructions, heaviest first"
     for name, weight in resolution.instructions.items():
@@ -55,11 +62,11 @@ def _lines(supposed: Supposed) -> Iterator[str]:
 def _obstacle(atom: Atom) -> str:
     if atom.truth is None:
         why = f"{', '.join(atom.unknown)} unknown" if atom.unknown else "it cannot be computed: a division by zero, say"
-        return f"{atom.text} ({why})"
+        return f"{atom_told(atom)} ({why})"
     if atom.left is None or atom.right is None:
         return f"{atom.text} {'holds' if atom.truth else 'does not hold'}"
     distance = f", by {abs(atom.distance):.6g}" if atom.distance else ""
-    return f"{'' if atom.wanted else 'not '}{atom.text} ({atom.left:.6g} against {atom.right:.6g}{distance})"
+    return f"{atom_told(atom)} ({atom.left:.6g} against {atom.right:.6g}{distance})"
 
 
 def _weight(name: str, stretch: Stretch) -> str:

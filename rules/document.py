@@ -112,6 +112,7 @@ _CURES = {
     "cannot start any token": "indent with blanks, not tabs, and put a text that begins with such a sign in quotes",
     "expected <block end>": "put a text that begins with a bracket or a quote in quotes as a whole, and indent all "
     "entries of a list or a mapping alike",
+    "while scanning a block scalar": "put a text that begins with > or | in quotes",
     "could not find expected ':'": "each line of a mapping is `name: value`",
 }
 """What a rulebook's author does about what the YAML parser says."""

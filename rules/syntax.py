@@ -54,6 +54,9 @@ _ADVICE = {
 _WORDS = frozenset({"and", "or", "not"})
 _MINUS = "\u2212"
 
+_UNIT = re.compile(r"(?<![\w.])([\d.]+)\s+(?!(?:and|or|not|if)\b)([A-Za-z]\w*)")
+_TWO_WORDS = re.compile(r"\b(?!(?:and|or|not|if)\b)[A-Za-z]\w* (?!(?:and|or|not|if)\b)[A-Za-z]\w*")
+
 
 def read_tree(source: str, note: Note) -> ast.expr | None:
     """The syntax tree, or ``None`` after noting what is wrong; ``source`` has no blanks around it."""
@@ -77,15 +80,19 @@ def _parsed(line: str, note: Note) -> ast.expr | None:
         if "nested parentheses" in error.msg:
             _note_depth(offset, note)
         else:
-            note(offset, "EXPRESSION_SYNTAX", f"{_excerpt(line, offset)!r}: {error.msg}{_cure(error.msg)}")
+            note(offset, "EXPRESSION_SYNTAX", f"{_excerpt(line, offset)!r}: {error.msg}{_cure(error.msg, line)}")
     except (RecursionError, MemoryError):
         _note_depth(0, note)
     return None
 
 
-def _cure(said: str) -> str:
-    """What is most likely wrong: a rule in braces ends an expression at its first comma."""
-    return "; in a rule written in braces, quote an expression that has commas" if "never closed" in said else ""
+def _cure(said: str, line: str) -> str:
+    """What is most likely wrong: a rule in braces ends an expression at its first comma; a unit; words for signs."""
+    if "never closed" in said:
+        return "; in a rule written in braces, quote an expression that has commas"
+    if (unit := _UNIT.search(line)) is not None:
+        return f"; numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
+    return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""
 
 
 def _excerpt(line: str, offset: int) -> str:

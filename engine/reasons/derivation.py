@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from lemonade_es.engine.conflicts import Resolution
+from lemonade_es.engine.conflicts import Resolution, givers
 from lemonade_es.engine.facts import NOT_MEASURED, NOT_SET
 from lemonade_es.engine.inference import Inference, names_of
 from lemonade_es.engine.reasons.node import Kind, Node, Sides, compared
@@ -67,7 +67,8 @@ class Derivation:
             Node(
                 "conflict",
                 item.loser,
-                f"beat {item.loser} ({item.loser_weight:.4g}, {', '.join(item.loser_rules)}) by {item.margin:.4g}",
+                f"beat {item.loser} ({item.loser_weight:.4g}, {givers(self._inference.contributions[item.loser])}) "
+                f"by {item.margin:.4g}",
                 truth=True,
                 value=item.winner_weight,
                 threshold=item.loser_weight,

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lemonade_es.engine.conflicts import Conflict, resolve
+from lemonade_es.engine.conflicts import Conflict, givers, resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.reasons.answer import Answer, Decision, SubjectKind, readable
@@ -182,9 +182,10 @@ class _Unsent:
         )
         unknown = self._unweighed()
         tie = "" if item.margin else f", a tie that {item.winner} wins"
+        parts = self._decision.inference.contributions
         answer = (
             f"{self._name} was not sent: it lost to {item.winner}, {item.loser_weight:.4g} "
-            f"({', '.join(item.loser_rules)}) against {item.winner_weight:.4g} ({', '.join(item.winner_rules)}){tie}"
+            f"({givers(parts[item.loser])}) against {item.winner_weight:.4g} ({givers(parts[item.winner])}){tie}"
             f"{_besides(unknown)}"
         )
         return Denial(answer, self._tree(*mine, *unknown, conflict), SETTINGS)

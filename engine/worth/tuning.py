@@ -104,6 +104,11 @@ def advising_rulebook(runs: Sequence[Sequence[Entry]]) -> Rulebook:
     }
     if not advised:
         raise StoreError("no rulebook advised in these runs", hint="give runs of two iterations or more")
+    if len(advised) > 1 and len(runs) == 1:
+        raise ConfigError(
+            f"the rulebook was changed {len(advised) - 1} time(s) while run {runs[0][0].run} went on",
+            hint="a weight cannot be learned from the advice of several rulebooks; give runs of one",
+        )
     if len(advised) > 1:
         several = ", ".join(f"{entries[0].run} ({digest[:8]})" for digest, (entries, _) in advised.items())
         raise ConfigError(

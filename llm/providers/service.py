@@ -281,10 +281,18 @@ class Service:
 
 @functools.lru_cache(maxsize=16)
 def _as_written(secret: str) -> re.Pattern[str]:
-    """A secret as it is, or with some of its characters escaped as in JSON, also in JSON within JSON."""
+    """A secret as it is, or with some of its characters escaped as in JSON, also within JSON, or as in URLs."""
     # so many backslashes at most, as JSON three deep has: else a long row of them would take for ever
-    written = (rf"(?:\\{{0,7}}{re.escape(character)}|\\{{1,7}}u{ord(character):04x})" for character in secret)
+    written = (
+        rf"(?:\\{{0,7}}{re.escape(character)}|\\{{1,7}}u{ord(character):04x}|{_in_url(character)})"
+        for character in secret
+    )
     return re.compile("".join(written), re.IGNORECASE)
+
+
+def _in_url(character: str) -> str:
+    """A character as URLs escape it, once or twice."""
+    return "".join(f"%(?:25)?{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
 def too_long(said: str) -> bool:

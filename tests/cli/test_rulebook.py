@@ -320,6 +320,32 @@ def test_a_rulebook_whose_tests_notice_little_falls_short_of_the_score_that_is_a
     assert "the mutation score is below 90 %" in done.output
 
 
+def test_tests_for_a_rulebook_without_any_come_with_the_key_that_they_belong_under(rulebook):
+    Path("mine.yaml").write_text(FAILING.partition("\ntests:")[0] + "\n")
+    suggested = rulebook("test", "mine.yaml", "--suggest").stdout
+    assert suggested.startswith("tests:\n  - name: ")
+    Path("mine.yaml").write_text(Path("mine.yaml").read_text() + suggested)
+    assert rulebook("test", "mine.yaml").exit_code == 0
+
+
+def test_what_is_wrong_with_files_is_told_beside_their_suggested_tests(rulebook):
+    Path("mine.yaml").write_text(FAILING)
+    Path("odd.yaml").write_text("rulebook: [")
+    done = rulebook("test", "mine.yaml", "odd.yaml", "--suggest")
+    assert done.exit_code == 2
+    assert done.stdout.startswith("# mine.yaml\n  - name: ")
+    assert "FAILED" in done.stderr
+    assert "odd.yaml: it cannot be used" in done.stderr
+    assert "odd.yaml" not in done.stdout
+
+
+def test_a_new_rulebook_cannot_be_called_like_a_shipped_one(rulebook):
+    done = rulebook("new", "edge.yaml", "--extends", "edge")
+    assert done.exit_code == 2
+    assert "a shipped rulebook has this name" in done.output
+    assert not Path("edge.yaml").exists()
+
+
 def test_suggested_tests_pass_when_they_are_pasted(rulebook):
     Path("mine.yaml").write_text(FAILING.replace("fired: [slow], instructions: {ACL: 2}", "not_fired: [slow]"))
     suggested = rulebook("test", "mine.yaml", "--suggest").output

@@ -195,6 +195,8 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
         ({"V_E": math.nan}, "--require: V_E=nan is out of range"),
         ({"P": 0.5}, "--require: P=0.5 is reached by none"),
         ({"plateau": 3}, "'plateau' is no metric that can be required"),
+        ({"F >": 3000}, "'F >' is no metric that can be required .write F=3000; for F that means at least"),
+        ({"S<": 0.1}, "write S=0.1; for S that means at most"),
     ],
 )
 def test_what_cannot_be_required_is_refused(require, said):

@@ -50,6 +50,9 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("recipe:\n  lrr: 0.1\n", "2:8", "did you mean lr?"),
         ("recipe: {lr: fast}\n", "1:14", "lr is 'fast'"),
         ("unsafe_no_isolation: true\n", "1:1", "no option"),
+        ("require: S < 0.1 MB\n", "1:10", "write pairs of a name and its value"),
+        ("set: {TV_Acc: 95%}\n", "1:6", "'95%': write a plain number with a point"),
+        ("iterations: 2.5\n", "1:13", "2.5: write a whole number"),
     ],
 )
 def test_a_problem_in_a_configuration_names_its_line_and_the_way_out(tmp_path, text, place, words):

@@ -114,6 +114,16 @@ def test_a_secret_that_is_escaped_as_in_json_is_found(provider: str) -> None:
     assert (found["summary"], json.loads(found["inner"])) == ("[key]", {"key": "[key]"})
 
 
+def test_a_secret_that_is_escaped_as_in_urls_is_found(provider: str) -> None:
+    make, wire = PROVIDERS[provider]
+    once = "".join(f"%{ord(character):02x}" for character in KEY)
+    text = json.dumps({"once": once, "mixed": KEY[:3] + once[9:].upper(), "twice": once.replace("%", "%25")})
+    with ModelServer([Say(text)], wire()) as server:
+        reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
+
+    assert json.loads(reply.text) == dict.fromkeys(("once", "mixed", "twice"), "[key]")
+
+
 def test_a_long_row_of_backslashes_is_looked_through_at_once(provider: str) -> None:
     make, wire = PROVIDERS[provider]
     row = "\\" * 500_000  # compared from each of them to the end, it would take hours

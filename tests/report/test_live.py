@@ -169,6 +169,8 @@ def test_an_answer_in_the_place_of_another_executors_is_told():
     [
         ((0.25, 0.5), "LLM: 2 calls, 0.7500 USD"),
         ((0.25, None), "LLM: 2 calls, 0.2500 USD, and 1 call whose price is not known"),
+        ((None,), "LLM: 1 call, 1 call whose price is not known"),
+        ((0.0,), None),
         ((), None),
     ],
 )
@@ -176,7 +178,7 @@ def test_the_summary_tells_what_calls_cost(tmp_path, costs, told):
     begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
     state = SearchState()
     for cost in costs:
-        state.bill += Bill.of(Replied(1, 1, Reply("{}", "openai:gpt-4o", Usage(output_tokens=9, cost_usd=cost))))
+        state.bill += Bill.of(Replied(1, 1, Reply("{}", "openai:gpt-4o", Usage(cost_usd=cost))))
     out = io.StringIO()
     Console(file=out, width=400).print(
         summary(RunResult("r", begun, None, state, 0.0, None, None), RunFolder(tmp_path))

@@ -45,9 +45,28 @@ def test_conflicts_and_what_is_not_passed_on_are_told_with_their_reasons():
     assert "  without weight: D (idle)" in lines
     assert "  more than the 1 that the rulebook allows: C 1" in lines
     assert (
-        "  quick  (small.yaml:13:5) is unknown: not F < TF (1 against 14000, by 13999); failed (failed unknown)"
+        "  quick  (small.yaml:13:5) is unknown: not (F < TF) (1 against 14000, by 13999); failed (failed unknown)"
         in lines
     )
+
+
+def test_of_an_or_that_holds_only_the_parts_that_do_are_told():
+    rules = "  - {id: either, when: F < 100 or V_Acc < 0.5 or not (L > 3), weight: 1, instruct: [C]}\n"
+    lines = told(parse_rulebook(SMALL + rules, "small.yaml"), {"V_Acc": 0.4, "F": 5000})
+    assert lines[next(at for at, line in enumerate(lines) if ". either  (" in line) + 1].strip() == "V_Acc < 0.5"
+    lines = told(parse_rulebook(SMALL + rules, "small.yaml"), {"V_Acc": 0.6, "F": 5000, "L": 9})
+    assert any("either" in line and "not (L > 3) (9 against 3, by 6)" in line for line in lines)
+
+
+def test_who_gave_nothing_is_not_behind_an_instruction_and_who_took_away_is_told_with_what():
+    rules = (
+        "  - {id: nothing, when: V_Acc < 0.9, weight: 0, instruct: [A]}\n"
+        "  - {id: takes, when: V_Acc < 0.9, weight: -0.5, instruct: [A]}\n"
+        "  - {id: unknown, when: V_Acc < 0.9, weight: 1 / (F - 1), instruct: [C]}\n"
+    )
+    text = "\n".join(told(parse_rulebook(SMALL + rules, "small.yaml"), {"V_Acc": 0.5, "F": 1}))
+    assert "A (1.5, low, takes -0.5) beats B (1, slow) by 0.5" in text
+    assert "-> does not give C: the weight cannot be computed (a metric is unknown, or it divides by 0)" in text
 
 
 def test_a_weight_that_is_the_largest_of_several_is_not_told_as_their_sum():

@@ -48,6 +48,10 @@ def condition(when):
         ("failed == True", "7:21", "what is true or false stands alone: `failed`, `not failed`"),
         ("FPS < 10", "7:11", "did you mean F?"),
         ("latency > 5", "7:11", "did you mean L?"),
+        ("S > 0.1 MB", "7:19", "numbers have no units here: write 0.1 without MB"),
+        ("V_Acc under 0.5", "7:17", "compare with signs, as in V_Acc < 0.5"),
+        ("V_Acc < < 0.5 and failed", "7:19", "invalid syntax"),
+        ("> 0.5", "7:13", "put a text that begins with > or | in quotes"),
     ],
 )
 def test_a_slip_in_a_condition_is_told_with_its_cure(when, place, message):

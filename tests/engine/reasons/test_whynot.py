@@ -213,9 +213,7 @@ def test_a_comparison_that_cannot_be_computed_says_why():
 
 def test_a_lost_conflict_names_the_winner_the_margin_and_the_rules_of_both():
     answer = ask("RCL", CASE_1, {"PV_Acc": 0.7, "PF": 0.2})
-    assert answer.answer == (
-        "RCL was not sent: it lost to ACL, 0.2 (slow) against 0.7 (low-training-accuracy, low-validation-accuracy)"
-    )
+    assert answer.answer == "RCL was not sent: it lost to ACL, 0.2 (slow) against 0.7 (low-validation-accuracy)"
     mine, conflict = answer.tree.children
     assert mine.id == "slow"
     assert (conflict.id, conflict.value, conflict.threshold) == ("ACL", 0.2, 0.7)
