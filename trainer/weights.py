@@ -15,6 +15,12 @@ _NAMES_SHOWN = 5
 _SAVED_AS_THEY_ARE = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "complex64")
 """Types of tensors; floating-point ones are saved with 32 bits."""
 _KINDS = {"F64": "float", "F32": "float", "F16": "float", "BF16": "float"}
+_WRAPPERS = ("module.", "_orig_mod.", "model.")
+"""Before the names of what DataParallel, `torch.compile` and trainers wrap."""
+_WRITE = (
+    "write the weights with safetensors.torch.save_file("
+    "{name: tensor.clone() for name, tensor in model.state_dict().items()}, FILE)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,17 @@ class Weights:
             ),
         ]
         if problems:
-            raise ConfigError(f"the weights are not this network's; {'; '.join(problems)}", where=self.where)
+            said = f"the weights are not this network's; {'; '.join(problems)}"
+            raise ConfigError(said, where=self.where, hint=self._cure(wanted))
+
+    def _cure(self, wanted: Mapping[str, TensorSpec]) -> str | None:
+        """What is most likely wrong: a wrapper's prefix before all names, or tied tensors that were written once."""
+        for prefix in _WRAPPERS:
+            if {name.removeprefix(prefix) for name in self.tensors if name.startswith(prefix)} == set(wanted):
+                return f"its names begin with {prefix!r}, as a wrapper of the network has them: write them without"
+        if set(self.tensors) < set(wanted):
+            return f"if tensors are tied: safetensors.torch.save_model keeps one of them alone; {_WRITE}"
+        return None
 
 
 def read_weights(path: Path, limit: int) -> Weights:
@@ -80,8 +96,7 @@ def read_weights(path: Path, limit: int) -> Weights:
         raise ConfigError(
             f"this is no safetensors file: {error}",
             where=where,
-            hint="pickles are not read; write the weights with safetensors.torch.save_file("
-            "{name: tensor.clone() for name, tensor in model.state_dict().items()}, FILE)",
+            hint=f"pickles are not read; {_WRITE}",
         ) from None
 
 

@@ -37,6 +37,22 @@ def test_a_misfit_names_the_tensors(written):
     assert "w.safetensors" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "cure"),
+    [
+        (("module.a", "module.b"), "its names begin with 'module.'"),
+        (("_orig_mod.a", "_orig_mod.b"), "its names begin with '_orig_mod.'"),
+        (("a",), "if tensors are tied: safetensors.torch.save_model keeps one of them alone; write the weights with"),
+        (("a", "c"), None),
+    ],
+)
+def test_a_misfit_of_names_has_a_cure_where_it_is_known(written, names, cure):
+    wanted = written(a=np.zeros(1, np.float32), b=np.zeros(1, np.float32)).tensors
+    with pytest.raises(ConfigError) as caught:
+        written(**{name: np.zeros(1, np.float32) for name in names}).demand_fit(wanted)
+    assert caught.value.hint == cure if cure is None else caught.value.hint.startswith(cure)
+
+
 def test_many_misfits_are_counted(written):
     wanted = written(**{f"t{number:02}": np.zeros(1, np.float32) for number in range(30)}).tensors
     with pytest.raises(ConfigError, match="t04 and 25 more"):

@@ -143,5 +143,5 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
 
 
 def _column(column: Column) -> Mapping[str, Any]:
-    kept = ("name", "kind", "mean", "std", "median") if column.kind == "number" else ("name", "kind", "categories")
-    return {name: value for name, value in asdict(column).items() if name in kept}
+    of_its_kind = ("mean", "std", "median") if column.kind == "number" else ("categories", "rest")
+    return {name: value for name, value in asdict(column).items() if name in ("name", "kind", *of_its_kind)}

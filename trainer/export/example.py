@@ -92,6 +92,8 @@ def number(cell, decimal_comma):
 def features(column, cell, decimal_comma, where):
     missing = cell.lower() in ABOUT["table"]["missing"]
     if column["kind"] == "category":
+        if not (missing or column["rest"] or cell in column["categories"]):
+            print(f"warning: {where}: training knew no {cell!r} in {column['name']!r}", file=sys.stderr)
         return [float(value == ("" if missing else cell)) for value in column["categories"]]
     value = number(cell, decimal_comma)
     if value is None and not missing:

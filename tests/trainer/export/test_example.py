@@ -161,6 +161,16 @@ def test_a_file_of_rows_is_read_as_in_training_whatever_the_training_file_was(tm
     assert done.stdout.splitlines() == [f"{name}, row 1: 13" for name in READABLE]
 
 
+@pytest.mark.parametrize("rest", [0, 3])
+def test_a_category_that_training_did_not_know_is_warned_of_unless_some_have_no_feature(tmp_path, rest):
+    town = {"name": "town", "kind": "category", "categories": ["Paris", ""], "rest": rest}
+    (tmp_path / "towns.csv").write_bytes(rows("area,town", "3,Paris", "3,paris", "3,"))
+    table = {**ABOUT["table"]["table"], "columns": [COLUMN, town]}
+    done = exported(tmp_path, "table", table=table, input={"shape": [3]})("towns.csv")
+    assert done.stdout.split()[3::4] == ["14", "12", "14"]
+    assert done.stderr == ("" if rest else "warning: towns.csv, row 2: training knew no 'paris' in 'town'\n")
+
+
 def test_a_row_of_nothing_keeps_its_number_and_gets_a_warning_for_an_answer(tmp_path):
     (tmp_path / "gaps.csv").write_bytes(rows("area,town", "3,Paris", ",", "3.5,Paris", ",", ",", ""))
     done = exported(tmp_path, "table")("gaps.csv")
