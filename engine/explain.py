@@ -112,6 +112,7 @@ class Explanation:
             "census_after": _plain(accepted.check)["census"],
             "verdicts": [_plain(verdict) for verdict in accepted.verdicts],
             "diff": self.diff if self.source_after is not None else None,
+            "note": accepted.check.message,
         }
 
 

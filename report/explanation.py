@@ -298,6 +298,8 @@ def _patch(explanation: Explanation, accepted: Accepted) -> Iterator[str]:
     verdicts = {verdict.instruction: verdict.verdict for verdict in accepted.verdicts}
     if verdicts:
         yield "  by the census: " + ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
+    if accepted.check.message is not None:
+        yield f"  odd about the network: {accepted.check.message}"
     for name in CENSUS:
         old, new = before.get(name), after.get(name)
         if old != new and new is not None:

@@ -109,6 +109,9 @@ class PlainView(SilentView):
             self._weights = dict(event.resolution.instructions)
         elif isinstance(event, Refused | Unanswered | Replied):
             self._called(event)
+        elif isinstance(event, Accepted):
+            if event.check.message is not None:
+                self._say(f"iteration {event.iteration}: odd about the network: {event.check.message}")
         elif isinstance(event, Measured | Repeated):
             if isinstance(event, Repeated):
                 self._say(f"iteration {event.iteration}: {_repeated(event)}")

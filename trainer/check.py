@@ -62,6 +62,10 @@ _SPARSE = frozenset({"Embedding", "EmbeddingBag", "embedding", "embedding_bag"})
 _KEEPING = frozenset({"register_buffer", "get_extra_state", "state_dict"})
 _CUTS = frozenset({"detach", "data", "item", "no_grad", "argmax", "sign", "round", "numpy", "tolist", "inference_mode"})
 _IN_PLACE_NOTE = "forward changes its input in place."
+_RESTLESS_NOTE = (
+    "In eval mode the same input gives another output each time: is dropout always on? Write "
+    "F.dropout(x, p, self.training)."
+)
 _ROWS = 2
 # two sizes more show a batch size that is written into the network; two steps show tensors kept from one to the next
 _REAL_ROWS = (4, 3)
@@ -219,7 +223,7 @@ class _Ladder:
             raise Refusal(code, f"The network has {value:,} {what}; at most {bound:,} are allowed. Make it smaller.")
 
     def _learn(self, model: nn.Module | None) -> None:
-        """Two small real batches in train mode, the second as a new step, and one input in eval mode."""
+        """Two small real batches in train mode, the second as a new step, and one input in eval mode, twice."""
         if model is None:
             model = self._made()
             self._begin("batch")
@@ -228,9 +232,13 @@ class _Ladder:
             self._step(model.train(), rows)
         self._note_unreached(model)
         self._demand_savable(model)
+        inputs = self._batch(model.eval(), 1)
         with torch.no_grad():
-            output = model.eval()(self._batch(model, 1))
+            output, again = model(inputs.clone()), model(inputs)
         self._demand_logits(model, output, 1)
+        self._demand_logits(model, again, 1)
+        if not torch.allclose(output, again, rtol=1e-3, atol=1e-5, equal_nan=True):
+            self.notes.append(_RESTLESS_NOTE)
 
     def _batch(self, model: nn.Module, rows: int) -> Tensor:
         inputs = example(self.task, rows)

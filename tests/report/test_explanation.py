@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lemonade_es.engine.conflicts import Dropped, Resolution
 from lemonade_es.engine.events import (
     Accepted,
@@ -82,5 +84,9 @@ def test_a_network_of_a_reply_that_was_refused_at_first_is_told_to_be_taken_afte
     refused = (Refused(2, 1, "compliance", "NOT_FOLLOWED", "..."), Refused(2, 2, "reply", "TRUNCATED", "..."))
     told = explanation_text(Explanation(2, refused=refused, accepted=accepted), source=False)
     assert "  attempt 1 was taken after all: its network is sound, and nothing better came" in told.splitlines()
+    assert "odd about the network" not in told
+    odd = replace(accepted, check=CheckReport(ok=True, stage="done", message="Its dropout is always on."))
+    told = explanation_text(Explanation(2, refused=refused, accepted=odd), source=False)
+    assert "  odd about the network: Its dropout is always on." in told.splitlines()
     other = explanation_text(Explanation(2, refused=refused[1:], accepted=accepted), source=False)
     assert "taken after all" not in other

@@ -42,6 +42,13 @@ def shown(*events):
     return out.getvalue()
 
 
+def test_what_is_odd_about_a_network_is_told_before_it_is_trained():
+    sound = Accepted(2, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
+    odd = replace(sound, check=CheckReport(ok=True, stage="done", message="Its dropout is always on."))
+    assert shown(sound) == ""
+    assert shown(odd) == "iteration 2: odd about the network: Its dropout is always on.\n"
+
+
 def replied(cost):
     return Replied(1, 1, Reply("{}", "openai:gpt-4o", Usage(cost_usd=cost)))
 

@@ -80,6 +80,12 @@ def test_a_network_that_learns_less_than_its_author_thinks_passes_with_a_note(na
     assert note in report.message
 
 
+def test_a_network_whose_dropout_is_always_on_passes_with_a_note():
+    careless = corpus.HEAD + corpus.FUNCTIONAL.replace("0.3, self.training", "0.3")
+    assert "In eval mode the same input gives another output each time" in verdict(careless).message
+    assert verdict(corpus.HEAD + corpus.FUNCTIONAL).message is None
+
+
 def test_layers_made_in_the_first_forward_pass_are_counted_as_parameters():
     late = next(sample for sample in HERE if sample.name == "built-in-forward-none-everything")
     assert verdict(late.source).parameters == 3073 * 10
