@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -81,9 +84,32 @@ def test_every_small_change_of_the_shipped_rulebook_is_noticed_in_a_few_seconds(
     assert [(atom.rule, atom.text) for atom in found.coverage.atoms if not atom.covered] == []
 
 
-def test_the_same_rulebook_has_the_same_assay():
-    rulebook = parse_rulebook(BOOK, "b.yaml")
-    assert assay(rulebook) == assay(rulebook)
+TOLD = """
+import json, sys
+from lemonade_es.engine.difference import regions
+from lemonade_es.report.junit import junit_xml
+from lemonade_es.report.rulebook_tests import suggested, test_file, tests_text
+from lemonade_es.rules.load import find_rulebook, load_rulebook
+tested = [test_file(sys.argv[1], coverage=True)]
+print(tests_text(tested), suggested(tested[0], named=True), json.dumps(tested[0].to_json()), junit_xml(tested, 90))
+print(regions(load_rulebook(find_rulebook("lemonade")), load_rulebook(find_rulebook("edge")), count=500))
+"""
+
+
+def test_the_same_rulebook_has_the_same_assay_in_every_process(tmp_path):
+    (tmp_path / "b.yaml").write_text(BOOK)
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", TOLD, str(tmp_path / "b.yaml")],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for seed in ("1", "42")
+    }
+    assert len(seen) == 1
+    assert len(seen.pop()) > 1000
 
 
 def test_a_search_refuses_a_rulebook_that_fails_its_tests():
