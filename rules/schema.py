@@ -280,7 +280,9 @@ def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
             yield Problem(here, "BAD_RANGE", "a range is two numbers, the lowest and the highest: [0.5, 0.99]")
         case "type":
             wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
-            yield Problem(here, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}")
+            alone = wants == "object" and what in SETTABLE and isinstance(error.instance, int | float)
+            cure = f"; write {{default: {error.instance}}}" if alone else ""
+            yield Problem(here, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
         case "enum":
             near = closest(str(error.instance), wants)
             hint = f"did you mean {near}?" if near else f"choose one of {', '.join(wants)}"

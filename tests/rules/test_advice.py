@@ -76,6 +76,11 @@ def test_an_expression_that_its_braces_tear_apart_is_to_be_quoted():
     assert second.endswith("quote the whole expression")
 
 
+def test_a_default_that_stands_alone_is_to_be_named():
+    (line,) = told(HEAD.replace("rules:", "priorities: {PF: 1}\nrules:") + "  - {id: one, when: failed, conclude: a}\n")
+    assert line.endswith("PF must be a mapping, found 1; write {default: 1}")
+
+
 def test_a_number_that_its_braces_tear_apart_is_to_be_written_with_a_point():
     (line,) = told(f"{HEAD}  - {{id: one, when: failed, weight: 0,5, instruct: [ACL]}}\n")
     assert line.endswith("'5' is not a key here; if it ends a number, write that with a point, as 0.5")
