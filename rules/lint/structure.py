@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import TERMS
 
 _SAMPLE = 256
+_COUNTS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
+_PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _SHARES = {term.name for term in TERMS.values() if (term.low, term.high) == (0, 1)}
 
 
@@ -42,6 +45,20 @@ def structure(scene: Scene) -> Iterator[Finding]:
     decided = _Decided(scene)
     for rule in rulebook.rules:
         yield from decided.parts(rule, rule.when.tree)
+        yield from _thousands(rule)
+
+
+def _thousands(rule: Rule) -> Iterator[Finding]:
+    """Numbers that are compared with counts, and whose point parts thousands in many countries, as in ``100.000``."""
+    for compared in ast.walk(rule.when.tree):
+        if not isinstance(compared, ast.Compare):
+            continue
+        inside = list(ast.walk(compared))
+        if any(isinstance(node, ast.Name) and node.id in _COUNTS for node in inside):
+            for node in inside:
+                if isinstance(node, ast.Constant) and _PARTED.fullmatch(text := _text(rule, node)):
+                    said = f"{text} is {float(text):g}; if it is meant as thousands, write {text.replace('.', '')}"
+                    yield Finding("warning", "THOUSANDS", _place(rule, node), said, (rule.id,))
 
 
 def _unused_conclusions(rulebook: Rulebook) -> Iterator[Finding]:

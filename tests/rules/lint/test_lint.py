@@ -453,3 +453,17 @@ def test_a_part_of_a_condition_over_several_lines_is_found_where_it_stands():
 def test_a_rule_that_asks_for_an_instruction_and_its_opposite_is_told_so():
     item = one(book("when: V_Acc < TV_Acc, weight: PV_Acc, instruct: [ACL, RCL]"), "WEIGHT_TIE")
     assert "by r0 (b.yaml:7), which asks for both; only the order of the file lets ACL win: leave one" in item.message
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("P > 100.000", ["100.000 is 100; if it is meant as thousands, write 100000"]),
+        ("not (14.500 > F) and V_Acc < 0.125", ["14.500 is 14.5; if it is meant as thousands, write 14500"]),
+        ("P > 100.0 or F < 0.125 or V_Acc < 0.500 or S > 1.250", []),
+    ],
+)
+def test_a_point_that_may_part_thousands_in_a_count_is_warned_of(when, told):
+    rule = f"  - {{id: r, when: {when}, weight: 1, instruct: [ACL]}}\n"
+    found = [item for item in lint(parse_rulebook(HEAD + rule, "b.yaml")) if item.code == "THOUSANDS"]
+    assert [(item.level, item.message) for item in found] == [("warning", said) for said in told]
