@@ -40,16 +40,15 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 
 def echo_json(data: object) -> None:
-    """Print one JSON value on a line of its own; its letters are escaped only where the output has none for them.
+    """Print one JSON value on a line of its own; its letters are escaped only where the output would lose some.
 
     Raises:
         BrokenPipeError: its reader has left.
         LemonadeError: it cannot be written.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if printable(text) != text or text.encode(encoding, "replace").decode(encoding) != text:
         text = json.dumps(data, allow_nan=False)
     echo(text)
 

@@ -200,7 +200,7 @@ class Journal:
             raise StoreError(
                 f"another process is writing run {run}", where=self._where, hint="wait for it, or stop it"
             ) from None
-        except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, OSError) as error:
+        except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, OSError, ValueError) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreError(
                 f"the run store failed: {str(cause).splitlines()[0]}", where=self._where, hint=_cure(error, cause)
@@ -312,7 +312,7 @@ def has_secret(url: str) -> bool:
     """Whether the URL of a database may hold one: a user, a password or parameters, or what cannot be read."""
     try:
         parts = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return True
     return bool(parts.username or parts.password or parts.query)
 
@@ -321,8 +321,9 @@ def _shown(url: str | URL) -> str:
     """Where a journal is, without what may be secret."""
     try:
         parts = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "--store"
     if parts.get_backend_name() == "sqlite":
         return parts.database or ""
-    return str(URL.create(parts.drivername, host=parts.host, port=parts.port, database=parts.database))
+    host = (parts.host or "").rpartition("@")[2] or None  # a password may hold an @ that is not escaped
+    return str(URL.create(parts.drivername, host=host, port=parts.port, database=parts.database))

@@ -271,7 +271,7 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
         raise DataError(
             "the data set is not the one that the run was started with",
             where=spec.data,
-            hint="restore it, give its place with --data, or start a new run",
+            hint="restore it, give its place with --data, or start a new run; another version may read it otherwise",
         )
     return replace(dataset, task=begun.data.task)  # the name is that of the folder then
 

@@ -89,7 +89,7 @@ def _notes(measurement: Measurement, name: str) -> Iterator[str]:
     latency, device = measurement.latency, measurement.device
     if measurement.metrics.get(name) is None:
         why, failure = measurement.absent.get(name, "it was not measured"), measurement.failure
-        yield "see above" if failure is not None and failure.message in why else why
+        yield "see the failure above" if failure is not None and failure.message in why else why
     elif name in measurement.sources and device is not None:
         yield f"measured on {device.device or 'the device'} in {duration(device.seconds)}"
     elif name == "L" and latency is not None:

@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from lemonade_es.vocabulary import TERMS
+
 MAX_LENGTH = 2000
 MAX_DEPTH = 50
 MAX_DIGITS = 15
@@ -90,7 +92,10 @@ def _cure(said: str, line: str) -> str:
     """What is most likely wrong: a rule in braces ends an expression at its first comma; a unit; words for signs."""
     if "never closed" in said:
         return "; in a rule written in braces, quote an expression that has commas"
-    if (unit := _UNIT.search(line)) is not None:
+    unit = _UNIT.search(line)
+    if unit is not None and (unit[2] in TERMS or unit[2] == "then"):
+        return "; join comparisons with `and` or `or`"
+    if unit is not None:
         return f"; numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
     return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""
 

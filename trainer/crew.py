@@ -182,9 +182,10 @@ class _Shift:
                 del done[who]
             else:
                 done[who], latest[ended[0]] = ended[0] + 1, ended[1]
-            for index in range(told, min(done.values(), default=told)):
+            upto = min(done.values()) if done else len(latest)
+            for index in range(told, upto):
                 on_epoch(index, latest[index])
-                told = index + 1
+            told = max(told, upto)
 
 
 def _room(first: Measurement, beside: int) -> int:

@@ -28,6 +28,7 @@ from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.worth.step import CM, Step, steps
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.wording import counted
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -106,8 +107,8 @@ def advising_rulebook(runs: Sequence[Sequence[Entry]]) -> Rulebook:
         raise StoreError("no rulebook advised in these runs", hint="give runs of two iterations or more")
     if len(advised) > 1 and len(runs) == 1:
         raise ConfigError(
-            f"the rulebook was changed {len(advised) - 1} time(s) while run {runs[0][0].run} went on",
-            hint="a weight cannot be learned from the advice of several rulebooks; give runs of one",
+            f"the rulebook was changed {counted(len(advised) - 1, 'time')} while run {runs[0][0].run} went on",
+            hint="weights are learned from the advice of one rulebook: give a run that it was not changed in",
         )
     if len(advised) > 1:
         several = ", ".join(f"{entries[0].run} ({digest[:8]})" for digest, (entries, _) in advised.items())

@@ -138,7 +138,7 @@ def test_a_broken_network_is_told_with_its_line(lemonade, model):
     assert done.code == 1
     assert "SHAPE_MISMATCH, line" in done.out
     assert done.out.count("SHAPE_MISMATCH") == 1
-    assert "see above" in done.out
+    assert "see the failure above" in done.out
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def condition(when):
         ("FPS < 10", "7:11", "did you mean F?"),
         ("latency > 5", "7:11", "did you mean L?"),
         ("S > 0.1 MB", "7:19", "numbers have no units here: write 0.1 without MB"),
+        ("V_Acc < 0.5 P > 3", "7:23", "join comparisons with `and` or `or`"),
         ("V_Acc under 0.5", "7:17", "compare with signs, as in V_Acc < 0.5"),
         ("V_Acc < < 0.5 and failed", "7:19", "invalid syntax"),
         ("> 0.5", "7:13", "put a text that begins with > or | in quotes"),

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lemonade_es.errors import DataError
@@ -35,6 +36,12 @@ _ID_FROM = 20
 _ID_NAME = re.compile(r"(?i:(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|^unnamed)|[a-z]I[dD]$")
 _COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 
+GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+"""A number whose points may part thousands."""
+
+_COMMAS_FROM = 10
+"""Different numbers with one digit behind a comma, from which on they are taken for numbers."""
+
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
@@ -56,12 +63,25 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
 
 
 def has_decimal_commas(cells: Sequence[str]) -> bool:
-    """Whether a column is of numbers, most of whose commas can part no thousands, as those of ``3,14`` and ``0,5``."""
-    present = [cell for cell in cells if not is_missing(cell)]
-    commas = [cell for cell in present if _COMMA.fullmatch(cell)]
+    """Whether a column is of numbers whose commas are decimal, without a doubt.
+
+    Most of them part no thousands, as in ``3,14`` and ``0,5``; no point can be a decimal one; and the numbers are not
+    few with one digit behind the comma each, which may be pairs or sets.
+    """
+    commas = [cell for cell in cells if "," in cell and _COMMA.fullmatch(cell)]
     if 2 * sum(_THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
         return False
+    if len(set(commas)) < _COMMAS_FROM and not any(len(cell.rpartition(",")[2]) > 1 for cell in commas):
+        return False
+    present = [cell for cell in cells if not is_missing(cell)]
+    if any(has_decimal_point(cell) for cell in present):
+        return False
     return sum(number(cell, decimal_comma=True) is not None for cell in present) >= NUMBERS_FROM * len(present)
+
+
+def has_decimal_point(cell: str) -> bool:
+    """Whether a cell is a number with a point that parts no thousands."""
+    return "." in cell and "," not in cell and GROUPED.fullmatch(cell) is None and number(cell) is not None
 
 
 def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
@@ -103,7 +123,8 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> C
         return _unused(name, cells, "it has no values")
     numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
     if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1:
-        return _numeric(name, cells, numbers)
+        points = any(map(has_decimal_point, present))
+        return replace(_numeric(name, cells, numbers), decimal_comma=decimal_comma, decimal_points=points)
     odd = None
     if 2 * len(numbers) >= len(present):
         share = len(numbers) / len(present)
@@ -112,13 +133,13 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> C
     return _categorical(name, cells, dressed=dressed_up(cells, decimal_comma=decimal_comma), odd=odd)
 
 
-def encoded(column: Column, cells: Sequence[str], *, decimal_comma: bool = False) -> NDArray[np.float32]:
+def encoded(column: Column, cells: Sequence[str]) -> NDArray[np.float32]:
     """The features of cells, ``(N, column.features)``; a value that training did not know is like none."""
     import numpy as np
 
     if column.kind == "number":
         assert column.mean is not None and column.std is not None  # noqa: S101, PT018  (numbers have them)
-        found = (number(cell, decimal_comma=decimal_comma) for cell in cells)
+        found = (number(cell, decimal_comma=column.decimal_comma) for cell in cells)
         values = np.array([column.median if value is None else value for value in found], dtype=np.float64)
         return standardised(values, column.mean, column.std)[:, None]
     features = np.zeros((len(cells), column.features), dtype=np.float32)

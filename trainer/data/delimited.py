@@ -42,7 +42,7 @@ class Sheet:
         rows: as many fields each as the header has, without white space at their ends.
         lines: the line of the file that each row begins in, from 1.
         notes: what a user should know about the file.
-        decimal_comma: whether numbers may be written ``3,14``.
+        commas: the columns whose numbers may be written ``3,14``, by their places.
         delimiter: what separates the fields.
     """
 
@@ -51,7 +51,7 @@ class Sheet:
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
     notes: tuple[str, ...] = ()
-    decimal_comma: bool = False
+    commas: frozenset[int] = frozenset()
     delimiter: str = ","
 
     def index(self, name: str, option: str) -> int:
@@ -106,13 +106,16 @@ def read_sheet(path: Path) -> Sheet:
     _demand_even(path, header, rows, lines, delimiter)
     if not rows:
         raise DataError("there is a header and no row", where=str(path))
-    decimal_comma = delimiter == ";"
-    if not decimal_comma:
-        commas = next((at for at in range(len(header)) if has_decimal_commas([row[at] for row in rows])), None)
-        if commas is not None:
-            decimal_comma = True
-            notes = (*notes, f"numbers are read with decimal commas, as {header[commas]!r} has them")
-    return Sheet(str(path), header, rows, lines, notes, decimal_comma, delimiter)
+    places = range(len(header))
+    if delimiter == ";":
+        commas = frozenset(places)
+    elif delimiter == "," and '"' not in text:
+        commas = frozenset()
+    else:
+        commas = frozenset(at for at in places if has_decimal_commas([row[at] for row in rows]))
+        named = [repr(header[at]) for at in sorted(commas)]
+        notes = (*notes, f"columns of numbers with decimal commas: {first_three(named)}") if named else notes
+    return Sheet(str(path), header, rows, lines, notes, commas, delimiter)
 
 
 def split_column(sheet: Sheet) -> tuple[int, list[Part]] | None:

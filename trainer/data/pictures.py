@@ -68,14 +68,18 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked:
             image = decode(everything[index], wanted.size, channels)
             if image.shape != pixels.shape[1:]:
                 raise UnusableImageError("its size is not the one that its header says")
-            digests[index] = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+            if not settled:
+                digests[index] = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
             if index < len(files):
                 pixels[index] = image
 
         _, failures = _in_threads(fill, everything)
     if failures:
         raise _unreadable(failures, len(everything), root, settled=settled)
-    return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels, root), *_repetitions(digests)))
+    if settled:  # what there is to say was said when the data set was read for the first time
+        return Inputs(pixels, ())
+    resized = ", once resized" if wanted.size else ""
+    return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels, root), *_repetitions(digests, resized)))
 
 
 @contextmanager
@@ -158,11 +162,11 @@ def _notes(headers: Sequence[Header], channels: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _repetitions(digests: Sequence[bytes]) -> tuple[str, ...]:
+def _repetitions(digests: Sequence[bytes], resized: str) -> tuple[str, ...]:
     repeated = len(digests) - len(set(digests))
     if not repeated:
         return ()
-    told = f"{repeated} image(s) repeat another one, pixel for pixel"
+    told = f"{repeated} image(s) repeat another one{resized}, pixel for pixel"
     return (f"{told}; they were kept, and the same image may be in several splits and classes",)
 
 

@@ -57,7 +57,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         raise DataError(f"there is no column beside {target!r} to predict it from", where=sheet.where)
     refuse_thousands(sheet, [*used, target_at])
     values = sheet.column(target_at)
-    numbers = [number(value, decimal_comma=sheet.decimal_comma) for value in values]
+    numbers = [number(value, decimal_comma=target_at in sheet.commas) for value in values]
     decided = objective or _objective(numbers)
     notes = (
         *sheet.notes,
@@ -93,7 +93,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
 def _with_a_value(sheet: Sheet, target_at: int, *, numeric: bool) -> tuple[Sheet, tuple[str, ...]]:
     """The rows that say what is to be predicted, and a note on those that do not."""
     target = sheet.header[target_at]
-    gaps = set(unlabelled(sheet.column(target_at), numeric=numeric, decimal_comma=sheet.decimal_comma))
+    gaps = set(unlabelled(sheet.column(target_at), numeric=numeric, decimal_comma=target_at in sheet.commas))
     kept = sheet.only([row for row in range(len(sheet.rows)) if row not in gaps]) if gaps else sheet
     if len(kept.rows) < LEAST_ROWS:
         raise DataError(
@@ -114,7 +114,8 @@ def _objective(numbers: Sequence[float | None]) -> Objective:
 
 def _refuse_quantity(sheet: Sheet, target: str, values: Sequence[str], numbers: Sequence[float | None]) -> None:
     """Refuse a target that is text, and yet not meant for classes."""
-    plain = [undecorated(value, decimal_comma=sheet.decimal_comma) for value in values]
+    comma = sheet.header.index(target) in sheet.commas
+    plain = [undecorated(value, decimal_comma=comma) for value in values]
     several, dressed = len(set(values)), sum(value is not None for value in plain)
     quantity = several > MOST_CLASSES_OF_NUMBERS and dressed >= NUMBERS_FROM * len(values)
     if not quantity and not mostly_different(values):
@@ -157,15 +158,14 @@ def _repetitions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
-    comma = sheet.decimal_comma
-
     def read(learned: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
         import numpy as np
 
         del wanted  # a table has one form
         in_order = sorted(learned)
         columns = tuple(
-            fitted(sheet.header[at], [sheet.rows[row][at] for row in in_order], decimal_comma=comma) for at in used
+            fitted(sheet.header[at], [sheet.rows[row][at] for row in in_order], decimal_comma=at in sheet.commas)
+            for at in used
         )
         _refuse_huge(sheet, used, columns)
         width = sum(column.features for column in columns)
@@ -176,13 +176,13 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         needed = len(indexes) * width * _FLOAT_BYTES
         memory.require_bytes(2 * needed, f"a table of {len(indexes)} rows and {width} features", where=name)
         parts = [
-            encoded(column, [sheet.rows[row][at] for row in indexes], decimal_comma=comma)
+            encoded(column, [sheet.rows[row][at] for row in indexes])
             for at, column in zip(used, columns, strict=True)
             if column.features
         ]
         values = np.ascontiguousarray(np.concatenate(parts, axis=1))
         mistakes = (*_mistakes(sheet, used, columns), *_dressed(sheet, used, columns))
-        return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, comma, sheet.delimiter))
+        return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, sheet.delimiter))
 
     return read
 
@@ -193,7 +193,7 @@ def _refuse_huge(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -
 
     for at, column in zip(used, columns, strict=True):
         if column.mean is not None and column.std is not None:
-            found = (number(cell, decimal_comma=sheet.decimal_comma) for cell in sheet.column(at))
+            found = (number(cell, decimal_comma=column.decimal_comma) for cell in sheet.column(at))
             values = np.array([value for value in found if value is not None])
             refuse_huge(column.name, values, standardised(values, column.mean, column.std), where=sheet.where)
 
@@ -228,7 +228,7 @@ def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> t
         for at, column in zip(used, columns, strict=True)
         if column.kind == "number"
         for row, fields in enumerate(sheet.rows)
-        if not is_missing(fields[at]) and number(fields[at], decimal_comma=sheet.decimal_comma) is None
+        if not is_missing(fields[at]) and number(fields[at], decimal_comma=column.decimal_comma) is None
     ]
     return (
         (f"{len(odd)} cell(s) in columns of numbers are none, and count as missing: {first_three(odd)}",) if odd else ()
@@ -240,8 +240,8 @@ def _dressed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tu
     odd = []
     for at, column in zip(used, columns, strict=True):
         cells = [] if column.kind == "number" else sheet.column(at)
-        cell = dressed_up(cells, decimal_comma=sheet.decimal_comma)
-        plain = None if cell is None else undecorated(cell, decimal_comma=sheet.decimal_comma)
+        cell = dressed_up(cells, decimal_comma=at in sheet.commas)
+        plain = None if cell is None else undecorated(cell, decimal_comma=at in sheet.commas)
         if plain is not None and len(set(cells)) > 1:
             odd.append(f"{column.name!r} ({plain:.15g} instead of {cell})")
     return (f"{len(odd)} column(s) hold numbers in disguise; write plain ones: {first_three(odd)}",) if odd else ()

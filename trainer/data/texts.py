@@ -52,7 +52,7 @@ def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
         raise DataError(f"{columns.text!r} cannot be both the text and the label", where=sheet.where)
     split = split_column(sheet)
     parts: list[Part] = split[1] if split is not None else ["train"] * len(sheet.rows)
-    gaps = unlabelled(sheet.column(label_at), decimal_comma=sheet.decimal_comma)
+    gaps = unlabelled(sheet.column(label_at), decimal_comma=label_at in sheet.commas)
     without = set(gaps)
     empty = [row for row, fields in enumerate(sheet.rows) if row not in without and is_empty(fields[text_at])]
     dropped = {*gaps, *empty}

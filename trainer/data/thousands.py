@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
 from lemonade_es.errors import DataError
-from lemonade_es.trainer.data.columns import NUMBERS_FROM, is_missing, number
+from lemonade_es.trainer.data.columns import GROUPED, NUMBERS_FROM, has_decimal_point, is_missing, number
 from lemonade_es.trainer.data.delimited import Sheet
 from lemonade_es.trainer.data.names import first_three
 
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 _COMMA = re.compile(r"[+-]?[\d.]*,\d+")
 
 
@@ -27,18 +27,18 @@ def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
     Raises:
         DataError: with the first of these numbers and their lines.
     """
-    if not sheet.decimal_comma:
-        return
-    columns = {at: sheet.column(at) for at in used}
+    columns = {at: sheet.column(at) for at in used if at in sheet.commas}
     commas = any(_COMMA.fullmatch(cell) for cells in columns.values() for cell in cells)
-    odd = [
-        f"{cells[row]!r} of {sheet.header[at]!r} in line {sheet.lines[row]}"
-        for at, cells in columns.items()
-        if commas or any(map(_is_whole, cells))
-        for row in _grouped(cells)
-    ]
+    odd: list[str] = []
+    beside = "numbers with decimal commas"
+    for at, cells in columns.items():
+        whole = None if commas else whole_beside(cells)
+        if commas or whole is not None:
+            found = _grouped(cells)
+            odd += [f"{cells[row]!r} of {sheet.header[at]!r} in line {sheet.lines[row]}" for row in found]
+            if whole is not None and len(odd) == len(found):
+                beside = f"whole numbers such as {whole!r} in line {sheet.lines[cells.index(whole)]}"
     if odd:
-        beside = "numbers with decimal commas" if commas else "whole numbers"
         raise DataError(
             f"{len(odd)} number(s) have a point that may be a decimal point or part thousands, beside {beside}: "
             f"{first_three(odd)}",
@@ -47,18 +47,25 @@ def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
         )
 
 
-def _is_whole(cell: str) -> bool:
-    """Whether a number can have no decimal point: it has none, or several points."""
-    return cell.lstrip("+-").isdecimal() or (cell.count(".") > 1 and _GROUPED.fullmatch(cell) is not None)
+def whole_beside(cells: Sequence[str]) -> str | None:
+    """A number of a column that makes one doubt its points: one with several, or one of two whole ones.
+
+    0, 1 and -1 may stand for nothing.
+    """
+    parted = next((cell for cell in cells if cell.count(".") > 1 and GROUPED.fullmatch(cell)), None)
+    if parted is not None:
+        return parted
+    plain = (cell for cell in cells if cell.lstrip("+-").isdecimal() and cell.lstrip("+-0") not in ("", "1"))
+    found = list(itertools.islice(dict.fromkeys(plain), 2))
+    return found[0] if len(found) > 1 else None
 
 
 def _grouped(cells: Sequence[str]) -> list[int]:
     """The rows of numbers that may have their thousands parted; none if the column cannot be meant so."""
     present = [cell for cell in cells if not is_missing(cell)]
     pointed = [cell for cell in present if "." in cell and "," not in cell]
-    grouped = sum(_GROUPED.fullmatch(cell) is not None for cell in pointed)
-    others = sum(number(cell, decimal_comma=True) is not None for cell in present if not _GROUPED.fullmatch(cell))
-    decimal_points = any(number(cell) is not None and not _GROUPED.fullmatch(cell) for cell in pointed)
-    if decimal_points or grouped + others < NUMBERS_FROM * len(present):
+    grouped = sum(GROUPED.fullmatch(cell) is not None for cell in pointed)
+    others = sum(number(cell, decimal_comma=True) is not None for cell in present if not GROUPED.fullmatch(cell))
+    if any(map(has_decimal_point, pointed)) or grouped + others < NUMBERS_FROM * len(present):
         return []
-    return [row for row, cell in enumerate(cells) if _GROUPED.fullmatch(cell)]
+    return [row for row, cell in enumerate(cells) if GROUPED.fullmatch(cell)]

@@ -41,6 +41,8 @@ class Column:
         categories: the values of a category that have a feature, most frequent first; an empty one is missing.
         rest: how many values of a category have no feature.
         why: why an unused column is not used.
+        decimal_comma: whether its numbers may be written ``3,14``.
+        decimal_points: whether one of its numbers has a point that can part no thousands.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Column:
     categories: tuple[str, ...] = ()
     rest: int = 0
     why: str | None = None
+    decimal_comma: bool = False
+    decimal_points: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,10 @@ class TableTraits:
 
     Attributes:
         columns: of the file, but for the target and the column that names splits.
-        decimal_comma: whether numbers may be written ``3,14``.
         delimiter: what separates the fields of the file.
     """
 
     columns: tuple[Column, ...]
-    decimal_comma: bool = False
     delimiter: str = ","
 
 

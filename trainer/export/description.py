@@ -128,13 +128,12 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
         return None
     return {
         "missing": sorted(MISSING),
-        "decimal_comma": dataset.table.decimal_comma,
         "delimiter": dataset.table.delimiter,
         "rules": [
             "features follow each other in the order of `columns`",
             "a number gives (value - mean) / std, computed in double precision",
             "a missing number takes the median, and so does a cell that holds none",
-            "numbers may be 3,14 where semicolons separate the fields, and where `delimiter` does, if `decimal_comma`",
+            "numbers may be 3,14 where semicolons separate the fields; where `delimiter` does, if `decimal_comma`",
             "a category gives a feature for each of `categories`: 1 for its value, 0 for the others",
             "a missing category is the empty one, and a value that is not listed gives zeros",
         ],
@@ -143,5 +142,6 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
 
 
 def _column(column: Column) -> Mapping[str, Any]:
-    of_its_kind = ("mean", "std", "median") if column.kind == "number" else ("categories", "rest")
+    of_numbers, of_categories = ("mean", "std", "median", "decimal_comma", "decimal_points"), ("categories", "rest")
+    of_its_kind = of_numbers if column.kind == "number" else of_categories
     return {name: value for name, value in asdict(column).items() if name in ("name", "kind", *of_its_kind)}

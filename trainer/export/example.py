@@ -104,7 +104,8 @@ def features(column, cell, decimal_comma, where):
 def refuse_thousands(path, column, cells, commas):  # beside decimal commas and whole numbers, a point may part them
     pointed = {cell for cell in cells if "." in cell and "," not in cell}
     grouped = {cell for cell in pointed if re.fullmatch(r"[+-]?[1-9]\\d{0,2}(\\.\\d{3})+", cell)}
-    whole = any(cell.lstrip("+-").isdecimal() for cell in cells) or any(cell.count(".") > 1 for cell in grouped)
+    plain = {cell for cell in cells if cell.lstrip("+-").isdecimal() and cell.lstrip("+-0") not in ("", "1")}
+    whole = len(plain) > 1 or any(cell.count(".") > 1 for cell in grouped)
     if (commas or whole) and grouped and all(number(cell, False) is None for cell in pointed - grouped):
         raise ValueError(f"{path}: {min(grouped)!r} in {column!r} may mean thousands: write 3110, or 3,110")
 
@@ -148,25 +149,28 @@ def sheet(path):  # header and rows, by the rules of the training
 
 
 def read(paths):
-    columns, trained_with = ABOUT["table"]["columns"], ABOUT["table"]["decimal_comma"] and ABOUT["table"]["delimiter"]
+    columns, trained_with = ABOUT["table"]["columns"], ABOUT["table"]["delimiter"]
+    numbers = [column for column in columns if column["kind"] == "number"]
     for path in paths:
         names, rows, delimiter = sheet(path)
-        decimal_comma = delimiter in (";", trained_with)
+        commas = {column["name"] for column in numbers if column["decimal_comma"] and delimiter == trained_with}
+        commas = {column["name"] for column in numbers} if delimiter == ";" else commas
         lost = [column["name"] for column in columns if column["name"] not in names]
         if lost:
             raise ValueError(f"{path} has no column {', '.join(lost)}; there are {', '.join(names)}")
         if len(set(names)) < len(names):
             raise ValueError(f"{path} has several columns of one name")
-        if decimal_comma:
-            commas = any(re.fullmatch(r"[+-]?[\\d.]*,\\d+", cell) for row in rows for cell in row)
-            for name in (column["name"] for column in columns if column["kind"] == "number"):
-                refuse_thousands(path, name, [row[names.index(name)] for row in rows], commas)
+        cells = {name: [row[names.index(name)] for row in rows] for name in commas}
+        beside = any(re.fullmatch(r"[+-]?[\\d.]*,\\d+", cell) for row in rows for cell in row)
+        for column in numbers:
+            if column["name"] in commas and not column["decimal_points"]:
+                refuse_thousands(path, column["name"], cells[column["name"]], beside)
         for at, row in enumerate(rows, 1):
-            where, cells = f"{path}, row {at}", dict(zip(names, row))
+            where, named = f"{path}, row {at}", dict(zip(names, row))
             if not any(row):
                 print(f"warning: {where}: it is empty, and gets no answer", file=sys.stderr)
                 continue
-            found = [features(column, cells[column["name"]], decimal_comma, where) for column in columns]
+            found = [features(column, named[column["name"]], column["name"] in commas, where) for column in columns]
             values = np.array(sum(found, []))
             if not (abs(values) <= np.finfo(np.float32).max).all():
                 raise ValueError(f"{where}: a number is too far from those of the training")

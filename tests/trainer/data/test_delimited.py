@@ -44,7 +44,7 @@ def test_other_delimiters_are_seen_in_the_header_and_told(written, delimiter, na
     sheet = read_sheet(written(f"a{delimiter}b\n1,500{delimiter}2\n", name))
     assert sheet.rows == [["1,500", "2"]]
     assert sheet.notes == (f"fields are separated by {said}",)
-    assert (sheet.delimiter, sheet.decimal_comma) == (delimiter, delimiter == ";")
+    assert (sheet.delimiter, sheet.commas) == (delimiter, {0, 1} if delimiter == ";" else set())
 
 
 def test_tabs_in_a_tsv_file_are_no_surprise(written):
@@ -64,7 +64,7 @@ def test_the_tabs_that_the_name_of_a_file_promises_go_before_commas_in_its_heade
 def test_a_first_line_of_excels_says_what_separates_the_fields(written, first):
     sheet = read_sheet(written(first + "a,x;b\n1,5;2\n3;4\n"))
     assert (sheet.header, sheet.rows, sheet.lines) == (("a,x", "b"), [["1,5", "2"], ["3", "4"]], [3, 4])
-    assert sheet.decimal_comma
+    assert sheet.commas == {0, 1}
     assert "file.csv:2" in problem(written(first + "a;a\n1;2\n"))
     assert "line 4 has 3" in problem(written(first + "a;b\n1;2\n1;2;3\n"))
 

@@ -201,7 +201,27 @@ def test_decimal_commas_are_numbers_wherever_they_can_be_nothing_else(tmp_path, 
     data = load(str(path), reading=Reading(target_column="y"))
     assert data.task.objective == "regression"
     assert (data.target.low % 1, data.table.columns[0].kind) == (0.5, "number")
-    assert "numbers are read with decimal commas, as 'x' has them" in data.notes
+    assert "columns of numbers with decimal commas: 'x', 'y'" in data.notes
+
+
+def test_decimal_commas_of_one_column_make_none_of_another(tmp_path):
+    path = tmp_path / "a.csv"
+    lines = [f'"{n},{100 + n}","{n}.5","{n},25",{n % 3}' for n in range(1, 41)]
+    path.write_text("\n".join(["price,weight,dose,y", *lines]))
+    data = load(str(path), reading=Reading(target_column="y"))
+    price, weight, dose = data.table.columns
+    assert "columns of numbers with decimal commas: 'dose'" in data.notes
+    assert (price.kind, weight.median, dose.median) == ("unused", 21, pytest.approx(20.75, abs=1))
+    assert any("numbers in disguise; write plain ones: 'price' (1101 instead of 1,101)" in note for note in data.notes)
+
+
+def test_sets_of_labels_are_no_numbers_with_decimal_commas(tmp_path):
+    path = tmp_path / "a.csv"
+    tags = ('"0,1"', '"1,2"', '"0,2"', "1", "2", "0")
+    path.write_text("\n".join(["x,tags", *(f"{n % 7},{tags[n % 6]}" for n in range(60))]))
+    data = load(str(path), reading=Reading(target_column="tags"))
+    assert data.task.objective == "classification"
+    assert data.class_names == ("0", "0,1", "0,2", "1", "1,2", "2")
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,18 @@ def test_points_that_can_be_nothing_else_are_decimal_points(tmp_path, sales, len
 @pytest.mark.parametrize("plain", ["870", "1.871.000"])
 def test_beside_whole_numbers_of_its_column_a_point_may_part_thousands_too(tmp_path, plain):
     path = tmp_path / "a.csv"
-    path.write_text("z;y\n" + "".join(f"{plain if n % 2 else '4.250'};{n % 3}\n" for n in range(1, 41)))
-    with pytest.raises(DataError, match=r"number\(s\) have a point .* beside whole numbers: .*'4\.250' of 'z'"):
+    path.write_text("z;y\n" + "".join(f"{plain if n % 2 else '4.250'};{n % 3}\n" for n in range(1, 41)) + "871;0\n")
+    beside = rf"number\(s\) have a point .* beside whole numbers such as '{plain}' in line 2: .*'4\.250' of 'z'"
+    with pytest.raises(DataError, match=beside):
         load(str(path), reading=Reading(target_column="y"))
+
+
+@pytest.mark.parametrize("plain", ["0", "-1", "3"])
+def test_one_whole_number_makes_no_doubt(tmp_path, plain):
+    path = tmp_path / "a.csv"
+    path.write_text("z;y\n" + "".join(f"{n}.125;{n % 3}\n" for n in range(1, 41)) + f"{plain};1\n0;2\n")
+    (column,) = load(str(path), reading=Reading(target_column="y")).table.columns
+    assert (column.kind, column.decimal_points) == ("number", False)
 
 
 def test_a_column_of_three_decimals_throughout_has_decimal_points(tmp_path):

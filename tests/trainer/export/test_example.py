@@ -22,7 +22,15 @@ from lemonade_es.trainer.data.delimited import LONGEST_FIELD, read_sheet
 from lemonade_es.trainer.data.thousands import refuse_thousands
 from lemonade_es.trainer.export.example import infer_file
 
-COLUMN = {"name": "area", "kind": "number", "median": 2.0, "mean": 2.0, "std": 1.0}
+COLUMN = {
+    "name": "area",
+    "kind": "number",
+    "median": 2.0,
+    "mean": 2.0,
+    "std": 1.0,
+    "decimal_comma": False,
+    "decimal_points": False,
+}
 TARGET = {"mean": 10.0, "std": 2.0}
 ABOUT = {
     "image": {"input": {"shape": [1, 2, 2]}, "classes": ["dark", "bright"]},
@@ -34,7 +42,7 @@ ABOUT = {
     "table": {
         "input": {"shape": [1]},
         "target": TARGET,
-        "table": {"columns": [COLUMN], "missing": ["", "-"], "decimal_comma": False, "delimiter": ","},
+        "table": {"columns": [COLUMN], "missing": ["", "-"], "delimiter": ","},
     },
 }
 
@@ -155,7 +163,7 @@ def test_a_file_of_rows_is_read_as_in_training_whatever_the_training_file_was(tm
     for name, content in READABLE.items():
         (tmp_path / name).write_bytes(content)
         assert len(read_sheet(tmp_path / name).rows) == 1
-    table = {**ABOUT["table"]["table"], "decimal_comma": trained_with_commas}
+    table = {**ABOUT["table"]["table"], "columns": [{**COLUMN, "decimal_comma": trained_with_commas}]}
     done = exported(tmp_path, "table", table=table)(*READABLE)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"{name}, row 1: 13" for name in READABLE]
@@ -169,6 +177,12 @@ def test_a_category_that_training_did_not_know_is_warned_of_unless_some_have_no_
     done = exported(tmp_path, "table", table=table, input={"shape": [3]})("towns.csv")
     assert done.stdout.split()[3::4] == ["14", "12", "14"]
     assert done.stderr == ("" if rest else "warning: towns.csv, row 2: training knew no 'paris' in 'town'\n")
+
+
+def test_points_that_training_knew_for_decimal_ones_are_such(tmp_path):
+    (tmp_path / "rows.csv").write_bytes(rows("area;town", "3.110;x", "870;y", "900;z"))
+    table = {**ABOUT["table"]["table"], "columns": [{**COLUMN, "decimal_points": True}]}
+    assert exported(tmp_path, "table", table=table)("rows.csv").stdout.startswith("rows.csv, row 1: 12.22\n")
 
 
 def test_a_row_of_nothing_keeps_its_number_and_gets_a_warning_for_an_answer(tmp_path):
@@ -191,7 +205,10 @@ def test_a_row_of_nothing_keeps_its_number_and_gets_a_warning_for_an_answer(tmp_
         (rows("area,area", "3,4"), "rows.csv has several columns of one name"),
         (rows("", ","), "rows.csv is empty"),
         (rows("area;town", "3.110;1,5"), "rows.csv: '3.110' in 'area' may mean thousands: write 3110, or 3,110"),
-        (rows("area;town", "3.110;x", "870;y"), "rows.csv: '3.110' in 'area' may mean thousands: write 3110, or 3,110"),
+        (
+            rows("area;town", "3.110;x", "870;y", "900;z"),
+            "rows.csv: '3.110' in 'area' may mean thousands: write 3110, or 3,110",
+        ),
         (rows("area", "3", encoding="utf-16-le"), "rows.csv is no text, or in an encoding without a byte-order mark"),
     ],
 )
@@ -219,7 +236,7 @@ def test_decimal_commas_are_read_in_files_as_the_training_had_them(tmp_path, del
     (tmp_path / "tabs.csv").write_bytes(rows("area\ttown", "3,5\tParis"))
     (tmp_path / "commas.csv").write_bytes(rows("area,town", '"3,5",Paris'))
     (tmp_path / "semicolons.csv").write_bytes(rows("area;town", "3,5;Paris"))
-    table = {**ABOUT["table"]["table"], "decimal_comma": True, "delimiter": delimiter}
+    table = {**ABOUT["table"]["table"], "columns": [{**COLUMN, "decimal_comma": True}], "delimiter": delimiter}
     done = exported(tmp_path, "table", table=table)("tabs.csv", "commas.csv", "semicolons.csv")
     assert done.stdout.split()[3::4] == [*answers, "13"]
 
