@@ -58,7 +58,7 @@ def _thousands(rule: Rule) -> Iterator[Finding]:
             for node in inside:
                 if isinstance(node, ast.Constant) and _PARTED.fullmatch(text := _text(rule, node)):
                     said = f"{text} is {float(text):g}; if it is meant as thousands, write {text.replace('.', '')}"
-                    yield Finding("warning", "THOUSANDS", _place(rule, node), said, (rule.id,))
+                    yield Finding("warning", "THOUSANDS_POINT", _place(rule, node), said, (rule.id,))
 
 
 def _unused_conclusions(rulebook: Rulebook) -> Iterator[Finding]:

@@ -13,8 +13,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
+from lemonade_es.cli import main
 from lemonade_es.commands import finalize as finalize_command
 from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.events import Finalized
@@ -69,7 +71,9 @@ def trained(finished, tmp_path_factory):
 @pytest.mark.parametrize(("anew", "words"), [(True, ["--epochs", "2", "--anew"]), (False, ["--epochs", "2"])])
 def test_the_command_to_go_on_with_begins_anew_only_where_nothing_is_kept(anew, words):
     given = ["latest", "--anew", "--epochs", "2", "--store", "sqlite:///secret.db"]
-    context = finalize_command.finalize.make_context("finalize", given)
+    # with what the command inherits: click keeps the help option that it makes first, for all tests to come
+    parent = click.Context(main, info_name="lemonade-es", **main.context_settings)
+    context = finalize_command.finalize.make_context("finalize", given, parent=parent)
     again = list(finalize_command._again(context, "r-1", anew=anew))
     assert again[:3] == ["lemonade-es", "finalize", "r-1"]
     assert sorted(again[3:]) == sorted(words)

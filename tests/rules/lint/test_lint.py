@@ -465,5 +465,5 @@ def test_a_rule_that_asks_for_an_instruction_and_its_opposite_is_told_so():
 )
 def test_a_point_that_may_part_thousands_in_a_count_is_warned_of(when, told):
     rule = f"  - {{id: r, when: {when}, weight: 1, instruct: [ACL]}}\n"
-    found = [item for item in lint(parse_rulebook(HEAD + rule, "b.yaml")) if item.code == "THOUSANDS"]
+    found = [item for item in lint(parse_rulebook(HEAD + rule, "b.yaml")) if item.code == "THOUSANDS_POINT"]
     assert [(item.level, item.message) for item in found] == [("warning", said) for said in told]
