@@ -262,12 +262,12 @@ class Ladder:
         if twin is not None:
             message = f"this network is the same as that of iteration {twin}; change its structure"
             return _refused(call, "duplicate", "DUPLICATE", message)
-        verdicts = judge(request.instructions, request.census, report.census, read.patch.skipped)
-        disobeyed = ignored(request.instructions, verdicts, read.patch.skipped) if call.strict else ()
+        patch = read.patch
+        verdicts = judge(request.instructions, request.census, report.census, patch.skipped)
+        disobeyed = ignored(request.instructions, verdicts, patch.skipped) if call.strict else ()
         if disobeyed:
             refused = _refused(call, "compliance", NOT_FOLLOWED, complaint(request.instructions, disobeyed))
             return replace(refused, verdicts=verdicts)
-        patch = read.patch
         return Accepted(
             iteration=request.iteration,
             attempt=call.attempt,

@@ -27,8 +27,8 @@ def _spent(state: SearchState, grid: float) -> Iterator[Text]:
     yield Text(f"energy {state.spent.told(grid)}", "dim")
     bill = state.bill
     if bill.input_tokens or bill.output_tokens or bill.known_usd or bill.unpriced or bill.perhaps_paid:
-        lost = f", and {counted(bill.perhaps_paid, 'try')} that may have been paid" if bill.perhaps_paid else ""
-        yield Text(f"LLM: {counted(bill.calls, 'call')}, {cost(bill)}{lost}".replace("trys", "tries"), "dim")
+        lost = f"; tries without an answer that may have been paid: {bill.perhaps_paid}" if bill.perhaps_paid else ""
+        yield Text(f"LLM: {counted(bill.calls, 'call')}, {cost(bill)}{lost}", "dim")
 
 
 def _kept(bounds: Bounds) -> Text:

@@ -65,7 +65,7 @@ def replay_run(entries: Sequence[Entry]) -> tuple[Comparison, ...]:
     """
     known = tuple(entries)
     compiled: dict[tuple[str, ...], Compiled] = {}
-    verdicts = []
+    comparisons = []
     for entry in known:
         if isinstance(entry.event, Advised):
             advised = entry.event
@@ -75,8 +75,8 @@ def replay_run(entries: Sequence[Entry]) -> tuple[Comparison, ...]:
                 compiled[key] = compile_rulebook(rulebook)
             recorded = Replayed(advised.inference, advised.resolution).to_text()
             again = _replayed(advised, rulebook, compiled[key]).to_text()
-            verdicts.append(Comparison(advised.iteration, recorded == again, recorded, again))
-    return tuple(verdicts)
+            comparisons.append(Comparison(advised.iteration, recorded == again, recorded, again))
+    return tuple(comparisons)
 
 
 def _replayed(advised: Advised, rulebook: Rulebook, compiled: Compiled) -> Replayed:

@@ -42,6 +42,17 @@ def shown(*events):
     return out.getvalue()
 
 
+def test_the_summary_tells_tries_that_may_have_been_paid(tmp_path):
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    state = SearchState()
+    state.bill = Bill(calls=1, tries=3, perhaps_paid=2)
+    out = io.StringIO()
+    Console(file=out, width=400).print(
+        summary(RunResult("r", begun, None, state, 0.0, None, None), RunFolder(tmp_path))
+    )
+    assert "LLM: 1 call, 0.0000 USD; tries without an answer that may have been paid: 2\n" in out.getvalue()
+
+
 def test_what_is_odd_about_a_network_is_told_before_it_is_trained():
     sound = Accepted(2, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
     odd = replace(sound, check=CheckReport(ok=True, stage="done", message="Its dropout is always on."))
