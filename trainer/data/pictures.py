@@ -1,38 +1,32 @@
-"""Many image files: checked by their headers first, then decoded by a pool of threads."""
+"""Many image files: checked by their headers first, then decoded."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
-from lemonade_es.trainer.data.decoding import BROKEN, Header, UnusableImageError, decode, read_header
+from lemonade_es.trainer.data.decoding import Header, UnusableImageError, decode, read_header
 from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.readers import Failure, each, shared_array
 from lemonade_es.trainer.data.source import Inputs, Wanted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-T = TypeVar("T")
-_Failure = tuple[Path, str]
-
-_CHUNK = 64
-_MOST_THREADS = 32
 _DARK = 64
 """Where the brightest sample of all is below, three quarters of the range are not used."""
 
 
 def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked: Sequence[Path] = ()) -> Inputs:
-    """Decode image files (Pillow releases the interpreter's lock while it does so).
+    """Decode image files.
 
     Without a wanted number of channels, images become grey (1 channel) if all of them are grey, else RGB.
 
@@ -46,34 +40,30 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked:
         DataError: files cannot be read, have different sizes, or would not fit in memory; all unreadable
             ones are counted, and the first three named.
     """
-    import numpy as np
-
     everything = [*files, *checked]
     settled = wanted.channels is not None
     with _decoder_warnings():
-        headers, failures = _in_threads(lambda index: read_header(everything[index]), everything)
+        headers, failures = each(lambda index: read_header(everything[index]), everything)
         if failures:  # reported together with what only decoding would find
             named = {path for path, _ in failures}
             others = [path for path in everything if path not in named]
-            _, more = _in_threads(lambda index: decode(others[index], wanted.size, 3).shape, others)
+            _, more = each(lambda index: decode(others[index], wanted.size, 3).shape, others)
             raise _unreadable([*failures, *more], len(everything), root, settled=settled)
         height, width = wanted.size or _common_size(headers, root)
         del headers[len(files) :]
         channels = wanted.channels or (1 if all(header.grey for header in headers) else 3)
         memory.require(len(files), (channels, height, width), where=str(root))
-        pixels = np.empty((len(files), channels, height, width), dtype=np.uint8)
-        digests = [b""] * len(everything)
+        pixels = shared_array((len(files), channels, height, width))
 
-        def fill(index: int) -> None:
+        def fill(index: int) -> bytes:
             image = decode(everything[index], wanted.size, channels)
             if image.shape != pixels.shape[1:]:
                 raise UnusableImageError("its size is not the one that its header says")
-            if not settled:
-                digests[index] = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
             if index < len(files):
                 pixels[index] = image
+            return b"" if settled else hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
-        _, failures = _in_threads(fill, everything)
+        digests, failures = each(fill, everything)
     if failures:
         raise _unreadable(failures, len(everything), root, settled=settled)
     if settled:  # what there is to say was said when the data set was read for the first time
@@ -94,34 +84,7 @@ def _decoder_warnings() -> Iterator[None]:
         yield
 
 
-def _in_threads(work: Callable[[int], T], files: Sequence[Path]) -> tuple[list[T], list[_Failure]]:
-    """``work`` on the index of every file: the results, in order, and the files that it failed on."""
-
-    def run(start: int) -> tuple[list[T], list[_Failure]]:
-        results: list[T] = []
-        failures: list[_Failure] = []
-        for index in range(start, min(start + _CHUNK, len(files))):
-            try:
-                results.append(work(index))
-            except BROKEN as error:
-                failures.append((files[index], _reason(error)))
-        return results, failures
-
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        chunks = list(pool.map(run, range(0, len(files), _CHUNK)))
-    return (
-        [result for results, _ in chunks for result in results],
-        [failure for _, failures in chunks for failure in failures],
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()  # without the path, which stands beside it
-    return str(error) or type(error).__name__
-
-
-def _unreadable(failures: Sequence[_Failure], count: int, root: Path, *, settled: bool) -> DataError:
+def _unreadable(failures: Sequence[Failure], count: int, root: Path, *, settled: bool) -> DataError:
     """The error for files that cannot be read; ``settled`` if the form is of a data set that was read before."""
     named = first_three([f"{path.relative_to(root)} ({reason})" for path, reason in sorted(failures)])
     return DataError(
