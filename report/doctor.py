@@ -140,7 +140,7 @@ def _cuda_devices() -> tuple[list[str], str | None]:
     """The names of the CUDA devices, asked for in a process of its own: CUDA must not be set up in this one."""
     try:
         asked = subprocess.run(
-            [sys.executable, "-I", "-c", _ASK_TORCH], capture_output=True, text=True, timeout=120, check=True
+            [sys.executable, "-P", "-c", _ASK_TORCH], capture_output=True, text=True, timeout=120, check=True
         )
     except subprocess.TimeoutExpired:
         return [], "torch did not answer within 120 s"

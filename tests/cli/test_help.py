@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
@@ -37,6 +39,13 @@ def test_every_level_of_isolation_can_be_asked_for():
 
 def test_the_version_is_the_packages():
     assert __version__ in CliRunner().invoke(main, ["--version"]).output
+
+
+def test_the_package_is_the_command_where_that_is_not_on_the_path():
+    asked = [sys.executable, "-m", "lemonade_es", "runs", "--nothing"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Usage: lemonade-es runs" in done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from lemonade_es.errors import IsolationError
+from lemonade_es.trainer.isolation import package_folders
 
-# -P and -s keep foreign directories off the path as -I would, but let the hash seed be fixed
+# -P and -s keep foreign folders off the path as -I would, but let the hash seed be fixed, and the path be told
 ZYGOTE = (sys.executable, "-P", "-s", "-m", "lemonade_es.trainer.isolation.zygote")
 """The zygote's command; its control socket, a descriptor's number or a path, comes last."""
 
@@ -113,6 +114,7 @@ def clean_environment() -> dict[str, str]:
         **{name: os.environ[name] for name in kept if name in os.environ},
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": "/nonexistent",
+        "PYTHONPATH": os.pathsep.join(map(str, [*package_folders.added_folders(), _PACKAGE.parent])),
         "LOGNAME": "nobody",  # PyTorch asks who it is, and behind a wall no list of users can be read
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
@@ -144,7 +146,8 @@ def furniture(*, gpu: bool) -> list[Path]:
     prefixes = [Path(prefix) for prefix in (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)]
     # an editable installation is a tree of links: the links' folder, and where the trainer's link leads
     package = [_PACKAGE, (_PACKAGE / "trainer").resolve()]
-    wanted = [Path("/usr"), *prefixes, *(prefix.resolve() for prefix in prefixes), *package]
+    packages = package_folders.added_folders()
+    wanted = [Path("/usr"), *prefixes, *packages, *(path.resolve() for path in (*prefixes, *packages)), *package]
     # without these two, NNPACK takes the processor for an unsupported one, and libraries are searched for slowly
     wanted += [Path("/etc/ld.so.cache"), Path("/sys/devices/system/cpu")]
     if gpu:

@@ -12,7 +12,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from lemonade_es.trainer.isolation import landlock, seccomp
+from lemonade_es.trainer.isolation import landlock, package_folders, seccomp
 from lemonade_es.trainer.isolation.housing import driver_folders, gpu_devices
 from lemonade_es.trainer.isolation.system_calls import Architecture, this_architecture
 
@@ -121,7 +121,7 @@ def _ruleset(policy: Policy) -> int:
     cuda = policy.cuda
     readable = _readable(cuda=cuda, packages=policy.packages)
     # An import looks a package up in a list of its folder, which is read again when anything was installed there since.
-    listed = [path for path in sorted(_package_folders()) if path.is_dir()]
+    listed = [path for path in sorted(package_folders.folders()) if path.is_dir()]
     # the driver names its threads there, and does not start where it cannot
     names = [Path("/proc/self/task")] if cuda else []
     return landlock.ruleset(
@@ -144,7 +144,7 @@ def _readable(*, cuda: bool, packages: tuple[str, ...]) -> list[Path]:
     libraries = {Path(prefix) / lib for prefix in (sys.base_prefix, "/", "/usr") for lib in ("lib", "lib64")}
     standard = {Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib")}
     paths = {path for folder in libraries | standard for path in _entries(folder) if not _holds_packages(path)}
-    paths |= {path for folder in _package_folders() for path in _entries(folder) if _is_at_hand(path, packages)}
+    paths |= {path for folder in package_folders.folders() for path in _entries(folder) if _is_at_hand(path, packages)}
     system = map(Path, ("/etc/ld.so.cache", "/dev/null"))
     # without these two, NNPACK takes the processor for an unsupported one
     processor = map(Path, ("/proc/cpuinfo", "/sys/devices/system/cpu"))
@@ -168,13 +168,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def _holds_packages(path: Path) -> bool:
     """Whether installed packages may lie below: ``lib/python3.11`` does, and its entries are listed one by one."""
-    return path.name in ("site-packages", "dist-packages") or path.name.startswith("python")
-
-
-def _package_folders() -> set[Path]:
-    """Where the packages of this process come from: purelib, platlib, and whatever a ``.pth`` file added."""
-    named = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
-    return named | {path for entry in sys.path if (path := Path(entry)).name in ("site-packages", "dist-packages")}
+    return path.name in package_folders.NAMES or path.name.startswith("python")
 
 
 def _is_at_hand(path: Path, packages: tuple[str, ...]) -> bool:
