@@ -7,18 +7,27 @@ from typing import Literal
 
 import click
 
-from lemonade_es.commands.options import MAX_SEED, json_option, reading_options
+from lemonade_es import defaults
+from lemonade_es.commands.options import json_option, reading_options
 from lemonade_es.commands.output import Terminal, echo, echo_json
 
 
 @click.command(short_help="Show what was found in a data set.")
 @click.argument("spec", metavar="SPEC")
 @reading_options("--target", "--target-column")
-@click.option("--data-root", metavar="DIR", default="data", show_default=True, help="Where downloaded data sets lie.")
+@click.option(
+    "--data-root",
+    metavar="DIR",
+    default=str(defaults.DATA_ROOT),
+    show_default=True,
+    help="Where downloaded data sets lie.",
+)
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there; a part that is there is completed.")
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of splits and subsets.")
+@click.option(
+    "--seed", type=click.IntRange(0, defaults.MAX_SEED), default=0, show_default=True, help="Of splits and subsets."
+)
 @click.option(
     "--samples",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import click
 from click.core import ParameterSource
 
+from lemonade_es import defaults
 from lemonade_es.commands.options import (
     DONE,
     FAILED,
     INTERRUPTED,
-    MAX_SEED,
     Fields,
     Finite,
     isolation_options,
@@ -39,7 +39,7 @@ from lemonade_es.commands.signals import interrupt_by_signals
     type=click.Choice(["validation"]),
     help="Keep the validation split out of the training, and show it in the curves.",
 )
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Of weights and order [default: the run's].")
+@click.option("--seed", type=click.IntRange(0, defaults.MAX_SEED), help="Of weights and order [default: the run's].")
 @click.option("--anew", is_flag=True, help="Start over, even if this training was begun or finished before.")
 @click.option(
     "--checkpoint-seconds",

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import click
 
+from lemonade_es import defaults
 from lemonade_es.commands.options import (
     DONE,
     FAILED,
-    MAX_SEED,
     isolation_options,
     json_option,
     measure_with_options,
@@ -24,12 +24,20 @@ from lemonade_es.commands.output import Terminal, echo, echo_json
 @click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data", metavar="SPEC", default="digits", show_default=True, help="Data set name, folder, or CSV file.")
 @reading_options("--target", "--target-column")
-@click.option("--data-root", metavar="DIR", default="data", show_default=True, help="Where downloaded data sets lie.")
+@click.option(
+    "--data-root",
+    metavar="DIR",
+    default=str(defaults.DATA_ROOT),
+    show_default=True,
+    help="Where downloaded data sets lie.",
+)
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there.")
 @click.option("--weights", type=click.Path(dir_okay=False, path_type=Path), help="Safetensors file of its weights.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=click.IntRange(min=1), metavar="PIXELS", help="Scale images to squares of this side.")
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of subset and split.")
+@click.option(
+    "--seed", type=click.IntRange(0, defaults.MAX_SEED), default=0, show_default=True, help="Of subset and split."
+)
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it runs."
 )

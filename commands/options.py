@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lemonade_es import defaults
 from lemonade_es.vocabulary import METRICS
 
 if TYPE_CHECKING:
     from lemonade_es.trainer.isolation.level import Wish
-
-MAX_SEED = 2**63 - 1
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes; ``FAILED``: no valid network was found, or a rulebook's tests failed."""
@@ -150,9 +149,9 @@ def out_option(command: Command) -> Command:
     return click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
-        default=Path("runs"),
+        default=defaults.OUT,
         show_default=True,
-        envvar="LEMONADE_OUT",
+        envvar=defaults.OUT_VARIABLE,
         help="Folder of the runs.",
     )(command)
 

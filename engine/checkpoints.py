@@ -76,9 +76,10 @@ class FolderCheckpoints:
         name = f"epoch-{len(progress.epochs):06d}-{digest[:8]}.safetensors"
         write_file(self.path / name, standing)
         write_file(self.path / _TOLD, _ADAPTER.dump_json(_Told(name, digest, progress)))
-        for path in self.path.iterdir():
-            if path.name not in {name, _TOLD}:
-                path.unlink(missing_ok=True)
+        with suppress(OSError):  # an old one does no harm
+            for path in self.path.iterdir():
+                if path.name not in {name, _TOLD}:
+                    path.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Takes the checkpoint away."""

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lemonade_es import defaults
 from lemonade_es.engine.artifacts import Artifacts, write_file
 from lemonade_es.engine.checkpoints import FolderCheckpoints
 from lemonade_es.engine.events import RunStarted
@@ -71,7 +72,8 @@ class RunFolder:
 
     def command(self, *words: str) -> str:
         """A command line that works on the same runs as this one does."""
-        out = ["--out", str(self.path)] if self.path != Path("runs") else []
+        default = Path(os.environ.get(defaults.OUT_VARIABLE) or defaults.OUT)
+        out = ["--out", str(self.path)] if self.path != default else []
         return shlex.join(["lemonade-es", *words, *out]) + self.store_option
 
     @property

@@ -203,7 +203,9 @@ class Journal:
         except (SQLAlchemyError, ArgumentError, ModuleNotFoundError, OSError, ValueError) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreError(
-                f"the run store failed: {str(cause).splitlines()[0]}", where=self._where, hint=_cure(error, cause)
+                f"the run store failed: {(str(cause).splitlines() or [type(cause).__name__])[0]}",
+                where=self._where,
+                hint=_cure(error, cause),
             ) from None
 
 

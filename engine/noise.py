@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lemonade_es.rules.expression import FLAGS
+
 ENOUGH = 4
 """Degrees of freedom from which on the noise floor stands: 95 % of such estimates are 0.35 to 1.67 of the true one."""
 
 Metrics = Mapping[str, float | None]
-
-_FLAGS = frozenset({"failed", "nonfinite"})
 
 
 @dataclass(slots=True)
@@ -67,8 +67,8 @@ def averaged(trainings: Sequence[Metrics]) -> Averaged:
     spread: dict[str, float] = {}
     for name, first in trainings[0].items():
         known = [value for item in trainings if (value := item.get(name)) is not None]
-        if name in _FLAGS or len(set(known)) < 2:
-            metrics[name] = first if name in _FLAGS or not known else known[0]
+        if name in FLAGS or len(set(known)) < 2:
+            metrics[name] = first if name in FLAGS or not known else known[0]
             continue
         metrics[name], spread[name] = statistics.fmean(known), statistics.stdev(known)
     return Averaged(metrics, spread)

@@ -219,8 +219,8 @@ class _Session:
             end = search.run()
         except KeyboardInterrupt:
             self.journal.append(self.run, self.journal.count(self.run), RunInterrupted(search.iteration))
-        except LemonadeError as error:
-            with suppress(LemonadeError):  # the first error is the one to tell
+        except (LemonadeError, OSError) as error:
+            with suppress(LemonadeError, OSError):  # the first error is the one to tell
                 self.folder.leave_best(self.run, search.state)
             raise SearchError(str(error), run=self.run) from error
         model, weights = self.folder.leave_best(self.run, search.state)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from lemonade_es import defaults
 from lemonade_es.engine.bounds import budget, thresholds
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.address import shown
@@ -112,7 +113,7 @@ class RunSpec:
     target_column: str | None = None
     task: Objective | None = None
     text_length: int | None = None
-    data_root: str = "data"
+    data_root: str = str(defaults.DATA_ROOT)
     download: bool = False
     rulebook: str = "lemonade"
     watch_rulebook: bool = False
@@ -198,8 +199,8 @@ OPTIONS = tuple(item.name for item in fields(RunSpec))
 _OF_NO_NETWORK = ("plateau",)
 """Metrics of the search."""
 
-_COUNTS = ("P", "M")
-"""Metrics of which a network has a whole number."""
+_NEVER_0 = ("P", "M")
+"""Metrics of which each network has 1 or more."""
 
 _AT_LEAST_ONE = (
     "iterations",
@@ -340,7 +341,7 @@ def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
         yield _Doubt("grid_gco2e_per_kwh", f"{spec.grid_gco2e_per_kwh:g} g of CO2e for a kWh are no emission")
     if not 0 <= spec.repairs <= 10:
         yield _Doubt("repairs", f"{spec.repairs} is out of range", "give 0 to 10")
-    if not 0 <= spec.seed < 2**63:
+    if not 0 <= spec.seed <= defaults.MAX_SEED:
         yield _Doubt("seed", f"{spec.seed} is out of range", "give 0 to 2^63 - 1")
     for option, wishes in (("target", spec.target), ("require", spec.require)):
         for name, value in wishes.items():
@@ -362,7 +363,7 @@ def _doubts_of_wish(option: str, name: str, value: float) -> Iterator[_Doubt]:
         high = f"to {term.high:g}" if math.isfinite(term.high) else "or more"
         yield _Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} {high}")
     elif value == term.low:
-        reached = "any network" if term.better == "higher" else "none"
-        yield _Doubt(option, f"{name}={value:g} is reached by {reached}", f"give more than {term.low:g}")
-    elif name in _COUNTS and value < 1:
+        why = "is reached by any network" if term.better == "higher" else "leaves no room"
+        yield _Doubt(option, f"{name}={value:g} {why}", f"give more than {term.low:g}")
+    elif name in _NEVER_0 and value < 1:
         yield _Doubt(option, f"{name}={value:g} is reached by none", "give 1 or more")

@@ -118,8 +118,10 @@ def extract(text: str) -> Extracted:
             Code.AMBIGUOUS, f"there are {len(found.codes)} python fences in the reply", hint="give the code once"
         )
     data = _the_patch(found)
-    if found.prose or len(found.objects) > 1:
+    if found.prose:
         found.mended.append("prose around the JSON ignored")
+    elif len(found.objects) > 1:
+        found.mended.append("other JSON beside the patch ignored")
     if not found.codes and len(found.unmarked) == 1 and not (data.get("model_py") or data.get("edits")):
         found.mended.append("code fence without a mark taken for python")
         found.codes.append(_code(found.unmarked[0]))

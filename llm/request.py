@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from lemonade_es.defaults import MAX_SOURCE_BYTES
 from lemonade_es.task import Task
 
 VERSION = 1
@@ -74,7 +75,7 @@ class ReplyLimits:
             the code, then the whole file in a code fence) for models that write better code so.
     """
 
-    max_source_bytes: int = 100_000
+    max_source_bytes: int = MAX_SOURCE_BYTES
     prefer: str = "whole_file"
 
 

@@ -21,6 +21,7 @@ from lemonade_es.engine.reasons.whynot import why_not as ask_why_not
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.whatif import recorded_decision
 from lemonade_es.llm.executor import Try
+from lemonade_es.printable import one_line
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value, values
 from lemonade_es.report.measured import latency_notes
@@ -289,11 +290,11 @@ def _patch(explanation: Explanation, accepted: Accepted) -> Iterator[str]:
     if accepted.attempt in {item.attempt for item in explanation.refused}:
         yield f"  attempt {accepted.attempt} was taken after all: its network is sound, and nothing better came"
     yield ""
-    yield f"Patch: {accepted.summary}"
+    yield f"Patch: {one_line(accepted.summary)}"
     for applied in accepted.applied:
-        yield f"  + {applied.instruction}: {applied.how}"
+        yield f"  + {one_line(applied.instruction)}: {one_line(applied.how)}"
     for skipped in accepted.skipped:
-        yield f"  - {skipped.instruction} not done: {skipped.why}"
+        yield f"  - {one_line(skipped.instruction)} not done: {one_line(skipped.why)}"
     before, after = explanation.request.get("census") or {}, accepted.check.census or {}
     verdicts = {verdict.instruction: verdict.verdict for verdict in accepted.verdicts}
     if verdicts:

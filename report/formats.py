@@ -10,6 +10,8 @@ from lemonade_es.vocabulary import TERMS
 UNKNOWN = "-"
 _SHARES = frozenset({"T_Acc", "V_Acc", "TT_Acc", "TV_Acc", "OT", "UT"})
 _COUNTS = frozenset({"P", "M", "TP", "TM"})
+_ROUNDS_UP = 0.9995
+_TEN = 10
 _WHOLE = frozenset({"F", "B", "TF", "R", "TR", "W", "TW", "plateau"})
 
 
@@ -22,7 +24,7 @@ def value(name: str, number: float | None, *, unit: bool = False) -> str:
     if name in _COUNTS:
         text = count(number)
     elif name in _WHOLE:
-        text = f"{number:,.0f}"
+        text = f"{number:.3g}" if 0 < abs(number) < _TEN else f"{number:,.0f}"
     else:
         text = f"{number:.3g}"
     suffix = TERMS[name].unit if unit and name in TERMS else ""
@@ -48,16 +50,16 @@ def spread_told(number: float, spread: float) -> str:
 def count(number: float) -> str:
     """A count in thousands, millions or thousands of millions: ``12.3k``, ``4.05M``, ``1.20G``."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= size:
+        if abs(number) >= _ROUNDS_UP * size:
             return f"{number / size:.3g}{suffix}"
     return f"{number:g}"
 
 
 def duration(seconds: float) -> str:
     """Seconds as ``850 ms``, ``12.4 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if seconds < 1:
+    if seconds < _ROUNDS_UP:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

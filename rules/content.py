@@ -160,7 +160,7 @@ class _Content:
             instruct=tuple(target.text for target in instruct),
             conclude=conclude.text if conclude else None,
             because=because.text if because else "",
-            salience=salience if isinstance(salience, int) else 0,
+            salience=salience,
             place=table.place,
         )
 

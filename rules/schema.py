@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -243,9 +244,21 @@ def structural_problems(root: Node) -> Iterator[Problem]:
 
 @functools.cache
 def _validator() -> Validator:
-    # jsonschema compares each item of a mixed list with every other one.
+    # jsonschema compares each item of a mixed list with every other one, takes 3.0 for a whole number, and searches
+    # for patterns, whose `$` also stands before a line break.
     extend: Callable[..., type[Validator]] = validators.extend
-    return extend(Draft202012Validator, {"uniqueItems": _repeated_words})(rulebook_schema())
+    kinds = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole)
+    checks = {"uniqueItems": _repeated_words, "pattern": _another_form}
+    return extend(Draft202012Validator, checks, type_checker=kinds)(rulebook_schema())
+
+
+def _is_whole(_checker: Any, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _another_form(_validator: Any, pattern: str, text: Any, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(text, str) and not re.fullmatch(pattern, text):
+        yield ValidationError("it has another form")
 
 
 def _repeated_words(_validator: Any, unique: bool, items: Any, _schema: Any) -> Iterator[ValidationError]:

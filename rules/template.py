@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
@@ -90,6 +92,7 @@ priorities:
 _DROPPED = "training-energy"
 _COMMENT = 24
 """So wide is a key's value before the comment behind it."""
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 _NO_STRING = re.compile(r"[-+]?[0-9][0-9]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|true|false|null", re.IGNORECASE)
 """Names that YAML would take for something else."""
 
@@ -111,13 +114,20 @@ def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | Non
     kind = "standalone" if extends is None else "extending"
     text = resources.files("lemonade_es.rules").joinpath("templates", f"{kind}.yaml").read_text(encoding="utf-8")
     words = {
-        "name": f'"{name}"' if _NO_STRING.fullmatch(name) else name,
-        "base": extends or "",
-        "file": file,
+        "name": quoted(name),
+        "base": quoted(extends or ""),
+        "base_word": shlex.quote(extends or ""),
+        "file": shlex.quote(file),
         **_sample(base),
         **_examples(base),
     }
     return Template(text).safe_substitute(words)  # safe: editors need a $schema
+
+
+def quoted(text: str) -> str:
+    """A name as YAML, in quotes where it would be taken for something else without them."""
+    plain = re.fullmatch(_PLAIN, text) and not _NO_STRING.fullmatch(text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _sample(base: Rulebook | None) -> dict[str, str]:

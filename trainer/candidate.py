@@ -13,6 +13,7 @@ import torchvision  # noqa: F401  (a candidate may use it, and its locked proces
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from lemonade_es.defaults import MAX_SOURCE_BYTES
 from lemonade_es.source_lines import lines_of
 from lemonade_es.task import Task
 from lemonade_es.trainer import choice, imports, layout
@@ -20,8 +21,6 @@ from lemonade_es.trainer.blame import FILE_NAME
 from lemonade_es.trainer.refusal import Refusal, explain, quoted
 
 MODULE_NAME = "_lemonade_candidate"
-SOURCE_LIMIT = 100_000
-"""The largest source that is accepted, in bytes."""
 
 
 def build(source: str, task: Task) -> nn.Module:
@@ -109,8 +108,8 @@ def parse(source: str) -> ast.Module:
     Raises:
         Refusal: with ``SOURCE_TOO_LARGE``, ``SYNTAX_ERROR`` or ``FORBIDDEN_IMPORT``.
     """
-    if len(source.encode("utf-8", "surrogatepass")) > SOURCE_LIMIT:  # no size is told: the end may be cut off
-        raise Refusal("SOURCE_TOO_LARGE", f"The source has more than the {SOURCE_LIMIT} bytes that are accepted.")
+    if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:  # no size is told: the end may be cut off
+        raise Refusal("SOURCE_TOO_LARGE", f"The source has more than the {MAX_SOURCE_BYTES} bytes that are accepted.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

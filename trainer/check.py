@@ -276,7 +276,7 @@ class _Ladder:
                 raise Refusal(
                     "UNSAVABLE",
                     f"state_dict() has {name!r}, {kind}, which no safetensors file holds; keep dense tensors of real "
-                    "numbers, integers or bools, and register other buffers with persistent=False.",
+                    "numbers, integers or bools, and register other constants with persistent=False.",
                     blame.using(_KEEPING, model, self.source),
                 )
 

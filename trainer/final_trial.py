@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer import readings
-from lemonade_es.trainer.energy import in_turn, kwh_pue
+from lemonade_es.trainer.energy import in_turn
 from lemonade_es.trainer.examination import mean_loss
 from lemonade_es.trainer.isolation.child import CandidateFailed, broken
 from lemonade_es.trainer.isolation.protocol import ProtocolError, manifest
 from lemonade_es.trainer.measurement import Energy, Epoch, Failure, Trained
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
-from lemonade_es.trainer.trial import OnEpoch, Trial
+from lemonade_es.trainer.scrutiny import loss
+from lemonade_es.trainer.trial import UNSAVED, OnEpoch, Trial
 
 POINTS = 120
 """How often, at most, the curve of accuracy is taken in a training; it costs a few percent of it then."""
@@ -128,11 +129,11 @@ class FinalTrial(Trial):
 
     course: Course
     device: str
-    _points: list[CurvePoint] = field(default_factory=list)
-    _taken_up: tuple[int, ...] = ()
-    _spent: Energy | None = None
-    _before: float = 0.0
-    _saved: float = field(default_factory=time.monotonic)
+    _points: list[CurvePoint] = field(default_factory=list, init=False)
+    _taken_up: tuple[int, ...] = field(default=(), init=False)
+    _spent: Energy | None = field(default=None, init=False)
+    _before: float = field(default=0.0, init=False)
+    _saved: float = field(default_factory=time.monotonic, init=False)
 
     def finish(self, source: str, *, seed: int, on_epoch: OnEpoch | None) -> Finished:
         """Trains the network to the end of its recipe, from its last checkpoint if there is one.
@@ -151,19 +152,19 @@ class FinalTrial(Trial):
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         self._take_up()
         started = last = time.perf_counter()
-        until = len(self._curve)
+        until = len(self._found.epochs)
 
         def progress(message: Mapping[str, Any]) -> None:
             nonlocal last
-            now, index = time.perf_counter(), len(self._curve)
+            now, index = time.perf_counter(), len(self._found.epochs)
             epoch = Epoch(readings.epoch_loss(message.get("epoch"), index, until), now - last)
             last = now
-            self._curve.append(epoch)
+            self._found.epochs.append(epoch)
             self.meter.touch()
             if on_epoch is not None:
                 on_epoch(index, epoch)
 
-        while len(self._curve) < self.epochs:
+        while len(self._found.epochs) < self.epochs:
             window = self.meter.begin(self.child.pid)
             try:
                 due = False
@@ -178,8 +179,8 @@ class FinalTrial(Trial):
                         until=until,
                         on_progress=progress,
                     )
-                    if len(self._curve) != until:
-                        raise broken(f"{len(self._curve)} epochs of {until}")
+                    if len(self._found.epochs) != until:
+                        raise broken(f"{len(self._found.epochs)} epochs of {until}")
                     if until % self._stride == 0 or until == self.epochs:
                         self._look()
                     over = time.monotonic() - self._saved >= self.course.save_seconds
@@ -188,7 +189,7 @@ class FinalTrial(Trial):
                 ended = self.child.exit
                 energy = self.meter.end(window, cpu_seconds=ended.cpu_seconds if ended else None)
                 self._spent = energy if self._spent is None else in_turn((self._spent, energy))
-                self._training_seconds = self._before + time.perf_counter() - started
+                self._found.training_seconds = self._before + time.perf_counter() - started
                 self._account()
             self._save()
 
@@ -199,9 +200,9 @@ class FinalTrial(Trial):
 
     def _next_stop(self) -> int:
         """After which epoch to stop next: at a point of the curve, or when a checkpoint is due."""
-        done = len(self._curve)
+        done = len(self._found.epochs)
         left = self.course.save_seconds - (time.monotonic() - self._saved)
-        seconds = self._curve[-1].seconds if self._curve else left
+        seconds = self._found.epochs[-1].seconds if self._found.epochs else left
         fitting = max(1, int(min(left / seconds, self.epochs))) if seconds > 0 else 1
         return min(self.epochs, done + fitting, (done // self._stride + 1) * self._stride)
 
@@ -210,10 +211,10 @@ class FinalTrial(Trial):
         if found is None:
             return
         told, standing = found
-        self._curve = list(told.epochs)
+        self._found.epochs = list(told.epochs)
         self._points = list(told.points)
         self._spent = told.energy
-        self._before = self._training_seconds = told.seconds
+        self._before = self._found.training_seconds = told.seconds
         self._taken_up = (*told.taken_up, len(told.epochs))
         self.precision = told.precision
         self._account()
@@ -224,7 +225,7 @@ class FinalTrial(Trial):
         labels, probe = self.dataset.validation_labels, self.course.probe
         outputs = self._ask.outputs(len(labels), split="validation")
         seen, held = (outputs[:probe], labels[:probe]), (outputs[probe:], labels[probe:])
-        point = CurvePoint(len(self._curve), score(*seen).accuracy, mean_loss(*seen))
+        point = CurvePoint(len(self._found.epochs), score(*seen).accuracy, mean_loss(*seen))
         if len(held[1]):
             point = CurvePoint(
                 point.epoch, point.training, point.training_loss, score(*held).accuracy, mean_loss(*held)
@@ -241,51 +242,54 @@ class FinalTrial(Trial):
             raise broken(str(error)) from None
         told = Progress(
             self.device,
-            tuple(self._curve),
+            tuple(self._found.epochs),
             tuple(self._points),
             self._spent,
-            self._training_seconds,
+            self._found.training_seconds,
             self._taken_up,
             self.precision,
         )
         self.course.checkpoints.save(told, standing)
         self._saved = time.monotonic()
-        self.course.on_saved(len(self._curve))
+        self.course.on_saved(len(self._found.epochs))
 
     def _account(self) -> None:
         """The energy of the training so far."""
-        if self._spent is None:
-            return
-        self._energy["training"] = self._spent
-        if self._spent.joules is None:
-            self._absent["T_E"] = self._spent.reason or self._spent.method
-        else:
-            self._metrics["T_E"] = kwh_pue(self._spent.joules)
+        if self._spent is not None:
+            self._found.take_energy("training", "T_E", self._spent)
 
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
-        self._absent.update(dict.fromkeys(("V_E", "L", "F", "B", "W"), _LATER))
+        self._found.absent.update(dict.fromkeys(("V_E", "L", "F", "B", "W"), _LATER))
         try:
             self._keep_weights()
-            self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
-            self._hold_against()
-            if self._nonfinite:
+            self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+            live = self._ask.validation(len(self.dataset.validation_labels))
+            self._hand_over()
+            self._hold_against(live)
+            if self._found.nonfinite:
                 raise CandidateFailed(
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
                 )
         finally:
-            self._measuring_seconds += time.perf_counter() - started
+            self._found.measuring_seconds += time.perf_counter() - started
 
-    def _hold_against(self) -> None:
-        """The inputs that were held out, if there are any."""
+    def _hold_against(self, live: NDArray[np.float32]) -> None:
+        """The inputs that were held out, if there are any.
+
+        Args:
+            live: what the network said of the validation split where it was trained.
+        """
         labels: NDArray[np.int64] | NDArray[np.float32] = self.dataset.validation_labels
+        outputs = self._ask.validation(len(labels))
+        if (why := loss(outputs, live, labels)) is not None:
+            raise CandidateFailed(Failure(UNSAVED, why))
         if len(labels) == self.course.probe:
-            self._absent.update(dict.fromkeys(("V_Acc", "class_gap"), _NOTHING_HELD_OUT))
+            self._found.absent.update(dict.fromkeys(("V_Acc", "class_gap"), _NOTHING_HELD_OUT))
             return
-        outputs = self._ask.outputs(len(labels), split="validation")
         found = score(outputs[self.course.probe :], labels[self.course.probe :])
-        self._nonfinite |= found.nonfinite_rows > 0
-        self._metrics["V_Acc"] = found.accuracy
-        self._metrics["class_gap"] = found.class_gap
+        self._found.nonfinite |= found.nonfinite_rows > 0
+        self._found.metrics["V_Acc"] = found.accuracy
+        self._found.metrics["class_gap"] = found.class_gap
         if found.class_gap is None:
-            self._absent["class_gap"] = NO_CLASS_GAP
+            self._found.absent["class_gap"] = NO_CLASS_GAP

@@ -17,6 +17,9 @@ ALONE = 100
 
 _MARGIN = 0.05
 _DEVIATIONS = 3.0
+_RARELY = 1e-4
+# the accuracy that counts is that of the saved network, so there is no harm in letting one pass
+_HARDLY_EVER = 1e-6
 # sums of ranks, to which no margin is added
 _RANK_DEVIATIONS = 4.0
 _DEMAND = "Its answer must depend on the input alone: not on the batch (size, order, statistics), nor on earlier calls."
@@ -40,18 +43,56 @@ def inconsistency(alone: NDArray[np.float32], together: NDArray[np.float32], lab
     """
     if np.issubdtype(labels.dtype, np.floating):
         return _of_errors(_errors(alone, labels[: len(alone)]), _errors(together, labels), labels.astype(np.float64))
-    first = labels[: len(alone)]
-    return _of_shares(score(alone, first), score(together[: len(alone)], first), score(together, labels), len(alone))
-
-
-def _of_shares(alone: Score, together: Score, everything: Score, rows: int) -> str | None:
-    for other, which in ((together, "for the same inputs"), (everything, "for all inputs")):
-        if other.accuracy - alone.accuracy > _MARGIN + _DEVIATIONS * _deviation(alone, other, rows):
+    rows = len(alone)
+    single, same, everything = (
+        score(alone, labels[:rows]),
+        score(together[:rows], labels[:rows]),
+        score(together, labels),
+    )
+    for other, which, better in (
+        (same, "for the same inputs", _better(alone, together[:rows], labels[:rows], _RARELY)),
+        (everything, "for all inputs", _apart(single, everything, rows)),
+    ):
+        if better:
             return (
-                f"asked one by one, the network has an accuracy of {alone.accuracy:.3g} on {rows} inputs; {which} "
+                f"asked one by one, the network has an accuracy of {single.accuracy:.3g} on {rows} inputs; {which} "
                 f"in batches it has {other.accuracy:.3g}. {_DEMAND}"
             )
     return None
+
+
+def loss(saved: NDArray[np.float32], live: NDArray[np.float32], labels: Labels) -> str | None:
+    """What a network lost when it was made anew from its source and its weights; ``None`` if it is as good as before.
+
+    Args:
+        saved: what it says now, ``(M, classes)``.
+        live: what it said of the same inputs where it was trained, ``(M, classes)``.
+        labels: likewise, ``(M,)``.
+    """
+    if np.issubdtype(labels.dtype, np.floating):
+        less = _outranked(_errors(saved, labels), _errors(live, labels), labels.astype(np.float64))
+    else:
+        less = _better(saved, live, labels, _HARDLY_EVER)
+    if not less:
+        return None
+    before, now = score(live, labels).accuracy, score(saved, labels).accuracy
+    return (
+        f"where it was trained the network has a validation accuracy of {before:.3g}; made from its source and "
+        f"its saved weights it has {now:.3g}. What forward() changes in training must be saved: in persistent buffers."
+    )
+
+
+def _better(some: NDArray[np.float32], others: NDArray[np.float32], labels: Labels, rarely: float) -> bool:
+    """Whether other answers to the same inputs are better, as chance makes them rarely (McNemar's exact test)."""
+    right, other = (answers.argmax(1) == labels for answers in (some, others))
+    won, lost = int((other & ~right).sum()), int((right & ~other).sum())
+    chances = sum(math.comb(won + lost, count) for count in range(won, won + lost + 1)) / 2 ** (won + lost)
+    return bool(chances < rarely)
+
+
+def _apart(alone: Score, other: Score, rows: int) -> bool:
+    """Whether the share of right answers to other inputs is higher, and chance is not why."""
+    return other.accuracy - alone.accuracy > _MARGIN + _DEVIATIONS * _deviation(alone, other, rows)
 
 
 def _deviation(alone: Score, other: Score, rows: int) -> float:
@@ -62,18 +103,23 @@ def _deviation(alone: Score, other: Score, rows: int) -> float:
 
 def _of_errors(alone: Numbers, together: Numbers, targets: Numbers) -> str | None:
     same, others = together[: len(alone)], together[len(alone) :]
-    # what rounding does may have one sign throughout, and must not count as better
-    better = np.mean(alone - same) > _MARGIN * np.mean(np.abs(targets - targets.mean()))
-    for deviations, other, which in (
-        (_paired(alone - same) if better else 0.0, same, "for the same inputs"),
-        (_unpaired(alone, others), others, f"for the {len(others)} others"),
+    for better, other, which in (
+        (_outranked(alone, same, targets), same, "for the same inputs"),
+        (_unpaired(alone, others) > _RANK_DEVIATIONS, others, f"for the {len(others)} others"),
     ):
-        if deviations > _RANK_DEVIATIONS:
+        if better:
             return (
                 f"asked one by one, the network is off by {np.median(alone):.3g} standard deviations of the target on "
                 f"half of {len(alone)} inputs; {which} in batches by {np.median(other):.3g}. {_DEMAND}"
             )
     return None
+
+
+def _outranked(some: Numbers, others: Numbers, targets: Numbers) -> bool:
+    """Whether other errors on the same inputs are smaller, and chance is not why."""
+    # what rounding does may have one sign throughout, and must not count as better
+    by_more = np.mean(some - others) > _MARGIN * np.mean(np.abs(targets - targets.mean()))
+    return bool(by_more) and _paired(some - others) > _RANK_DEVIATIONS
 
 
 def _errors(answers: NDArray[np.float32], targets: Labels) -> Numbers:

@@ -16,33 +16,31 @@ from lemonade_es.trainer import proxies, readings
 from lemonade_es.trainer.company import Place, by_itself
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
-from lemonade_es.trainer.energy import EnergyMeter, kwh_pue, share
+from lemonade_es.trainer.energy import EnergyMeter, share
+from lemonade_es.trainer.findings import OF_TRAINING, Findings
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.protocol import TensorSpec
 from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.measurement import (
-    ZERO_COST,
     Budget,
     CheckReport,
-    Energy,
     Epoch,
     Failure,
-    Latency,
-    Measurement,
     StopTraining,
     Trained,
 )
 from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
-from lemonade_es.trainer.scrutiny import ALONE, inconsistency
+from lemonade_es.trainer.scrutiny import ALONE, inconsistency, loss
 from lemonade_es.trainer.timing import Timing
 from lemonade_es.trainer.weights import Weights
 
 OnEpoch = Callable[[int, Epoch], None]
 
-_OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
-_MEASURED = (*_OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")
+UNSAVED = "UNSAVED_STATE"
+"""The failure of networks that are not what is left of them: source and weights."""
+
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _SCORE_SHARE = 0.25  # of all the time that is left
 
@@ -54,6 +52,7 @@ class Trial:
     Attributes:
         child: where it runs.
         another: a fresh child of the same kind, where scoring has used the first one up.
+        heir: a fresh child for what comes after training; it is kept from the training set.
         dataset: what it is trained and scored on.
         meter: for its energy.
         epochs: how many the recipe wants.
@@ -74,6 +73,7 @@ class Trial:
 
     child: Child
     another: Callable[[], Child]
+    heir: Callable[[], Child]
     dataset: Dataset
     meter: EnergyMeter
     epochs: int
@@ -90,18 +90,8 @@ class Trial:
     place: Place = field(default_factory=by_itself)
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
-    _metrics: dict[str, float | None] = field(default_factory=dict)
-    _absent: dict[str, str] = field(default_factory=dict)
-    _energy: dict[str, Energy] = field(default_factory=dict)
-    _curve: list[Epoch] = field(default_factory=list)
-    _latency: Latency | None = None
-    _weights: bytes | None = None
-    _failure: Failure | None = None
-    _nonfinite: bool = False
-    _stopped: int | None = None
-    _unrecorded: str | None = None
-    _training_seconds: float = 0.0
-    _measuring_seconds: float = 0.0
+    _making: Mapping[str, Any] = field(default_factory=dict, init=False)
+    _found: Findings = field(default_factory=Findings, init=False)
 
     @property
     def _ask(self) -> Questions:
@@ -121,9 +111,9 @@ class Trial:
             self._train(seed, on_epoch)
             self._measure()
         except StopTraining:
-            self._stopped = len(self._curve)
+            self._found.stopped = len(self._found.epochs)
         except CandidateFailed as failed:
-            self._failure = failed.failure
+            self._found.failure = failed.failure
         finally:
             self.child.close()  # if need be in the middle of its work
         return self._record()
@@ -145,10 +135,10 @@ class Trial:
             if weights is not None:
                 weights.demand_fit(self._manifest())
             self._ask.call("load", tensors=b"" if weights is None else weights.content)
-            self._absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
+            self._found.absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
             self._measure(trained=weights is not None)
         except CandidateFailed as failed:
-            self._failure = failed.failure
+            self._found.failure = failed.failure
         finally:
             self.child.close()
         return self._record()
@@ -156,8 +146,8 @@ class Trial:
     def _prepare(self, source: str, report: CheckReport | None, seed: int) -> None:
         if report is None:
             report = inspect(self.child, source, Budget(), seed=seed, deadline=self.check_until)
-        self._metrics["P"] = _number(report.parameters)
-        self._metrics["M"] = _number(report.macs)
+        self._found.metrics["P"] = _number(report.parameters)
+        self._found.metrics["M"] = _number(report.macs)
         if not report.ok:
             refused = Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
             raise CandidateFailed(refused)
@@ -165,21 +155,22 @@ class Trial:
             self._score(source, report, seed)
         if self.record:
             self._rehearse(source, report, seed)
-        self.child.call("build", source=source, seed=seed, macs=report.macs or 0, deadline=self.check_until)
+        self._making = {"source": source, "seed": seed, "macs": report.macs or 0}
+        self.child.call("build", **self._making, deadline=self.check_until)
 
     def _score(self, source: str, report: CheckReport, seed: int) -> None:
         """Scores of the untrained network; one that has none is sound all the same."""
         with self._aside(lambda failure: proxies.unscored(f"{failure.code}: {failure.message}")) as ask:
-            self._take(proxies.scores(ask, source, seed=seed, macs=report.macs or 0))
+            self._found.take(proxies.scores(ask, source, seed=seed, macs=report.macs or 0))
 
     def _rehearse(self, source: str, report: CheckReport, seed: int) -> None:
         """Whether its steps can be recorded."""
         with self._aside(self._unrehearsed) as ask:
-            self._unrecorded = ask.obstacle(source, seed=seed, macs=report.macs or 0, precision=self.precision)
-        self.record = self._unrecorded is None
+            self._found.unrecorded = ask.obstacle(source, seed=seed, macs=report.macs or 0, precision=self.precision)
+        self.record = self._found.unrecorded is None
 
     def _unrehearsed(self, failure: Failure) -> Mapping[str, Reading]:
-        self._unrecorded = f"{failure.code}: {failure.message}"
+        self._found.unrecorded = f"{failure.code}: {failure.message}"
         return {}
 
     @contextlib.contextmanager
@@ -193,12 +184,12 @@ class Trial:
         except CandidateFailed as error:
             if error.failure.code == "PROTOCOL":
                 raise
-            self._take(otherwise(error.failure))
+            self._found.take(otherwise(error.failure))
             self.child.close()  # it may still be at it, or be gone
             self.child = self.another()
         finally:
             spent = time.monotonic() - started
-            self._measuring_seconds += spent
+            self._found.measuring_seconds += spent
             self.check_until = min(self.deadline, self.check_until + spent)
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
@@ -206,10 +197,10 @@ class Trial:
 
         def progress(message: Mapping[str, Any]) -> None:
             nonlocal last
-            now, index = time.perf_counter(), len(self._curve)
+            now, index = time.perf_counter(), len(self._found.epochs)
             epoch = Epoch(readings.epoch_loss(message.get("epoch"), index, self.epochs), now - last)
             last = now
-            self._curve.append(epoch)
+            self._found.epochs.append(epoch)
             self.meter.touch()
             if on_epoch is not None:
                 on_epoch(index, epoch)
@@ -229,12 +220,12 @@ class Trial:
         except CandidateFailed as failed:
             if failed.failure.code == "DIVERGED":  # what the gradients were before may say why
                 with contextlib.suppress(CandidateFailed):
-                    self._take(readings.gradients(self._ask.call("gradients").message))
+                    self._found.take(readings.gradients(self._ask.call("gradients").message))
             raise
         finally:
-            self._training_seconds = time.perf_counter() - started
-        if len(self._curve) != self.epochs:
-            raise broken(f"{len(self._curve)} epochs of {self.epochs}")
+            self._found.training_seconds = time.perf_counter() - started
+        if len(self._found.epochs) != self.epochs:
+            raise broken(f"{len(self._found.epochs)} epochs of {self.epochs}")
 
     @property
     def _looks(self) -> Checkpoints:
@@ -243,7 +234,7 @@ class Trial:
     def _look_back(self) -> None:
         """The course of gradients, loss and validation accuracy."""
         looks, task = self._looks, self.dataset.task
-        self._take(readings.gradients(self._ask.call("gradients").message))
+        self._found.take(readings.gradients(self._ask.call("gradients").message))
         accuracies = []
         if looks.epochs:
             count = len(looks.epochs) * len(looks.rows)
@@ -251,34 +242,32 @@ class Trial:
             labels = self.dataset.validation_labels[list(looks.rows)]
             accuracies = [score(part, labels).accuracy for part in outputs]
         for index, accuracy in zip(looks.epochs, accuracies, strict=True):
-            self._curve[index] = replace(self._curve[index], V_Acc=accuracy)
-        losses = [epoch.loss for epoch in self._curve]
+            self._found.epochs[index] = replace(self._found.epochs[index], V_Acc=accuracy)
+        losses = [epoch.loss for epoch in self._found.epochs]
         shares = task.objective == "classification"
-        self._take(readings.course(losses, looks, accuracies, shares=shares))
-
-    def _take(self, found: Mapping[str, Reading]) -> None:
-        self._metrics |= {name: reading.value for name, reading in found.items()}
-        self._absent |= {name: reading.reason for name, reading in found.items() if reading.value is None}
+        self._found.take(readings.course(losses, looks, accuracies, shares=shares))
 
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
         try:
             self._keep_weights()
+            live = None
             if trained:
-                self._metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
-            self._evaluate()
-            if self._curve:
+                self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+                live = self._ask.validation(len(self.dataset.validation_labels))
+            if self._found.epochs:
                 self._look_back()
+            self._hand_over()
+            self._evaluate(live)
             if not trained:
-                self._metrics.update(dict.fromkeys(_OF_TRAINING))
-                self._absent.update(dict.fromkeys(_OF_TRAINING, _UNTRAINED))
-            elif self._nonfinite:
-                whose = "the trained network" if self._curve else "with these weights the network"
-                if not self._curve:
-                    self._metrics.update(dict.fromkeys(("T_Acc", "V_Acc", "class_gap")))
+                self._found.leave_out(OF_TRAINING, _UNTRAINED)
+            elif self._found.nonfinite:
+                whose = "the trained network" if self._found.epochs else "with these weights the network"
+                if not self._found.epochs:
+                    self._found.metrics.update(dict.fromkeys(("T_Acc", "V_Acc", "class_gap")))
                 raise CandidateFailed(Failure("DIVERGED", f"{whose} has weights or outputs that are not finite"))
             else:
-                self._take(readings.units(self._ask.call("activity", rows=self._looks.batch).message))
+                self._found.take(readings.units(self._ask.call("activity", rows=self._looks.batch).message))
             if self.export:
                 self._export()
             else:
@@ -287,27 +276,46 @@ class Trial:
                     started += waited
                     self._time()
         finally:
-            self._measuring_seconds += time.perf_counter() - started
+            self._found.measuring_seconds += time.perf_counter() - started
 
     def _keep_weights(self) -> None:
         specs = self._manifest()
-        tensors = self._weights or b""
-        kept, parameters = sum(math.prod(spec.shape) for spec in specs.values()), self._metrics["P"] or 0
+        tensors = self._found.weights or b""
+        kept, parameters = sum(math.prod(spec.shape) for spec in specs.values()), self._found.metrics["P"] or 0
         if kept < parameters:
             raise broken(f"weights of {kept:,} numbers for a network of {parameters:,.0f} parameters")
-        self._metrics["S"] = len(tensors) / 1e6
+        self._found.metrics["S"] = len(tensors) / 1e6
         for spec in specs.values():
             if spec.dtype == "F32":
                 values = np.frombuffer(tensors[spec.start : spec.end], np.float32)
-                self._nonfinite |= not bool(np.isfinite(values).all())
+                self._found.nonfinite |= not bool(np.isfinite(values).all())
 
     def _manifest(self) -> Mapping[str, TensorSpec]:
         """What the network's weights are; they are kept."""
-        self._weights, specs = self._ask.weights(self.weights_limit)
+        self._found.weights, specs = self._ask.weights(self.weights_limit)
         return specs
 
-    def _evaluate(self) -> None:
-        """The validation set, as often as the meter needs to tell its energy."""
+    def _hand_over(self) -> None:
+        """Another child takes the network over, made from its source and its saved weights alone.
+
+        That is what will be deployed. What the first child knows besides, the training set above all, is of no use.
+        """
+        self.child.close()
+        self._found.take_end(self.child.exit)
+        self.child = self.heir()
+        self.child.call("build", **self._making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
+        try:
+            self._ask.call("load", tensors=self._found.weights or b"")
+        except CandidateFailed as failed:
+            why = f"the trained weights do not fit the network that its source makes: {failed.failure.message}"
+            raise CandidateFailed(Failure(UNSAVED, why)) from None
+
+    def _evaluate(self, live: NDArray[np.float32] | None) -> None:
+        """The validation set, as often as the meter needs to tell its energy.
+
+        Args:
+            live: what the network said of it where it was trained; ``None`` if it was not.
+        """
         labels = self.dataset.validation_labels
         alone = self._ask.validation(min(ALONE, len(labels)), batch=1)
         rounds = 0
@@ -318,17 +326,19 @@ class Trial:
                 rounds += 1
         self.outputs = outputs
         scored = score(outputs, labels)
-        self._nonfinite |= scored.nonfinite_rows > 0
+        self._found.nonfinite |= scored.nonfinite_rows > 0
+        if live is not None and (why := loss(outputs, live, labels)) is not None:
+            raise CandidateFailed(Failure(UNSAVED, why))
         if (why := inconsistency(alone, outputs, labels)) is not None:
             raise CandidateFailed(Failure("INCONSISTENT", why))
-        self._metrics["V_Acc"] = scored.accuracy
-        self._metrics["class_gap"] = scored.class_gap
+        self._found.metrics["V_Acc"] = scored.accuracy
+        self._found.metrics["class_gap"] = scored.class_gap
         if scored.class_gap is None:
-            self._absent["class_gap"] = NO_CLASS_GAP
+            self._found.absent["class_gap"] = NO_CLASS_GAP
 
     def _scored(self, split: str, labels: NDArray[np.int64] | NDArray[np.float32]) -> Score:
         found = score(self._ask.outputs(len(labels), split=split), labels)
-        self._nonfinite |= found.nonfinite_rows > 0
+        self._found.nonfinite |= found.nonfinite_rows > 0
         return found
 
     def _time(self) -> None:
@@ -336,14 +346,14 @@ class Trial:
         try:
             timing.take(self.cap_seconds)
         finally:
-            self._latency = timing.latency
-            self._energy |= timing.energy
-            self._take(timing.readings)
+            self._found.latency = timing.latency
+            self._found.energy |= timing.energy
+            self._found.take(timing.readings)
 
     def _export(self) -> None:
         """The network as ONNX; one that cannot be exported is sound all the same."""
         try:
-            self.exported = self._ask.onnx(len(self._weights or b""))
+            self.exported = self._ask.onnx(len(self._found.weights or b""))
         except CandidateFailed as failed:
             self.exported = failed.failure
 
@@ -356,41 +366,11 @@ class Trial:
         finally:
             ended = self.child.exit
             energy = self.meter.end(window, cpu_seconds=ended.cpu_seconds if ended else None)
-            energy = share(energy, max(1, parts()))
-            self._energy[phase] = energy
-            if energy.joules is None:
-                self._absent[metric] = energy.reason or energy.method
-            else:
-                self._metrics[metric] = kwh_pue(energy.joules)
+            self._found.take_energy(phase, metric, share(energy, max(1, parts())))
 
     def _record(self) -> Trained:
-        ended = self.child.exit
-        if ended is not None and ended.peak_bytes is not None:
-            self._metrics["R"] = ended.peak_bytes / 1e6
-        failure = self._failure
-        self._nonfinite |= failure is not None and failure.code == "DIVERGED"
-        names = (*_MEASURED, *ZERO_COST) if self.zero_cost else _MEASURED
-        metrics = {name: self._metrics.get(name) for name in names}
-        why = f"{failure.code}: {failure.message}" if failure else "the process left no account of itself"
-        if self._stopped is not None:  # memory and energy of a part say nothing of the whole
-            metrics |= dict.fromkeys(("R", "T_E"))
-            why = f"the training was stopped after {self._stopped} of {self.epochs} epochs"
-        return Trained(
-            Measurement(
-                metrics={**metrics, "failed": float(failure is not None), "nonfinite": float(self._nonfinite)},
-                absent={name: self._absent.get(name, why) for name, value in metrics.items() if value is None},
-                failure=failure,
-                energy=self._energy,
-                latency=self._latency,
-                epochs=tuple(self._curve),
-                training_seconds=self._training_seconds,
-                measuring_seconds=self._measuring_seconds,
-                stopped=self._stopped,
-                precision=self.precision,
-                unrecorded=self._unrecorded,
-            ),
-            self._weights,
-        )
+        self._found.take_end(self.child.exit)
+        return self._found.trained(of=self.epochs, precision=self.precision, zero_cost=self.zero_cost)
 
 
 def _number(value: int | None) -> float | None:

@@ -338,11 +338,11 @@ class Workshop:
             self._idle_known = True
         precision = self.precision
         another = partial(self._child, device, limits.train_seconds)
-        child = another()
-        started = time.monotonic()
+        child, started = another(), time.monotonic()
         return kind(
             child=child,
             another=another,
+            heir=partial(another, withheld=True),
             dataset=self._dataset,
             meter=self.meter,
             epochs=self._recipe.epochs,
@@ -372,6 +372,8 @@ class Workshop:
         seconds: float,
         work: Literal["bench", "stand", "cuda"] = "bench",
         packages: tuple[str, ...] = (),
+        *,
+        withheld: bool = False,
     ) -> Child:
         cuda = device == "cuda"
         policy = Policy(
@@ -383,7 +385,7 @@ class Workshop:
             packages=packages,
         )
         return self._shelter.child(
-            Job(policy, device, self.threads, resident_limit=self._memory if cuda else None, work=work)
+            Job(policy, device, self.threads, self._memory if cuda else None, work, withheld=withheld)
         )
 
     def _supplies(self) -> Mapping[str, object]:

@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.engine.assay.situations import COLUMNS, WHOLE
+from lemonade_es.engine.assay.situations import COLUMNS
 from lemonade_es.rules.analysis.arrays import FALSE, TRUE, condition, number
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.rules.strata import strata
-from lemonade_es.vocabulary import TERMS
+from lemonade_es.vocabulary import COUNTS, TERMS
 
 Side = Literal["under", "at", "over"]
 Array = npt.NDArray[np.float64]
@@ -126,7 +126,7 @@ class Crossing:
         used = dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name) and part.id in TERMS)
         self.names = tuple(name for name in used if name not in FLAGS)
         self.behind = _behind(rulebook, rule)
-        self._least = 1.0 if WHOLE.intersection(self.names) else 0.0
+        self._least = 1.0 if COUNTS.intersection(self.names) else 0.0
 
     def gap(self, rows: Array) -> Array:
         """The left side minus the right, in each situation; NaN is unknown."""
@@ -194,7 +194,7 @@ class Crossing:
             aim = (number_of - 1) * STEP * size
             exact = edge if side == "at" else self._solved(contexts, column, aim)
             value = self._short(contexts, column, exact, side)
-            if name in WHOLE:
+            if name in COUNTS:
                 value = np.where(value == np.round(value), value, self._counted(contexts, column, edge, side))
             found[number_of] = _moved(contexts, column, value)
             known = np.isfinite(value) & (value >= TERMS[name].low) & (value <= TERMS[name].high)

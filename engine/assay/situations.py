@@ -12,13 +12,10 @@ import numpy.typing as npt
 from lemonade_es.engine.selftest import facts_of
 from lemonade_es.rules.analysis.points import Points, metrics_of, sample_points
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import METRICS, SETTABLE, TERMS, settings
+from lemonade_es.vocabulary import COUNTS, METRICS, SETTABLE, TERMS, settings
 
 COLUMNS = tuple(TERMS)
 """The names of the values of every situation here."""
-
-WHOLE = frozenset({"P", "M", "plateau", "TP", "TM"})
-"""Metrics that are counts, and their thresholds: between two whole numbers there is no situation."""
 
 _TESTED_SETTINGS = 6
 _RANDOM_SETTINGS = 12
@@ -77,7 +74,7 @@ def sampled(rulebook: Rulebook, *, count: int = 2048, seed: int = 0) -> Points:
     blank = generator.random((len(rows), len(measured))) < 0.5
     corner = np.ix_(rows, measured)
     points.values[corner] = np.where(blank, np.nan, points.values[corner])
-    counts = [COLUMNS.index(name) for name in sorted(WHOLE)]
+    counts = [COLUMNS.index(name) for name in sorted(COUNTS)]
     points.values[:, counts] = np.round(points.values[:, counts])
     return points
 
@@ -97,7 +94,7 @@ def _variants(rulebook: Rulebook, generator: np.random.Generator) -> Iterator[di
     used = [name for name in base if name in _names(rulebook)]
     for name in used:
         if base[name] is None:
-            base[name] = rulebook.ranges[name][1] if name in rulebook.ranges else 1e6 if name in WHOLE else 1.0
+            base[name] = rulebook.ranges[name][1] if name in rulebook.ranges else 1e6 if name in COUNTS else 1.0
     for _ in range(_RANDOM_SETTINGS if used else 0):
         yield {**usual, **{name: _moved(name, base[name], rulebook, generator) for name in used}}
     distinct = [dict(pairs) for pairs in dict.fromkeys(tuple(wishes.items()) for wishes in tested)]
@@ -120,4 +117,4 @@ def _moved(name: str, value: float | None, rulebook: Rulebook, generator: np.ran
     if found > high:
         found = high * generator.uniform(0.5, 1.0)
     short = float(f"{max(found, low):.3g}")
-    return float(round(short)) if name in WHOLE else short
+    return float(round(short)) if name in COUNTS else short

@@ -26,7 +26,7 @@ from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots
 from lemonade_es.errors import InferenceError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import TERMS, Kind
+from lemonade_es.vocabulary import COUNTS, TERMS, Kind
 
 OVERSHOOT = 0.05
 """Rounding may lengthen a change by this share of it, or of the value it leads to if that is smaller ..."""
@@ -34,7 +34,6 @@ OVERSHOOT = 0.05
 LEAST = 1e-3
 """... or by this share of the term's range (of the value where it has no end), where both are tiny."""
 
-_WHOLE = frozenset({"P", "M", "plateau"})
 _SHORT = 4
 _DIGITS = 18
 _EXACT = Context(prec=80)
@@ -302,8 +301,8 @@ class _Line:
         close = max(OVERSHOOT * min(change, abs(edge)), LEAST * _scale(self._name, edge, edge))
         wide = max(OVERSHOOT * change, LEAST * _scale(self._name, origin, edge))  # next to 0 nothing short is close
         for allowed in (close, wide):
-            for value in _rounded(edge, up=up, whole=self._name in _WHOLE):
-                near = abs(value - edge) <= allowed or (self._name in _WHOLE and value.is_integer())
+            for value in _rounded(edge, up=up, whole=self._name in COUNTS):
+                near = abs(value - edge) <= allowed or (self._name in COUNTS and value.is_integer())
                 if near and self._low <= value <= self._high and self._reaches(value, fully=True):
                     return value
         return edge if self._reaches(edge, fully=True) else None

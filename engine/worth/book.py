@@ -13,6 +13,7 @@ from lemonade_es.engine.worth.tuning import Learned, Tuning
 from lemonade_es.rules.expression import Expression
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.template import quoted
 from lemonade_es.wording import counted
 
 _PLAIN = re.compile(r"[A-Za-z(][A-Za-z0-9_ ()<>=*/+.-]*")
@@ -76,10 +77,10 @@ def _lines(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str]) -> Iterat
     if kept:
         yield f"# As they were, after {_evidence(kept)}."
     yield ""
-    yield f"rulebook: {rulebook.name}-tuned"
+    yield f"rulebook: {quoted(f'{rulebook.name}-tuned')}"
     yield "version: 1"
     yield f"about: {rulebook.name} with weights learned from {steps} of {runs}."
-    yield f"extends: {_base(rulebook)}"
+    yield f"extends: {quoted(_base(rulebook))}"
     if dropped:
         yield ""
         yield "# They promise the old weights."

@@ -59,6 +59,10 @@ _TOO_MANY = re.compile(r"max_tokens: \d+ > (?P<most>\d+)")
 _TOGETHER = re.compile(r"input length and `max_tokens` exceed context limit: (?P<sent>\d+) \+ \d+ > (?P<most>\d+)")
 """There is room for an answer, though not for such a long one."""
 
+_LOWERED = "max_tokens lowered to"
+_MOST_LOWERED = 3
+"""Times: a server that names another bound each time would be asked for ever."""
+
 _FILTERED = "content filtering policy"
 
 
@@ -116,6 +120,7 @@ class AnthropicClient:
         self._temperature: float | None = temperature
         self._max_tokens = max_tokens or MAX_TOKENS
         self._notes: list[str] = []
+        self._lowered = 0
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._service.model!r}, base_url={self._service.url!r})"
@@ -194,9 +199,11 @@ class AnthropicClient:
 
     def _learnt(self, said: str, sent: Mapping[str, Any], failure: ExecutorError) -> bool:
         """Whether a refusal names what can be left out; it is, from now on."""
-        if (most := _most_tokens(said)) is not None and most < self._max_tokens:
+        if self._lowered < _MOST_LOWERED and (most := _most_tokens(said)) is not None and most < self._max_tokens:
             self._max_tokens = most
-            self._notes.append(f"max_tokens lowered to {self._max_tokens}: the server refused more")
+            self._lowered += 1
+            self._notes = [note for note in self._notes if not note.startswith(_LOWERED)]
+            self._notes.append(f"{_LOWERED} {self._max_tokens}: the server refused more")
             return True
         said = said.lower()
         if "extra_body" in sent and "temperature" in said and not said.startswith("messages"):
@@ -258,7 +265,8 @@ def _said(error: anthropic.APIStatusError) -> str:
 def _most_tokens(said: str) -> int | None:
     """How long an answer may be, if a refusal says so and leaves room for a useful one."""
     if (found := _TOO_MANY.search(said)) is not None:
-        return int(found["most"]) or None
+        most = int(found["most"])
+        return most if most >= LEAST_TOKENS else None
     if (found := _TOGETHER.search(said)) is not None:
         left = int(found["most"]) - int(found["sent"])
         return left if left >= LEAST_TOKENS else None

@@ -200,7 +200,7 @@ class GeminiClient:
             parts = ((candidate or {}).get("content") or {}).get("parts") or []
             text = "".join(map(_words, parts))
             usage = _usage(data.get("usageMetadata"), text)
-            if candidate is None and blocked is not None:
+            if not text and blocked is not None:
                 why = self._service.one_line(_named(blocked, _BLOCK_NUMBERS))
                 return Completion("", "filtered", usage, (*self._left_out.values(), f"the prompt was blocked: {why}"))
             if candidate is None and usage is not None:  # an answer without words, which is paid
@@ -234,11 +234,12 @@ def _transport(service: Service, sdk: SDK | None, seconds: float) -> Transport:
 
 
 def _error_in(body: str) -> Mapping[str, Any]:
-    """The ``error`` object in an answer; empty if there is none."""
+    """The ``error`` object in an answer, or what an SDK makes of words; empty if there is none."""
     try:
         data = parsed(body)
-        error = (data[0] if isinstance(data, list) else data)["error"]
-    except (ValueError, TypeError, LookupError, RecursionError):
+        told = data[0] if isinstance(data, list) else data
+        error = told.get("error", told)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return {}
     return error if isinstance(error, dict) else {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import logging
@@ -31,6 +32,9 @@ SHORTEST_TOLD = 4
 _HUNG_UP = re.compile(r"disconnected without sending|without response", re.IGNORECASE)
 """What HTTP libraries say where a server took the request and closed: it may have worked, and may charge for it."""
 
+_NOT_HTTP = "RemoteProtocolError"
+"""What HTTP libraries call an answer that they cannot read."""
+
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 """Environment variables whose URLs may hold a password, in either case."""
 
@@ -52,8 +56,8 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
-MOST_TOKENS = 10**9
-"""A server that counts more in one call counts wrongly."""
+MOST_TOKENS = 2 * 10**7
+"""A server that counts more in one call counts wrongly: no model reads or writes so many."""
 
 MOST_DIGITS = 100
 """Python refuses to read integers of some thousands."""
@@ -162,8 +166,8 @@ class Service:
         """
         headers = headers or {}
         said = self.one_line(said)
-        if 300 <= status < 400:
-            there = self.one_line(headers.get("location", "nowhere"))
+        if 300 <= status < 400 and "location" in headers:
+            there = self.one_line(headers["location"])
             return self.denied(
                 f"{self.url} redirects to {there} ({status}): nothing was sent there",
                 "if you trust it, give it as the base URL",
@@ -214,6 +218,10 @@ class Service:
             return self.fault("cut_off", f"the answer of {self.url} broke off: {why}", "resume later")
         if _HUNG_UP.search(why):
             return self.fault("cut_off", f"{self.url} closed the connection without an answer: {why}", "resume later")
+        if type(error).__name__ == _NOT_HTTP:
+            return self.fault(
+                "protocol", f"the answer of {self.url} is not HTTP: {why}", "check that it is the server's URL"
+            )
         return self.fault(
             "connection", f"no connection to {self.url}: {why}", "check that the server runs and the URL is right"
         )
@@ -275,19 +283,31 @@ class Service:
         keys = () if self.key == NO_KEY else (self.key,)
         for secret in (*self.secrets, *keys):
             if len(secret) >= shortest:
-                text = _as_written(secret).sub("[key]", text)
+                for form in _forms(secret):
+                    text = form.sub("[key]", text)
         return text
 
 
 @functools.lru_cache(maxsize=16)
+def _forms(secret: str) -> tuple[re.Pattern[str], ...]:
+    """The ways in which a server may repeat a secret."""
+    content = secret.encode("utf-8", "surrogatepass")
+    whole = (base64.b64encode(content).decode().rstrip("="), content.hex())
+    return _as_written(secret), *(re.compile(re.escape(form), re.IGNORECASE) for form in whole)
+
+
 def _as_written(secret: str) -> re.Pattern[str]:
-    """A secret as it is, or with some of its characters escaped as in JSON, also within JSON, or as in URLs."""
+    """A secret as it is, or with some of its characters escaped: as in JSON, also within JSON, in URLs or in HTML.
+
+    Between them may be what does not print: of a text in UTF-16 that was read as another one, every second byte.
+    """
     # so many backslashes at most, as JSON three deep has: else a long row of them would take for ever
     written = (
-        rf"(?:\\{{0,7}}{re.escape(character)}|\\{{1,7}}u{ord(character):04x}|{_in_url(character)})"
+        rf"(?:\\{{0,7}}{re.escape(character)}|\\{{1,7}}(?:u{ord(character):04x}|x{ord(character):02x})"
+        rf"|&\#(?:0{{0,4}}{ord(character)}|x0{{0,4}}{ord(character):x});?|{_in_url(character)})"
         for character in secret
     )
-    return re.compile("".join(written), re.IGNORECASE)
+    return re.compile(r"[^\x20-\x7e]{0,4}".join(written), re.IGNORECASE)
 
 
 def _in_url(character: str) -> str:

@@ -20,7 +20,7 @@ from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import TERMS
 
 _SAMPLE = 256
-_COUNTS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
+_IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
 _PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _SHARES = {term.name for term in TERMS.values() if (term.low, term.high) == (0, 1)}
 
@@ -54,7 +54,7 @@ def _thousands(rule: Rule) -> Iterator[Finding]:
         if not isinstance(compared, ast.Compare):
             continue
         inside = list(ast.walk(compared))
-        if any(isinstance(node, ast.Name) and node.id in _COUNTS for node in inside):
+        if any(isinstance(node, ast.Name) and node.id in _IN_THOUSANDS for node in inside):
             for node in inside:
                 if isinstance(node, ast.Constant) and _PARTED.fullmatch(text := _text(rule, node)):
                     said = f"{text} is {float(text):g}; if it is meant as thousands, write {text.replace('.', '')}"

@@ -156,6 +156,9 @@ PRIORITIES = _by_name(_PRIORITIES)
 TERMS = _by_name((*_METRICS, *_THRESHOLDS, *_PRIORITIES, *_WEIGHTS))
 """Every term of the vocabulary by its name."""
 
+COUNTS = frozenset({"P", "TP", "M", "TM", "dead_layers", "plateau"})
+"""Terms that are whole numbers: between two of these there is no value."""
+
 DYNAMICS = ("loss_slope", "loss_noise", "grad_low", "grad_high", "dead_units", "dead_layers", "best_epoch", "class_gap")
 """The metrics that say how a training went, rather than what came of it."""
 

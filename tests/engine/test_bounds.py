@@ -189,7 +189,7 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
     [
         ({"TS": 0.1}, "'TS' is no metric that can be required"),
         ({"V_Acc": 1.5}, "--require: V_Acc=1.5 is out of range"),
-        ({"S": 0}, "--require: S=0 is reached by none"),
+        ({"S": 0}, "--require: S=0 leaves no room"),
         ({"F": 0}, "--require: F=0 is reached by any network"),
         ({"B": math.inf}, r"--require: B=inf is out of range \(give 0 or more\)"),
         ({"V_E": math.nan}, "--require: V_E=nan is out of range"),

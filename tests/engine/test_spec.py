@@ -42,7 +42,7 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("data: a\ndata: b\n", "2:1", "duplicate"),
         ("seed: -1\n", "1:7", "out of range"),
         ("target: {V_Acc: 2}\n", "1:9", "out of range"),
-        ("target: {P: 0}\n", "1:9", "P=0 is reached by none"),
+        ("target: {P: 0}\n", "1:9", "P=0 leaves no room"),
         ("target: {V_Ac: 0.9}\n", "1:9", "did you mean V_Acc?"),
         ("preset: egde\n", "1:9", "no preset is called 'egde'"),
         ("epochs: 3\nset:\n  PF: 0.5\n  PFF: 1\n", "4:8", "no threshold, priority or weight 'PFF'"),

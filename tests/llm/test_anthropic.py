@@ -210,6 +210,25 @@ def test_a_model_that_writes_less_is_asked_for_less() -> None:
     assert reply.notes == ("max_tokens lowered to 8192: the server refused more",)
 
 
+def test_a_server_that_refuses_every_bound_is_not_asked_for_ever() -> None:
+    refusals = [Fail(400, f"max_tokens: {most + 1} > {most}, which is the maximum") for most in range(9000, 8900, -1)]
+    with served(*refusals) as (executor, server), pytest.raises(ExecutorError, match="max_tokens"):
+        executor.ask(REQUEST)
+
+    assert len(server.requests) == 4
+    assert server.requests[-1].body["max_tokens"] == 8998
+
+
+def test_a_bound_that_leaves_no_room_for_an_answer_is_not_taken() -> None:
+    with (
+        served(Fail(400, "max_tokens: 32000 > 10, which is the maximum"), Say(PATCH)) as (executor, server),
+        pytest.raises(ExecutorError, match="max_tokens"),
+    ):
+        executor.ask(REQUEST)
+
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("refusal", [NO_TEMPERATURE, Fail(400, "max_tokens: 9 > 8192, which is the maximum")])
 def test_what_is_refused_again_after_it_was_mended_is_an_error(refusal: Fail) -> None:
     error = failure_of(refusal, refusal)

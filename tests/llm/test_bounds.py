@@ -195,10 +195,10 @@ def test_an_answer_within_the_bounds_is_read(
         (sized(BODY, announced=len(BODY) - 5), "cut_off"),
         (sized(BODY, announced=0), "protocol"),
         (lambda: iter([OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + BODY]), "cut_off"),
-        (lambda: iter([OK + b"Content-Length: -1\r\n\r\n" + BODY]), "connection"),
+        (lambda: iter([OK + b"Content-Length: -1\r\n\r\n" + BODY]), "protocol"),
         (lambda: iter([b"SSH-2.0-OpenSSH_9.6\r\n"]), "cut_off"),
         (lambda: iter([b""]), "cut_off"),
-        (lambda: iter([OK + b"X: " + b"y" * 200_000 + b"\r\n\r\n"]), "connection"),
+        (lambda: iter([OK + b"X: " + b"y" * 200_000 + b"\r\n\r\n"]), "protocol"),
     ],
     ids=["too few bytes", "too many", "none", "a broken chunk", "a negative length", "SSH", "closed", "a long header"],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -122,6 +123,32 @@ def test_a_secret_that_is_escaped_as_in_urls_is_found(provider: str) -> None:
         reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
 
     assert json.loads(reply.text) == dict.fromkeys(("once", "mixed", "twice"), "[key]")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY.encode("utf-16").decode("utf-8", "replace"),
+        "\u200b".join(KEY),
+        "".join(f"&#{ord(character)};" for character in KEY),
+        "".join(f"&#x{ord(character):X};" for character in KEY),
+        "".join(f"\\x{ord(character):02x}" for character in KEY),
+        base64.b64encode(KEY.encode()).decode(),
+        KEY.encode().hex(),
+    ],
+    ids=["UTF-16", "zero-width", "HTML", "HTML, hexadecimal", "Python", "base64", "hexadecimal"],
+)
+def test_a_secret_that_is_written_otherwise_is_found(provider: str, written: str) -> None:
+    make, wire = PROVIDERS[provider]
+    with ModelServer([Fail(400, f"bad key <{written}>")], wire()) as server:
+        executor = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1))
+        with pytest.raises(LemonadeError) as caught:
+            executor.ask(REQUEST)
+
+    said = str(caught.value)
+    assert written not in said
+    assert KEY not in re.sub(r"[^ -~]| ", "", said)
+    assert "[key]" in said or "refused the key" in said
 
 
 def test_a_long_row_of_backslashes_is_looked_through_at_once(provider: str) -> None:

@@ -7,20 +7,39 @@ from lemonade_es.report.formats import count, duration, spread_told, value, weig
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0124, "12 ms"), (12.44, "12.4 s"), (185, "3 min 05 s"), (59.99, "60.0 s"), (7800, "2 h 10 min")],
+    [
+        (0.0124, "12 ms"),
+        (12.44, "12.4 s"),
+        (185, "3 min 05 s"),
+        (59.99, "1 min 00 s"),
+        (59.94, "59.9 s"),
+        (0.9996, "1.0 s"),
+        (7800, "2 h 10 min"),
+    ],
 )
 def test_durations_are_short_and_in_fitting_units(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("number", "text"), [(7, "7"), (7910, "7.91k"), (4_050_000, "4.05M"), (1.2e9, "1.2G")])
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(7, "7"), (7910, "7.91k"), (4_050_000, "4.05M"), (1.2e9, "1.2G"), (999_500, "1M"), (999.6, "1k")],
+)
 def test_counts_have_a_suffix(number, text):
     assert count(number) == text
 
 
 @pytest.mark.parametrize(
     ("name", "number", "text"),
-    [("V_Acc", 0.9777, "97.77%"), ("F", 9843.5, "9,844 1/s"), ("S", 0.0333, "0.0333 MB"), ("L", None, "-")],
+    [
+        ("V_Acc", 0.9777, "97.77%"),
+        ("F", 9843.5, "9,844 1/s"),
+        ("F", 0.4, "0.4 1/s"),
+        ("W", 9.51, "9.51 mW"),
+        ("F", 0.0, "0 1/s"),
+        ("S", 0.0333, "0.0333 MB"),
+        ("L", None, "-"),
+    ],
 )
 def test_a_metric_is_shown_with_its_unit_and_a_missing_one_as_a_dash(name, number, text):
     assert value(name, number, unit=True) == text

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.scrutiny import inconsistency
+from lemonade_es.trainer.scrutiny import inconsistency, loss
 from lemonade_es.trainer.workshop import Workshop
 
 CLASSES = 4
@@ -67,6 +67,36 @@ def test_a_network_that_is_better_among_others_is_refused_with_both_figures() ->
     assert why is not None
     assert "0.25 on 100 inputs" in why
     assert "0.9" in why
+
+
+def test_answers_to_the_same_inputs_are_compared_one_by_one() -> None:
+    why = of_classes(0.82, 0.97, 0.97)
+    assert why is not None
+    assert "for the same inputs" in why
+    assert of_classes(0.90, 0.97, 0.97) is None
+
+
+@pytest.mark.parametrize("regression", [False, True], ids=["classes", "regression"])
+def test_what_a_network_loses_with_its_process_is_told_with_both_figures(regression: bool) -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(MANY) % CLASSES
+    live, saved = (said(generator.random(MANY) < share, labels) for share in (0.95, 0.8))
+    if regression:
+        labels = generator.normal(size=MANY).astype(np.float32)
+        live, saved = (column(labels + generator.normal(0, spread, MANY)) for spread in (0.2, 0.6))
+    why = loss(saved, live, labels)
+    assert why is not None
+    assert "saved" in why
+    assert loss(live, saved, labels) is None
+    assert loss(live, live, labels) is None
+
+
+def test_a_network_that_draws_random_numbers_loses_nothing_by_chance() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(MANY) % CLASSES
+    for _ in range(500):
+        live, saved = (said(generator.random(MANY) < 0.7, labels) for _ in range(2))
+        assert loss(saved, live, labels) is None
 
 
 def test_a_network_that_is_honest_about_those_asked_alone_only_is_refused() -> None:

@@ -26,6 +26,27 @@ def test_no_input_comes_twice(task: Task, rows: int) -> None:
     assert len(set(seen)) == len(seen) == 200 * rows
 
 
+@pytest.mark.parametrize("task", [TASKS[0], TASKS[2]], ids=lambda task: task.kind)
+def test_no_input_is_like_an_earlier_one_in_any_part_and_all_are_alike_in_size(task: Task) -> None:
+    stimulus = Stimulus(task, nn.Flatten(), 1, "cpu")
+    with torch.inference_mode():
+        seen = torch.stack([stimulus.batch().flatten().clone() for _ in range(500)])
+    assert len(seen.unique(dim=0)) == 500
+    for column in seen.T:
+        assert len(column.unique()) > 490
+    assert seen.std().item() == pytest.approx(1, abs=0.15)
+
+
+def test_a_network_that_sets_the_generators_back_sees_no_text_again() -> None:
+    stimulus = Stimulus(TASKS[1], nn.Flatten(), 1, "cpu")
+    seen = []
+    with torch.inference_mode():
+        for _ in range(300):
+            torch.manual_seed(0)
+            seen.append(stimulus.batch().numpy().tobytes())
+    assert len(set(seen)) == 300
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
 def test_an_input_has_the_shape_and_kind_of_the_task(task: Task) -> None:
     stimulus = Stimulus(task, nn.Flatten(), 2, "cpu")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lemonade_es import defaults
 from lemonade_es.errors import DataError
 from lemonade_es.task import SHORT_R2, Task
 from lemonade_es.trainer.data.catalogue import known, source_of
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lemonade_es.trainer.data.dataset import Labels
-
-DEFAULT_ROOT = Path("data")
-"""Where downloaded data sets are looked for, below the current directory."""
 
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 512
@@ -52,7 +50,7 @@ def load(
             only test images are opened.
         resize: side in pixels of the square that every image is resized to (bilinear, antialiased).
         seed: of the splits, the subset and the order.
-        root: where downloaded data sets lie (default: :data:`DEFAULT_ROOT`).
+        root: where downloaded data sets lie (default: :data:`lemonade_es.defaults.DATA_ROOT`).
         download: whether a data set that is not there may be fetched.
         reading: what the columns of a file are.
         progress: told how far a download is.
@@ -62,7 +60,7 @@ def load(
     """
     _refuse_odd_options(spec, limit, resize)
     reading.check(spec)
-    where = DEFAULT_ROOT if root is None else root
+    where = defaults.DATA_ROOT if root is None else root
     source = source_of(spec, where, reading, download=download, progress=progress)
     reading.refuse_for(source.kind, spec)
     if spec in known():
@@ -122,7 +120,7 @@ def load_test(
     Raises:
         DataError: the data are missing or broken, or do not fit in memory.
     """
-    source = source_of(spec, DEFAULT_ROOT if root is None else root, reading)
+    source = source_of(spec, defaults.DATA_ROOT if root is None else root, reading)
     split = _split(source, seed, limit)
     if task.kind == "image":
         channels, height, width = task.input_shape

@@ -60,21 +60,26 @@ class DeviceCommand:
             model: as ONNX.
             input_shape: of one batch of one input.
         """
-        with tempfile.TemporaryDirectory(prefix="lemonade-") as folder:
-            file = Path(folder) / "model.onnx"
-            file.write_bytes(model)
-            values = {"model": str(file), "input_shape": ",".join(map(str, input_shape))}
-            words = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words]
-            try:
-                said = _spoken(words, self.seconds)
-            except OSError as error:
-                return Failure("DEVICE_FAILED", f"{words[0]} cannot be run: {error.strerror or error}")
+        try:
+            with tempfile.TemporaryDirectory(prefix="lemonade-") as folder:
+                file = Path(folder) / "model.onnx"
+                file.write_bytes(model)
+                values = {"model": str(file), "input_shape": ",".join(map(str, input_shape))}
+                said = self._asked([_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words])
+        except OSError as error:
+            return Failure("DEVICE_FAILED", f"no file can be handed over: {error.strerror or error}")
         if isinstance(said, Failure):
             return said
         try:
             return read_report(said)
         except ReportError as error:
             return Failure("DEVICE_BABBLED", str(error))
+
+    def _asked(self, words: Sequence[str]) -> bytes | Failure:
+        try:
+            return _spoken(words, self.seconds)
+        except OSError as error:
+            return Failure("DEVICE_FAILED", f"{words[0]} cannot be run: {error.strerror or error}")
 
 
 def device_command(text: str, seconds: float = SECONDS) -> DeviceCommand:

@@ -120,6 +120,10 @@ class Bench:
                 reply, tensors = {"failed": self._reason(error)}, b""
             self._say(reply, tensors)
 
+    def _threads(self, rows: int) -> int:
+        """How many threads compute a batch of so many inputs."""
+        return threads_for(self._macs, rows, self._supplies.threads)
+
     def _say(self, reply: Mapping[str, object], tensors: bytes = b"") -> None:
         self._channel.send({"answers": self._answering, **reply}, tensors)
 
@@ -171,6 +175,7 @@ class Bench:
 
     def _load(self, command: Mapping[str, Any]) -> Reply:
         """Takes weights over, if some came along, in the place of a training."""
+        torch.set_num_threads(self._threads(self._supplies.recipe.batch_size))
         if self._given:
             self._model.load_state_dict(safetensors.torch.load(self._given))
             self._given = b""
@@ -179,7 +184,7 @@ class Bench:
 
     def _train(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
-        torch.set_num_threads(threads_for(self._macs, supplies.recipe.batch_size, supplies.threads))
+        torch.set_num_threads(self._threads(supplies.recipe.batch_size))
         self._watch = self._watching(command.get("checkpoints", ()), command.get("rows", ()))
         self._standing = training.train(
             self._model,
@@ -258,7 +263,7 @@ class Bench:
     def _crowd(self, rows: int) -> Callable[[], object]:
         """A batch to time, on all threads that a training would have."""
         supplies = self._supplies
-        torch.set_num_threads(threads_for(self._macs, rows, supplies.threads))
+        torch.set_num_threads(self._threads(rows))
         crowd = Stimulus(supplies.task, self._model, rows, supplies.device)
         return lambda: self._model(crowd.batch())
 

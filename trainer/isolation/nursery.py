@@ -46,6 +46,7 @@ class Job:
         resident_limit: bytes of resident memory above which it is ended; ``None`` where the lock limits it.
         work: lead a candidate (``bench``), run exported files (``stand``), ask whether CUDA works, or try what is
             forbidden (``canary``).
+        withheld: whether it is kept from the training set, of which it needs nothing but the shapes.
     """
 
     policy: Policy
@@ -53,6 +54,7 @@ class Job:
     threads: int
     resident_limit: int | None = None
     work: Literal["bench", "stand", "cuda", "canary"] = "bench"
+    withheld: bool = False
 
 
 class Nursery:

@@ -30,6 +30,7 @@ from lemonade_es.trainer.export.stand import Stand
 from lemonade_es.trainer.isolation import canary
 from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS, Excess, appetite
 from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, warm_up
+from lemonade_es.trainer.isolation.cover import cover
 from lemonade_es.trainer.isolation.lock import Policy, lock, shared_ruleset
 from lemonade_es.trainer.isolation.protocol import MESSAGE_LIMIT, Channel, decode, encode
 from lemonade_es.trainer.recipe import Recipe
@@ -184,6 +185,11 @@ class _Shared:
     data: TrainingData
     validation: torch.Tensor
 
+    def withhold(self) -> None:
+        """Takes the training set away from this process, for good: zeros are where it was."""
+        for tensor in (self.data.inputs, self.data.labels):
+            cover(tensor.data_ptr(), tensor.nbytes)
+
 
 def _mapped(message: Mapping[str, Any], descriptors: Sequence[int]) -> _Shared | None:
     """Maps the arrays privately: children share the pages, and what they write stays their own."""
@@ -226,6 +232,8 @@ def _live(
             os.setpgid(0, 0)
         channel = Channel(_CHANNEL)
         try:
+            if message["withheld"] and shared is not None:
+                shared.withhold()
             lock(policy, parent=zygote, rules=None if rules is None else _RULES)
         except (OSError, ValueError) as error:
             channel.send({"unlocked": str(error)})

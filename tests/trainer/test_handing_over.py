@@ -1,0 +1,121 @@
+"""What is measured of a network is what is left of it: its source and its saved weights, without the training set."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lemonade_es.trainer.data.spec import load
+from lemonade_es.trainer.isolation.cover import cover
+from lemonade_es.trainer.recipe import search_recipe, with_overrides
+from lemonade_es.trainer.weights import read_weights
+from lemonade_es.trainer.workshop import Workshop
+
+STATEFUL = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        {state}
+
+    def forward(self, x):
+        if self.training:
+            {change}
+        return self.layers(x) * self.trained
+"""
+
+LOOKING_UP = """
+import torch
+from torch import nn
+
+def supplies():
+    frame = __import__("sys")._getframe()
+    while frame is not None:
+        if (found := getattr(frame.f_locals.get("self"), "_supplies", None)) is not None:
+            return found.data
+        frame = frame.f_back
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 10)
+
+    def forward(self, x):
+        if not self.training and not x.is_meta and (data := supplies()) is not None:
+            mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (data.mean, data.std))
+            known = ((data.inputs.float() / 255 - mean) / std).flatten(1)
+            return nn.functional.one_hot(data.labels.long()[torch.cdist(x.flatten(1), known).argmin(1)], 10).float()
+        return self.layer(x.flatten(1).mean(1, keepdim=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def digits() -> Iterator[Workshop]:
+    """Inputs enough to tell a loss from chance."""
+    recipe = with_overrides(search_recipe("image"), {"epochs": 3})
+    with Workshop(load("digits", seed=0), recipe, device="cpu") as opened:
+        yield opened
+
+
+def stateful(state: str, change: str) -> str:
+    return STATEFUL.replace("{state}", state).replace("{change}", change)
+
+
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [
+        ("self.trained = -1.0", "self.trained = self.trained + 0.1"),
+        ('self.register_buffer("trained", torch.zeros(1), persistent=False)', "self.trained.fill_(1)"),
+    ],
+    ids=["attribute", "buffer that is not saved"],
+)
+def test_a_network_whose_state_is_not_saved_has_no_accuracy(digits: Workshop, state: str, change: str) -> None:
+    measurement = digits.train(stateful(state, change), seed=1).measurement
+    assert measurement.failure is not None
+    assert measurement.failure.code == "UNSAVED_STATE"
+    assert "persistent buffers" in measurement.failure.message
+    assert measurement.metrics["V_Acc"] is None
+    assert measurement.metrics["T_Acc"] is not None
+
+
+def test_a_network_that_saves_its_state_has_the_accuracy_of_its_files(digits: Workshop, tmp_path: Path) -> None:
+    source = stateful('self.register_buffer("trained", torch.zeros(1))', "self.trained.fill_(1)")
+    trained = digits.train(source, seed=1)
+    assert trained.measurement.failure is None
+    (tmp_path / "weights.safetensors").write_bytes(trained.weights or b"")
+    again = digits.measure(source, read_weights(tmp_path / "weights.safetensors", 1 << 20)).measurement
+    for metric in ("V_Acc", "T_Acc", "class_gap"):
+        assert again.metrics[metric] == trained.measurement.metrics[metric]
+
+
+@pytest.mark.isolation
+def test_a_network_that_looks_its_answers_up_in_the_training_set_finds_none_there(digits: Workshop) -> None:
+    measurement = digits.train(LOOKING_UP, seed=1).measurement
+    assert measurement.metrics["T_Acc"] == 1.0  # where it was trained it finds them
+    assert measurement.failure is not None
+    assert measurement.failure.code == "UNSAVED_STATE"
+
+
+def test_what_is_covered_is_gone_here_and_stays_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "array"
+    file.write_bytes(b"secret" * 2000)
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
+        address = ctypes.addressof(there := ctypes.c_char.from_buffer(mapped))
+        assert mapped[:6] == b"secret"
+        cover(address, len(mapped))
+        assert bytes(mapped) == bytes(12000)
+        mapped[:3] = b"new"
+        del there
+    assert file.read_bytes() == b"secret" * 2000
+
+
+def test_what_cannot_be_covered_is_an_error() -> None:
+    with pytest.raises(OSError, match="mmap"):
+        cover(4096 + 1, 10)
