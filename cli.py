@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
     multiple=True,
     help="What a network must keep before CM counts: S=0.1 (at most), F=4000 (at least).",
 )
-@click.option("--max-seconds", type=float, help="Stop after this time; the iteration under way ends first.")
+@click.option("--max-seconds", type=float, help="Stop after so long in iterations, the start not counted; the one under way ends first.")
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option(
     "--max-llm-cost",
@@ -138,7 +139,7 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option(
     "--max-macs",
     type=int,
-    help="No network may need more multiply-accumulates for an input; builtin stops at 40 million of its own accord.",
+    help="No network may need more multiply-accumulates for an input; builtin stops of its own accord: at 40 million for 32x32 images.",
 )
 @click.option("--candidate-seconds", type=float, help="A longer training fails [default: 3600].")
 @click.option(
@@ -249,23 +250,41 @@ def explain(
     lemonade-es explain latest --why-not RCL --format mermaid
     """
     from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.report.explanation import answered, explained, replayed
+    from lemonade_es.report import explanation
+    from lemonade_es.report.derivation import answer_mermaid
 
+    asked = why is not None or why_not is not None
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} are two forms; choose one")
+    if form == "mermaid" and not asked:
+        raise click.UsageError("--format mermaid draws the answer to --why or --why-not")
+    if source and (asked or replay):
+        raise click.UsageError("--source shows what patches changed; it goes with no question and no --replay")
     if sum((why is not None, why_not is not None, replay)) > 1:
         raise click.UsageError("--why, --why-not and --replay are different questions; ask one at a time")
-    form = form or ("json" if as_json else "text")
+    as_json = as_json or form == "json"
     folder = RunFolder(out, store)
     entries = folder.entries(run_name)
-    if why is not None or why_not is not None:
-        echo(answered(entries, iteration, why=why, why_not=why_not, form=form))
+    if asked:
+        number, answer = explanation.answer(entries, iteration, why=why, why_not=why_not)
+        if as_json:
+            echo_json({"iteration": number} | answer.to_json())
+        else:
+            echo(answer_mermaid(answer) if form == "mermaid" else explanation.answered(entries, number, answer))
         return
-    if form == "mermaid":
-        raise click.UsageError("--format mermaid draws the answer to --why or --why-not")
     if replay:
-        told, same = replayed(entries, iteration, form=form)
-        echo(told)
-        sys.exit(DONE if same else FAILED)
-    echo(explained(entries, folder, iteration, source=source, form=form))
+        verdicts = explanation.comparisons(entries, iteration)
+        if as_json:
+            echo_json([asdict(verdict) for verdict in verdicts])
+        else:
+            echo(explanation.replayed(verdicts))
+        sys.exit(DONE if all(verdict.same for verdict in verdicts) else FAILED)
+    chosen = explanation.explanations(entries, folder, iteration)
+    if as_json:
+        data = [item.to_json() for item in chosen]
+        echo_json(data if iteration is None else data[0])
+    else:
+        echo(explanation.explained(entries, folder, chosen, source=source))
 
 
 @main.command(short_help="Show what this machine offers.")

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -110,6 +111,9 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
     except FileExistsError:
         raise ConfigError("there is such a file already", where=str(file), hint="choose another name") from None
     except OSError as error:
+        with suppress(OSError):
+            if not file.stat().st_size:  # of a file that was begun there is no more than its name
+                file.unlink()
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(file)) from None
     echo(f"{file} is written; next: lemonade-es rulebook check {file}")
 

@@ -14,7 +14,8 @@ HEAD = """# Commands
 
 Made from the `--help` texts by `python docs/reference.py`; a test keeps it current.
 
-Exit codes: 0 done, 1 no valid network was found, 2 bad input or configuration, 130 interrupted.
+Exit codes: 0 done, 1 the outcome is negative (no valid network, a test that failed, a file that differs), 2 bad input,
+configuration or store, 130 interrupted.
 """
 
 

@@ -88,7 +88,7 @@ class Chosen:
         iteration: of the search, whose network it is.
         source: its code.
         weights: of its training.
-        recorded_accuracy: on the validation set when it was trained; ``None`` for the final training.
+        recorded_accuracy: on the validation set when it was trained; ``None`` if it was trained on that.
     """
 
     run: str
@@ -167,7 +167,8 @@ def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: Dep
             hint=f"train it with `lemonade-es finalize {run}` and the same --out, or choose --weights best",
         )
     source, weights = _read(folder, finals[-1].source, finals[-1].weights)
-    return Chosen(run, "final", finals[-1].iteration, source, weights, None)
+    accuracy = finals[-1].measurement.metrics.get("V_Acc") if finals[-1].held_out else None
+    return Chosen(run, "final", finals[-1].iteration, source, weights, accuracy)
 
 
 def _read(folder: RunFolder, source: str, weights: str) -> tuple[str, Weights]:
@@ -273,7 +274,7 @@ def _about(dataset: Dataset, exported: Exported, chosen: Chosen, files: Mapping[
             **checked(exported),
             "accuracy_means": dataset.task.accuracy,
             "recorded_accuracy": chosen.recorded_accuracy,
-            "note": _SEEN if chosen.which == "final" else None,
+            "note": _SEEN if chosen.which == "final" and chosen.recorded_accuracy is None else None,
         },
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

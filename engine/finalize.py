@@ -40,7 +40,7 @@ from lemonade_es.trainer.workshop import Examined, Workshop
 _STALL_SECONDS = 1800.0
 _STALL_EPOCHS = 50.0
 _TESTED = ("L", "F", "B", "W")
-_NO_V_E = "the final training is not validated; energy of the test is told apart"
+_NO_V_E = "the energy of the test is told in its place"
 
 
 def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalSpec) -> FinalResult:

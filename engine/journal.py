@@ -86,13 +86,20 @@ class Journal:
         self._where = _shown(url)
         with self._explained():
             self._engine = _connectable(url)
-            if not create:
-                _demand_file(self._engine.url, self._where)
-            if create:
-                with self._engine.begin() as connection:
-                    connection.execute(CreateTable(_EVENTS, if_not_exists=True))  # another process may make it, too
-            elif not self._has_events():
-                raise StoreError("there are no runs here", where=self._where, hint="run first")
+            try:
+                self._demand_table(create=create)
+            except BaseException:
+                self.close()
+                raise
+
+    def _demand_table(self, *, create: bool) -> None:
+        if create:
+            with self._engine.begin() as connection:
+                connection.execute(CreateTable(_EVENTS, if_not_exists=True))  # another process may make it, too
+            return
+        _demand_file(self._engine.url, self._where)
+        if not self._has_events():
+            raise StoreError("there are no runs here", where=self._where, hint="run first")
 
     def _has_events(self) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 Values = Mapping[str, float | None]
 
@@ -26,27 +26,36 @@ def _saturate(value: float | None, threshold: float | None) -> float | None:
     return value / total if total > 0 else None
 
 
+_TERMS = (("WA", ("T_Acc", "V_Acc"), 1.0), ("WF", ("NF",), 1.0), ("WE", ("T_NE", "V_NE"), -1.0))
+"""Of Eq. 1: the weight, the metrics that it is for, and their sign."""
+
+
 def combined_metric(metrics: Values, settings: Values) -> float | None:
     """CM = WA (T_Acc + V_Acc) + WF NF - WE (T_NE + V_NE), Eq. 1.
 
     Returns:
         ``None`` if a metric with a weight other than 0 is missing: such a candidate cannot be ranked.
     """
-    terms = (
-        (settings.get("WA"), ("T_Acc", "V_Acc"), 1.0),
-        (settings.get("WF"), ("NF",), 1.0),
-        (settings.get("WE"), ("T_NE", "V_NE"), -1.0),
-    )
     total = 0.0
-    for weight, names, sign in terms:
-        if not weight:
-            continue
-        for name in names:
-            value = metrics.get(name)
-            if value is None:
-                return None
-            total += sign * weight * value
+    for name, factor in _factors(settings):
+        value = metrics.get(name)
+        if value is None:
+            return None
+        total += factor * value
     return total
+
+
+def missing(metrics: Values, settings: Values) -> tuple[str, ...]:
+    """The metrics that CM wants and that are not known; of normalised ones, what was to be measured for them."""
+    gone = [name for name, _ in _factors(settings) if metrics.get(name) is None]
+    return tuple(NORMALISED[name][0] if name in NORMALISED else name for name in gone)
+
+
+def _factors(settings: Values) -> Iterator[tuple[str, float]]:
+    """Each metric that counts, and what it is multiplied by."""
+    for setting, names, sign in _TERMS:
+        if weight := settings.get(setting):
+            yield from ((name, sign * weight) for name in names)
 
 
 def reached(targets: Mapping[str, float], metrics: Values, *, lower_is_better: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lemonade_es.engine.bounds import Bounds, breaches
+from lemonade_es.engine.metric import missing, normalised
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.trainer.measurement import Measurement
 
@@ -37,7 +38,7 @@ def ranked(network: Network | None, state: SearchState, settings: Mapping[str, f
     """
     best = state.best
     if network is None or network.CM is None or network.broken:
-        return Rank(False, note=_unranked(network))
+        return Rank(False, note=_unranked(network, settings))
     if best is None or best.CM is None:
         return Rank(True, note=_broken_bounds(network, state))
     if (unlike := incomparable(network, best, state.bounds, settings)) is not None:
@@ -81,14 +82,19 @@ def incomparable(network: Network, best: Network, bounds: Bounds, settings: Mapp
     return None if mine == theirs else f"its energy is {mine}, that of the best is {theirs}: not comparable"
 
 
-def _unranked(network: Network | None) -> str | None:
+def _unranked(network: Network | None, settings: Mapping[str, float | None]) -> str | None:
     if network is None or network.failed:
         return None
     if network.pruned is not None:
         return network.pruned.reason
     if network.broken:
         return f"{network.broken} of its {len(network.all)} trainings failed"
-    return "it has no CM: a metric with a weight is missing"
+    for number, training in enumerate(network.all, 1):
+        metrics = {**training.metrics, **normalised(training.metrics, settings)}
+        if gone := missing(metrics, settings):
+            which = f" of training {number}" if network.repeats else ""
+            return f"it has no CM: {' and '.join(gone)}{which} {'is' if len(gone) == 1 else 'are'} not known"
+    return "it has no CM"
 
 
 def _broken_bounds(network: Network, state: SearchState) -> str | None:

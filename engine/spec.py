@@ -254,7 +254,7 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
             raise ConfigError(
                 "a resumed run keeps what it was started with",
                 where=_as_option(name),
-                hint=f"start a new run; a resume may change {', '.join(sorted(EXTENDABLE))}",
+                hint=f"start a new run; a resume may change {', '.join(map(_as_option, sorted(EXTENDABLE)))}",
             )
     if "target" in changed:
         changed["target"] = {**spec.target, **changed["target"]}

@@ -143,13 +143,14 @@ class Trainings:
     ) -> Network:
         first = measured.measurement
         sound = [first, *(item for item in repeats if item.failure is None)]
-        mean = averaged([self._metrics(item) for item in sound])
+        each = [self._metrics(item) for item in sound]
+        mean = averaged(each)
         return Network(
             iteration=iteration,
             source=candidate.source,
             accepted=candidate.accepted,
             metrics={name: value for name, value in mean.metrics.items() if name != "CM"},
-            CM=mean.metrics["CM"],
+            CM=None if any(metrics["CM"] is None for metrics in each) else mean.metrics["CM"],
             measurement=first,
             weights=measured.weights,
             repeats=repeats,

@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +26,7 @@ from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS
 from lemonade_es.trainer.isolation.housing import gpu_devices
 from lemonade_es.trainer.isolation.level import AUTOMATIC
 from lemonade_es.trainer.isolation.shelter import Proven, survey
+from lemonade_es.wording import counted
 
 _PACKAGES = ("lemonade-es", "experta", "torch", "torchvision", "numpy", "scikit-learn")
 _GPU_WEAKNESSES = (
@@ -89,7 +91,7 @@ def diagnosis_table(found: Mapping[str, Any]) -> Table:
     table.add_row("executors", ", ".join(found["executors"]))
     table.add_row("rulebooks", ", ".join(found["rulebooks"]))
     store = found["store"]
-    table.add_row("store", f"{store['where']}: {store['problem'] or str(store['runs']) + ' runs'}")
+    table.add_row("store", f"{store['where']}: {store['problem'] or counted(store['runs'], 'run')}")
     return table
 
 
@@ -155,7 +157,7 @@ def _store(out: Path, store: str | None) -> dict[str, Any]:
     if not store and not out.exists():
         return {"where": where, "runs": 0, "problem": None}
     try:
-        journal = RunFolder(out, store).journal(create=False)
-        return {"where": where, "runs": len(journal.runs()), "problem": None}
+        with closing(RunFolder(out, store).journal(create=False)) as journal:
+            return {"where": where, "runs": len(journal.runs()), "problem": None}
     except StoreError as error:
         return {"where": where, "runs": 0, "problem": error.message}

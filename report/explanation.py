@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 from lemonade_es.engine.conflicts import Conflict, Resolution, givers
 from lemonade_es.engine.events import Accepted, IterationEnded
@@ -14,15 +12,15 @@ from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry, started
-from lemonade_es.engine.reasons.answer import absences
-from lemonade_es.engine.reasons.replay import replay_run
+from lemonade_es.engine.reasons.answer import Answer, absences
+from lemonade_es.engine.reasons.replay import Comparison, replay_run
 from lemonade_es.engine.reasons.why import why as ask_why
 from lemonade_es.engine.reasons.whynot import why_not as ask_why_not
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.whatif import recorded_decision
 from lemonade_es.llm.executor import Try
 from lemonade_es.printable import one_line
-from lemonade_es.report.derivation import answer_mermaid, answer_text
+from lemonade_es.report.derivation import answer_text
 from lemonade_es.report.formats import UNKNOWN, duration, value, values
 from lemonade_es.report.measured import latency_notes
 from lemonade_es.report.noise import combined, noise_told
@@ -41,17 +39,22 @@ def explanation_text(explanation: Explanation, *, source: bool) -> str:
     return "\n".join(_lines(explanation, source=source))
 
 
-def explained(entries: Sequence[Entry], folder: RunFolder, iteration: int | None, *, source: bool, form: str) -> str:
-    """The explanation of one iteration of a run, or of all, as ``text`` or ``json``.
+def explanations(entries: Sequence[Entry], folder: RunFolder, iteration: int | None) -> tuple[Explanation, ...]:
+    """That of one iteration of a run, or of all.
 
     Raises:
-        StoreError: there is no such iteration, or a source that is to be shown is missing or damaged.
+        StoreError: there is no such iteration.
     """
     found = explain(entries, folder.artifacts)
-    chosen = found if iteration is None else (one(found, iteration, entries[0].run),)
-    if form == "json":
-        data = [item.to_json() for item in chosen]
-        return json.dumps(data if iteration is None else data[0], ensure_ascii=False, allow_nan=False)
+    return found if iteration is None else (one(found, iteration, entries[0].run),)
+
+
+def explained(entries: Sequence[Entry], folder: RunFolder, chosen: Sequence[Explanation], *, source: bool) -> str:
+    """Explanations of a run as text.
+
+    Raises:
+        StoreError: a source that is to be shown is missing or damaged.
+    """
     if not chosen:
         return f"No iteration has begun yet; go on with: {folder.command('run', '--resume', entries[0].run)}"
     for item in chosen if source else ():
@@ -60,41 +63,39 @@ def explained(entries: Sequence[Entry], folder: RunFolder, iteration: int | None
     return "\n\n".join(explanation_text(item, source=source) for item in chosen)
 
 
-def answered(
-    entries: Sequence[Entry], iteration: int | None, *, why: str | None, why_not: str | None, form: str
-) -> str:
-    """The answer to a question about a decision of a run, as ``text``, ``json`` or ``mermaid``.
+def answer(
+    entries: Sequence[Entry], iteration: int | None, *, why: str | None, why_not: str | None
+) -> tuple[int, Answer]:
+    """The answer to a question about a decision of a run, and the iteration that carried it out.
 
     Args:
         entries: the run's journal.
         iteration: the one that carried the instructions out; ``None`` is the last.
         why: an instruction, rule or conclusion that came about.
         why_not: one that did not.
-        form: of the answer.
 
     Raises:
         LemonadeError: there is no such decision, or the rulebook has nothing of that name.
     """
     advised = recorded_decision(entries, iteration)
     rulebook, absent = rulebook_at(tuple(entries), advised.iteration), absences(entries, advised)
-    answer = ask_why(advised, rulebook, why, absent) if why else ask_why_not(advised, rulebook, why_not or "", absent)
-    if form == "json":
-        data = {"iteration": advised.iteration} | answer.to_json()
-        return json.dumps(data, ensure_ascii=False, allow_nan=False)
-    if form == "mermaid":
-        return answer_mermaid(answer)
+    found = ask_why(advised, rulebook, why, absent) if why else ask_why_not(advised, rulebook, why_not or "", absent)
+    return advised.iteration, found
+
+
+def answered(entries: Sequence[Entry], iteration: int, found: Answer) -> str:
+    """An answer as text."""
     regression = started(tuple(entries)).data.task.objective == "regression"
     meaning = f"\n\naccuracy is {ACCURACY['regression']}" if regression else ""
-    return f"Iteration {advised.iteration}: {answer_text(answer)}{meaning}"
+    return f"Iteration {iteration}: {answer_text(found)}{meaning}"
 
 
-def replayed(entries: Sequence[Entry], iteration: int | None, *, form: str) -> tuple[str, bool]:
-    """Whether the decisions of a run come out again, byte for byte: as text or JSON, and as a verdict.
+def comparisons(entries: Sequence[Entry], iteration: int | None) -> tuple[Comparison, ...]:
+    """Whether the decisions of a run come out again, byte for byte.
 
     Args:
         entries: the run's journal.
         iteration: whose decision; ``None`` are all.
-        form: ``text`` or ``json``.
 
     Raises:
         StoreError: no rule advised there.
@@ -103,11 +104,13 @@ def replayed(entries: Sequence[Entry], iteration: int | None, *, form: str) -> t
     if iteration is not None:
         made = recorded_decision(entries, iteration).iteration
         verdicts = tuple(verdict for verdict in verdicts if verdict.iteration == made)
-    same = all(verdict.same for verdict in verdicts)
-    if form == "json":
-        return json.dumps([asdict(verdict) for verdict in verdicts], ensure_ascii=False), same
+    return verdicts
+
+
+def replayed(verdicts: Sequence[Comparison]) -> str:
+    """The comparisons as text."""
     lines = [f"iteration {item.iteration}: {'the same' if item.same else 'another decision'}" for item in verdicts]
-    return "\n".join(lines or ["there are no decisions yet"]), same
+    return "\n".join(lines or ["there are no decisions yet"])
 
 
 def _is_regression(explanation: Explanation) -> bool:
@@ -315,6 +318,7 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
         yield f"Outcome: {ended.outcome}{f': {reason}' if reason else ''}"
     names = [name for name in METRICS if ended.metrics.get(name) is not None]
     yield from _wrapped("Measured: ", [f"{name} = {value(name, ended.metrics[name], unit=True)}" for name in names])
+    yield from _not_known(explanation)
     latency = explanation.measured.measurement.latency if explanation.measured is not None else None
     if latency is not None:
         whose = " of the first training" if explanation.repeated else ""
@@ -333,12 +337,25 @@ def _outcome(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
         yield f"Its training steps were not recorded, which takes longer on a GPU: {why}"
 
 
+def _not_known(explanation: Explanation) -> Iterator[str]:
+    """What could not be measured of a network that was trained, and why: the metrics of one reason together."""
+    measured = explanation.measured
+    if measured is None or measured.measurement.failure is not None or measured.measurement.stopped is not None:
+        return
+    names: dict[str, list[str]] = {}
+    for name, why in measured.measurement.absent.items():
+        names.setdefault(why, []).append(name)
+    for why, those in names.items():
+        yield f"Not known: {', '.join(those)}: {one_line(why)}"
+
+
 def _trainings(explanation: Explanation, ended: IterationEnded) -> Iterator[str]:
     """How often the network was trained, with which seeds, and how far that differs."""
     if not explanation.repeated:
         return
     seeds = ", ".join(str(again.seed) for again in explanation.repeated)
-    yield f"Trained {ended.trainings} times, again with the seeds {seeds}: the measured values are means"
+    again_with = "the seed" if len(explanation.repeated) == 1 else "the seeds"
+    yield f"Trained {ended.trainings} times, again with {again_with} {seeds}: the measured values are means"
     for again in explanation.repeated:
         failure = again.measurement.failure
         if failure is not None:

@@ -214,9 +214,11 @@ def final_summary(result: FinalResult, path: Path | None) -> RenderableType:
 
 def _headline(plan: Plan) -> str:
     held = f", {plan.held_out:,} held out" if plan.held_out else ", validation split included"
+    task = plan.origin.begun.data.task
+    meaning = f"; accuracy is {task.accuracy}" if task.objective == "regression" else ""
     return (
         f"run {plan.origin.run}, iteration {plan.origin.accepted.iteration}: final training on {plan.trained_on:,} "
-        f"inputs{held}, {counted(plan.recipe.epochs, 'epoch')}, {plan.device}, isolation {plan.isolation}"
+        f"inputs{held}, {counted(plan.recipe.epochs, 'epoch')}, {plan.device}, isolation {plan.isolation}{meaning}"
     )
 
 

@@ -225,14 +225,21 @@ def _data(final: Finalized, origin: Origin) -> Iterator[str]:
         yield "\n".join(f"- {_cell(note)}" for note in data.notes)
 
 
+def _in_the_search(origin: Origin) -> str:
+    begun, ended = origin.begun, origin.ended
+    searched = ended.metrics.get("V_Acc") if ended is not None else None
+    kind = " (R2)" if begun.data.task.objective == "regression" else ""
+    mean = f", the mean of {ended.trainings} trainings" if ended is not None and ended.trainings > 1 else ""
+    return f"V_Acc{kind} {value('V_Acc', searched)} after {counted(begun.recipe.epochs, 'epoch')}{mean}"
+
+
 def _found(final: Finalized, origin: Origin) -> Iterator[str]:
     begun = origin.begun
-    searched = origin.ended.metrics.get("V_Acc") if origin.ended is not None else None
     rows = [
         ("run", f"`{origin.run}`, iteration {final.iteration}"),
         ("rulebook", f"{_code(begun.rulebook_file)}, SHA-256 `{begun.rulebook_digest}`"),
         ("written by", ", ".join(map(_code, origin.authors))),
-        ("in the search", f"V_Acc {value('V_Acc', searched)} after {counted(begun.recipe.epochs, 'epoch')}"),
+        ("in the search", _in_the_search(origin)),
         ("isolation", f"{final.isolation}: {final.isolation_reason}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in final.versions.items() if name != "platform")),
     ]

@@ -209,7 +209,7 @@ def _head(report: RunReport) -> Iterator[str]:
         yield noise_told(report.noise)
     there = report.measured_there
     if there.asked:
-        yield f"measured on a device: {there.asked - there.failed} of {there.asked} networks"
+        yield f"measured on a device: {there.asked - there.failed} of {there.asked} trainings"
 
 
 def _change(event: RulebookChanged | RulebookKept) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def summary(result: RunResult, folder: RunFolder) -> RenderableType:
             Text(f"pruned: {len(pruned)} of {len(state.ended)}, about {duration(saved)} of training saved", "dim")
         )
     if state.device.failed:
-        parts.append(Text(f"measuring on the device failed for {state.device.failed} of {state.device.asked} networks"))
+        told = f"{state.device.failed} of {state.device.asked} trainings"
+        parts.append(Text(f"measuring on the device failed for {told}"))
     if best is None:
         parts.append(Text(f"no valid network yet; see why: {folder.command('explain', result.run)}"))
         return Group(*parts)

@@ -146,17 +146,20 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
     table.add_column("run", no_wrap=True, min_width=max((len(line.run) for line in lines), default=0))
     for name in ("data", "rulebook", "llm", "status"):
         table.add_column(name, no_wrap=True)
-    for name in ("done", "V_Acc", "CM"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for line in lines:
-        table.add_row(
-            line.run,
-            line.data or UNKNOWN,
-            line.rulebook or UNKNOWN,
-            line.executor or UNKNOWN,
-            line.status,
-            UNKNOWN if line.iterations is None else f"{line.iterations}/{line.wanted}",
-            f"{'' if line.objective != 'regression' or line.V_Acc is None else 'R2 '}{value('V_Acc', line.V_Acc)}",
-            UNKNOWN if line.CM is None else f"{line.CM:.4f}",
-        )
+    figures = [_figures(line) for line in lines]
+    for number, name in enumerate(("done", "V_Acc", "CM")):
+        widest = max(len(text) for text in (name, *(row[number] for row in figures)))
+        table.add_column(name, justify="right", no_wrap=True, min_width=widest)
+    for line, row in zip(lines, figures, strict=True):
+        words = (line.data or UNKNOWN, line.rulebook or UNKNOWN, line.executor or UNKNOWN, line.status)
+        table.add_row(line.run, *words, *row)
     return table
+
+
+def _figures(line: RunLine) -> tuple[str, str, str]:
+    kind = "R2 " if line.objective == "regression" and line.V_Acc is not None else ""
+    return (
+        UNKNOWN if line.iterations is None else f"{line.iterations}/{line.wanted}",
+        f"{kind}{value('V_Acc', line.V_Acc)}",
+        UNKNOWN if line.CM is None else f"{line.CM:.4f}",
+    )

@@ -44,7 +44,7 @@ _ADVICE = {
     "**": "there are no powers; multiply instead",
     "^": "there are no powers; multiply instead",
     "//": "write / to divide",
-    "%": "write 0.05 for 5%",
+    "%": "write 0.5 for 50%",
     "≤": "write <=",
     "≥": "write >=",
     "≠": "write !=",

@@ -57,8 +57,8 @@ def activity(model: nn.Module, batch: Tensor) -> Activity:
     )
 
 
-def _argument(name: str, default: float) -> Callable[[tuple[Any, ...], Mapping[str, Any]], bool]:
-    """Whether a function's lower bound, its second argument, is 0."""
+def _bounded_by_0(name: str, default: float) -> Callable[[tuple[Any, ...], Mapping[str, Any]], bool]:
+    """A test of a call's arguments: whether the lower bound, the second one, is 0."""
 
     def is_zero(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         bound = kwargs.get(name, args[1] if len(args) > 1 else default)
@@ -75,11 +75,11 @@ _RECTIFIERS: Mapping[str, Callable[[tuple[Any, ...], Mapping[str, Any]], bool]] 
     {
         "relu": _always,
         "relu6": _always,
-        "threshold": _argument("threshold", 1),
-        "hardtanh": _argument("min_val", -1),
-        "clamp": _argument("min", 1),
-        "clamp_min": _argument("min", 1),
-        "clip": _argument("min", 1),
+        "threshold": _bounded_by_0("threshold", 1),
+        "hardtanh": _bounded_by_0("min_val", -1),
+        "clamp": _bounded_by_0("min", 1),
+        "clamp_min": _bounded_by_0("min", 1),
+        "clip": _bounded_by_0("min", 1),
     }
 )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lemonade_es.wording import counted
+
 _MOST_CHECKPOINTS = 10
 _MOST_ROWS, _LEAST_ROWS = 1024, 100
 _MOST_IN_BATCH, _LEAST_IN_BATCH = 256, 64
@@ -99,7 +101,7 @@ def loss_noise(losses: Sequence[float]) -> Reading:
     """
     settled = np.asarray(losses[math.ceil(len(losses) / 5) :], np.float64)
     if len(settled) < 3:
-        return Reading(None, f"{len(losses)} epochs are too few: it takes 4")
+        return Reading(None, f"of {counted(len(losses), 'epoch')} it cannot be told: it takes 4")
     jumps = settled[1:-1] - (settled[:-2] + settled[2:]) / 2
     return Reading(float(np.sqrt((jumps**2).mean() / 1.5)))
 

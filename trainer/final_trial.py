@@ -27,6 +27,7 @@ SAVE_SECONDS = 60.0
 """The time between two checkpoints, unless the user says otherwise."""
 
 _LATER = "it is measured when the network is tested"
+_NOT_WATCHED = "it is not looked at in a final training"
 _NOTHING_HELD_OUT = "the validation split was trained on"
 _STATE_COPIES = 6  # weights, up to three of their size for the optimiser, room for buffers in double precision
 _STATE_ROOM = 1 << 20
@@ -261,6 +262,7 @@ class FinalTrial(Trial):
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
         self._found.absent.update(dict.fromkeys(("V_E", "L", "F", "B", "W"), _LATER))
+        self._found.absent.update(dict.fromkeys((*readings.OF_UNITS, *readings.OF_COURSE), _NOT_WATCHED))
         try:
             self._keep_weights()
             self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy

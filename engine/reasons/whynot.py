@@ -72,7 +72,7 @@ def why_not(advised: Advised, rulebook: Rulebook, subject: str, absent: Mapping[
     if not denial.kinds:
         return Answer("why-not", subject, kind, denial.answer, denial.tree)
     flips = _flips(decision, subject, kind, denial.kinds)
-    what = "metric or setting" if "metric" in denial.kinds else "threshold or priority"
+    what = "metric or setting" if "metric" in denial.kinds else "setting"
     note = "" if flips else f"no change of a single {what} was found that would change this"
     return Answer("why-not", subject, kind, denial.answer, denial.tree, flips, note)
 

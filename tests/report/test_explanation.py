@@ -20,7 +20,7 @@ from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.report.explanation import explained, explanation_text, unsent_lines
+from lemonade_es.report.explanation import explained, explanation_text, explanations, unsent_lines
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import CheckReport, Measurement
 from lemonade_es.trainer.recipe import Recipe
@@ -31,9 +31,10 @@ def test_a_run_in_which_nothing_has_begun_says_so_and_how_it_goes_on(tmp_path):
     begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", data, "", "strong", "", "", {})
     entries = (Entry("r-1", 0, "", begun),)
     folder = RunFolder(tmp_path, None)
-    told = explained(entries, folder, None, source=False, form="text")
+    chosen = explanations(entries, folder, None)
+    told = explained(entries, folder, chosen, source=False)
     assert told == f"No iteration has begun yet; go on with: lemonade-es run --resume r-1 --out {tmp_path}"
-    assert explained(entries, folder, None, source=False, form="json") == "[]"
+    assert chosen == ()
 
 
 def test_the_instructions_sent_say_what_their_weights_are_made_of():

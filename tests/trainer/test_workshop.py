@@ -64,7 +64,7 @@ def test_a_good_candidate_is_trained_scored_timed_and_metered(workshop: Workshop
     measurement = trained.measurement
     metrics = measurement.metrics
     assert measurement.failure is None
-    assert measurement.absent == {"loss_noise": "2 epochs are too few: it takes 4"}
+    assert measurement.absent == {"loss_noise": "of 2 epochs it cannot be told: it takes 4"}
     assert metrics["grad_low"] == metrics["grad_high"] == metrics["dead_layers"] == 0.0
     assert metrics["dead_units"] in [units / 8 for units in range(8)]
     assert metrics["loss_slope"] == pytest.approx(1 - measurement.epochs[1].loss / measurement.epochs[0].loss)

@@ -11,11 +11,9 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.traits import Column
 from lemonade_es.trainer.data.words import NORMAL_FORM, PADDING, UNKNOWN, WORD_PATTERN
 from lemonade_es.trainer.export.delivery import Exported, Figures
-from lemonade_es.trainer.export.form import FORMS
+from lemonade_es.trainer.export.form import FORMS, bakes, input_dtype
 
 VOCABULARY_FILE, LABELS_FILE = "vocabulary.txt", "labels.txt"
-
-_DTYPES = {"image": "uint8", "text": "int64", "table": "float32"}
 
 
 def described(dataset: Dataset, exported: Exported) -> dict[str, Any]:
@@ -27,9 +25,6 @@ def described(dataset: Dataset, exported: Exported) -> dict[str, Any]:
     """
     task, target = dataset.task, dataset.target
     facts = FORMS[exported.wanted.form]
-    # what was exported takes raw pixels; the source takes what it was trained on
-    baked = exported.wanted.form != "source"
-    raw = task.kind != "image" or baked
     return {
         "format": exported.wanted.form,
         "file": facts.file,
@@ -40,13 +35,13 @@ def described(dataset: Dataset, exported: Exported) -> dict[str, Any]:
         "objective": task.objective,
         "input": {
             "name": "input",
-            "dtype": _DTYPES[task.kind] if raw else "float32",
+            "dtype": input_dtype(exported.wanted.form, task.kind),
             "shape": list(task.input_shape),
             "batch": exported.rows,
         },
         "output": {"name": "logits", "dtype": "float32", "shape": [task.classes], "batch": exported.rows},
         "classes": list(dataset.class_names) or None,
-        "normalisation": _normalisation(dataset, baked=baked),
+        "normalisation": _normalisation(dataset, baked=bakes(exported.wanted.form)),
         "text": _text(dataset),
         "table": _table(dataset),
         "target": None if target is None else {"name": target.name, "mean": target.mean, "std": target.std},

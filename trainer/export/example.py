@@ -14,7 +14,7 @@ from lemonade_es.task import Objective, TaskKind
 from lemonade_es.trainer.data.decoding import FORMATS
 from lemonade_es.trainer.data.delimited import LONGEST_FIELD
 from lemonade_es.trainer.data.words import NORMAL_FORM
-from lemonade_es.trainer.export.form import FORMS, Form
+from lemonade_es.trainer.export.form import FORMS, RAW_DTYPES, Form
 
 _USE: Mapping[TaskKind, str] = MappingProxyType(
     {"image": "python infer.py IMAGE...", "text": "python infer.py 'a text'...", "table": "python infer.py ROWS.csv"}
@@ -76,6 +76,11 @@ def read(texts):
         found = re.finditer(rules["word_pattern"], plain)
         words = [match[1].replace("\\u2019", "'") for match in found if match[1]][: rules["length"]]
         tokens = [token.get(word, rules["unknown"]) for word in words]
+        if not words:
+            print(f"warning: no word is left of {text!r}: no answer", file=sys.stderr)
+            continue
+        if not any(word in token for word in words):
+            print(f"warning: training knew no word of {text!r}", file=sys.stderr)
         yield text, np.array(tokens + [rules["padding"]] * (rules["length"] - len(tokens)))
 """,
         "table": """
@@ -233,8 +238,6 @@ _PACKAGES: Mapping[Form, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-_DTYPE: Mapping[TaskKind, str] = MappingProxyType({"image": "uint8", "text": "int64", "table": "float32"})
-
 _ANSWER: Mapping[Objective, str] = MappingProxyType(
     {
         "classification": """        odds = np.exp(logits - logits.max())
@@ -282,15 +285,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ABOUT = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
-if not sys.argv[1:]:
+if not sys.argv[1:] or sys.argv[1] in ("-h", "--help"):
     print("usage: {_USE[kind]}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(0 if sys.argv[1:] else 2)
 {_RUN[form].replace("{making}", making or "")}
 {read}
 
 try:
     for name, values in read(sys.argv[1:]):
-        logits = run(values[None].astype(np.{_DTYPE[kind]}))[0]
+        logits = run(values[None].astype(np.{RAW_DTYPES[kind]}))[0]
 {_ANSWER[objective]}except (OSError, ValueError) as error:  # a file that is not there, or not what it should be
     print(f"error: {{error}}", file=sys.stderr)
     sys.exit(2)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.task import TaskKind
 
 Form = Literal["onnx", "torchscript", "executorch", "source"]
 
@@ -59,6 +60,20 @@ FORMS: Mapping[Form, FormFacts] = MappingProxyType(
         ),
     }
 )
+
+RAW_DTYPES: Mapping[TaskKind, str] = MappingProxyType({"image": "uint8", "text": "int64", "table": "float32"})
+"""Of inputs as they are read: pixels, tokens, numbers."""
+
+
+def input_dtype(form: Form, kind: TaskKind) -> str:
+    """Of what a file takes: raw pixels, where it normalises them itself; the source takes them normalised."""
+    return "float32" if kind == "image" and not bakes(form) else RAW_DTYPES[kind]
+
+
+def bakes(form: Form) -> bool:
+    """Whether a file normalises images itself: what was exported does, the source takes what it was trained on."""
+    return form != "source"
+
 
 PACKAGES = (
     *("onnxruntime", "onnx", "google", "flatbuffers", "packaging", "ml_dtypes"),

@@ -10,12 +10,13 @@ import safetensors.numpy
 
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.export.delivery import Exported
+from lemonade_es.trainer.export.form import bakes, input_dtype
 
 MOST_WEIGHTS = 2_000_000
 """int8 weights that a header may hold: some 8 MB of text."""
 
 _PER_LINE = 24
-_C_TYPES = {"image": "uint8_t", "text": "int64_t", "table": "float"}
+_C_TYPES = {"uint8": "uint8_t", "int64": "int64_t", "float32": "float"}
 
 
 def header_file(dataset: Dataset, exported: Exported) -> bytes:
@@ -33,7 +34,7 @@ def header_file(dataset: Dataset, exported: Exported) -> bytes:
         "",
         "#include <stdint.h>",
         "",
-        f"typedef {_C_TYPES[task.kind]} lemonade_input_t;",
+        f"typedef {_C_TYPES[input_dtype(exported.wanted.form, task.kind)]} lemonade_input_t;",
         f"#define LEMONADE_INPUT_DIMENSIONS {len(task.input_shape)}",
         f"#define LEMONADE_INPUT_SIZE {math.prod(task.input_shape)}",
         f"#define LEMONADE_OUTPUT_SIZE {task.classes}",
@@ -41,7 +42,7 @@ def header_file(dataset: Dataset, exported: Exported) -> bytes:
         _array("int32_t", "lemonade_input_shape", map(str, task.input_shape)),
     ]
     if task.kind == "image":
-        baked = int(exported.wanted.form != "source")
+        baked = int(bakes(exported.wanted.form))
         lines += [
             f"/* (pixel / 255 - mean) / std{'; the network does it itself' if baked else ''} */",
             f"#define LEMONADE_NORMALISATION_BAKED {baked}",

@@ -12,6 +12,8 @@ import safetensors.numpy
 
 from lemonade_es.trainer.data.traits import Target
 from lemonade_es.trainer.export.delivery import Exported, Figures, Format
+from lemonade_es.trainer.export.description import described
+from lemonade_es.trainer.export.form import FORMS
 from lemonade_es.trainer.export.header import MOST_WEIGHTS, header_file
 from lemonade_es.trainer.measurement import Latency
 
@@ -42,6 +44,17 @@ def test_the_header_holds_the_constants(toy):
     assert "lemonade_mean[3] = {5.0e-01f, 5.0e-01f, 5.0e-01f};" in text
     assert 'lemonade_classes[4] = {"night", "dusk", "dawn", "day"};' in text
     assert "int8_t lemonade_weight" not in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_header_and_the_description_are_of_one_mind_about_inputs(toy, form):
+    file = replace(exported(), wanted=Format(form, False))
+    about, text = described(toy, file), header_file(toy, file).decode("ascii")
+    kinds = {"uint8": "uint8_t", "float32": "float"}
+    assert f"typedef {kinds[about['input']['dtype']]} lemonade_input_t;" in text
+    baked = 0 if form == "source" else 1
+    assert f"#define LEMONADE_NORMALISATION_BAKED {baked}" in text
+    assert about["input"]["dtype"] == ("uint8" if baked else "float32")
 
 
 def test_int8_weights_come_with_their_scales_unless_they_are_too_many(toy):
