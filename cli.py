@@ -121,7 +121,9 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
     multiple=True,
     help="What a network must keep before CM counts: S=0.1 (at most), F=4000 (at least).",
 )
-@click.option("--max-seconds", type=float, help="Stop after so long in iterations, the start not counted; the one under way ends first.")
+@click.option(
+    "--max-seconds", type=float, help="Stop after so long, the start not counted; the iteration under way ends first."
+)
 @click.option("--max-energy", type=float, metavar="KWH", help="Stop after this much energy (kWh-PUE).")
 @click.option(
     "--max-llm-cost",
@@ -139,7 +141,8 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option(
     "--max-macs",
     type=int,
-    help="No network may need more multiply-accumulates for an input; builtin stops of its own accord: at 40 million for 32x32 images.",
+    help="No network may need more multiply-accumulates for an input; builtin has a bound of its own: 40 million for "
+    "images of 32x32.",
 )
 @click.option("--candidate-seconds", type=float, help="A longer training fails [default: 3600].")
 @click.option(

@@ -32,8 +32,8 @@ class Allowance:
         """What a patch of this network may cost.
 
         One patch may make the multiply-accumulates about 1.7 times as many. Without a budget they end at 40
-        million for 32x32 images (in proportion to the side for others; at 1.25 million for tables), and the weights outside the embedding
-        at two million. A network that costs more already may keep its cost.
+        million for 32x32 images (in proportion to the side for others; at 1.25 million for tables), and the weights
+        outside the embedding at two million. A network that costs more already may keep its cost.
 
         Args:
             blueprint: the network to patch.
