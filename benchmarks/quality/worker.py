@@ -11,6 +11,7 @@ from benchmarks.quality import ours, trace
 from benchmarks.quality.evaluator import Evaluator
 from benchmarks.quality.goals import GOALS
 from benchmarks.quality.peers import PEERS, Peer, constrained
+from benchmarks.quality.shared import Shared
 from benchmarks.quality.tasks import QualityTask, tasks
 from benchmarks.result import machine, revision
 
@@ -44,15 +45,16 @@ def main() -> None:
         name: str = options.contender
         plain = name.removesuffix(WARM)
         peer = PEERS[plain] if goal is None else constrained(plain, goal)
-        found = _searched(task, peer, options.evaluations, options.seed, warm=name != plain)
+        shared = Shared(options.traces.parent / "evaluations" / f"{task.name}-{options.seed}")
+        found = _searched(task, peer, options.evaluations, options.seed, shared, warm=name != plain)
     made = trace.SearchTrace(options.task, options.contender, options.seed, revision(), found, machine()["cpu"])
     trace.write(made, trace.path_of(options.traces, options.task, options.contender, options.seed))
 
 
 def _searched(
-    task: QualityTask, peer: Peer, evaluations: int, seed: int, *, warm: bool
+    task: QualityTask, peer: Peer, evaluations: int, seed: int, shared: Shared, *, warm: bool
 ) -> tuple[trace.Evaluation, ...]:
-    with Evaluator(task, seed) as evaluator:
+    with Evaluator(task, seed, shared) as evaluator:
         peer(evaluator, evaluations, seed, ours.first_network(evaluator.task, task.max_macs, seed) if warm else None)
         return evaluator.evaluations()
 

@@ -258,6 +258,7 @@ def test_a_test_that_is_broken_off_counts(command, monkeypatch):
             finalize("latest", folder, SilentFinish(), wishes)
     assert isinstance(events(command.folder)[-1], OpenedTest)
     result = finalize("latest", folder, SilentFinish(), wishes)
+    assert result.failure is None
     assert result.finalized.tested_before == 1
     assert "for the 2nd time" in model_card.tested_told(result.finalized)
     assert openings(events(command.folder)) == 2

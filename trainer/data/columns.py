@@ -34,7 +34,9 @@ _ID_FROM = 20
 
 # "userID" and "PassengerId" end in an id, and "bid" and "humid" do not: there, capitals count
 _ID_NAME = re.compile(r"(?i:(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|^unnamed)|[a-z]I[dD]$")
-_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+
+DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+"""A number with a decimal comma, and perhaps points that part thousands."""
 
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 """A number whose points may part thousands."""
@@ -53,7 +55,7 @@ def is_missing(cell: str) -> bool:
 
 def number(cell: str, *, decimal_comma: bool = False) -> float | None:
     """The finite number in a cell, or ``None``; with decimal commas, ``1.234,5`` is one, too."""
-    if decimal_comma and _COMMA.fullmatch(cell):
+    if decimal_comma and DECIMAL_COMMA.fullmatch(cell):
         cell = cell.replace(".", "").replace(",", ".")
     try:
         value = float(cell)
@@ -68,7 +70,7 @@ def has_decimal_commas(cells: Sequence[str]) -> bool:
     Most of them part no thousands, as in ``3,14`` and ``0,5``; no point can be a decimal one; and the numbers are not
     few with one digit behind the comma each, which may be pairs or sets.
     """
-    commas = [cell for cell in cells if "," in cell and _COMMA.fullmatch(cell)]
+    commas = [cell for cell in cells if "," in cell and DECIMAL_COMMA.fullmatch(cell)]
     if 2 * sum(_THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
         return False
     if len(set(commas)) < _COMMAS_FROM and not any(len(cell.rpartition(",")[2]) > 1 for cell in commas):

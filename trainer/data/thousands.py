@@ -11,7 +11,8 @@ from lemonade_es.trainer.data.columns import GROUPED, NUMBERS_FROM, has_decimal_
 from lemonade_es.trainer.data.delimited import Sheet
 from lemonade_es.trainer.data.names import first_three
 
-_COMMA = re.compile(r"[+-]?[\d.]*,\d+")
+HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+")
+"""What may be a number with a decimal comma, whatever its points mean."""
 
 
 def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
@@ -28,7 +29,7 @@ def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
         DataError: with the first of these numbers and their lines.
     """
     columns = {at: sheet.column(at) for at in used if at in sheet.commas}
-    commas = any(_COMMA.fullmatch(cell) for cells in columns.values() for cell in cells)
+    commas = any(HAS_COMMA.fullmatch(cell) for cells in columns.values() for cell in cells)
     odd: list[str] = []
     beside = "numbers with decimal commas"
     for at, cells in columns.items():

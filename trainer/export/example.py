@@ -7,12 +7,15 @@ names and figures are read from ``model.json``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from lemonade_es.task import Objective, TaskKind
+from lemonade_es.trainer.data.columns import DECIMAL_COMMA, GROUPED
 from lemonade_es.trainer.data.decoding import FORMATS
 from lemonade_es.trainer.data.delimited import LONGEST_FIELD
+from lemonade_es.trainer.data.thousands import HAS_COMMA
 from lemonade_es.trainer.data.words import NORMAL_FORM
 from lemonade_es.trainer.export.form import FORMS, RAW_DTYPES, Form
 
@@ -85,7 +88,7 @@ def read(texts):
 """,
         "table": """
 def number(cell, decimal_comma):
-    if decimal_comma and re.fullmatch(r"[+-]?(\\d{1,3}(\\.\\d{3})+|\\d*),\\d+(e[+-]?\\d+)?", cell, re.IGNORECASE):
+    if decimal_comma and re.fullmatch({decimal_comma}, cell, re.IGNORECASE):
         cell = cell.replace(".", "").replace(",", ".")
     try:
         value = float(cell)
@@ -108,7 +111,7 @@ def features(column, cell, decimal_comma, where):
 
 def refuse_thousands(path, column, cells, commas):  # beside decimal commas and whole numbers, a point may part them
     pointed = {cell for cell in cells if "." in cell and "," not in cell}
-    grouped = {cell for cell in pointed if re.fullmatch(r"[+-]?[1-9]\\d{0,2}(\\.\\d{3})+", cell)}
+    grouped = {cell for cell in pointed if re.fullmatch({grouped}, cell)}
     plain = {cell for cell in cells if cell.lstrip("+-").isdecimal() and cell.lstrip("+-0") not in ("", "1")}
     whole = len(plain) > 1 or any(cell.count(".") > 1 for cell in grouped)
     if (commas or whole) and grouped and all(number(cell, False) is None for cell in pointed - grouped):
@@ -166,7 +169,7 @@ def read(paths):
         if len(set(names)) < len(names):
             raise ValueError(f"{path} has several columns of one name")
         cells = {name: [row[names.index(name)] for row in rows] for name in commas}
-        beside = any(re.fullmatch(r"[+-]?[\\d.]*,\\d+", cell) for row in rows for cell in row)
+        beside = any(re.fullmatch({has_comma}, cell) for row in rows for cell in row)
         for column in numbers:
             if column["name"] in commas and not column["decimal_points"]:
                 refuse_thousands(path, column["name"], cells[column["name"]], beside)
@@ -253,6 +256,11 @@ _ANSWER: Mapping[Objective, str] = MappingProxyType(
 )
 
 
+def _raw(pattern: re.Pattern[str]) -> str:
+    """A regular expression as it stands in a program."""
+    return f'r"{pattern.pattern}"'
+
+
 def infer_file(form: Form, kind: TaskKind, objective: Objective, making: str | None) -> bytes:
     """The example for a kind of file and a kind of input.
 
@@ -272,6 +280,9 @@ def infer_file(form: Form, kind: TaskKind, objective: Objective, making: str | N
         ("formats", json.dumps(FORMATS)),
         ("longest", str(LONGEST_FIELD)),
         ("normal_form", NORMAL_FORM),
+        ("decimal_comma", _raw(DECIMAL_COMMA)),
+        ("grouped", _raw(GROUPED)),
+        ("has_comma", _raw(HAS_COMMA)),
     ):
         read = read.replace(f"{{{name}}}", value)
     answers = "a number for each input" if objective == "regression" else "the class of each input and its share"

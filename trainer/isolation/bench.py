@@ -213,6 +213,7 @@ class Bench:
         """Takes up a training that was saved."""
         supplies = self._supplies
         self._standing = training.take_up(self._model, self._given, supplies.recipe, supplies.device)
+        training.prepare(self._model, supplies.device)  # there may be no epoch left to train
         self._given = b""
         return {}, b""
 
