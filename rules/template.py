@@ -92,7 +92,7 @@ priorities:
 _DROPPED = "training-energy"
 _COMMENT = 24
 """So wide is a key's value before the comment behind it."""
-_PLAIN = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
+_PLAIN = r"(?:\.{0,2}/)?[A-Za-z0-9][A-Za-z0-9._/-]*"
 _NO_STRING = re.compile(r"[-+]?[0-9][0-9]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|true|false|null", re.IGNORECASE)
 """Names that YAML would take for something else."""
 

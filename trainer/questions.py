@@ -65,19 +65,17 @@ class Questions:
                 return told(obstacle)
         raise broken("a rehearsal without a result")
 
-    def outputs(
-        self,
-        count: int,
-        command: str = "predict",
-        *,
-        split: str | None = None,
-        first: int | None = None,
-        batch: int | None = None,
-    ) -> NDArray[np.float32]:
-        """What the network says of inputs, all of a split or the ``first`` ones: logits ``(count, classes)``."""
+    def outputs(self, count: int, command: str = "predict", **arguments: Any) -> NDArray[np.float32]:
+        """What the network says of so many inputs: logits ``(count, classes)``.
+
+        Args:
+            count: of the inputs.
+            command: that is answered so.
+            arguments: of the command; ``predict`` takes a ``split``, ``first`` of its inputs, and ``batch`` at once.
+        """
         shape = (count, self.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
-        reply = self.call(command, tensor_limit=limit, split=split, first=first, batch=batch)
+        reply = self.call(command, tensor_limit=limit, **arguments)
         try:
             spec = expect(reply.tensors, "logits", "F32", shape)
         except ProtocolError as error:

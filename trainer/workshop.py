@@ -52,8 +52,7 @@ _MB = 10**6
 _THREAD_BYTES = 256 * _MB
 # what Python and torch take before any candidate does
 _ZYGOTE_BYTES = 4096 * _MB
-_IDLE_ZYGOTE_BYTES = 512 * _MB
-"""What it takes with torch imported, and no candidate."""
+_IDLE_ZYGOTE_BYTES = 512 * _MB  # with torch imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +323,8 @@ class Workshop:
         Raises:
             IsolationError: none can be had.
         """
-        return self._child("cpu", self._limits.train_seconds, work, packages=PACKAGES)
+        # a stand quantises with training inputs
+        return self._child("cpu", self._limits.train_seconds, work, PACKAGES, withheld=work == "bench")
 
     def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
         return self._made(partial(Trial, place=place or by_itself()), cap_seconds)

@@ -20,6 +20,7 @@ from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, expect, manifest
 from lemonade_es.trainer.latency import WARM_UPS, latency
 from lemonade_es.trainer.measurement import Failure, Latency
+from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.scoring import score
 from lemonade_es.trainer.weights import Weights
 
@@ -27,7 +28,6 @@ TOLERANCE = 1e-3
 """Of logits in float32, relative to the largest one (or 1, if that is smaller)."""
 
 _HEADROOM = 64 << 20
-_TENSOR_FILE_OVERHEAD = 4096
 _EXPRESSION_LENGTH = 1000
 _WEIGHT = re.compile(r"weight_\d{1,6}")
 _EXPRESSION_NODES = (
@@ -186,43 +186,41 @@ class Delivery:
 
     def _made(self, rows: int | None) -> _Made:
         with self.open("bench") as child:
-            self._build(child)
-            logits = self._logits(self._call(child, "predict", split="validation", tensor_limit=self._logits_limit))
-            timed = self._timed(child, {})
+            ask = self._built(child)
+            logits = ask.validation(self._count)
+            timed = _timed(ask, {})
             if self.wanted.form == "source":
-                making = self._call(child, "making").message.get("making")
+                making = ask.call("making").message.get("making")
                 return _Made(self.weights.content, demand_plain(making), logits, timed)
-            reply = self._call(child, "write", form=self.wanted.form, rows=rows, tensor_limit=self._file_limit)
+            reply = ask.call("write", form=self.wanted.form, rows=rows, tensor_limit=self._file_limit)
         return _Made(_file(reply), None, logits, timed)
 
-    def _build(self, child: Child) -> None:
-        self._call(child, "build", source=self.source, seed=0, macs=0)
-        reply = self._call(child, "weights", tensor_limit=self._file_limit)
-        try:
-            own = manifest(reply.tensors)
-        except ProtocolError as error:
-            raise broken(str(error)) from None
+    def _built(self, child: Child) -> Questions:
+        ask = self._ask(child)
+        ask.call("build", source=self.source, seed=0, macs=0)
+        _, own = ask.weights(self._file_limit)
         self.weights.demand_fit(own)
-        self._call(child, "load", tensors=self.weights.content)
+        ask.call("load", tensors=self.weights.content)
+        return ask
 
     def _rebuilt(self, made: _Made, size: int) -> Figures:
         """The source and its weights in a second process: what it did in the first may be a matter of luck."""
         with self.open("bench") as child:
-            self._build(child)
-            logits = self._logits(self._call(child, "predict", split="validation", tensor_limit=self._logits_limit))
-            return self._figures(logits, made.logits, self._timed(child, {}), size)
+            ask = self._built(child)
+            return self._figures(ask.validation(self._count), made.logits, _timed(ask, {}), size)
 
     def _checked(self, content: bytes, made: _Made, rows: int | None) -> Figures:
         given = {"form": self.wanted.form, "tensors": _packed(content)}
         with self.open("stand") as child:
-            reply = self._call(child, "answer", rows=rows, tensor_limit=self._logits_limit, **given)
-            logits = self._logits(reply)
-            return self._figures(logits, made.logits, self._timed(child, given), len(content))
+            ask = self._ask(child)
+            logits = ask.outputs(self._count, "answer", rows=rows, **given)
+            return self._figures(logits, made.logits, _timed(ask, given), len(content))
 
     def _quantised(self, content: bytes) -> tuple[bytes, bytes]:
         with self.open("stand") as child:
-            result = _file(self._call(child, "quantise", tensors=_packed(content), tensor_limit=self._file_limit))
-            tensors = self._call(child, "int8", tensors=_packed(result), tensor_limit=self._file_limit).tensors
+            ask = self._ask(child)
+            result = _file(ask.call("quantise", tensors=_packed(content), tensor_limit=self._file_limit))
+            tensors = ask.call("int8", tensors=_packed(result), tensor_limit=self._file_limit).tensors
         try:
             specs = manifest(tensors)
         except ProtocolError as error:
@@ -232,16 +230,6 @@ class Delivery:
         if set(specs) != weights | scales or any(specs[name].dtype != "F32" for name in scales):
             raise broken("int8 weights without scales")
         return result, tensors
-
-    def _timed(self, child: Child, given: Mapping[str, Any]) -> Latency:
-        self._call(child, "warm", count=WARM_UPS, **given)
-
-        def seconds(which: str, passes: int) -> float:
-            started = time.perf_counter()
-            self._call(child, "pass", which=which, count=passes)
-            return time.perf_counter() - started
-
-        return latency(seconds)
 
     def _figures(self, logits: NDArray[np.float32], wanted: NDArray[np.float32], timed: Latency, size: int) -> Figures:
         difference = np.abs(logits.astype(np.float64) - wanted).max()
@@ -255,24 +243,17 @@ class Delivery:
             equal_share=None if regression else same,
         )
 
-    def _logits(self, reply: Frame) -> NDArray[np.float32]:
-        shape = (len(self.dataset.validation_labels), self.dataset.task.classes)
-        try:
-            spec = expect(reply.tensors, "logits", "F32", shape)
-        except ProtocolError as error:
-            raise broken(str(error)) from None
-        return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
-
     @property
-    def _logits_limit(self) -> int:
-        return 4 * len(self.dataset.validation_labels) * self.dataset.task.classes + _TENSOR_FILE_OVERHEAD
+    def _count(self) -> int:
+        """Of the inputs that both networks are asked."""
+        return len(self.dataset.validation_labels)
 
     @property
     def _file_limit(self) -> int:
         return 2 * len(self.weights.content) + _HEADROOM
 
-    def _call(self, child: Child, command: str, **arguments: Any) -> Frame:
-        return child.call(command, deadline=self.deadline, stall_seconds=self.stall_seconds, **arguments)
+    def _ask(self, child: Child) -> Questions:
+        return Questions(child, self.deadline, self.stall_seconds, self.dataset.task.classes)
 
 
 def demand_plain(expression: object) -> str:
@@ -298,6 +279,17 @@ def demand_plain(expression: object) -> str:
         if plain and expression.isprintable():
             return expression
     raise broken("an expression that does more than to make a network")
+
+
+def _timed(ask: Questions, given: Mapping[str, Any]) -> Latency:
+    ask.call("warm", count=WARM_UPS, **given)
+
+    def seconds(which: str, passes: int) -> float:
+        started = time.perf_counter()
+        ask.call("pass", which=which, count=passes)
+        return time.perf_counter() - started
+
+    return latency(seconds)
 
 
 def _packed(content: bytes) -> bytes:

@@ -250,7 +250,7 @@ def test_no_single_setting_may_help_and_the_answer_says_so():
     )
     answer = ask("RCL", {}, rulebook=book(rules))
     assert answer.flips == ()
-    assert answer.note == "no change of a single threshold or priority was found that would change this"
+    assert answer.note == "no change of a single setting was found that would change this"
 
 
 def test_weights_that_bend_are_followed_too():
