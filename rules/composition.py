@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lemonade_es.rules.document import Items, Node, Scalar, Table
+from lemonade_es.rules.document import Items, Node, Scalar, Table, tables_in, text_at, texts_in
 from lemonade_es.rules.problem import Place, Problem
 from lemonade_es.vocabulary import closest
 
@@ -70,8 +70,8 @@ class _Extension:
         return Table(keys, values, self.own.place)
 
     def _rules(self) -> list[Node]:
-        base, own = _tables(self.base.get("rules")), _tables(self.own.get("rules"))
-        drop = {word.text: word.place for word in _words(self.own.get("drop"))}
+        base, own = tables_in(self.base.get("rules")), tables_in(self.own.get("rules"))
+        drop = {word.text: word.place for word in texts_in(self.own.get("drop"))}
         known = [name for table in base if (name := _text(table, "id")) is not None]
         for name, place in drop.items():
             self._known(name, place, known, "UNKNOWN_RULE", "rule")
@@ -82,15 +82,15 @@ class _Extension:
         return list(_overridden([table for table in base if _text(table, "id") not in drop], own, "id"))
 
     def _tests(self) -> list[Node]:
-        base, own = _tables(self.base.get("tests")), _tables(self.own.get("tests"))
+        base, own = tables_in(self.base.get("tests")), tables_in(self.own.get("tests"))
         wanted = self.own.get("drop_tests")
         if isinstance(wanted, Scalar):  # all
             base = []
-        drop = {word.text: word.place for word in _words(wanted)}
+        drop = {word.text: word.place for word in texts_in(wanted)}
         known = [name for table in base if (name := _text(table, "name")) is not None]
         for name, place in drop.items():
             self._known(name, place, known, "UNKNOWN_TEST", "test")
-        gone = {word.text for word in _words(self.own.get("drop"))}
+        gone = {word.text for word in texts_in(self.own.get("drop"))}
         kept = [table for table in base if _text(table, "name") not in drop and not gone & _rules_named(table)]
         return list(_overridden(kept, own, "name"))
 
@@ -136,18 +136,9 @@ def _rules_named(test: Table) -> set[str]:
     expect = test.get("expect")
     if not isinstance(expect, Table):
         return set()
-    return {word.text for key in ("fired", "not_fired") for word in _words(expect.get(key))}
-
-
-def _tables(node: Node | None) -> list[Table]:
-    return [item for item in node.items if isinstance(item, Table)] if isinstance(node, Items) else []
-
-
-def _words(node: Node | None) -> Iterator[Scalar]:
-    items = node.items if isinstance(node, Items) else ()
-    return (item for item in items if isinstance(item, Scalar) and isinstance(item.value, str))
+    return {word.text for key in ("fired", "not_fired") for word in texts_in(expect.get(key))}
 
 
 def _text(table: Table, key: str) -> str | None:
-    node = table.get(key)
-    return node.text if isinstance(node, Scalar) and isinstance(node.value, str) else None
+    found = text_at(table, key)
+    return None if found is None else found.text

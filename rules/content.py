@@ -6,12 +6,12 @@ at once. The records are complete only if no problem was noted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from lemonade_es.rules.composition import Composition
-from lemonade_es.rules.document import Items, Node, Scalar, Table, plain
+from lemonade_es.rules.document import Node, Scalar, Table, items_in, plain, tables_in, text_at, texts_in
 from lemonade_es.rules.expression import MAX_HINTS, RESERVED, Expression, Kind, parse_expression
 from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.reason import reason_problems
@@ -49,9 +49,9 @@ class _Content:
         self.dropped = composition.dropped
         self.setting_tables = {**_tables(root.get("thresholds")), **_tables(root.get("priorities"))}
         self.instruction_tables = _tables(root.get("instructions"))
-        self.rule_tables = [item for item in _items(root.get("rules")) if isinstance(item, Table)]
-        self.test_tables = [item for item in _items(root.get("tests")) if isinstance(item, Table)]
-        self.drawn = {drawn.text for rule in self.rule_tables if (drawn := _word(rule, "conclude")) is not None}
+        self.rule_tables = tables_in(root.get("rules"))
+        self.test_tables = tables_in(root.get("tests"))
+        self.drawn = {drawn.text for rule in self.rule_tables if (drawn := text_at(rule, "conclude")) is not None}
         self.conclusions = {*self.drawn, *self.dropped}
         self.rule_places: dict[str, Place] = {}
         self.test_places: dict[str, Place] = {}
@@ -88,7 +88,7 @@ class _Content:
     def ranges(self) -> dict[str, tuple[float, float]]:
         found: dict[str, tuple[float, float]] = {}
         for name, table in self.setting_tables.items():
-            bounds = [plain(item) for item in _items(table.get("range"))]
+            bounds = [plain(item) for item in items_in(table.get("range"))]
             if len(bounds) != 2 or not all(isinstance(bound, int | float) for bound in bounds):
                 continue
             low, high = found[name] = (float(bounds[0]), float(bounds[1]))
@@ -102,10 +102,10 @@ class _Content:
         return found
 
     def instruction(self, key: str, table: Table) -> Instruction:
-        partner = _word(table, "conflicts_with")
+        partner = text_at(table, "conflicts_with")
         if partner is not None:
             self.conflict(key, partner)
-        text, changes, direction = (_word(table, name) for name in ("text", "changes", "direction"))
+        text, changes, direction = (text_at(table, name) for name in ("text", "changes", "direction"))
         return Instruction(
             id=key,
             text=text.text if text else "",
@@ -122,7 +122,7 @@ class _Content:
             return
         if not self.is_known(partner, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction"):
             return
-        answer = _word(self.instruction_tables[partner.text], "conflicts_with")
+        answer = text_at(self.instruction_tables[partner.text], "conflicts_with")
         if answer is None or answer.text != key:
             says = f"conflicts with {answer.text}" if answer else "names no conflict"
             place, said = partner.place, f"{shown} conflicts with {partner.text}, which {says}"
@@ -132,21 +132,21 @@ class _Content:
             self.note(place, "ONE_SIDED_CONFLICT", f"{said}; conflicts must be mutual")
 
     def rule(self, table: Table) -> Rule | None:
-        name = _word(table, "id")
+        name = text_at(table, "id")
         if name is not None:
             first = self.rule_places.setdefault(name.text, name.place)
             if first is not name.place:
                 self.note(name.place, "DUPLICATE_RULE", f"{name.text!r} is already the rule of line {first.line}")
-        when = self.expression(_word(table, "when"), "condition")
+        when = self.expression(text_at(table, "when"), "condition")
         weight = self.expression(_scalar(table, "weight"), "number")
-        instruct = tuple(_words(table.get("instruct")))
+        instruct = tuple(texts_in(table.get("instruct")))
         for target in instruct:
             self.is_known(target, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
-        conclude = _word(table, "conclude")
+        conclude = text_at(table, "conclude")
         if conclude is not None and (conclude.text in TERMS or conclude.text in RESERVED):
             kind = "a term of the vocabulary" if conclude.text in TERMS else "a reserved word"
             self.note(conclude.place, "BAD_CONCLUSION", f"{conclude.text!r} is {kind}; call the conclusion otherwise")
-        because = _word(table, "because")
+        because = text_at(table, "because")
         if because is not None:
             for offset, said in reason_problems(because.text):
                 self.note(because.layout.at(offset), "BAD_PLACEHOLDER", said)
@@ -170,7 +170,7 @@ class _Content:
         return parse_expression(source.text, source.layout, kind, self.conclusions, self.problems)
 
     def test(self, table: Table) -> RuleTest:
-        name = _word(table, "name")
+        name = text_at(table, "name")
         if name is not None:
             first = self.test_places.setdefault(name.text, name.place)
             if first is not name.place:
@@ -182,7 +182,7 @@ class _Content:
         silent = False
         if isinstance(expect, Table):
             for key in ("fired", "not_fired", "absent"):
-                words = tuple(_words(expect.get(key)))
+                words = tuple(texts_in(expect.get(key)))
                 for word in words:
                     if key == "absent":
                         self.is_known(word, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
@@ -222,10 +222,6 @@ def _tables(node: Node | None) -> dict[str, Table]:
     return {key: value for key, value in values.items() if isinstance(value, Table)}
 
 
-def _items(node: Node | None) -> tuple[Node, ...]:
-    return node.items if isinstance(node, Items) else ()
-
-
 def _keys(node: Node | None) -> Mapping[str, Place]:
     return node.keys if isinstance(node, Table) else {}
 
@@ -241,12 +237,3 @@ def _scalar(table: Table, key: str) -> Scalar | None:
     node = table.get(key)
     fits = isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, bool)
     return node if fits and isinstance(node, Scalar) else None
-
-
-def _word(table: Table, key: str) -> Scalar | None:
-    node = table.get(key)
-    return node if isinstance(node, Scalar) and isinstance(node.value, str) else None
-
-
-def _words(node: Node | None) -> Iterator[Scalar]:
-    return (item for item in _items(node) if isinstance(item, Scalar) and isinstance(item.value, str))

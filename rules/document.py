@@ -95,6 +95,27 @@ def plain(node: Node) -> Any:
             return {key: plain(value) for key, value in values.items()}
 
 
+def items_in(node: Node | None) -> tuple[Node, ...]:
+    """What is in a sequence; nothing if it is none."""
+    return node.items if isinstance(node, Items) else ()
+
+
+def tables_in(node: Node | None) -> list[Table]:
+    """The mappings in a sequence."""
+    return [item for item in items_in(node) if isinstance(item, Table)]
+
+
+def texts_in(node: Node | None) -> Iterator[Scalar]:
+    """The texts in a sequence."""
+    return (item for item in items_in(node) if isinstance(item, Scalar) and isinstance(item.value, str))
+
+
+def text_at(table: Table, key: str) -> Scalar | None:
+    """The text of a key, if there is one."""
+    node = table.get(key)
+    return node if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
 def locate(node: Node, path: Sequence[str | int]) -> Node:
     """The node at the end of a path of keys and indices."""
     for step in path:
