@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lemonade_es.errors import ConfigError, DataError
+from lemonade_es.report.formats import shape
 from lemonade_es.trainer.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -140,10 +141,9 @@ def _grid(classes: int, shape: tuple[int, ...]) -> _Grid:
 
 
 def _title(dataset: Dataset, shown: int) -> str:
-    shape = "x".join(map(str, dataset.task.input_shape))
     left_out = len(dataset.class_names) - shown
     rest = f"; {left_out} more classes are not shown" if left_out else ""
-    return f"{dataset.task.data}: training images of {shape}, {len(dataset.class_names)} classes{rest}"
+    return f"{dataset.task.data}: training images of {shape(dataset.task)}, {len(dataset.class_names)} classes{rest}"
 
 
 def _write_name(pen: ImageDraw.ImageDraw, middle: tuple[int, int], name: str, below: str) -> None:

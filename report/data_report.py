@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lemonade_es.report.formats import UNKNOWN, spread_told
+from lemonade_es.report.formats import UNKNOWN, shape, spread_told
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.traits import Column, TextTraits
 
@@ -95,9 +95,8 @@ def _text(traits: TextTraits) -> dict[str, Any]:
 
 def _head(dataset: Dataset) -> Iterator[str]:
     task = dataset.task
-    shape = "x".join(map(str, task.input_shape))
-    what = {"image": f"images of {shape}", "text": f"texts of {shape} tokens", "table": f"rows of {shape} features"}
-    yield f"{task.data}: {what[task.kind]}, {task.answer}"
+    what = {"image": "images", "text": "texts", "table": "rows"}
+    yield f"{task.data}: {what[task.kind]} of {shape(task)}, {task.answer}"
     yield (
         f"{len(dataset.train_labels):,} for training, {len(dataset.validation_labels):,} for validation, "
         f"{dataset.test_count:,} for the test"

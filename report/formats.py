@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from lemonade_es.task import Task
 from lemonade_es.vocabulary import TERMS
 
 UNKNOWN = "-"
+_UNITS = {"text": " tokens", "table": " features"}
 _SHARES = frozenset({"T_Acc", "V_Acc", "TT_Acc", "TV_Acc", "OT", "UT"})
 _COUNTS = frozenset({"P", "M", "TP", "TM"})
 _ROUNDS_UP = 0.9995
@@ -66,6 +68,11 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def shape(task: Task) -> str:
+    """What one input is, as people write it: ``3x32x32``, ``200 tokens``, ``10 features``."""
+    return "x".join(map(str, task.input_shape)) + _UNITS.get(task.kind, "")
 
 
 def weighted(instructions: Mapping[str, float]) -> str:

@@ -31,7 +31,7 @@ from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.downloading import DownloadTeller, downloaded
-from lemonade_es.report.formats import UNKNOWN, duration, value, weighted
+from lemonade_es.report.formats import UNKNOWN, duration, shape, value, weighted
 from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.report.weakened import weakened
@@ -325,16 +325,12 @@ def redraws(console: Console) -> bool:
     return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
-_UNITS = {"text": " tokens", "table": " features"}
-
-
 def _headline(run: str, started: RunStarted) -> str:
     data = started.data
-    shape = "x".join(str(side) for side in data.task.input_shape) + _UNITS.get(data.task.kind, "")
     meaning = f"; accuracy is {SHORT_R2}" if data.task.objective == "regression" else ""
     return (
-        f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of {shape}, "
-        f"{data.task.answer}{meaning}), rulebook {started.rulebook_file}, {started.executor}, "
+        f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of "
+        f"{shape(data.task)}, {data.task.answer}{meaning}), rulebook {started.rulebook_file}, {started.executor}, "
         f"{started.device}, isolation {started.isolation}"
     )
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.origin import Origin
-from lemonade_es.report.formats import count, duration, value
+from lemonade_es.report.formats import count, duration, shape, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
 from lemonade_es.trainer.examination import ClassScore
 from lemonade_es.trainer.measurement import Energy
@@ -203,10 +203,9 @@ def _inputs(final: Finalized) -> str:
 
 def _data(final: Finalized, origin: Origin) -> Iterator[str]:
     data, spec = origin.begun.data, origin.begun.spec
-    shape = "x".join(map(str, data.task.input_shape))
     rows = [
         ("data set", _code(spec.data) + (f", limited to {spec.limit:,} inputs" if spec.limit else "")),
-        ("task", f"{data.task.kind}, {data.task.objective}: inputs of {shape}, {data.task.answer}"),
+        ("task", f"{data.task.kind}, {data.task.objective}: inputs of {shape(data.task)}, {data.task.answer}"),
         (
             "splits",
             f"{data.training:,} training, {data.validation:,} validation, {data.test:,} test, seed {spec.seed}",

@@ -30,7 +30,7 @@ from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.record import as_resumed, current_spec, is_over, isolations
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
-from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.formats import UNKNOWN, duration, shape, value
 from lemonade_es.report.noise import noise_told
 from lemonade_es.report.tables import dynamics_table, iterations_table
 from lemonade_es.vocabulary import DYNAMICS
@@ -186,14 +186,13 @@ def report_page(report: RunReport) -> RenderableType:
 
 def _head(report: RunReport) -> Iterator[str]:
     begun, data = report.begun, report.begun.data
-    shape = "x".join(str(side) for side in data.task.input_shape)
     end = report.end
     status = "open: it goes on, or can be resumed" if end is None else f"{end.status}: {end.reason}"
     yield f"run {report.run}, {_day(report.began)} to {_day(report.last)} UTC"
     yield f"{status}{_breaks(report)}"
     yield (
         f"data: {data.task.data}, {data.training} training, {data.validation} validation and {data.test} test inputs "
-        f"of {shape}, {data.task.answer}"
+        f"of {shape(data.task)}, {data.task.answer}"
     )
     if data.task.objective == "regression":
         yield f"accuracy: {data.task.accuracy}"
