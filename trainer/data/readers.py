@@ -90,13 +90,21 @@ class _Shares(Generic[T]):
         return results, failures
 
     def serve(self, starts: Sequence[int], outlet: Connection) -> None:
-        """What one process does."""
+        """What one process does; it ends at once, without what an interpreter does at its end.
+
+        That would write what the parent had left to write, and wait for locks of threads that are not here.
+        """
+        code = 1
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told as well, and ends its readers
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
-            outlet.send([self.chunk(start) for start in starts])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
-            outlet.send(error)
+            try:
+                outlet.send([self.chunk(start) for start in starts])
+            except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+                outlet.send(error)
+            code = 0
+        finally:
+            os._exit(code)
 
 
 def _in_processes(shares: _Shares[T], starts: Sequence[int], count: int) -> list[Done[T]]:
