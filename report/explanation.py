@@ -79,7 +79,9 @@ def answer(
     """
     advised = recorded_decision(entries, iteration)
     rulebook, absent = rulebook_at(tuple(entries), advised.iteration), absences(entries, advised)
-    found = ask_why(advised, rulebook, why, absent) if why else ask_why_not(advised, rulebook, why_not or "", absent)
+    if why is not None:
+        return advised.iteration, ask_why(advised, rulebook, why, absent)
+    found = ask_why_not(advised, rulebook, why_not or "", absent)
     return advised.iteration, found
 
 

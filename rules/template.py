@@ -111,6 +111,9 @@ def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | Non
     """
     if not re.fullmatch(RULE_ID, name):
         raise ConfigError(f"a rulebook cannot be called {name!r}", hint="use letters, digits, - and _")
+    for path in filter(None, (extends, file)):
+        if not path.isprintable():
+            raise ConfigError(f"{path!r} cannot stand in a comment", hint="choose a name that prints on one line")
     kind = "standalone" if extends is None else "extending"
     text = resources.files("lemonade_es.rules").joinpath("templates", f"{kind}.yaml").read_text(encoding="utf-8")
     words = {

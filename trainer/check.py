@@ -21,7 +21,7 @@ from lemonade_es.trainer.candidate import complete, construct, example, parse
 from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.loss import example_labels, loss
-from lemonade_es.trainer.measurement import Budget, CheckReport
+from lemonade_es.trainer.measurement import UNSAVED, Budget, CheckReport
 from lemonade_es.trainer.output import listed, wrong_output
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.refusal import Refusal, explain
@@ -100,6 +100,11 @@ def check(
     finally:
         torch.set_num_threads(threads)
     return CheckReport(True, "done", message=" ".join(ladder.notes) or None, **ladder.found)
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two answers differ by rounding alone."""
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-5, equal_nan=True)
 
 
 @dataclass(slots=True)
@@ -232,13 +237,36 @@ class _Ladder:
             self._step(model.train(), rows)
         self._note_unreached(model)
         self._demand_savable(model)
-        inputs = self._batch(model.eval(), 1)
+        asked = self._batch(model.eval(), 1)
         with torch.no_grad():
-            output, again = model(inputs.clone()), model(inputs)
+            output, again = (model(asked.clone()) for _ in range(2))
         self._demand_logits(model, output, 1)
         self._demand_logits(model, again, 1)
-        if not torch.allclose(output, again, rtol=1e-3, atol=1e-5, equal_nan=True):
+        if _alike(output, again):
+            self._demand_whole(model, asked, again)
+        else:
             self.notes.append(_RESTLESS_NOTE)
+
+    def _demand_whole(self, model: nn.Module, inputs: Tensor, output: Tensor) -> None:
+        """Source and weights must be all of a network: made anew, from other random numbers, it answers the same."""
+        torch.manual_seed(self.seed + 1)
+        twin = construct(self.source, self.task)
+        complete(twin, self.task)
+        try:
+            twin.load_state_dict(model.state_dict())
+        except RuntimeError as error:
+            what = f"its weights do not fit the network that the source makes: {str(error).splitlines()[-1].strip()}"
+        else:
+            with torch.no_grad():
+                if _alike(twin.eval()(inputs), output):
+                    return
+            what = "made anew from the source, with the same weights, it answers otherwise"
+        raise Refusal(
+            UNSAVED,
+            f"After two training steps, {what}; keep what forward changes, and random constants, in "
+            'register_buffer("name", ...), which is saved, not in plain attributes. ' + " ".join(self.notes),
+            blame.using(_KEEPING, model, self.source),
+        )
 
     def _batch(self, model: nn.Module, rows: int) -> Tensor:
         inputs = example(self.task, rows)
@@ -276,7 +304,7 @@ class _Ladder:
                 raise Refusal(
                     "UNSAVABLE",
                     f"state_dict() has {name!r}, {kind}, which no safetensors file holds; keep dense tensors of real "
-                    "numbers, integers or bools, and register other constants with persistent=False.",
+                    "numbers, integers or bools, and register constants that are not random with persistent=False.",
                     blame.using(_KEEPING, model, self.source),
                 )
 

@@ -15,10 +15,10 @@ from lemonade_es.trainer.energy import in_turn
 from lemonade_es.trainer.examination import mean_loss
 from lemonade_es.trainer.isolation.child import CandidateFailed, broken
 from lemonade_es.trainer.isolation.protocol import ProtocolError, manifest
-from lemonade_es.trainer.measurement import Energy, Epoch, Failure, Trained
+from lemonade_es.trainer.measurement import UNSAVED, Energy, Epoch, Failure, Trained
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
 from lemonade_es.trainer.scrutiny import loss
-from lemonade_es.trainer.trial import UNSAVED, OnEpoch, Trial
+from lemonade_es.trainer.trial import OnEpoch, Trial
 
 POINTS = 120
 """How often, at most, the curve of accuracy is taken in a training; it costs a few percent of it then."""
@@ -265,9 +265,9 @@ class FinalTrial(Trial):
         self._found.absent.update(dict.fromkeys((*readings.OF_UNITS, *readings.OF_COURSE), _NOT_WATCHED))
         try:
             self._keep_weights()
-            self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
             live = self._ask.validation(len(self.dataset.validation_labels))
-            self._hand_over()
+            self._score_training()
+            self._hand_over("all")
             self._hold_against(live)
             if self._found.nonfinite:
                 raise CandidateFailed(

@@ -27,6 +27,10 @@ class Budget:
     activation_mb: float | None = None
 
 
+UNSAVED = "UNSAVED_STATE"
+"""The failure of networks that are more than what is left of them: source and weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckReport:
     """The verdict of the validation ladder's steps 3 to 6 on one model source.

@@ -86,8 +86,16 @@ def _better(some: NDArray[np.float32], others: NDArray[np.float32], labels: Labe
     """Whether other answers to the same inputs are better, as chance makes them rarely (McNemar's exact test)."""
     right, other = (answers.argmax(1) == labels for answers in (some, others))
     won, lost = int((other & ~right).sum()), int((right & ~other).sum())
-    chances = sum(math.comb(won + lost, count) for count in range(won, won + lost + 1)) / 2 ** (won + lost)
-    return bool(chances < rarely)
+    return won > lost and _tail(won, won + lost) < rarely
+
+
+def _tail(least: int, tries: int) -> float:
+    """The probability of so many heads, or more, in so many throws of a coin."""
+    logarithms = (
+        math.lgamma(tries + 1) - math.lgamma(heads + 1) - math.lgamma(tries - heads + 1) - tries * math.log(2)
+        for heads in range(least, tries + 1)
+    )
+    return math.fsum(map(math.exp, logarithms))
 
 
 def _apart(alone: Score, other: Score, rows: int) -> bool:

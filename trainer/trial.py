@@ -20,9 +20,11 @@ from lemonade_es.trainer.energy import EnergyMeter, share
 from lemonade_es.trainer.findings import OF_TRAINING, Findings
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
+from lemonade_es.trainer.isolation.cover import Withheld
 from lemonade_es.trainer.isolation.protocol import TensorSpec
 from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.measurement import (
+    UNSAVED,
     Budget,
     CheckReport,
     Epoch,
@@ -38,9 +40,6 @@ from lemonade_es.trainer.weights import Weights
 
 OnEpoch = Callable[[int, Epoch], None]
 
-UNSAVED = "UNSAVED_STATE"
-"""The failure of networks that are not what is left of them: source and weights."""
-
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _SCORE_SHARE = 0.25  # of all the time that is left
 
@@ -52,7 +51,7 @@ class Trial:
     Attributes:
         child: where it runs.
         another: a fresh child of the same kind, where scoring has used the first one up.
-        heir: a fresh child for what comes after training; it is kept from the training set.
+        heir: a fresh child for what comes after training, kept from a part of the training set.
         dataset: what it is trained and scored on.
         meter: for its energy.
         epochs: how many the recipe wants.
@@ -73,7 +72,7 @@ class Trial:
 
     child: Child
     another: Callable[[], Child]
-    heir: Callable[[], Child]
+    heir: Callable[[Withheld], Child]
     dataset: Dataset
     meter: EnergyMeter
     epochs: int
@@ -251,13 +250,12 @@ class Trial:
         started = time.perf_counter()
         try:
             self._keep_weights()
-            live = None
-            if trained:
-                self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
-                live = self._ask.validation(len(self.dataset.validation_labels))
+            live = self._ask.validation(len(self.dataset.validation_labels)) if trained else None
             if self._found.epochs:
                 self._look_back()
-            self._hand_over()
+            if trained:
+                self._score_training()
+            self._hand_over("all")
             self._evaluate(live)
             if not trained:
                 self._found.leave_out(OF_TRAINING, _UNTRAINED)
@@ -295,20 +293,26 @@ class Trial:
         self._found.weights, specs = self._ask.weights(self.weights_limit)
         return specs
 
-    def _hand_over(self) -> None:
+    def _score_training(self) -> None:
+        """Training accuracy; the labels must not be at hand."""
+        self._hand_over("labels")
+        self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+
+    def _hand_over(self, withheld: Withheld) -> None:
         """Another child takes the network over, made from its source and its saved weights alone.
 
         That is what will be deployed. What the first child knows besides, the training set above all, is of no use.
+
+        Args:
+            withheld: from the other child.
         """
         self.child.close()
         self._found.take_end(self.child.exit)
-        self.child = self.heir()
-        self.child.call("build", **self._making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
-        try:
-            self._ask.call("load", tensors=self._found.weights or b"")
-        except CandidateFailed as failed:
-            why = f"the trained weights do not fit the network that its source makes: {failed.failure.message}"
-            raise CandidateFailed(Failure(UNSAVED, why)) from None
+        self.child = self.heir(withheld)
+        # from other random numbers: those of a constant that is not saved will be others, too
+        making = {**self._making, "seed": self._making["seed"] + 1}
+        self.child.call("build", **making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
+        self._ask.call("load", tensors=self._found.weights or b"")
 
     def _evaluate(self, live: NDArray[np.float32] | None) -> None:
         """The validation set, as often as the meter needs to tell its energy.
@@ -318,6 +322,7 @@ class Trial:
         """
         labels = self.dataset.validation_labels
         alone = self._ask.validation(min(ALONE, len(labels)), batch=1)
+        self._ask.validation(len(labels))  # what the first pass sets up is no part of V_E
         rounds = 0
         started = time.monotonic()
         with self._metered("validation", "V_E", lambda: rounds):

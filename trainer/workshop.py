@@ -28,6 +28,7 @@ from lemonade_es.trainer.export.form import PACKAGES
 from lemonade_es.trainer.final_trial import Course, FinalTrial, Finished
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import Child
+from lemonade_es.trainer.isolation.cover import Withheld
 from lemonade_es.trainer.isolation.level import LevelName, Wish
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.nursery import Job
@@ -323,15 +324,14 @@ class Workshop:
         Raises:
             IsolationError: none can be had.
         """
-        # a stand quantises with training inputs
-        return self._child("cpu", self._limits.train_seconds, work, PACKAGES, withheld=work == "bench")
+        kept: Withheld = "all" if work == "bench" else "nothing"  # a stand quantises with training inputs
+        return self._child("cpu", self._limits.train_seconds, work, PACKAGES, withheld=kept)
 
     def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
         return self._made(partial(Trial, place=place or by_itself()), cap_seconds)
 
     def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS) -> T:
-        limits = self._limits
-        device = self.device
+        limits, device = self._limits, self.device
         if not self._idle_known:
             _ = self.isolation  # waits: while the isolated process starts, the machine is not idle
             watch_idle(self.meter)
@@ -342,7 +342,7 @@ class Workshop:
         return kind(
             child=child,
             another=another,
-            heir=partial(another, withheld=True),
+            heir=lambda withheld: another(withheld=withheld),
             dataset=self._dataset,
             meter=self.meter,
             epochs=self._recipe.epochs,
@@ -360,9 +360,9 @@ class Workshop:
 
     def _completed(self, trial: Trial, trained: Trained) -> Trained:
         """With the device's figures, if there is a command and the candidate came so far."""
+        shape = (1, *self._dataset.task.input_shape)
         if self._command is None or trial.exported is None:
             return trained
-        shape = (1, *self._dataset.task.input_shape)
         with trial.place.turn():
             return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
 
@@ -373,7 +373,7 @@ class Workshop:
         work: Literal["bench", "stand", "cuda"] = "bench",
         packages: tuple[str, ...] = (),
         *,
-        withheld: bool = False,
+        withheld: Withheld = "nothing",
     ) -> Child:
         cuda = device == "cuda"
         policy = Policy(

@@ -292,14 +292,24 @@ class Service:
 def _forms(secret: str) -> tuple[re.Pattern[str], ...]:
     """The ways in which a server may repeat a secret."""
     content = secret.encode("utf-8", "surrogatepass")
-    whole = (base64.b64encode(content).decode().rstrip("="), content.hex())
-    return _as_written(secret), *(re.compile(re.escape(form), re.IGNORECASE) for form in whole)
+    coded = {content.hex(): re.IGNORECASE, **dict.fromkeys(_in_base64(content), re.NOFLAG)}
+    return _as_written(secret), *(re.compile(re.escape(form), flags) for form, flags in coded.items())
+
+
+def _in_base64(content: bytes) -> Iterator[str]:
+    """What a secret becomes in base64, alone or within more: its letters depend on where among three it begins."""
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + content).decode()
+        sure = whole[-(-8 * before // 6) : 8 * (before + len(content)) // 6]
+        yield sure
+        yield sure.replace("+", "-").replace("/", "_")
 
 
 def _as_written(secret: str) -> re.Pattern[str]:
     """A secret as it is, or with some of its characters escaped: as in JSON, also within JSON, in URLs or in HTML.
 
-    Between them may be what does not print: of a text in UTF-16 that was read as another one, every second byte.
+    Between them may be what does not print: of a text in UTF-16 that was read as another one, every second byte. Not in
+    secrets of other letters, where it could not be told from these, and a comparison would take for ever.
     """
     # so many backslashes at most, as JSON three deep has: else a long row of them would take for ever
     written = (
@@ -307,7 +317,7 @@ def _as_written(secret: str) -> re.Pattern[str]:
         rf"|&\#(?:0{{0,4}}{ord(character)}|x0{{0,4}}{ord(character):x});?|{_in_url(character)})"
         for character in secret
     )
-    return re.compile(r"[^\x20-\x7e]{0,4}".join(written), re.IGNORECASE)
+    return re.compile((r"[^\x20-\x7e]{0,4}" if secret.isascii() else "").join(written), re.IGNORECASE)
 
 
 def _in_url(character: str) -> str:

@@ -6,9 +6,11 @@ import base64
 import json
 import logging
 import re
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -134,9 +136,21 @@ def test_a_secret_that_is_escaped_as_in_urls_is_found(provider: str) -> None:
         "".join(f"&#x{ord(character):X};" for character in KEY),
         "".join(f"\\x{ord(character):02x}" for character in KEY),
         base64.b64encode(KEY.encode()).decode(),
+        *(base64.b64encode(f"{before}{KEY}:".encode()).decode() for before in ("Bearer ", "a:", ":")),
         KEY.encode().hex(),
     ],
-    ids=["UTF-16", "zero-width", "HTML", "HTML, hexadecimal", "Python", "base64", "hexadecimal"],
+    ids=[
+        "UTF-16",
+        "zero-width",
+        "HTML",
+        "HTML, hexadecimal",
+        "Python",
+        "base64",
+        "base64 1",
+        "base64 2",
+        "base64 3",
+        "hexadecimal",
+    ],
 )
 def test_a_secret_that_is_written_otherwise_is_found(provider: str, written: str) -> None:
     make, wire = PROVIDERS[provider]
@@ -149,6 +163,15 @@ def test_a_secret_that_is_written_otherwise_is_found(provider: str, written: str
     assert written not in said
     assert KEY not in re.sub(r"[^ -~]| ", "", said)
     assert "[key]" in said or "refused the key" in said
+
+
+def test_a_password_of_other_letters_is_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{quote('ö' * 12 + '!')}@127.0.0.1:9")
+    client = OpenAIClient("m", base_url="http://127.0.0.1:1", timeout=1.0)
+    began = time.monotonic()
+    assert client._service.scrubbed("ö" * 200) == "ö" * 200
+    assert client._service.scrubbed("ö" * 12 + "!") == "[key]"
+    assert time.monotonic() - began < 5  # with a choice at each letter it takes minutes
 
 
 def test_a_long_row_of_backslashes_is_looked_through_at_once(provider: str) -> None:

@@ -70,7 +70,6 @@ def test_every_refusal_quotes_the_line_and_says_what_to_do():
         ("built-in-forward-hasattr", "fc.weight, fc.bias made in the first forward pass"),
         ("built-in-forward-none-everything", "make all layers in __init__"),
         ("layer-made-in-forward", "not trained: Linear"),
-        ("layers-in-a-plain-list", "not trained: Conv2d"),
         ("unused-layers", "No gradient reaches conv2.weight, conv2.bias, bn.weight, bn.bias"),
     ],
 )
@@ -78,6 +77,28 @@ def test_a_network_that_learns_less_than_its_author_thinks_passes_with_a_note(na
     report = verdict(next(sample for sample in HERE if sample.name == name).source)
     assert report.ok
     assert note in report.message
+
+
+def test_layers_that_are_not_the_networks_are_named_where_they_are_refused():
+    sample = next(sample for sample in HERE if sample.name == "layers-in-a-plain-list")
+    message = verdict(sample.source).message
+    assert "register_buffer" in message
+    assert "not trained: Conv2d" in message
+
+
+@pytest.mark.parametrize(
+    ("made", "saved"),
+    [
+        ('self.register_buffer("turned", torch.randn(3072, 8))', True),
+        ('self.register_buffer("turned", torch.randn(3072, 8), persistent=False)', False),
+        ("self.turned = torch.randn(3072, 8)", False),
+        ("self.turned = torch.ones(3072, 8)", True),
+    ],
+)
+def test_random_constants_must_be_saved_and_others_need_not(made, saved):
+    body = f"self.head = nn.Linear(8, 10)\n{made}"
+    report = verdict(corpus.HEAD + corpus.network(body, "return self.head(x.flatten(1) @ self.turned / 50)"))
+    assert report.code == (None if saved else "UNSAVED_STATE"), report.message
 
 
 def test_a_network_whose_dropout_is_always_on_passes_with_a_note():

@@ -23,7 +23,12 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        self.steps = 0
         {state}
+
+    def turned(self):
+        self.steps += 1  # so late that a check cannot see it
+        return -1.0 if self.steps > 6 else 1.0
 
     def forward(self, x):
         if self.training:
@@ -59,7 +64,7 @@ class Net(nn.Module):
 @pytest.fixture(scope="module")
 def digits() -> Iterator[Workshop]:
     """Inputs enough to tell a loss from chance."""
-    recipe = with_overrides(search_recipe("image"), {"epochs": 3})
+    recipe = with_overrides(search_recipe("image"), {"epochs": 8})
     with Workshop(load("digits", seed=0), recipe, device="cpu") as opened:
         yield opened
 
@@ -71,8 +76,8 @@ def stateful(state: str, change: str) -> str:
 @pytest.mark.parametrize(
     ("state", "change"),
     [
-        ("self.trained = -1.0", "self.trained = self.trained + 0.1"),
-        ('self.register_buffer("trained", torch.zeros(1), persistent=False)', "self.trained.fill_(1)"),
+        ("self.trained = 1.0", "self.trained = self.turned()"),
+        ('self.register_buffer("trained", torch.ones(1), persistent=False)', "self.trained.fill_(self.turned())"),
     ],
     ids=["attribute", "buffer that is not saved"],
 )
@@ -86,7 +91,7 @@ def test_a_network_whose_state_is_not_saved_has_no_accuracy(digits: Workshop, st
 
 
 def test_a_network_that_saves_its_state_has_the_accuracy_of_its_files(digits: Workshop, tmp_path: Path) -> None:
-    source = stateful('self.register_buffer("trained", torch.zeros(1))', "self.trained.fill_(1)")
+    source = stateful('self.register_buffer("trained", torch.ones(1))', "self.trained.fill_(self.turned())")
     trained = digits.train(source, seed=1)
     assert trained.measurement.failure is None
     (tmp_path / "weights.safetensors").write_bytes(trained.weights or b"")
@@ -98,9 +103,9 @@ def test_a_network_that_saves_its_state_has_the_accuracy_of_its_files(digits: Wo
 @pytest.mark.isolation
 def test_a_network_that_looks_its_answers_up_in_the_training_set_finds_none_there(digits: Workshop) -> None:
     measurement = digits.train(LOOKING_UP, seed=1).measurement
-    assert measurement.metrics["T_Acc"] == 1.0  # where it was trained it finds them
     assert measurement.failure is not None
     assert measurement.failure.code == "UNSAVED_STATE"
+    assert measurement.metrics["T_Acc"] < 0.2  # nor are the labels there when training accuracy is taken
 
 
 def test_what_is_covered_is_gone_here_and_stays_elsewhere(tmp_path: Path) -> None:

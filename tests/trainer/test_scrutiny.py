@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -89,6 +90,15 @@ def test_what_a_network_loses_with_its_process_is_told_with_both_figures(regress
     assert "saved" in why
     assert loss(live, saved, labels) is None
     assert loss(live, live, labels) is None
+
+
+def test_many_inputs_are_compared_as_soon_as_few() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(200_000) % CLASSES
+    live, saved = (said(generator.random(len(labels)) < share, labels) for share in (0.505, 0.5))
+    began = time.monotonic()
+    loss(saved, live, labels)
+    assert time.monotonic() - began < 20  # term by term, as exact numbers, it took hours
 
 
 def test_a_network_that_draws_random_numbers_loses_nothing_by_chance() -> None:

@@ -162,7 +162,7 @@ def test_time_for_scores_is_not_taken_from_the_time_for_checking(toy: Dataset) -
     trial = Trial(
         child=child,
         another=lambda: child,
-        heir=lambda: child,
+        heir=lambda _: child,
         dataset=toy,
         meter=best_meter("cpu"),
         epochs=1,

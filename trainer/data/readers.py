@@ -89,12 +89,14 @@ class _Shares(Generic[T]):
                 failures.append((self._files[index], _reason(error)))
         return results, failures
 
-    def serve(self, starts: Sequence[int], outlet: Connection) -> None:
+    def serve(self, starts: Sequence[int], outlet: Connection, inlets: Sequence[Connection]) -> None:
         """What one process does; it ends at once, without what an interpreter does at its end.
 
         That would write what the parent had left to write, and wait for locks of threads that are not here.
         """
         code = 1
+        for inlet in inlets:  # as long as a reader holds them, none is told that the parent has gone
+            inlet.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told as well, and ends its readers
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
@@ -134,7 +136,8 @@ def _readers(shares: _Shares[T], parts: Sequence[Sequence[int]]) -> Iterator[lis
     try:
         for part in parts:
             inlet, outlet = context.Pipe(duplex=False)
-            process = context.Process(target=shares.serve, args=(part, outlet), daemon=True)
+            inlets = [*(other for _, other in readers), inlet]
+            process = context.Process(target=shares.serve, args=(part, outlet, inlets), daemon=True)
             readers.append((process, inlet))
             process.start()
             outlet.close()

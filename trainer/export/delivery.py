@@ -186,7 +186,7 @@ class Delivery:
 
     def _made(self, rows: int | None) -> _Made:
         with self.open("bench") as child:
-            ask = self._built(child)
+            ask = self._built(child, seed=0)
             logits = ask.validation(self._count)
             timed = _timed(ask, {})
             if self.wanted.form == "source":
@@ -195,9 +195,9 @@ class Delivery:
             reply = ask.call("write", form=self.wanted.form, rows=rows, tensor_limit=self._file_limit)
         return _Made(_file(reply), None, logits, timed)
 
-    def _built(self, child: Child) -> Questions:
+    def _built(self, child: Child, *, seed: int) -> Questions:
         ask = self._ask(child)
-        ask.call("build", source=self.source, seed=0, macs=0)
+        ask.call("build", source=self.source, seed=seed, macs=0)
         _, own = ask.weights(self._file_limit)
         self.weights.demand_fit(own)
         ask.call("load", tensors=self.weights.content)
@@ -206,7 +206,7 @@ class Delivery:
     def _rebuilt(self, made: _Made, size: int) -> Figures:
         """The source and its weights in a second process: what it did in the first may be a matter of luck."""
         with self.open("bench") as child:
-            ask = self._built(child)
+            ask = self._built(child, seed=1)  # other random numbers than the first had
             return self._figures(ask.validation(self._count), made.logits, _timed(ask, {}), size)
 
     def _checked(self, content: bytes, made: _Made, rows: int | None) -> Figures:

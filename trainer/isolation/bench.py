@@ -23,11 +23,11 @@ from lemonade_es.task import Task
 from lemonade_es.trainer import candidate, check, training
 from lemonade_es.trainer.export import graph
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
-from lemonade_es.trainer.measurement import Budget, Epoch
+from lemonade_es.trainer.measurement import UNSAVED, Budget, Epoch
 from lemonade_es.trainer.precision import pace
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.recording import RecordingFailed
-from lemonade_es.trainer.refusal import explain
+from lemonade_es.trainer.refusal import Refusal, explain
 from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.threads import threads_for
@@ -43,6 +43,9 @@ _MESSAGE_LENGTH = 2000
 _COMMAND_LIMIT = 1 << 30
 _TENSOR_LIMIT = 1 << 40
 _REFERENCE_SEED = 7
+_MISFIT = "Error(s) in loading state_dict"
+"""How PyTorch begins."""
+
 _PREDICTED_AT_ONCE = 512
 
 
@@ -177,7 +180,13 @@ class Bench:
         """Takes weights over, if some came along, in the place of a training."""
         torch.set_num_threads(self._threads(self._supplies.recipe.batch_size))
         if self._given:
-            self._model.load_state_dict(safetensors.torch.load(self._given))
+            try:
+                self._model.load_state_dict(safetensors.torch.load(self._given))
+            except RuntimeError as error:
+                if not str(error).startswith(_MISFIT):
+                    raise
+                why = f"The weights do not fit the network that its source makes: {str(error).splitlines()[-1].strip()}"
+                raise Refusal(UNSAVED, why) from None
             self._given = b""
         training.prepare(self._model, self._supplies.device)
         return {}, b""

@@ -5,6 +5,10 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from typing import Literal
+
+Withheld = Literal["nothing", "labels", "all"]
+"""What of the training set a process is kept from."""
 
 _MAP_FIXED = 0x10  # on Linux, whatever the processor; Python has no name for it
 

@@ -114,7 +114,7 @@ def clean_environment() -> dict[str, str]:
         **{name: os.environ[name] for name in kept if name in os.environ},
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": "/nonexistent",
-        "PYTHONPATH": os.pathsep.join(map(str, [*package_folders.added_folders(), _PACKAGE.parent])),
+        "PYTHONPATH": os.pathsep.join(map(str, package_folders.search_path(_PACKAGE.parent))),
         "LOGNAME": "nobody",  # PyTorch asks who it is, and behind a wall no list of users can be read
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",

@@ -121,7 +121,7 @@ def _ruleset(policy: Policy) -> int:
     cuda = policy.cuda
     readable = _readable(cuda=cuda, packages=policy.packages)
     # An import looks a package up in a list of its folder, which is read again when anything was installed there since.
-    listed = [path for path in sorted(package_folders.folders()) if path.is_dir()]
+    listed = [path for path in sorted(package_folders.folders()) if os.access(path, os.R_OK)]
     # the driver names its threads there, and does not start where it cannot
     names = [Path("/proc/self/task")] if cuda else []
     return landlock.ruleset(

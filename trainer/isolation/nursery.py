@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.isolation.child import Child, Exit
+from lemonade_es.trainer.isolation.cover import Withheld
 from lemonade_es.trainer.isolation.housing import Housing, Launch, ended
 from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.protocol import (
@@ -46,7 +47,7 @@ class Job:
         resident_limit: bytes of resident memory above which it is ended; ``None`` where the lock limits it.
         work: lead a candidate (``bench``), run exported files (``stand``), ask whether CUDA works, or try what is
             forbidden (``canary``).
-        withheld: whether it is kept from the training set, of which it needs nothing but the shapes.
+        withheld: what of the training set it is kept from; it needs no more of that than the shapes.
     """
 
     policy: Policy
@@ -54,7 +55,7 @@ class Job:
     threads: int
     resident_limit: int | None = None
     work: Literal["bench", "stand", "cuda", "canary"] = "bench"
-    withheld: bool = False
+    withheld: Withheld = "nothing"
 
 
 class Nursery:

@@ -8,27 +8,26 @@ import sysconfig
 from pathlib import Path
 
 NAMES = ("site-packages", "dist-packages")
-"""What installers call the folders that hold packages."""
+"""What installers call the folders that hold packages, and nothing else."""
 
-_LANDMARKS = ("numpy", "pydantic", "safetensors", "torch")
-"""A folder of another name (``pip install --target``) is one that holds packages if it holds one of these."""
+
+def folders() -> list[Path]:
+    """The folders of packages that this process searches, in its order."""
+    installed = [Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")]
+    searched = [path for path in map(Path, sys.path) if path.is_absolute() and path.name in NAMES]
+    return list(dict.fromkeys([*searched, *installed]))
 
 
 def added_folders() -> list[Path]:
-    """Folders of packages that Python would not search by itself, in the order in which this process does.
+    """Those that Python would not search by itself: of ``pip install --user``, ``PYTHONPATH`` and ``.pth`` files."""
+    own = {*map(Path, site.getsitepackages()), *(Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib"))}
+    return [path for path in folders() if path not in own]
 
-    They come from ``pip install --user``, ``PYTHONPATH`` and ``.pth`` files. Folders that hold no packages, the
-    current one above all, are none of them.
+
+def search_path(package: Path) -> list[Path]:
+    """What to put before the path of a Python that knows the standard library and its own packages alone.
+
+    Args:
+        package: the folder that this package lies in.
     """
-    own = {*map(Path, site.getsitepackages()), *_installed()}
-    entries = [path for path in dict.fromkeys(map(Path, sys.path)) if path.is_absolute() and path not in own]
-    return [path for path in entries if path.name in NAMES or any((path / name).is_dir() for name in _LANDMARKS)]
-
-
-def folders() -> set[Path]:
-    """All folders of packages that this process searches."""
-    return _installed() | {path for path in map(Path, sys.path) if path.name in NAMES} | set(added_folders())
-
-
-def _installed() -> set[Path]:
-    return {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+    return [*(folders() if added_folders() else ()), package]

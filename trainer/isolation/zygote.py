@@ -30,7 +30,7 @@ from lemonade_es.trainer.export.stand import Stand
 from lemonade_es.trainer.isolation import canary
 from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS, Excess, appetite
 from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, warm_up
-from lemonade_es.trainer.isolation.cover import cover
+from lemonade_es.trainer.isolation.cover import Withheld, cover
 from lemonade_es.trainer.isolation.lock import Policy, lock, shared_ruleset
 from lemonade_es.trainer.isolation.protocol import MESSAGE_LIMIT, Channel, decode, encode
 from lemonade_es.trainer.recipe import Recipe
@@ -185,9 +185,10 @@ class _Shared:
     data: TrainingData
     validation: torch.Tensor
 
-    def withhold(self) -> None:
-        """Takes the training set away from this process, for good: zeros are where it was."""
-        for tensor in (self.data.inputs, self.data.labels):
+    def withhold(self, what: Withheld) -> None:
+        """Takes the training set, or its labels, away from this process, for good: zeros are where they were."""
+        tensors = {"nothing": (), "labels": (self.data.labels,), "all": (self.data.labels, self.data.inputs)}
+        for tensor in tensors[what]:
             cover(tensor.data_ptr(), tensor.nbytes)
 
 
@@ -232,8 +233,8 @@ def _live(
             os.setpgid(0, 0)
         channel = Channel(_CHANNEL)
         try:
-            if message["withheld"] and shared is not None:
-                shared.withhold()
+            if shared is not None:
+                shared.withhold(message["withheld"])
             lock(policy, parent=zygote, rules=None if rules is None else _RULES)
         except (OSError, ValueError) as error:
             channel.send({"unlocked": str(error)})

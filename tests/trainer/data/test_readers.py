@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -101,3 +103,36 @@ def test_what_no_file_is_to_blame_for_is_raised_here_as_it_was_there(files):
     with pytest.raises(MemoryError, match="no room"):
         each(work, files)
     assert multiprocessing.active_children() == []
+
+
+ORPHANS = """
+import os, signal, sys
+from pathlib import Path
+from lemonade_es.trainer.data import readers
+readers._WORTH_PROCESSES = 1
+readers.os.sched_getaffinity = lambda _: {0, 1, 2}
+parent = os.getpid()
+
+def work(index):
+    if index == 499:
+        os.kill(parent, signal.SIGKILL)
+    return b"x" * 10_000  # more than a pipe holds
+
+readers.each(work, [Path(str(number)) for number in range(500)])
+"""
+
+
+@needs_fork
+def test_readers_end_when_their_parent_is_killed():
+    parent = subprocess.Popen([sys.executable, "-c", ORPHANS], start_new_session=True)
+    assert parent.wait(60) == -signal.SIGKILL
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            os.killpg(parent.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    else:
+        os.killpg(parent.pid, signal.SIGKILL)
+        pytest.fail("readers outlived their parent")

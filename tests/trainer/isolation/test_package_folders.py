@@ -24,33 +24,29 @@ def user_site(tmp_path):
     return folder
 
 
-@pytest.fixture
-def target(tmp_path):
-    """What ``pip install --target`` makes."""
-    folder = tmp_path / "target"
-    (folder / "torch").mkdir(parents=True)
-    return folder
-
-
-def test_folders_that_python_would_not_search_by_itself_are_added_in_their_order(
-    user_site, target, tmp_path, monkeypatch
-):
+def test_folders_that_python_would_not_search_by_itself_are_added_and_no_others(user_site, tmp_path, monkeypatch):
     project = tmp_path / "project"
-    project.mkdir()
+    (project / "numpy").mkdir(parents=True)  # of whatever it holds
     monkeypatch.chdir(project)
     own = [sysconfig.get_path("stdlib"), *site.getsitepackages()]
-    monkeypatch.setattr(sys, "path", ["", str(project), str(target), *own, str(user_site), str(target)])
-    assert package_folders.added_folders() == [target, user_site]
-    assert package_folders.folders() >= {target, user_site, Path(sysconfig.get_path("purelib"))}
+    monkeypatch.setattr(sys, "path", ["", str(project), *own, str(user_site), str(user_site)])
+    assert package_folders.added_folders() == [user_site]
     assert project not in package_folders.folders()
+    assert project not in furniture(gpu=False)
+    assert user_site in furniture(gpu=False)
 
 
-def test_the_isolated_process_is_told_of_them_and_sees_them(user_site, target, monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(target), *sys.path, str(user_site)])
+@pytest.mark.parametrize("first", [True, False], ids=["before our own", "behind our own"])
+def test_the_isolated_process_searches_them_in_the_order_of_this_one(user_site, monkeypatch, first):
+    own = sysconfig.get_path("purelib")
+    monkeypatch.setattr(sys, "path", [str(user_site), own] if first else [own, str(user_site)])
     told = clean_environment()["PYTHONPATH"].split(os.pathsep)
-    assert told[:1] == [str(target)]
-    assert str(user_site) in told
-    assert {target, user_site} <= set(furniture(gpu=False))
+    assert (told.index(str(user_site)) < told.index(own)) == first
+
+
+def test_the_path_of_an_ordinary_installation_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(sys, "path", [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")])
+    assert clean_environment()["PYTHONPATH"] == str(Path(lemonade_es.__file__).absolute().parents[1])
 
 
 @pytest.mark.isolation
