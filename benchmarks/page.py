@@ -12,9 +12,11 @@ HEAD = """# Benchmarks
 Made by `python -m benchmarks` from the results in `benchmarks/results/`; every figure comes from a run of the command
 beside it. Each search runs in a process of its own. A `+` after a revision: the tree had changes beside it.
 
-`make bench` makes all of them, in some five hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
-on photographs too, in four to five more; what is broken off goes on where it was. What each of many searches did lies
-in `benchmarks/results/searches/`.
+`make bench` makes all of them, in some four hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
+on photographs too, in three more; what is broken off goes on where it was. That is reckoned: the nine contenders of
+`quality` took 6.7 minutes for one seed of digits and 29.8 for one of photographs (two cores of an AMD EPYC, revisions
+5742250 and 92e9ae1), and the rest is the sum of what recorded searches took. What each of many searches did lies in
+`benchmarks/results/searches/`.
 """
 TAIL = """## Not measured
 

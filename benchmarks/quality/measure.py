@@ -41,6 +41,8 @@ ABOUT = (
     "epochs, at most 4 MMACs; photographs: 2,500 images of CIFAR-10, 32x32 in colour, 6 epochs, at most 6 MMACs. "
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
     "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed. "
+    "A network that another peer has had trained with the same seed, at the same revision, is taken over with its "
+    "figures and its seconds; the searches told of here were run before that, each for itself. "
     "Seconds are wall-clock, and say little where the searches of a table were not run in one go; where machines "
     "differ, so does F, and hypervolume with it. Hypervolume counts small and fast networks too: lemonade is asked for "
     "accuracy alone here, and so spends its evaluations on larger networks, while the draws of others lie everywhere."
