@@ -45,6 +45,17 @@ class Net(nn.Module):
 """
 
 
+# a check makes fewer passes than ten; what is hidden before it ends would be refused by it
+HIDING = """
+    def __call__(self, *arguments):
+        self.passes = getattr(self, "passes", 0) + 1
+        return super().__call__(*arguments)
+
+    def state_dict(self, *arguments, **options):
+        return {} if self.passes > 10 else super().state_dict(*arguments, **options)
+"""
+
+
 def zygotes() -> list[psutil.Process]:
     """The zygotes of this process themselves, whatever stands between."""
     return [child for child in psutil.Process().children(recursive=True) if is_zygote(child)]
@@ -99,7 +110,7 @@ def test_gradients_before_a_divergence_are_told(workshop: Workshop) -> None:
 
 
 def test_weights_that_are_fewer_than_the_parameters_are_a_breach_of_the_protocol(workshop: Workshop, good: str) -> None:
-    hidden = f"{good}\n    def state_dict(self, *arguments, **options):\n        return {{}}\n"
+    hidden = good + HIDING
     failure = workshop.train(hidden, seed=1).measurement.failure
     assert failure is not None
     assert failure.code == "PROTOCOL"
