@@ -214,7 +214,7 @@ def test_a_board_that_is_gone_never_ends_the_search_and_is_warned_of_once(lemona
     assert done.code == 0, done.err
     assert done.out.count("not measured on the device: it ended with exit code 255: no route to host") == 4
     assert done.out.count("warning: the measuring command failed 3 times in a row") == 1
-    assert "measuring on the device failed for 4 of 4 networks" in done.out
+    assert "measuring on the device failed for 4 of 4 trainings" in done.out
     facts = lemonade("explain", "latest", "--iteration", 2, "--json").json
     assert facts["facts"]["F"] is None
     assert "measured on a device: 0 of 4 networks" in lemonade("runs", "show", "latest").out
