@@ -217,7 +217,7 @@ def test_a_board_that_is_gone_never_ends_the_search_and_is_warned_of_once(lemona
     assert "measuring on the device failed for 4 of 4 trainings" in done.out
     facts = lemonade("explain", "latest", "--iteration", 2, "--json").json
     assert facts["facts"]["F"] is None
-    assert "measured on a device: 0 of 4 networks" in lemonade("runs", "show", "latest").out
+    assert "measured on a device: 0 of 4 trainings" in lemonade("runs", "show", "latest").out
 
 
 SSH = """#!/bin/sh
