@@ -249,7 +249,7 @@ class _Ladder:
 
     def _demand_whole(self, model: nn.Module, inputs: Tensor, output: Tensor) -> None:
         """Source and weights must be all of a network: made anew, from other random numbers, it answers the same."""
-        torch.manual_seed(self.seed + 1)
+        torch.manual_seed(self.seed ^ 1)
         twin = construct(self.source, self.task)
         complete(twin, self.task)
         try:

@@ -310,7 +310,7 @@ class Trial:
         self._found.take_end(self.child.exit)
         self.child = self.heir(withheld)
         # from other random numbers: those of a constant that is not saved will be others, too
-        making = {**self._making, "seed": self._making["seed"] + 1}
+        making = {**self._making, "seed": self._making["seed"] ^ 1}
         self.child.call("build", **making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
         self._ask.call("load", tensors=self._found.weights or b"")
 

@@ -124,3 +124,7 @@ def test_what_is_covered_is_gone_here_and_stays_elsewhere(tmp_path: Path) -> Non
 def test_what_cannot_be_covered_is_an_error() -> None:
     with pytest.raises(OSError, match="mmap"):
         cover(4096 + 1, 10)
+
+
+def test_the_largest_seed_is_as_good_as_any(workshop: Workshop, good: str) -> None:
+    assert workshop.train(good, seed=2**63 - 1).measurement.failure is None
