@@ -133,7 +133,7 @@ def test_an_epoch_is_told_once_when_all_that_still_train_have_ended_it(script, f
 def test_a_seed_that_fails_leaves_the_other_one_its_way(opened: Opened) -> None:
     with Crew(opened, again=2) as crew:
         report = crew.check(TEMPERAMENTAL, Budget())
-        failed, sound = crew.train_again(TEMPERAMENTAL, report, FIRST, seeds=(12, 13), on_epoch=deaf)
+        failed, sound = crew.train_again(TEMPERAMENTAL, report, FIRST, seeds=(12, 14), on_epoch=deaf)
     assert failed.measurement.failure is not None
     assert "not with this seed" in failed.measurement.failure.message
     assert sound.measurement.failure is None
