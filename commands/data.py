@@ -8,20 +8,14 @@ from typing import Literal
 import click
 
 from lemonade_es import defaults
-from lemonade_es.commands.options import json_option, reading_options
+from lemonade_es.commands.options import data_root_option, json_option, reading_options
 from lemonade_es.commands.output import Terminal, echo, echo_json
 
 
 @click.command(short_help="Show what was found in a data set.")
 @click.argument("spec", metavar="SPEC")
 @reading_options("--target", "--target-column")
-@click.option(
-    "--data-root",
-    metavar="DIR",
-    default=str(defaults.DATA_ROOT),
-    show_default=True,
-    help="Where downloaded data sets lie.",
-)
+@data_root_option
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there; a part that is there is completed.")
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")

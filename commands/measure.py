@@ -12,6 +12,7 @@ from lemonade_es import defaults
 from lemonade_es.commands.options import (
     DONE,
     FAILED,
+    data_root_option,
     isolation_options,
     json_option,
     measure_with_options,
@@ -24,13 +25,7 @@ from lemonade_es.commands.output import Terminal, echo, echo_json
 @click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data", metavar="SPEC", default="digits", show_default=True, help="Data set name, folder, or CSV file.")
 @reading_options("--target", "--target-column")
-@click.option(
-    "--data-root",
-    metavar="DIR",
-    default=str(defaults.DATA_ROOT),
-    show_default=True,
-    help="Where downloaded data sets lie.",
-)
+@data_root_option
 @click.option("--download", is_flag=True, help="Fetch a data set that is not there.")
 @click.option("--weights", type=click.Path(dir_okay=False, path_type=Path), help="Safetensors file of its weights.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="INPUTS", help="Use a seeded, stratified subset.")

@@ -156,6 +156,17 @@ def out_option(command: Command) -> Command:
     )(command)
 
 
+def data_root_option(command: Command) -> Command:
+    """``--data-root``."""
+    return click.option(
+        "--data-root",
+        metavar="DIR",
+        default=str(defaults.DATA_ROOT),
+        show_default=True,
+        help="Where downloaded data sets lie.",
+    )(command)
+
+
 def moved_data_options(command: Command) -> Command:
     """``--data`` and ``--data-root`` of a command that goes on with a run: where the run's data lie now."""
     command = click.option(

@@ -293,3 +293,13 @@ def test_the_example_for_tables_encodes_rows_as_the_training_did(lemonade, tmp_p
     nearest = np.abs(wanted[:, None] - answers[None]).min(axis=1)
     assert nearest.max() <= 1e-4 * np.abs(answers).max()
     assert answers.std() > 0
+
+
+def test_a_final_training_that_held_inputs_out_is_compared_by_its_accuracy_on_them(finalized, tmp_path):
+    command, _ = finalized
+    held = command("finalize", "latest", "--epochs", 1, "--hold-out", "validation", "--json")
+    assert held.code == 0, held.err
+    done = command("export", "latest", "--format", "source", "--out-dir", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert done.json["check"]["note"] is None
+    assert done.json["check"]["recorded_accuracy"] == held.json["metrics"]["V_Acc"]

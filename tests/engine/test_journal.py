@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -314,3 +315,13 @@ def test_a_journal_that_cannot_be_opened_is_named_without_its_secrets(store, tol
         Journal(store, create=False)
     assert str(refused.value).startswith(told)
     assert "cret" not in str(refused.value)
+
+
+def test_a_journal_that_is_no_journal_leaves_no_file_open(tmp_path):
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    (tmp_path / "empty.db").write_bytes(b"")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            Journal(url, create=False)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

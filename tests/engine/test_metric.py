@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lemonade_es.engine.metric import combined_metric, normalised, reached
+from lemonade_es.engine.metric import combined_metric, missing, normalised, reached
 from lemonade_es.vocabulary import settings
 
 MEASURED = {"T_Acc": 0.9, "V_Acc": 0.8, "F": 14000.0, "T_E": 3e-3, "V_E": 1e-5}
@@ -62,3 +62,13 @@ def test_a_metric_that_does_not_count_may_be_missing():
 def test_a_target_is_reached_from_below_or_from_above_and_never_by_a_missing_metric(targets, expected):
     metrics = {"V_Acc": 0.8, "S": 0.05, "L": None}
     assert reached(targets, metrics, lower_is_better=frozenset({"S", "L"})) is expected
+
+
+def test_what_cm_wants_and_does_not_have_is_named_by_what_was_to_be_measured():
+    settings = {"WA": 1.0, "WF": 0.5, "WE": 0.0}
+    known = {"T_Acc": 0.9, "V_Acc": 0.8, "NF": 0.4}
+    assert missing(known, settings) == ()
+    assert combined_metric(known, settings) == pytest.approx(1.9)
+    assert missing({**known, "NF": None}, settings) == ("F",)
+    assert missing({"NF": 0.4}, settings) == ("T_Acc", "V_Acc")
+    assert combined_metric({**known, "NF": None}, settings) is None

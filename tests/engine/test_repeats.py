@@ -46,6 +46,8 @@ class SeededTrainer(LineTrainer):
         measurement = trained.measurement
         if measurement.failure is not None:
             return trained
+        if int(words.get("unknown_at", -1)) == number:
+            return Trained(replace(measurement, metrics={**measurement.metrics, "V_Acc": None}), trained.weights)
         accuracy = float(words["accuracy"]) + STEPS[number] * float(words.get("noise", 1))
         metrics = {**measurement.metrics, "T_Acc": accuracy, "V_Acc": accuracy}
         return Trained(replace(measurement, metrics=metrics, training_seconds=0.5), trained.weights)
@@ -124,6 +126,14 @@ def test_a_network_that_fails_with_another_seed_does_not_lead(bench):
     assert ended.note == "1 of its 3 trainings failed"
     assert ended.metrics["V_Acc"] == pytest.approx(0.895)  # the mean of those that did not
     assert ended.metrics["failed"] == 0.0
+
+
+def test_a_network_of_which_one_training_has_no_CM_has_none_and_the_note_says_what_is_unknown(bench):
+    search, _ = searched(bench, good(0.5), good(0.9, extra="unknown_at=1"))
+    assert search.state.best.iteration == 1
+    ended = search.state.ended[1]
+    assert (ended.CM, ended.is_best) == (None, False)
+    assert ended.note == "it has no CM: V_Acc of training 2 is not known"
 
 
 def test_a_candidate_whose_first_training_failed_is_not_trained_again(bench):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import sqlite3
+from io import StringIO
+
+from rich.console import Console
 
 from lemonade_es.engine.events import IterationEnded, Seconds
 from lemonade_es.engine.journal import DATABASE, Journal
@@ -27,3 +30,24 @@ def test_how_each_training_went_has_a_row_with_a_dash_for_what_is_unknown():
     assert cells["dead_units"] == ["0.25"]
     assert cells["loss_slope"] == ["-0.5"]
     assert cells["best_epoch"] == ["-"]
+
+
+def test_figures_of_a_list_of_runs_are_never_cut_off():
+    lines = [
+        RunLine(
+            "2026-a",
+            "finished",
+            data="diabetes",
+            iterations=3,
+            wanted=30,
+            CM=0.5312,
+            V_Acc=0.29,
+            objective="regression",
+        ),
+        RunLine("2026-b", "finished", data="digits", iterations=30, wanted=30, CM=1.4231, V_Acc=0.98),
+    ]
+    console = Console(width=40, file=StringIO())
+    console.print(runs_table(lines))
+    said = console.file.getvalue()
+    for figure in ("3/30", "R2 29.00%", "0.5312", "1.4231"):
+        assert figure in said
