@@ -145,7 +145,7 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True, min_width=max((len(line.run) for line in lines), default=0))
     for name in ("data", "rulebook", "llm", "status"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="ellipsis")  # these give way: figures that are cut off would be others
     figures = [_figures(line) for line in lines]
     for number, name in enumerate(("done", "V_Acc", "CM")):
         widest = max(len(text) for text in (name, *(row[number] for row in figures)))

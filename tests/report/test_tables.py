@@ -46,7 +46,7 @@ def test_figures_of_a_list_of_runs_are_never_cut_off():
         ),
         RunLine("2026-b", "finished", data="digits", iterations=30, wanted=30, CM=1.4231, V_Acc=0.98),
     ]
-    console = Console(width=40, file=StringIO())
+    console = Console(width=60, file=StringIO())
     console.print(runs_table(lines))
     said = console.file.getvalue()
     for figure in ("3/30", "R2 29.00%", "0.5312", "1.4231"):
