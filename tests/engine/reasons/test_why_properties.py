@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 
 import pytest
 from hypothesis import HealthCheck, assume, event, given
@@ -18,10 +19,10 @@ from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.report.derivation import answer_mermaid, answer_text
 from lemonade_es.rules.load import parse_rulebook
-from lemonade_es.vocabulary import TERMS, settings
+from lemonade_es.vocabulary import COUNTS, TERMS, settings
 
 METRICS = ("T_Acc", "V_Acc", "failed")
-SETTINGS = ("OT", "PV_Acc", "TP")
+SETTINGS = ("OT", "PV_Acc", "TL", "TP")
 INSTRUCTIONS = ("ACL", "RCL", "AD", "RD", "AWI")
 HEAD = """\
 rulebook: generated
@@ -101,7 +102,8 @@ def rulebooks(draw, numbers):
 
 flags = st.sampled_from([None, 0.0, 1.0])
 measured = st.fixed_dictionaries({"T_Acc": st.none() | grid, "V_Acc": grid, "failed": flags})
-wished = st.fixed_dictionaries({"OT": grid, "PV_Acc": grid, "TP": st.none() | grid})
+counted = st.sampled_from([0.0, 1.0])
+wished = st.fixed_dictionaries({"OT": grid, "PV_Acc": grid, "TL": st.none() | grid, "TP": st.none() | counted})
 
 
 def facts_of(metrics, wishes):
@@ -169,7 +171,8 @@ def test_no_change_of_one_number_is_missed_and_none_is_much_smaller_where_rules_
                 event("a change that helps")
                 assert name in sizes, (subject, name, value)
                 if old is not None:
-                    distance = abs(value - old)
+                    nearest = value if name not in COUNTS else math.ceil(value) if value > old else math.floor(value)
+                    distance = abs(nearest - old)
                     assert abs(sizes[name].new - old) <= distance * (1 + OVERSHOOT) + LEAST + 1e-9
 
 
