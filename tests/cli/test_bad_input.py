@@ -172,3 +172,10 @@ def test_a_closed_standard_output_is_no_traceback(lemonade):
     words = [sys.executable, "-m", "lemonade_es.cli", "rulebook", "list", "--json"]
     done = subprocess.run(["sh", "-c", f"{shlex.join(words)} >&-"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_rulebook_that_a_full_disk_has_no_room_for_leaves_no_empty_file(lemonade, tmp_path):
+    done = lemonade("rulebook", "new", "mine.yaml", file_bytes=0)
+    assert done.code == 2
+    assert done.err == "lemonade-es: mine.yaml: cannot be written: File too large\n"
+    assert not (tmp_path / "mine.yaml").exists()

@@ -22,7 +22,7 @@ from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.report.explanation import explained, explanation_text, explanations, unsent_lines
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import CheckReport, Measurement
+from lemonade_es.trainer.measurement import CheckReport, Failure, Measurement
 from lemonade_es.trainer.recipe import Recipe
 
 
@@ -78,6 +78,21 @@ def test_the_reason_why_training_steps_were_not_recorded_is_told():
     why = "it draws random numbers on the processor"
     assert told(why)[-1] == f"Its training steps were not recorded, which takes longer on a GPU: {why}"
     assert told(None)[-1].startswith("Time: ")
+
+
+def test_what_could_not_be_measured_is_told_once_for_each_reason():
+    absent = {"W": "no meter is here", "F": "timing\nfailed", "T_E": "no meter is here"}
+
+    def told(measurement):
+        measured = Measured(1, measurement, None)
+        ended = IterationEnded(1, "ok", {"V_Acc": 0.9}, 1.9, True, Seconds(2.0))
+        lines = explanation_text(Explanation(1, measured=measured, ended=ended), source=False).splitlines()
+        return [line for line in lines if line.startswith("Not known")]
+
+    known = Measurement({"V_Acc": 0.9}, absent)
+    assert told(known) == ["Not known: W, T_E: no meter is here", "Not known: F: timing failed"]
+    assert told(replace(known, failure=Failure("CRASHED", "it ended"))) == []  # that is its outcome
+    assert told(replace(known, stopped=3)) == []
 
 
 def test_a_network_of_a_reply_that_was_refused_at_first_is_told_to_be_taken_after_all():

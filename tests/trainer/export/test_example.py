@@ -231,6 +231,17 @@ def test_a_cell_that_is_no_number_counts_as_missing_with_a_warning(tmp_path):
     ]
 
 
+def test_texts_of_which_training_knew_nothing_are_warned_of_and_those_without_a_word_get_no_answer(tmp_path):
+    done = exported(tmp_path, "text")("dark", "?!", "light dark", "")
+    assert done.returncode == 0
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["dark", "light dark"]
+    assert done.stderr.splitlines() == [
+        "warning: training knew no word of 'dark'",
+        "warning: no word is left of '?!': no answer",
+        "warning: no word is left of '': no answer",
+    ]
+
+
 @pytest.mark.parametrize(("delimiter", "answers"), [(",", ["10", "13"]), ("\t", ["13", "10"]), (";", ["10", "10"])])
 def test_decimal_commas_are_read_in_files_as_the_training_had_them(tmp_path, delimiter, answers):
     (tmp_path / "tabs.csv").write_bytes(rows("area\ttown", "3,5\tParis"))
