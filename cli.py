@@ -57,14 +57,8 @@ class _Group(click.Group):
         except BrokenPipeError:  # click ends quietly
             raise
         except OSError as error:
-            refused = LemonadeError(f"the system refused: {error.strerror or error}", where=_place(error))
-            click.echo(printable(f"lemonade-es: {refused}"), err=True)
+            click.echo(printable(f"lemonade-es: {LemonadeError.of_system(error)}"), err=True)
             ctx.exit(BAD_INPUT)
-
-
-def _place(error: OSError) -> str | None:
-    name = error.filename
-    return None if name is None else os.fsdecode(name) if isinstance(name, bytes) else str(name)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

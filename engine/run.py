@@ -214,17 +214,23 @@ class _Session:
             epochs=self.begun.recipe.epochs,
             taken_on=taken_on(entries),
         )
-        end: RunEnded | None = None
         try:
-            end = search.run()
-        except KeyboardInterrupt:
-            self.journal.append(self.run, self.journal.count(self.run), RunInterrupted(search.iteration))
+            end = self._ended(search)
+            model, weights = self.folder.leave_best(self.run, search.state)
         except (LemonadeError, OSError) as error:
             with suppress(LemonadeError, OSError):  # the first error is the one to tell
                 self.folder.leave_best(self.run, search.state)
-            raise SearchError(str(error), run=self.run) from error
-        model, weights = self.folder.leave_best(self.run, search.state)
+            told = LemonadeError.of_system(error) if isinstance(error, OSError) else error
+            raise SearchError(str(told), run=self.run) from error
         return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
+
+    def _ended(self, search: Search) -> RunEnded | None:
+        """How a search came to its end; ``None`` if the user broke it off, which is recorded."""
+        try:
+            return search.run()
+        except KeyboardInterrupt:
+            self.journal.append(self.run, self.journal.count(self.run), RunInterrupted(search.iteration))
+            return None
 
     def _untaken(self, entries: tuple[Entry, ...]) -> RulebookKept | None:
         """What to say where the rulebook's file is no longer what the run goes on with; it is not recorded."""

@@ -21,7 +21,9 @@ such, and the search goes on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import Self
 
 
 class LemonadeError(Exception):
@@ -38,6 +40,13 @@ class LemonadeError(Exception):
         self.message = message
         self.where = where
         self.hint = hint
+
+    @classmethod
+    def of_system(cls, error: OSError) -> Self:
+        """What the system refused, without its number, and the file if it names one."""
+        name = error.filename
+        where = None if name is None else os.fsdecode(name) if isinstance(name, bytes) else str(name)
+        return cls(f"the system refused: {error.strerror or error}", where=where)
 
     def __str__(self) -> str:
         """One line: ``where: message (hint)``."""

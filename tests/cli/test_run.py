@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shlex
 import shutil
@@ -10,8 +12,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from lemonade_es.cli import main
 from lemonade_es.commands.signals import interrupt_by_signals
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.search import Search
 
 
 def test_the_result_as_json_has_the_documented_names(finished):
@@ -403,3 +409,17 @@ def test_a_resume_names_the_run_that_a_fallback_replays_in_whole(finished):
     done = command("run", "--resume", result["run"], "--iterations", 9, "--fallback", "replay:latest")
     assert done.code == 2
     assert f"replay:{result['run']}" in done.err
+
+
+@pytest.mark.parametrize("of", [(Search, "run"), (RunFolder, "leave_best")], ids=["search", "end"])
+def test_a_search_that_the_system_breaks_off_says_how_it_goes_on(tmp_path, monkeypatch, of):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights")
+
+    monkeypatch.setattr(*of, refuse)
+    words = ["run", "--iterations", "1", "--epochs", "1", "--limit", "100", "--out", str(tmp_path)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("lemonade-es: ")]
+    on = "weights: the system refused: No space left on device (then go on with: lemonade-es run --resume"
+    assert told.startswith(f"lemonade-es: {on}")
