@@ -50,6 +50,7 @@ def export(
     out_dir: Path | None,
     data: str | None,
     data_root: str | None,
+    download: bool,
     isolation: Literal["auto", "strong", "medium", "container", "none"],
     container_image: str | None,
     unsafe_no_isolation: bool,
@@ -69,6 +70,7 @@ def export(
     """
     from lemonade_es.engine.deployment import Deployment, DeploymentSpec, deploy
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.spec import Whereabouts
     from lemonade_es.report.deployed import deployment_json, deployment_page, failure_json
     from lemonade_es.report.downloading import DownloadTeller
     from lemonade_es.trainer.export.delivery import Format
@@ -78,8 +80,7 @@ def export(
         iteration=iteration,
         which=weights,
         out_dir=out_dir,
-        data=data,
-        data_root=data_root,
+        whereabouts=Whereabouts(data, data_root, download),
         isolation=isolation,
         container_image=container_image,
         unsafe_no_isolation=unsafe_no_isolation,

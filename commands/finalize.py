@@ -69,6 +69,7 @@ def finalize(
     checkpoint_seconds: float,
     data: str | None,
     data_root: str | None,
+    download: bool,
     device: Literal["auto", "cpu", "cuda"],
     isolation: Literal["auto", "strong", "medium", "container", "none"],
     container_image: str | None,
@@ -90,6 +91,7 @@ def finalize(
     from lemonade_es.engine.final_plan import FinalSpec
     from lemonade_es.engine.finalize import finalize as final_training
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.spec import Whereabouts
     from lemonade_es.report.final_folder import final_outcome, leave_final
     from lemonade_es.report.finishing import final_summary, finishing_view
 
@@ -102,8 +104,7 @@ def finalize(
         seed=seed,
         anew=anew,
         save_seconds=checkpoint_seconds,
-        data=data,
-        data_root=data_root,
+        whereabouts=Whereabouts(data, data_root, download),
         device=device,
         isolation=isolation,
         container_image=container_image,

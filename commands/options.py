@@ -100,7 +100,7 @@ class Fields(click.ParamType):  # type: ignore[type-arg]  # generic only in the 
         name, equals, text = str(value).partition("=")
         try:
             found = YAML(typ="safe", pure=True).load(text)
-        except YAMLError:
+        except (YAMLError, ValueError, IndexError, RecursionError):  # the latter from what only looks like a number
             found = {}
         if not equals or isinstance(found, dict | list):
             self.fail(f"{value!r} is not NAME=VALUE, for example lr=0.05", param, ctx)
@@ -168,7 +168,8 @@ def data_root_option(command: Command) -> Command:
 
 
 def moved_data_options(command: Command) -> Command:
-    """``--data`` and ``--data-root`` of a command that goes on with a run: where the run's data lie now."""
+    """``--data`` and its like, for a command that goes on with a run: where the run's data are now."""
+    command = click.option("--download", is_flag=True, help="Fetch a data set that is not there.")(command)
     command = click.option(
         "--data-root", metavar="DIR", help="Where downloaded data sets lie now [default: as in the run]."
     )(command)

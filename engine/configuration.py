@@ -47,6 +47,8 @@ def _loaded(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         said = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ConfigError(said, where=_place(path, (mark.line, mark.column)) if mark else str(path)) from None
+    except Exception as error:  # noqa: BLE001 - on malformed input ruamel also raises bare ValueError and its like
+        raise ConfigError(f"this is not YAML ({error or type(error).__name__})", where=f"{path}:1:1") from None
 
 
 def _unknown(path: Path, data: CommentedMap, key: object) -> ConfigError:
@@ -61,16 +63,21 @@ def _misnamed(path: Path, data: CommentedMap) -> Iterator[ConfigError]:
     if isinstance(preset := data.get("preset"), str):
         checks.append((data, "preset", partial(settings, preset, {})))
     if isinstance(chosen := data.get("set"), CommentedMap):
-        numbers = {name: value for name, value in chosen.items() if isinstance(value, int | float)}
+        numbers = {name: value for name, value in _named(chosen) if isinstance(value, int | float)}
         checks += [(chosen, name, partial(settings, None, {name: value})) for name, value in numbers.items()]
     if isinstance(recipe := data.get("recipe"), CommentedMap):
-        checks += [(recipe, name, partial(with_overrides, Recipe(), {name: value})) for name, value in recipe.items()]
+        checks += [(recipe, name, partial(with_overrides, Recipe(), {name: value})) for name, value in _named(recipe)]
     for mapping, name, check in checks:
         try:
             check()
         except ConfigError as error:
             place = _place(path, _position(mapping, name, mapping.lc.value))
             yield ConfigError(error.message, where=place, hint=error.hint)
+
+
+def _named(mapping: CommentedMap) -> Iterator[tuple[str, Any]]:
+    """The pairs whose keys are words; others are told of with the types."""
+    return ((name, value) for name, value in mapping.items() if isinstance(name, str))
 
 
 def _position(data: CommentedMap, key: object, of: Callable[[object], tuple[int, int]]) -> tuple[int, int]:

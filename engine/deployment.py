@@ -20,6 +20,7 @@ from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.origin import network_of
 from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run import same_data
+from lemonade_es.engine.spec import NOT_MOVED, Whereabouts
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
@@ -60,8 +61,7 @@ class DeploymentSpec:
         which: ``best`` is the search's, ``final`` that of the last ``lemonade-es finalize``; ``None`` takes the final
             one if there is one and no iteration is named.
         out_dir: where the folder goes; ``None`` is below the run's.
-        data: the folder or file that holds the data now; ``None``: the run's.
-        data_root: where downloaded data sets lie now; ``None``: where they lay.
+        whereabouts: where the run's data are now.
         isolation: the level that the network's code runs at.
         container_image: for the level ``container``.
         unsafe_no_isolation: run generated code even where it cannot be isolated.
@@ -71,8 +71,7 @@ class DeploymentSpec:
     iteration: int | None = None
     which: Which | None = None
     out_dir: Path | None = None
-    data: str | None = None
-    data_root: str | None = None
+    whereabouts: Whereabouts = NOT_MOVED
     isolation: Wish = "auto"
     container_image: str | None = None
     unsafe_no_isolation: bool = False
@@ -133,7 +132,7 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
     chosen = _chosen(run, entries, folder, wishes)
     place = wishes.out_dir or folder.path / run / "export" / _place(chosen, wishes.wanted)
     old = _files_of_before(place)
-    spec = current_spec(entries).relocated(wishes.data, wishes.data_root)
+    spec = current_spec(entries).relocated(wishes.whereabouts)
     begun = started(entries)
     dataset = same_data(spec, begun, progress)
     exported = _exported(dataset, begun, chosen, wishes, foreign=is_foreign(entries))

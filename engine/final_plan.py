@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.origin import Origin
+from lemonade_es.engine.spec import NOT_MOVED, Whereabouts
 from lemonade_es.trainer.final_trial import SAVE_SECONDS, CurvePoint
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Epoch, Failure
@@ -29,8 +30,7 @@ class FinalSpec:
         seed: ``None`` takes the run's.
         anew: train and test again what was trained and tested before.
         save_seconds: between two checkpoints.
-        data: the folder or file that holds the data now; ``None``: the run's.
-        data_root: where downloaded data sets lie now; ``None``: where they lay.
+        whereabouts: where the run's data are now.
         device: where to train.
         isolation: the level that the network's code runs at.
         container_image: for the level ``container``.
@@ -44,8 +44,7 @@ class FinalSpec:
     seed: int | None = None
     anew: bool = False
     save_seconds: float = SAVE_SECONDS
-    data: str | None = None
-    data_root: str | None = None
+    whereabouts: Whereabouts = NOT_MOVED
     device: Literal["auto", "cpu", "cuda"] = "auto"
     isolation: Wish = "auto"
     container_image: str | None = None

@@ -62,7 +62,7 @@ def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalS
         with folder.held(run):
             entries = journal.read(run)
             origin = network_of(entries, wishes.iteration)
-            spec = current_spec(entries).relocated(wishes.data, wishes.data_root)
+            spec = current_spec(entries).relocated(wishes.whereabouts)
             session = _Session(folder, journal, entries, origin, spec, wishes, watcher)
             return session.result()
 

@@ -83,8 +83,9 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     settings = spec.settings(rulebook.defaults)
     spec = _named(spec, folder)
     staff = _staff(spec, folder)
+    _ = _changed(Recipe(), spec)  # what is wrong with it is told before a data set is fetched and read
     dataset = _dataset(spec, watcher.fetching)
-    recipe = _recipe(spec, dataset)
+    recipe = _changed(search_recipe(dataset.task.kind), spec)
     opening = partial(_workshop, spec, dataset, recipe, foreign=staff.foreign, unsafe=unsafe_no_isolation)
     with Crew(opening, spec.repeats - 1) as crew:
         workshop = crew.lead
@@ -345,9 +346,9 @@ def _executor(spec: RunSpec, name: str, base_url: str | None, recorded: registry
     return executor
 
 
-def _recipe(spec: RunSpec, dataset: Dataset) -> Recipe:
-    recipe = with_overrides(search_recipe(dataset.task.kind), spec.recipe)
-    return recipe if spec.epochs is None else with_overrides(recipe, {"epochs": spec.epochs})
+def _changed(recipe: Recipe, spec: RunSpec) -> Recipe:
+    changed = with_overrides(recipe, spec.recipe)
+    return changed if spec.epochs is None else with_overrides(changed, {"epochs": spec.epochs})
 
 
 def _workshop(

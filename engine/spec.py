@@ -41,18 +41,37 @@ EXTENDABLE = frozenset(
         "fallback",
         "data",
         "data_root",
+        "download",
         "watch_rulebook",
         "isolation",
         "container_image",
     }
 )
-"""What a resume may change: when the run ends, where its data lie, how generated code is locked in, whether a changed
-rulebook file is taken over, which server the LLM is asked at, how patiently and for how long an answer, and who stands
-in for it.
+"""What a resume may change: when the run ends, where its data lie and whether they may be fetched, how generated code
+is locked in, whether a changed rulebook file is taken over, which server the LLM is asked at, how patiently and for
+how long an answer, and who stands in for it.
 
 The rulebook, the server and who stands in may change what an iteration computes from the resume on, the others do not.
 What was recorded stays, and :class:`lemonade_es.engine.events.RunResumed` keeps what was changed.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a run's data are now, for what goes on with them.
+
+    Attributes:
+        data: the folder or file; ``None``: where it lay.
+        data_root: where downloaded data sets lie; ``None``: where they lay.
+        download: whether a data set that is not there may be fetched.
+    """
+
+    data: str | None = None
+    data_root: str | None = None
+    download: bool = False
+
+
+NOT_MOVED = Whereabouts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +195,13 @@ class RunSpec:
         """What executors are told: who keeps it most likely keeps what is required as well."""
         return budget(self.require, self.max_parameters, self.max_macs, likely=True)
 
-    def relocated(self, data: str | None, data_root: str | None) -> RunSpec:
-        """The same options for data that lie elsewhere now.
-
-        Args:
-            data: the folder or file; ``None``: where it lay.
-            data_root: where downloaded data sets lie; ``None``: where they lay.
-        """
+    def relocated(self, now: Whereabouts) -> RunSpec:
+        """The same options for data that lie elsewhere now."""
         return replace(
             self,
-            data=self.data if data is None else data,
-            data_root=self.data_root if data_root is None else data_root,
+            data=self.data if now.data is None else now.data,
+            data_root=self.data_root if now.data_root is None else now.data_root,
+            download=self.download or now.download,
         )
 
     def public(self) -> RunSpec:

@@ -186,7 +186,7 @@ class Epoch:
     """One pass over the training set.
 
     Attributes:
-        loss: the mean over its steps.
+        loss: the mean over its inputs, as they were augmented.
         seconds: of wall-clock time.
         V_Acc: accuracy after it on a sample of the validation inputs; ``None`` where nobody looked.
     """

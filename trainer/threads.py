@@ -1,6 +1,8 @@
-"""How many threads a training gets."""
+"""How many threads a training gets, and how many cores there are for them."""
 
 from __future__ import annotations
+
+import os
 
 _SMALL_STEP = 200_000_000
 """Multiply-accumulates of a batch below which a second thread gains little, and loses much on a busy machine."""
@@ -15,3 +17,8 @@ def threads_for(macs: int, batch_size: int, cores: int) -> int:
         cores: how many there are.
     """
     return 1 if macs * batch_size < _SMALL_STEP else cores
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: all, or those that a container, a scheduler or ``taskset`` left it."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

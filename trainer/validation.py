@@ -12,7 +12,6 @@ from queue import Empty, SimpleQueue
 from typing import Literal
 
 import numpy as np
-import psutil
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.task import Task, TaskKind
@@ -21,6 +20,7 @@ from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.threads import usable_cores
 from lemonade_es.trainer.workshop import Workshop
 
 _READ_LIMIT = 10_000_000
@@ -105,7 +105,7 @@ def found(paths: Sequence[Path]) -> list[Path]:
 
 def default_jobs() -> int:
     """How many files to check at once: one for each processor core, at most four, as each takes memory."""
-    return min(psutil.cpu_count() or 1, _MOST_JOBS)
+    return min(usable_cores(), _MOST_JOBS)
 
 
 def validate(

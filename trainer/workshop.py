@@ -7,7 +7,6 @@ for the user's own mistakes and for a machine that cannot isolate.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -39,7 +38,7 @@ from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
 from lemonade_es.trainer.probing import PROBE_SECONDS, Device, faster_precision, working_device
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.threads import threads_for
+from lemonade_es.trainer.threads import threads_for, usable_cores
 from lemonade_es.trainer.trial import OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
 
@@ -114,7 +113,7 @@ class Workshop:
         self._zero_cost = zero_cost
         self._device: str | None = None
         self._precision: str | None = None
-        self.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = usable_cores()
         """Of the CPU, that a training may use; that of a small network uses one."""
         self._memory = limits.memory_bytes
         needs = Needs(
@@ -360,11 +359,11 @@ class Workshop:
 
     def _completed(self, trial: Trial, trained: Trained) -> Trained:
         """With the device's figures, if there is a command and the candidate came so far."""
-        shape = (1, *self._dataset.task.input_shape)
         if self._command is None or trial.exported is None:
             return trained
         with trial.place.turn():
-            return replace(trained, measurement=on_device(trained.measurement, self._command, trial.exported, shape))
+            measured = on_device(trained.measurement, self._command, trial.exported, self._dataset.task)
+            return replace(trained, measurement=measured)
 
     def _child(
         self,

@@ -71,7 +71,7 @@ class Evaluator:
         leads = known is not None and self._leads(known.V_Acc)
         if known is not None and not (leads and known.test is None):  # who leads is to be tested in the end
             self._spared += known.seconds
-            return self._keep(replace(known, test=known.test if leads else None, seconds=self._now()))
+            return self._keep(replace(known, test=known.test if leads else None, seconds=self._now(), taken_over=True))
         before = self._now()
         made_of = self._evaluated(source)
         self._shared.keep(source, replace(made_of, seconds=made_of.seconds - before))

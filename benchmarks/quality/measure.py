@@ -42,7 +42,7 @@ ABOUT = (
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
     "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed. "
     "A network that another peer has had trained with the same seed, at the same revision, is taken over with its "
-    "figures and its seconds; the searches told of here were run before that, each for itself. "
+    "figures and its seconds. "
     "Seconds are wall-clock, and say little where the searches of a table were not run in one go; where machines "
     "differ, so does F, and hypervolume with it. Hypervolume counts small and fast networks too: lemonade is asked for "
     "accuracy alone here, and so spends its evaluations on larger networks, while the draws of others lie everywhere."
@@ -154,8 +154,13 @@ def campaign_of(searches: Sequence[Search], options: argparse.Namespace) -> Camp
 
 
 def done(found: Sequence[SearchTrace], campaign: Campaign) -> str:
-    """How far a campaign has come."""
-    return f"{len(found)} of {len(campaign.searches)} searches are done"
+    """How far a campaign has come, and how much of it was trained for another search."""
+    made = [item for trace in found for item in trace.evaluations]
+    shared = sum(item.taken_over for item in made)
+    return (
+        f"{len(found)} of {len(campaign.searches)} searches are done; "
+        f"{shared:,} of their {len(made):,} networks were taken over from another search"
+    )
 
 
 def traces_of(options: argparse.Namespace) -> Path:

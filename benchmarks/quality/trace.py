@@ -23,6 +23,7 @@ class Evaluation:
         V_E: kWh-PUE of evaluating the validation set.
         seconds: since the search began, at the evaluation's end.
         note: why there is no accuracy.
+        taken_over: whether another search with the same seed had it trained.
     """
 
     V_Acc: float | None
@@ -32,6 +33,7 @@ class Evaluation:
     V_E: float | None
     seconds: float
     note: str = ""
+    taken_over: bool = False
 
 
 @dataclass(frozen=True)

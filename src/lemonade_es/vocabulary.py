@@ -106,7 +106,7 @@ _METRICS = (
     Term("synflow", "metric", "untrained network: logarithm of its summed synaptic saliencies", low=-math.inf),
     Term("jacob_cov", "metric", "untrained network: how unlike its maps at different inputs are", low=-math.inf),
     _metric("grad_norm", "untrained network: summed gradient norms of its parameter tensors", None),
-    _metric("plateau", "iterations since the combined metric last rose", "lower"),
+    _metric("plateau", "iterations since another network last became the best", "lower"),
 )
 
 _THRESHOLDS = (

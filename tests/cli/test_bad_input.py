@@ -154,6 +154,19 @@ def test_a_number_that_is_not_finite_is_no_number(lemonade, words, number):
     assert f"{number} is no finite number" in done.err or "is not in the range" in done.err
 
 
+@pytest.mark.parametrize("value", ["2001-99-99", "!!int abc", "0x_", "[1", "{a: 1}"])
+def test_what_is_no_value_of_a_recipe_is_refused(lemonade, value):
+    done = lemonade("run", "--recipe", f"lr={value}")
+    assert done.code == 2
+    assert f"'lr={value}' is not NAME=VALUE" in done.err
+
+
+def test_a_recipe_is_looked_at_before_the_data_are(lemonade):
+    done = lemonade("run", "--data", "cifar10", "--recipe", "speed=1")
+    assert done.code == 2
+    assert "a recipe has no field 'speed'" in done.err
+
+
 def test_an_option_before_its_command_is_not_passed_over(lemonade, tmp_path):
     done = lemonade("runs", "--out", tmp_path, "show", "latest")
     assert done.code == 2

@@ -48,3 +48,17 @@ def test_a_search_goes_on_with_them_and_remembers_their_place(moved):
     assert again.code == 0, again.err
     replayed = moved("explain", "latest", "--replay")
     assert replayed.code == 0, replayed.out
+
+
+def test_a_published_set_that_is_no_longer_there_may_be_fetched_again(lemonade):
+    trees = photographs(lemonade.folder / "data" / "cell_images", classes=("Parasitized", "Uninfected"))
+    assert lemonade("run", "--data", "malaria", "--iterations", 1, "--epochs", 1).code == 0
+    trees.rename(lemonade.folder / "elsewhere")
+    for words in (("run", "--resume", "latest", "--iterations", 2), ("finalize", "latest"), ("export", "latest")):
+        refused = lemonade(*words)
+        assert refused.code == 2
+        assert "malaria is not here" in refused.err
+        assert "add --download" in refused.err
+        tried = lemonade(*words, "--download", https_proxy="http://127.0.0.1:1")  # nobody listens there
+        assert tried.code == 2
+        assert "malaria cannot be fetched into data" in tried.err

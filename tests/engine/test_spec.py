@@ -53,6 +53,13 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("require: S < 0.1 MB\n", "1:10", "write pairs of a name and its value"),
         ("set: {TV_Acc: 95%}\n", "1:6", "'95%': write a plain number with a point"),
         ("iterations: 2.5\n", "1:13", "2.5: write a whole number"),
+        ("data: 2001-99-99\n", "1:1", "this is not YAML"),
+        ("data: !!int abc\n", "1:1", "this is not YAML"),
+        ("iterations: 0x_\n", "1:1", "this is not YAML"),
+        (f"data: {3000 * '['}{3000 * ']'}\n", "1:1", "this is not YAML"),
+        ("set: {1: 2}\n", "1:6", "1: write a word"),
+        ("recipe: {[1]: 2}\n", "1:9", "(1,): write a word"),
+        ("1: 2\n", "1:1", "there is no option 1"),
     ],
 )
 def test_a_problem_in_a_configuration_names_its_line_and_the_way_out(tmp_path, text, place, words):

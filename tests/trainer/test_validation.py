@@ -14,7 +14,7 @@ import pytest
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.measurement import Budget
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.validation import _nearly_no_data, found, input_task, validate
+from lemonade_es.trainer.validation import _nearly_no_data, default_jobs, found, input_task, validate
 from lemonade_es.trainer.workshop import Workshop
 
 IMAGE = input_task((3, 8, 8), 4)
@@ -44,6 +44,14 @@ def zygotes() -> Callable[[], int]:
         return sum("isolation.zygote" in command for command in commands(started))
 
     return count
+
+
+@pytest.mark.parametrize(("cores", "jobs"), [(1, 1), (3, 3), (64, 4)])
+def test_files_are_checked_on_the_cores_that_this_process_may_use(
+    cores: int, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert default_jobs() == jobs
 
 
 @pytest.mark.isolation

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.decoding import BROKEN
+from lemonade_es.trainer.threads import usable_cores
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
@@ -59,7 +60,7 @@ def each(work: Callable[[int], T], files: Sequence[Path]) -> Done[T]:
         DataError: a process that read files was killed.
     """
     shares = _Shares(work, files)
-    readers = min(_MOST_READERS, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    readers = min(_MOST_READERS, usable_cores())
     starts = range(0, len(files), _CHUNK)
     if sys.platform == "linux" and readers > 1 and len(files) >= _WORTH_PROCESSES:
         chunks = _in_processes(shares, starts, readers)

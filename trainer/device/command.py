@@ -25,6 +25,9 @@ from lemonade_es.vocabulary import closest
 SECONDS = 120.0
 """How long a measuring may take, unless the user says otherwise."""
 
+VOCABULARY_VARIABLE = "LEMONADE_DEVICE_VOCABULARY"
+"""Of the command's environment, where inputs are tokens: how many there are."""
+
 _PLACEHOLDERS = ("model", "input_shape")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 _LOOK_SECONDS = 0.1
@@ -53,19 +56,26 @@ class DeviceCommand:
     words: tuple[str, ...]
     seconds: float
 
-    def run(self, model: bytes, input_shape: Sequence[int]) -> DeviceReport | Failure:
+    def run(
+        self, model: bytes, input_shape: Sequence[int], vocabulary_size: int | None = None
+    ) -> DeviceReport | Failure:
         """Has one network measured; whatever goes wrong is the outcome.
 
         Args:
             model: as ONNX.
             input_shape: of one batch of one input.
+            vocabulary_size: where inputs are tokens, one more than the largest; it goes into the command's environment.
         """
+        environment = passed_environment(os.environ)
+        if vocabulary_size is not None:
+            environment[VOCABULARY_VARIABLE] = str(vocabulary_size)
         try:
             with tempfile.TemporaryDirectory(prefix="lemonade-") as folder:
                 file = Path(folder) / "model.onnx"
                 file.write_bytes(model)
                 values = {"model": str(file), "input_shape": ",".join(map(str, input_shape))}
-                said = self._asked([_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words])
+                words = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words]
+                said = self._asked(words, environment)
         except OSError as error:
             return Failure("DEVICE_FAILED", f"no file can be handed over: {error.strerror or error}")
         if isinstance(said, Failure):
@@ -75,9 +85,9 @@ class DeviceCommand:
         except ReportError as error:
             return Failure("DEVICE_BABBLED", str(error))
 
-    def _asked(self, words: Sequence[str]) -> bytes | Failure:
+    def _asked(self, words: Sequence[str], environment: Mapping[str, str]) -> bytes | Failure:
         try:
-            return _spoken(words, self.seconds)
+            return _spoken(words, environment, self.seconds)
         except OSError as error:
             return Failure("DEVICE_FAILED", f"{words[0]} cannot be run: {error.strerror or error}")
 
@@ -129,14 +139,14 @@ def passed_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if _PASSED.fullmatch(name)}
 
 
-def _spoken(words: Sequence[str], seconds: float) -> bytes | Failure:
+def _spoken(words: Sequence[str], environment: Mapping[str, str], seconds: float) -> bytes | Failure:
     """What a command printed on stdout, if it ended well and in time."""
     with subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=passed_environment(os.environ),
+        env=environment,
         start_new_session=True,
     ) as process:
         try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
+from lemonade_es.task import Task
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.measurement import DeviceOutcome, Energy, Failure, Measurement
 
@@ -13,19 +13,17 @@ ON_DEVICE = ("L", "F", "B", "W", "R")
 """The metrics that a device tells; with a device, those of this machine do not stand in for them."""
 
 
-def on_device(
-    measurement: Measurement, command: DeviceCommand, model: bytes | Failure, input_shape: Sequence[int]
-) -> Measurement:
+def on_device(measurement: Measurement, command: DeviceCommand, model: bytes | Failure, task: Task) -> Measurement:
     """A measurement with the figures of the user's device, or with the reason why there are none.
 
     Args:
         measurement: what was measured here.
         command: measures there.
         model: the network as ONNX, or why it could not be exported.
-        input_shape: of one batch of one input.
+        task: says what one input is.
     """
     started = time.perf_counter()
-    report = model if isinstance(model, Failure) else command.run(model, input_shape)
+    report = model if isinstance(model, Failure) else command.run(model, (1, *task.input_shape), task.vocabulary_size)
     seconds = time.perf_counter() - started
     energy = {phase: taken for phase, taken in measurement.energy.items() if phase != "inference"}
     if isinstance(report, Failure):

@@ -9,6 +9,8 @@
 #   LEMONADE_DEVICE_PYTHON   the board's Python (python3)
 #   LEMONADE_DEVICE_THREADS  threads for one inference (1)
 #   LEMONADE_DEVICE_SECONDS  how long to measure (5)
+#
+# For texts lemonade-es says in LEMONADE_DEVICE_VOCABULARY how many tokens there are.
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -19,6 +21,7 @@ host=$1 model=$2 shape=$3
 python=${LEMONADE_DEVICE_PYTHON:-python3}
 threads=${LEMONADE_DEVICE_THREADS:-1}
 seconds=${LEMONADE_DEVICE_SECONDS:-5}
+vocabulary=${LEMONADE_DEVICE_VOCABULARY:-2}
 
 on_board() {
     ssh -o BatchMode=yes -o ConnectTimeout=20 "$host" "$@"
@@ -33,7 +36,7 @@ trap 'on_board "rm -rf $folder" </dev/null' EXIT
 trap 'exit 1' HUP INT TERM
 
 scp -q -o BatchMode=yes -o ConnectTimeout=20 "$model" "$host:$folder/model.onnx" </dev/null >&2
-on_board "$python - $folder/model.onnx $shape $threads $seconds" <<'PYTHON'
+on_board "$python - $folder/model.onnx $shape $threads $seconds $vocabulary" <<'PYTHON'
 import json
 import platform
 import resource
@@ -44,17 +47,18 @@ import time
 import numpy
 import onnxruntime
 
-path, shape, threads, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+path, shape, threads, seconds, vocabulary = *sys.argv[1:3], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = threads
 options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 wanted = session.get_inputs()[0]
 sides = [int(side) for side in shape.split(",")]
+random = numpy.random.default_rng(0)
 if "int" in wanted.type:
-    batch = numpy.zeros(sides, numpy.int64)
+    batch = random.integers(1, vocabulary, sides)  # token 0 is padding
 else:
-    batch = numpy.random.default_rng(0).standard_normal(sides).astype(numpy.float32)
+    batch = random.standard_normal(sides).astype(numpy.float32)
 
 
 def once():

@@ -72,10 +72,11 @@ def gpu_counter(environment: Mapping[str, str]) -> Counter:
     """The best counter of the GPU that computes.
 
     Args:
-        environment: its ``CUDA_VISIBLE_DEVICES`` says which one that is.
+        environment: its ``CUDA_VISIBLE_DEVICES`` says which one that is, in the order of ``CUDA_DEVICE_ORDER``.
 
     Raises:
-        CounterUnavailableError: ``nvidia-ml-py``, the driver, the GPU or any counter is missing.
+        CounterUnavailableError: ``nvidia-ml-py``, the driver, the GPU or any counter is missing, or different GPUs are
+            there and CUDA's order, the fastest first, may not be NVML's.
     """
     try:
         nvml: Any = importlib.import_module("pynvml")
@@ -125,10 +126,15 @@ def visible_gpu(environment: Mapping[str, str]) -> int | str:
 
 def _handle(nvml: Any, environment: Mapping[str, str]) -> Any:
     named = visible_gpu(environment)
+    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     if isinstance(named, int):
+        kinds = {str(nvml.nvmlDeviceGetName(handle)) for handle in handles}
+        if len(kinds) > 1 and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+            raise CounterUnavailableError(
+                f"which of {', '.join(sorted(kinds))} computes is not known: set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+            )
         return nvml.nvmlDeviceGetHandleByIndex(named)
-    for index in range(nvml.nvmlDeviceGetCount()):
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    for handle in handles:
         if str(nvml.nvmlDeviceGetUUID(handle)).startswith(named):
             return handle
     raise CounterUnavailableError(f"there is no GPU {named}")

@@ -81,7 +81,9 @@ class Container:
             door.mkdir()
             door.chmod(0o755)
             listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            listener.bind(str(door / "control"))
+            here = os.open(door, os.O_PATH)
+            stack.callback(os.close, here)
+            listener.bind(f"/proc/self/fd/{here}/control")  # the path of a socket must be short, and TMPDIR may not be
             (door / "control").chmod(0o666)
             listener.listen(1)
             process = started(self._command(engine, name, door), errors, environment=_engine_environment())

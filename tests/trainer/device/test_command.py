@@ -14,12 +14,14 @@ import psutil
 import pytest
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.task import Task
 from lemonade_es.trainer.device.command import device_command, passed_environment
 from lemonade_es.trainer.device.figures import on_device
 from lemonade_es.trainer.device.report import DeviceReport
 from lemonade_es.trainer.measurement import Energy, Failure, Measurement
 
 SHAPE = (1, 3, 8, 8)
+TASK = Task("image", "board", SHAPE[1:], 2)
 
 
 def shell(script, seconds=20.0):
@@ -161,7 +163,7 @@ def measured():
 
 
 def test_the_devices_figures_take_the_place_of_this_machines():
-    found = on_device(measured(), shell('echo \'{"L": 2, "W": 1000, "device": "Pi"}\''), b"network", SHAPE)
+    found = on_device(measured(), shell('echo \'{"L": 2, "W": 1000, "device": "Pi"}\''), b"network", TASK)
     assert found.metrics == {"V_Acc": 0.5, "V_E": 1e-6, "L": 2.0, "F": 500.0, "B": None, "W": 1000.0, "R": None}
     assert found.sources == {"L": "device", "F": "device", "W": "device"}
     assert set(found.absent) == {"B", "R"}
@@ -172,8 +174,15 @@ def test_the_devices_figures_take_the_place_of_this_machines():
     assert found.measuring_seconds > 1.0
 
 
+def test_how_many_tokens_there_are_is_in_the_environment_where_inputs_are_tokens():
+    command = shell("""echo '{"L": 1, "device": "'${LEMONADE_DEVICE_VOCABULARY-none}'"}'""")
+    texts = Task("text", "reviews", (20,), 2, 5000)
+    told = [on_device(measured(), command, b"network", task).device.device for task in (TASK, texts)]
+    assert told == ["none", "5000"]
+
+
 def test_where_the_device_fails_nothing_of_this_machine_stands_in():
-    found = on_device(measured(), shell("exit 1"), b"network", SHAPE)
+    found = on_device(measured(), shell("exit 1"), b"network", TASK)
     assert [found.metrics[name] for name in ("L", "F", "B", "W", "R")] == [None] * 5
     assert found.metrics["V_Acc"] == 0.5
     assert found.absent["R"].startswith("DEVICE_FAILED: it ended with exit code 1")
@@ -184,7 +193,7 @@ def test_where_the_device_fails_nothing_of_this_machine_stands_in():
 
 def test_a_network_that_cannot_be_exported_is_told_so_and_no_command_runs(tmp_path):
     failure = Failure("EXPORT_FAILED", "no ONNX for aten::magic")
-    found = on_device(measured(), shell(f"touch {tmp_path}/ran"), failure, SHAPE)
+    found = on_device(measured(), shell(f"touch {tmp_path}/ran"), failure, TASK)
     assert found.device.failure == failure
     assert not (tmp_path / "ran").exists()
 

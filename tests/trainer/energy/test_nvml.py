@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -87,6 +89,53 @@ def test_the_gpu_is_the_first_that_cuda_sees():
             visible_gpu({"CUDA_VISIBLE_DEVICES": hidden})
     with pytest.raises(CounterUnavailableError, match="MIG"):
         visible_gpu({"CUDA_VISIBLE_DEVICES": "MIG-1c2d"})
+
+
+class Driver(ModuleType):
+    """NVML of a machine with some GPUs."""
+
+    NVMLError = RuntimeError
+
+    def __init__(self, *gpus):
+        super().__init__("pynvml")
+        self.gpus = gpus
+
+    def nvmlInit(self):
+        """The driver is there."""
+
+    def nvmlDeviceGetCount(self):
+        return len(self.gpus)
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
+
+    def nvmlDeviceGetName(self, handle):
+        return self.gpus[handle]
+
+    def nvmlDeviceGetUUID(self, handle):
+        return f"GPU-{handle}"
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
+        return 1000 * (handle + 1)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "environment", "gpu"),
+    [
+        (["A2", "H100"], {}, None),
+        (["A2", "H100"], {"CUDA_DEVICE_ORDER": "FASTEST_FIRST", "CUDA_VISIBLE_DEVICES": "1"}, None),
+        (["A2", "H100"], {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}, "H100"),
+        (["A2", "H100"], {"CUDA_VISIBLE_DEVICES": "GPU-1"}, "H100"),
+        (["H100", "H100"], {}, "H100"),
+    ],
+)
+def test_where_gpus_differ_the_one_that_computes_must_be_known(monkeypatch, gpus, environment, gpu):
+    monkeypatch.setitem(sys.modules, "pynvml", Driver(*gpus))
+    if gpu is None:
+        with pytest.raises(CounterUnavailableError, match="which of A2, H100 computes is not known: set CUDA_DEV"):
+            gpu_counter(environment)
+    else:
+        assert gpu_counter(environment).domain.name == f"GPU {gpu}"
 
 
 def test_a_machine_without_a_driver_says_so():

@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,21 +136,21 @@ def test_an_attack_in_a_container_is_an_outcome(boxed: Workshop, good: str) -> N
 
 
 @pytest.fixture
-def short_path() -> Iterator[Path]:
-    """A folder whose path leaves room: that of a socket has a hundred characters at most."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        yield Path(folder)
+def long_path(tmp_path: Path) -> Path:
+    """A folder whose path leaves no room for that of a socket, which has a hundred characters at most."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    return folder
 
 
 def test_closing_leaves_neither_container_nor_folder(
-    toy: Dataset, quick_recipe: Recipe, record: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Dataset, quick_recipe: Recipe, record: Path, long_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = short_path
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(long_path))
     with Workshop(toy, quick_recipe, device="cpu", isolation="container") as opened:
         assert opened.isolation == "container"
-        assert len(list(folder.iterdir())) == 1
-    assert list(folder.iterdir()) == []
+        assert len(list(long_path.iterdir())) == 1
+    assert list(long_path.iterdir()) == []
     (run,) = (words for words in calls(record) if words[0] == "run")
     assert not [
         path for path in Path("/proc").glob("[0-9]*/cmdline") if run[run.index("--volume") + 1].encode() in _read(path)

@@ -15,12 +15,12 @@ from lemonade_es.trainer.isolation import level as levels
 from lemonade_es.trainer.isolation import nursery as nurseries
 from lemonade_es.trainer.isolation import shelter as shelters
 from lemonade_es.trainer.isolation.child import Child, Exit
-from lemonade_es.trainer.isolation.housing import Beside
+from lemonade_es.trainer.isolation.housing import Beside, Launch
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.isolation.nursery import Nursery
 from lemonade_es.trainer.isolation.proof import Canary, demands, prove
 from lemonade_es.trainer.isolation.protocol import Channel, DeadlinePassedError
-from lemonade_es.trainer.isolation.shelter import Needs, Shelter
+from lemonade_es.trainer.isolation.shelter import Needs, Shelter, survey
 
 pytestmark = pytest.mark.isolation
 
@@ -155,6 +155,17 @@ def test_a_zygote_that_cannot_start_behind_walls_is_tried_without_them(
         shelter.close()
     assert proven.level.name == "medium"
     assert "not strong: the isolated process does not start: no room" in proven.level.reason
+
+
+def test_a_level_that_cannot_even_be_started_is_told_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> Launch:
+        raise OSError("no room for a process")
+
+    monkeypatch.setattr(shelters.bubblewrap, "housing", lambda **_: refuse)
+    told = {proven.level.name: proven.level for proven in survey()}
+    assert not told["strong"].available
+    assert "no room for a process" in told["strong"].reason
+    assert told["medium"].available
 
 
 @pytest.fixture
