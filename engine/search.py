@@ -94,6 +94,7 @@ class Search:
             artifacts=artifacts,
             watcher=watcher,
             state=self.state,
+            spend=self._spend,
             pruning=Pruning(epochs, task.objective, settings) if spec.prune else None,
         )
         self._ladder = Ladder(
@@ -223,9 +224,7 @@ class Search:
         return request
 
     def _train(self, candidate: Candidate) -> Network:
-        self._trainings.seconds = 0.0
         network = self._trainings.train(self.iteration, candidate)
-        self._elsewhere += self._trainings.seconds
         self.state.trained(network)
         return network
 
@@ -253,7 +252,10 @@ class Search:
     def _answered(self, answer: Answer, *, new: bool) -> None:
         self.state.answered(answer)
         if new:
-            self._elsewhere += Bill.of(answer).seconds
+            self._spend(Bill.of(answer).seconds)
+
+    def _spend(self, seconds: float) -> None:
+        self._elsewhere += seconds
 
     def _doing(self, state: str) -> None:
         self._watcher.doing(self.iteration, state)

@@ -34,6 +34,7 @@ class Trainings:
         artifacts: where weights go.
         watcher: is told what is trained.
         state: what the search knows; the noise floor is put there.
+        spend: is told the seconds of a training and measuring that was done now, and not read back.
         pruning: which trainings to stop; ``None`` stops none.
     """
 
@@ -47,6 +48,7 @@ class Trainings:
         artifacts: Artifacts,
         watcher: Watcher,
         state: SearchState,
+        spend: Callable[[float], None],
         pruning: Pruning | None = None,
     ) -> None:
         self._spec = spec
@@ -56,9 +58,8 @@ class Trainings:
         self._artifacts = artifacts
         self._watcher = watcher
         self._state = state
+        self._spend = spend
         self._pruning = pruning
-        self.seconds = 0.0
-        """Of the trainings and measurings that were done since this was last set to 0, and not read back."""
 
     def train(self, iteration: int, candidate: Candidate) -> Network:
         """Train and measure a candidate, again with other seeds if it may lead."""
@@ -106,7 +107,7 @@ class Trainings:
             on_epoch=self._teller(iteration, prune=False),
         )
         for number, trained in zip(numbers, again, strict=True):
-            self._count(trained)
+            self._account(trained)
             self._tape.record(Repeated(iteration, number, self._seed(number), trained.measurement))
             yield trained.measurement
 
@@ -117,11 +118,11 @@ class Trainings:
             seed=self._seed(1),
             on_epoch=self._teller(iteration, prune=True),
         )
-        self._count(trained)
+        self._account(trained)
         return trained
 
-    def _count(self, trained: Trained) -> None:
-        self.seconds += trained.measurement.training_seconds + trained.measurement.measuring_seconds
+    def _account(self, trained: Trained) -> None:
+        self._spend(trained.measurement.training_seconds + trained.measurement.measuring_seconds)
 
     def _teller(self, iteration: int, *, prune: bool) -> Callable[[int, Epoch], None]:
         curve: list[Epoch] = []
