@@ -219,13 +219,13 @@ def _records(path: Path, text: str, delimiter: str, above: int) -> tuple[list[li
 
 
 def _parsed(path: Path, text: str, delimiter: str, above: int, *, spaced: bool) -> Iterator[tuple[int, list[str]]]:
-    """The line and the fields of each record; blank lines are left out."""
+    """The line and the fields of each record; those that hold nothing, or only white space, are left out."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=spaced, strict=True)
     before = csv.field_size_limit(LONGEST_FIELD)
     line = 1 + above
     try:
         for fields in reader:
-            if any(fields):
+            if any(map(str.strip, fields)):
                 yield line, fields
             line = reader.line_num + 1 + above
     except csv.Error as error:

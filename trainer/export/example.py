@@ -142,7 +142,7 @@ def sheet(path):  # header and rows, by the rules of the training
             reason = error
     else:
         raise ValueError(f"{path}: {reason}")
-    while records and not any(records[0]):
+    while records and not any(map(str.strip, records[0])):
         records.pop(0)
     if not records:
         raise ValueError(f"{path} is empty")
