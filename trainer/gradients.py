@@ -52,5 +52,7 @@ class GradientWatch:
 
 
 def _norm(tensor: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(tensor.detach(), dtype=torch.float32)
+    """In 32 bits, of weights of any kind."""
+    real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    norm: Tensor = torch.linalg.vector_norm(real.detach().float())
     return norm

@@ -93,6 +93,7 @@ def optimizer_for(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     # on a GPU a tensor, which a recorded step reads anew each time
     rate = torch.tensor(recipe.lr, device=parameters[0].device) if on_gpu else recipe.lr
     # one kernel for all tensors: on small networks the step costs as much as the backward pass without it
+    fused = all(parameter.is_floating_point() for parameter in parameters)  # there is none for complex ones
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=recipe.weight_decay, fused=True, capturable=on_gpu)
-    return torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=recipe.weight_decay, fused=fused, capturable=on_gpu)
+    return torch.optim.SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)

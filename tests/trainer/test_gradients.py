@@ -48,6 +48,22 @@ def test_biases_normalisation_frozen_weights_and_zeros_do_not_count():
     assert watch.low in (0.0, 1.0)  # one tensor is left
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64, torch.complex64])
+def test_weights_of_other_kinds_are_looked_at_too(kind):
+    watch = GradientWatch()
+    watch.look(network(0.9e-6, 0.1, 0.9, 1.1).to(kind) if kind.is_floating_point else complex_network(1.1, 0.9))
+    assert watch.high == (0.25 if kind.is_floating_point else 0.5)
+
+
+def complex_network(*ratios):
+    model = nn.Module()
+    for number, ratio in enumerate(ratios):
+        weight = nn.Parameter(torch.randn(4, 4, dtype=torch.complex64))
+        weight.grad = (weight.detach() * ratio).conj()
+        model.register_parameter(f"weight{number}", weight)
+    return model
+
+
 @pytest.mark.parametrize("model", [nn.BatchNorm1d(3), nn.Flatten()])
 def test_a_network_without_weights_has_no_shares(model):
     watch = GradientWatch()

@@ -124,7 +124,7 @@ def _executorch(content: bytes) -> Runner:
 
     def run(batch: NDArray[Any]) -> NDArray[np.float32]:
         assert read_in_place  # noqa: S101  (as long as this function is there, they are)
-        logits: NDArray[np.float32] = method.execute([torch.from_numpy(batch)])[0].numpy()
+        logits: NDArray[np.float32] = method.execute([torch.from_numpy(np.ascontiguousarray(batch))])[0].numpy()
         return logits
 
     return run

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
+import safetensors.numpy
+from PIL import Image
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.data.spec import load
 from lemonade_es.trainer.export import form as forms
 from lemonade_es.trainer.export.delivery import Delivery, Format, demand_plain
+from lemonade_es.trainer.export.example import infer_file
 from lemonade_es.trainer.isolation.child import CandidateFailed
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.measurement import Failure
@@ -194,3 +200,46 @@ def test_a_mask_of_minus_infinity_does_not_spoil_the_scales_of_int8():
     weights = quantisation.int8_weights(integers)
     assert weights["weight_0"].dtype == np.int8
     assert weights["weight_0.scale"].shape == (16,)
+
+
+CORNERS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "executorch", "source"])
+def test_the_example_answers_coloured_pictures_as_the_network_does(tmp_path, workshop, toy, form):
+    for package in forms.FORMS[form].modules:
+        pytest.importorskip(package)
+    weights = trained(workshop, CORNERS)
+    found = delivered(workshop, toy, CORNERS, weights, form)
+    assert not isinstance(found, Failure), found
+    state = safetensors.numpy.load(weights.content)
+    pictures = np.random.default_rng(1).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
+    inputs = ((pictures / 255 - 0.5) / 0.25).reshape(4, -1).astype(np.float32)
+    logits = inputs @ state["layers.1.weight"].T + state["layers.1.bias"]
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    shares = odds / odds.sum(1, keepdims=True)
+    normalisation = {"mean": [0.5] * 3, "std": [0.25] * 3} if form == "source" else None
+    about = {"file": "net", "input": {"shape": [3, 8, 8], "dtype": "float32"}, "normalisation": normalisation}
+    (tmp_path / "model.json").write_text(json.dumps(about | {"classes": list("abcd")}))
+    (tmp_path / "model.py").write_text(CORNERS)
+    (tmp_path / "net").write_bytes(found.content)
+    (tmp_path / "infer.py").write_bytes(infer_file(form, "image", "classification", found.making))
+    names = [f"{number}.png" for number in range(4)]
+    for name, picture in zip(names, pictures, strict=True):
+        Image.fromarray(picture.transpose(1, 2, 0)).save(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "infer.py", *names], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    told = [f"{name}: {'abcd'[row.argmax()]} ({row.max():.1%})" for name, row in zip(names, shares, strict=True)]
+    assert done.stdout.splitlines() == told, done.stderr

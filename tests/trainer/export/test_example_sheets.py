@@ -27,7 +27,7 @@ def sheet():
     """``sheet`` of ``infer.py``, without the rest of the program."""
     text = infer_file("torchscript", "table", "regression", None).decode()
     names = {"csv": csv, "io": io, "re": re, "np": np, "Path": Path}
-    exec(text[text.index("def number(") : text.index("\n\ntry:\n    for name")], names)  # noqa: S102
+    exec(text[text.index("def number(") : text.index("\n\ntry:\n    for name")], names)
     return names["sheet"]
 
 
