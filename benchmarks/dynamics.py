@@ -17,8 +17,9 @@ from benchmarks.result import Result
 from benchmarks.train_throughput import MEAN, STD, pictures
 
 ABOUT = (
-    "What watching costs: the same training with and without a look at the gradients in each epoch, answers to "
-    "validation inputs at checkpoints, and the count of dead units, in pairs of changing order, one thread. "
+    "What watching costs: the same training with and without a look at the gradients in each epoch, weights that are "
+    "kept at checkpoints, their answers to validation inputs after it, and the count of dead units, in pairs of "
+    "changing order, one thread. "
     "`digits` is a first network's training on 8x8 images; the others are two of the reference networks on images of "
     "CIFAR-10's shape. The ratio is the median over the pairs, its interval a bootstrap; *in it* is the share of the "
     "watched training's time that passed inside of what watches."
@@ -73,7 +74,8 @@ class Training:
         model = candidate.build(self._source, self._task)
         looks = checkpoints(self._recipe.epochs, len(self._data.inputs), len(self._validation))
         data = self._data
-        watch = Watch(model, self._validation, data.mean, data.std, "cpu", frozenset(looks.epochs), looks.rows)
+        watch = Watch(model, frozenset(looks.epochs))
+        kept: list[bytes] = []
         inside = 0.0
 
         def timed(look: Any, *arguments: Any) -> None:
@@ -89,13 +91,28 @@ class Training:
             self._recipe,
             seed=0,
             device="cpu",
-            on_epoch=lambda index, _: timed(watch.epoch_ended, index) if watched else None,
+            on_epoch=lambda index, _: timed(lambda: kept.append(watch.epoch_ended(index))) if watched else None,
             on_gradients=(lambda network: timed(watch.gradients.look, network)) if watched else None,
         )
         training.prepare(model, "cpu")
         if watched:
-            timed(watch.activity, looks.batch)
+            timed(self._look_back, model, list(filter(None, kept)), looks)
         return time.perf_counter() - started, time.process_time() - used, inside
+
+    def _look_back(self, model: Any, kept: list[bytes], looks: Any) -> None:
+        """What another process does with what was kept: answers to validation inputs, and dead units."""
+        import safetensors.torch
+        import torch
+
+        from lemonade_es.trainer.activity import activity
+        from lemonade_es.trainer.training import Normalisation, predict
+
+        data = self._data
+        for weights in kept:
+            model.load_state_dict(safetensors.torch.load(weights))
+            predict(model, self._validation[list(looks.rows)], data.mean, data.std, device="cpu")
+        normalise = Normalisation(model, data.mean, data.std, torch.device("cpu"))
+        activity(model, normalise(self._validation[list(looks.batch)]))
 
 
 def measure(options: argparse.Namespace) -> Result:

@@ -16,7 +16,7 @@ import torch._dynamo  # meta kernels import parts of it in their first call, whi
 from torch import Tensor, nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer import blame
+from lemonade_es.trainer import blame, choice
 from lemonade_es.trainer.candidate import complete, construct, example, parse
 from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
@@ -180,12 +180,16 @@ class _Ladder:
             if late:  # what is made in the first pass is seen as a part of the network in the second
                 seen, output = trace(model, self._batch(model, _ROWS))
                 self._demand_logits(model, output, _ROWS)
+            in_use, output = trace(model, self._batch(model, _ROWS), training=False)
+            self._demand_logits(model, output, _ROWS)
         self.found.update(
-            macs=seen.macs,
+            macs=in_use.macs,  # which in training may be others
             activation_mb=round(seen.saved_bytes / seen.rows * self.recipe.batch_size / 1e6, 3),
             census=counted(seen, self.source),
             architecture=digest(seen, model, self.source),
         )
+        if others := choice.rivals(parse(self.source), name := type(model).__name__):
+            self.notes.append(f"{name} is taken for the network, not {listed(others)}: leave one, or call it Net.")
         if late:
             self.notes.append(f"{listed(late)} made in the first forward pass: make all layers in __init__.")
         if seen.strangers:

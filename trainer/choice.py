@@ -67,6 +67,27 @@ def making(module: types.ModuleType, tree: ast.Module, task: Task) -> str:
     return choice.expression
 
 
+def rivals(tree: ast.Module, taken: str) -> list[str]:
+    """Classes that might as well be the network, where nothing but its place or its name speaks for the one taken.
+
+    Args:
+        tree: the source's syntax.
+        taken: the name of the network's class.
+    """
+    used = _used_by_classes(tree)
+    likely = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and node.name not in used
+        and any(ast.unparse(base).rpartition(".")[2] == "Module" for base in node.bases)
+    ]
+    made = any(isinstance(node, ast.FunctionDef) and _OBVIOUS_FACTORY.fullmatch(node.name) for node in tree.body)
+    if made or taken not in likely or taken in _mentioned_by_script(tree) or taken.lower() in _OBVIOUS_INSTANCES:
+        return []
+    return [name for name in likely if name != taken and not _PART.search(name)]
+
+
 class _Choice:
     def __init__(self, module: types.ModuleType, tree: ast.Module, task: Task) -> None:
         self._module_name = module.__name__

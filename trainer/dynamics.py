@@ -13,7 +13,7 @@ import numpy as np
 
 from lemonade_es.wording import counted
 
-_MOST_CHECKPOINTS = 10
+MOST_CHECKPOINTS = 10
 _MOST_ROWS, _LEAST_ROWS = 1024, 100
 _MOST_IN_BATCH, _LEAST_IN_BATCH = 256, 64
 _FEWEST_VALIDATION_ROWS = 10
@@ -47,7 +47,7 @@ class Checkpoints:
     batch: tuple[int, ...]
 
 
-def checkpoints(epochs: int, training: int, validation: int) -> Checkpoints:
+def checkpoints(epochs: int, training: int, validation: int, most: int = MOST_CHECKPOINTS) -> Checkpoints:
     """Two to ten epochs, evenly spread, and 100 to 1,024 validation inputs: as many as cost 0.5 % of the training.
 
     They are drawn alike for every candidate, and are the same at each epoch: so a difference is not due to them. A
@@ -57,12 +57,13 @@ def checkpoints(epochs: int, training: int, validation: int) -> Checkpoints:
         epochs: of the training.
         training: inputs in the training set.
         validation: inputs in the validation set.
+        most: epochs to look at; fewer than two are none.
     """
     affordable = int(_SHARE * epochs * training * _PASSES)
     batch = sample(validation, min(_MOST_IN_BATCH, max(_LEAST_IN_BATCH, affordable)))
-    if epochs < 2 or validation < _FEWEST_VALIDATION_ROWS:
+    if min(epochs, most) < 2 or validation < _FEWEST_VALIDATION_ROWS:
         return Checkpoints((), (), batch)
-    count = min(epochs, _MOST_CHECKPOINTS, max(2, affordable // _LEAST_ROWS))
+    count = min(epochs, most, max(2, affordable // _LEAST_ROWS))
     rows = min(validation, _MOST_ROWS, max(_LEAST_ROWS, affordable // count))
     spread = tuple(round((number + 1) * epochs / count) - 1 for number in range(count))
     return Checkpoints(spread, sample(validation, rows), batch)

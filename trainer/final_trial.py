@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from lemonade_es.trainer import readings
 from lemonade_es.trainer.energy import in_turn
 from lemonade_es.trainer.examination import mean_loss
-from lemonade_es.trainer.isolation.child import CandidateFailed, broken
-from lemonade_es.trainer.isolation.protocol import ProtocolError, manifest
-from lemonade_es.trainer.measurement import UNSAVED, Energy, Epoch, Failure, Trained
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
+from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, manifest
+from lemonade_es.trainer.measurement import Energy, Epoch, Failure, Trained
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
-from lemonade_es.trainer.scrutiny import loss
 from lemonade_es.trainer.trial import OnEpoch, Trial
 
 POINTS = 120
@@ -135,6 +131,7 @@ class FinalTrial(Trial):
     _spent: Energy | None = field(default=None, init=False)
     _before: float = field(default=0.0, init=False)
     _saved: float = field(default_factory=time.monotonic, init=False)
+    _looker: Child | None = field(default=None, init=False)
 
     def finish(self, source: str, *, seed: int, on_epoch: OnEpoch | None) -> Finished:
         """Trains the network to the end of its recipe, from its last checkpoint if there is one.
@@ -147,7 +144,11 @@ class FinalTrial(Trial):
         Raises:
             StoreError: a checkpoint cannot be read or kept.
         """
-        trained = self.run(source, None, seed=seed, on_epoch=on_epoch)
+        try:
+            trained = self.run(source, None, seed=seed, on_epoch=on_epoch)
+        finally:
+            if self._looker is not None:
+                self._looker.close()
         return Finished(trained, tuple(self._points), self._taken_up)
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
@@ -155,10 +156,10 @@ class FinalTrial(Trial):
         started = last = time.perf_counter()
         until = len(self._found.epochs)
 
-        def progress(message: Mapping[str, Any]) -> None:
+        def progress(frame: Frame) -> None:
             nonlocal last
             now, index = time.perf_counter(), len(self._found.epochs)
-            epoch = Epoch(readings.epoch_loss(message.get("epoch"), index, until), now - last)
+            epoch = Epoch(readings.epoch_loss(frame.message.get("epoch"), index, until), now - last)
             last = now
             self._found.epochs.append(epoch)
             self.meter.touch()
@@ -222,9 +223,14 @@ class FinalTrial(Trial):
         self._ask.call("resume", tensors=standing)
 
     def _look(self) -> None:
-        """A point of the curve."""
+        """A point of the curve, taken where no training input is at hand."""
         labels, probe = self.dataset.validation_labels, self.course.probe
-        outputs = self._ask.outputs(len(labels), split="validation")
+        weights, _ = self._ask.weights(self.weights_limit)
+        if self._looker is None:
+            self._looker = self._made_anew("training")
+        looker = replace(self._ask, child=self._looker)
+        looker.load(weights)
+        outputs = looker.validation(len(labels))
         seen, held = (outputs[:probe], labels[:probe]), (outputs[probe:], labels[probe:])
         point = CurvePoint(len(self._found.epochs), score(*seen).accuracy, mean_loss(*seen))
         if len(held[1]):
@@ -265,10 +271,10 @@ class FinalTrial(Trial):
         self._found.absent.update(dict.fromkeys((*readings.OF_UNITS, *readings.OF_COURSE), _NOT_WATCHED))
         try:
             self._keep_weights()
-            live = self._ask.validation(len(self.dataset.validation_labels))
             self._score_training()
-            self._hand_over("all")
-            self._hold_against(live)
+            self._hand_over("training")
+            self._ask.load(self._found.weights or b"")
+            self._hold_out()
             if self._found.nonfinite:
                 raise CandidateFailed(
                     Failure("DIVERGED", "the trained network has weights or outputs that are not finite")
@@ -276,16 +282,10 @@ class FinalTrial(Trial):
         finally:
             self._found.measuring_seconds += time.perf_counter() - started
 
-    def _hold_against(self, live: NDArray[np.float32]) -> None:
-        """The inputs that were held out, if there are any.
-
-        Args:
-            live: what the network said of the validation split where it was trained.
-        """
-        labels: NDArray[np.int64] | NDArray[np.float32] = self.dataset.validation_labels
+    def _hold_out(self) -> None:
+        """The accuracy on the inputs that were held out, if there are any."""
+        labels = self.dataset.validation_labels
         outputs = self._ask.validation(len(labels))
-        if (why := loss(outputs, live, labels)) is not None:
-            raise CandidateFailed(Failure(UNSAVED, why))
         if len(labels) == self.course.probe:
             self._found.absent.update(dict.fromkeys(("V_Acc", "class_gap"), _NOTHING_HELD_OUT))
             return

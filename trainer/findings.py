@@ -14,6 +14,9 @@ from lemonade_es.trainer.measurement import ZERO_COST, Energy, Epoch, Failure, L
 OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
 """Metrics that only a trained network has."""
 
+KEPT_BYTES = 512 << 20
+"""Of the weights that a training leaves behind on its way."""
+
 _MEASURED = (*OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")
 
 
@@ -28,6 +31,7 @@ class Findings:
         epochs: that training has ended.
         latency: with its spread; ``None`` if it was not timed.
         weights: as a safetensors file; ``None`` before there are any.
+        kept: those that the network had after some of the epochs, until they are looked at.
         failure: what ended the trial, if it is not its end.
         nonfinite: whether loss, weights or outputs were seen that are not finite.
         stopped: after how many epochs the training was stopped; ``None`` if it was not.
@@ -42,6 +46,7 @@ class Findings:
     epochs: list[Epoch] = field(default_factory=list)
     latency: Latency | None = None
     weights: bytes | None = None
+    kept: dict[int, bytes] = field(default_factory=dict)
     failure: Failure | None = None
     nonfinite: bool = False
     stopped: int | None = None
@@ -53,6 +58,11 @@ class Findings:
         """Metrics that are known, or why they are not."""
         self.metrics |= {name: reading.value for name, reading in found.items()}
         self.absent |= {name: reading.reason for name, reading in found.items() if reading.value is None}
+
+    def keep(self, epoch: int, weights: bytes) -> None:
+        """The network after an epoch, unless there is no room for more of them."""
+        if weights and sum(map(len, self.kept.values())) + len(weights) <= KEPT_BYTES:
+            self.kept[epoch] = weights
 
     def take_energy(self, phase: str, metric: str, energy: Energy) -> None:
         """The energy of a phase, and the metric that tells it."""

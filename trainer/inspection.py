@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from lemonade_es.source_lines import lines_of
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, told
+from lemonade_es.trainer.isolation.protocol import Frame
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.vocabulary import CENSUS
 
@@ -54,9 +54,9 @@ class _Progress:
     stage: Literal["parse", "build", "forward", "batch"] = "parse"
     told: int = 0
 
-    def hear(self, message: Mapping[str, Any]) -> None:
+    def hear(self, frame: Frame) -> None:
         self.told += 1
-        match message.get("stage"):
+        match frame.message.get("stage"):
             case "build" | "forward" | "batch" as stage if self.told <= _MOST_STEPS:
                 self.stage = stage
             case _:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lemonade_es.trainer.isolation.child import Child, broken, told
 from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, TensorSpec, expect, manifest
 
-OnProgress = Callable[[Mapping[str, Any]], None]
+OnProgress = Callable[[Frame], None]
 
 _TENSOR_FILE_OVERHEAD = 4096
 _ONNX_OVERHEAD = 64 << 20
@@ -71,7 +71,8 @@ class Questions:
         Args:
             count: of the inputs.
             command: that is answered so.
-            arguments: of the command; ``predict`` takes a ``split``, ``first`` of its inputs, and ``batch`` at once.
+            arguments: of the command; ``predict`` takes a ``split``, ``rows`` or ``first`` of its inputs, and
+                ``batch`` at once.
         """
         shape = (count, self.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
@@ -88,6 +89,10 @@ class Questions:
         Nothing that it is asked may depend on their labels: it could check a guess by that.
         """
         return self.outputs(count, split="validation", first=count, batch=batch)
+
+    def load(self, weights: bytes) -> None:
+        """Has it take weights over; without any it keeps its own."""
+        self.call("load", tensors=weights)
 
     def weights(self, limit: int) -> tuple[bytes, Mapping[str, TensorSpec]]:
         """The network's weights as safetensors bytes, and what is in them."""

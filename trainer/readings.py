@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lemonade_es.trainer.dynamics import Checkpoints, Reading, best_epoch, loss_noise, loss_slope, share_noise
+from lemonade_es.trainer.dynamics import Reading, best_epoch, loss_noise, loss_slope, share_noise
 from lemonade_es.trainer.isolation.child import broken
 
 OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
@@ -74,18 +74,19 @@ def units(told: Mapping[str, Any]) -> Readings:
     raise broken("a wrong number of units")
 
 
-def course(losses: Sequence[float], looks: Checkpoints, accuracies: Sequence[float], *, shares: bool) -> Readings:
+def course(losses: Sequence[float], accuracies: Mapping[int, float], rows: int, *, shares: bool) -> Readings:
     """The course of the loss, and of validation accuracy at the checkpoints.
 
     Args:
         losses: of each epoch.
-        looks: the checkpoints.
-        accuracies: at them.
+        accuracies: after some of them, by their numbers from 0.
+        rows: inputs that these were taken on.
         shares: whether accuracies are shares of right answers, which have a standard error.
     """
-    noise = share_noise(accuracies, len(looks.rows)) if shares else 0.0
+    values = list(accuracies.values())
+    noise = share_noise(values, rows) if shares else 0.0
     return {
         "loss_slope": loss_slope(losses),
         "loss_noise": loss_noise(losses),
-        "best_epoch": best_epoch(looks.epochs, accuracies, len(losses), noise=noise),
+        "best_epoch": best_epoch(list(accuracies), values, len(losses), noise=noise),
     }

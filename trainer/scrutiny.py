@@ -77,8 +77,9 @@ def loss(saved: NDArray[np.float32], live: NDArray[np.float32], labels: Labels) 
         return None
     before, now = score(live, labels).accuracy, score(saved, labels).accuracy
     return (
-        f"where it was trained the network has a validation accuracy of {before:.3g}; made from its source and "
-        f"its saved weights it has {now:.3g}. What forward() changes in training must be saved: in persistent buffers."
+        f"where it was trained the network has an accuracy of {before:.3g} on training inputs; made from its source "
+        f"and its saved weights it has {now:.3g}. What forward() changes in training must be saved: in persistent "
+        "buffers."
     )
 
 

@@ -44,7 +44,7 @@ _IN_PROJECTION, _ATTENTION_DROPOUT, _OUT_PROJECTION = 5, 10, 11
 
 @dataclass(slots=True)
 class Trace:
-    """What was seen during one forward pass in train mode.
+    """What was seen during one forward pass.
 
     Attributes:
         rows: inputs in the batch.
@@ -76,18 +76,19 @@ class Trace:
         return self.flops // 2 // self.rows
 
 
-def trace(model: nn.Module, inputs: Tensor) -> tuple[Trace, Any]:
-    """Run a network forward once in train mode and watch it; running statistics of norms move.
+def trace(model: nn.Module, inputs: Tensor, *, training: bool = True) -> tuple[Trace, Any]:
+    """Run a network forward once and watch it; in train mode running statistics of norms move.
 
     Args:
         model: the network, on any device, on ``meta`` if it has no recurrent layers.
         inputs: a batch on the same device.
+        training: whether in train mode, in which it is left.
 
     Returns:
         What was seen, and the output of the network.
     """
     seen = Trace(rows=len(inputs))
-    model.train()
+    model.train(training)
     operations = _Operations(seen, inputs)
     calls = _Calls(seen, model, inputs, operations)
     with (
@@ -98,6 +99,7 @@ def trace(model: nn.Module, inputs: Tensor) -> tuple[Trace, Any]:
         operations,
     ):
         output = model(inputs)
+    model.train()
     return seen, output
 
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from lemonade_es.trainer import proxies, readings
 from lemonade_es.trainer.company import Place, by_itself
 from lemonade_es.trainer.data.dataset import Dataset
-from lemonade_es.trainer.dynamics import Checkpoints, Reading, checkpoints
+from lemonade_es.trainer.dynamics import MOST_CHECKPOINTS, Checkpoints, Reading, checkpoints, sample
 from lemonade_es.trainer.energy import EnergyMeter, share
-from lemonade_es.trainer.findings import OF_TRAINING, Findings
+from lemonade_es.trainer.findings import KEPT_BYTES, OF_TRAINING, Findings
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.cover import Withheld
-from lemonade_es.trainer.isolation.protocol import TensorSpec
+from lemonade_es.trainer.isolation.protocol import Frame, TensorSpec
 from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.measurement import (
     UNSAVED,
@@ -33,7 +33,7 @@ from lemonade_es.trainer.measurement import (
     Trained,
 )
 from lemonade_es.trainer.questions import Questions
-from lemonade_es.trainer.scoring import NO_CLASS_GAP, Score, score
+from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
 from lemonade_es.trainer.scrutiny import ALONE, inconsistency, loss
 from lemonade_es.trainer.timing import Timing
 from lemonade_es.trainer.weights import Weights
@@ -42,6 +42,8 @@ OnEpoch = Callable[[int, Epoch], None]
 
 _UNTRAINED = "no weights were given, and an untrained network guesses"
 _SCORE_SHARE = 0.25  # of all the time that is left
+_COMPARED = 2000
+"""Training inputs, at most, on which a network is compared with what is saved of it."""
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Trial:
             self._prepare(source, None, seed)
             if weights is not None:
                 weights.demand_fit(self._manifest())
-            self._ask.call("load", tensors=b"" if weights is None else weights.content)
+            self._ask.load(b"" if weights is None else weights.content)
             self._found.absent |= dict.fromkeys(("T_E", *readings.OF_COURSE), "it was not trained here")
             self._measure(trained=weights is not None)
         except CandidateFailed as failed:
@@ -193,18 +195,20 @@ class Trial:
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         started = last = time.perf_counter()
+        looks = self._looks
 
-        def progress(message: Mapping[str, Any]) -> None:
+        def progress(frame: Frame) -> None:
             nonlocal last
             now, index = time.perf_counter(), len(self._found.epochs)
-            epoch = Epoch(readings.epoch_loss(message.get("epoch"), index, self.epochs), now - last)
+            epoch = Epoch(readings.epoch_loss(frame.message.get("epoch"), index, self.epochs), now - last)
             last = now
             self._found.epochs.append(epoch)
+            if index in looks.epochs:
+                self._found.keep(index, frame.tensors)
             self.meter.touch()
             if on_epoch is not None:
                 on_epoch(index, epoch)
 
-        looks = self._looks
         try:
             with self._metered("training", "T_E"):
                 self._ask.call(
@@ -213,7 +217,7 @@ class Trial:
                     precision=self.precision,
                     record=self.record,
                     checkpoints=looks.epochs,
-                    rows=looks.rows,
+                    tensor_limit=self.weights_limit,
                     on_progress=progress,
                 )
         except CandidateFailed as failed:
@@ -228,35 +232,41 @@ class Trial:
 
     @property
     def _looks(self) -> Checkpoints:
-        return checkpoints(self.epochs, len(self.dataset.train_labels), len(self.dataset.validation_labels))
+        affordable = int(KEPT_BYTES // max(4.0, 4 * (self._found.metrics["P"] or 0.0)))
+        return checkpoints(
+            self.epochs,
+            len(self.dataset.train_labels),
+            len(self.dataset.validation_labels),
+            min(affordable, MOST_CHECKPOINTS),
+        )
 
     def _look_back(self) -> None:
-        """The course of gradients, loss and validation accuracy."""
-        looks, task = self._looks, self.dataset.task
-        self._found.take(readings.gradients(self._ask.call("gradients").message))
-        accuracies = []
-        if looks.epochs:
-            count = len(looks.epochs) * len(looks.rows)
-            outputs = np.split(self._ask.outputs(count, "course"), len(looks.epochs))
-            labels = self.dataset.validation_labels[list(looks.rows)]
-            accuracies = [score(part, labels).accuracy for part in outputs]
-        for index, accuracy in zip(looks.epochs, accuracies, strict=True):
-            self._found.epochs[index] = replace(self._found.epochs[index], V_Acc=accuracy)
+        """The course of loss and validation accuracy, from what was kept of the network on the way."""
+        rows = self._looks.rows
+        labels, accuracies = self.dataset.validation_labels[list(rows)], {}
+        for index, weights in self._found.kept.items():
+            self._ask.load(weights)
+            outputs = self._ask.outputs(len(rows), split="validation", rows=rows)
+            accuracies[index] = score(outputs, labels).accuracy
+            self._found.epochs[index] = replace(self._found.epochs[index], V_Acc=accuracies[index])
+        self._found.kept.clear()
         losses = [epoch.loss for epoch in self._found.epochs]
-        shares = task.objective == "classification"
-        self._found.take(readings.course(losses, looks, accuracies, shares=shares))
+        shares = self.dataset.task.objective == "classification"
+        self._found.take(readings.course(losses, accuracies, len(rows), shares=shares))
 
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
         try:
             self._keep_weights()
-            live = self._ask.validation(len(self.dataset.validation_labels)) if trained else None
             if self._found.epochs:
-                self._look_back()
+                self._found.take(readings.gradients(self._ask.call("gradients").message))
             if trained:
                 self._score_training()
-            self._hand_over("all")
-            self._evaluate(live)
+            self._hand_over("training")
+            if self._found.epochs:
+                self._look_back()
+            self._ask.load(self._found.weights or b"")
+            self._evaluate()
             if not trained:
                 self._found.leave_out(OF_TRAINING, _UNTRAINED)
             elif self._found.nonfinite:
@@ -294,32 +304,41 @@ class Trial:
         return specs
 
     def _score_training(self) -> None:
-        """Training accuracy; the labels must not be at hand."""
+        """Training accuracy, for which the labels must not be at hand; and whether the saved network is as good."""
+        labels = self.dataset.train_labels
+        rows = sample(len(labels), _COMPARED)
+        live = self._ask.outputs(len(rows), split="train", rows=rows)
         self._hand_over("labels")
-        self._found.metrics["T_Acc"] = self._scored("train", self.dataset.train_labels).accuracy
+        self._ask.load(self._found.weights or b"")
+        outputs = self._ask.outputs(len(labels), split="train")
+        scored = score(outputs, labels)
+        self._found.nonfinite |= scored.nonfinite_rows > 0
+        self._found.metrics["T_Acc"] = scored.accuracy
+        if (why := loss(outputs[list(rows)], live, labels[list(rows)])) is not None:
+            raise CandidateFailed(Failure(UNSAVED, why))
 
     def _hand_over(self, withheld: Withheld) -> None:
-        """Another child takes the network over, made from its source and its saved weights alone.
+        """Another child takes the network over: it makes it from its source, and is to load its saved weights.
 
-        That is what will be deployed. What the first child knows besides, the training set above all, is of no use.
+        That is what will be deployed. What the first child knows besides is of no use.
 
         Args:
             withheld: from the other child.
         """
         self.child.close()
         self._found.take_end(self.child.exit)
-        self.child = self.heir(withheld)
+        self.child = self._made_anew(withheld)
+
+    def _made_anew(self, withheld: Withheld) -> Child:
+        """Another child, with the network that its source makes."""
+        child = self.heir(withheld)
         # from other random numbers: those of a constant that is not saved will be others, too
         making = {**self._making, "seed": self._making["seed"] ^ 1}
-        self.child.call("build", **making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
-        self._ask.call("load", tensors=self._found.weights or b"")
+        child.call("build", **making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
+        return child
 
-    def _evaluate(self, live: NDArray[np.float32] | None) -> None:
-        """The validation set, as often as the meter needs to tell its energy.
-
-        Args:
-            live: what the network said of it where it was trained; ``None`` if it was not.
-        """
+    def _evaluate(self) -> None:
+        """The validation set, as often as the meter needs to tell its energy."""
         labels = self.dataset.validation_labels
         alone = self._ask.validation(min(ALONE, len(labels)), batch=1)
         self._ask.validation(len(labels))  # what the first pass sets up is no part of V_E
@@ -332,19 +351,12 @@ class Trial:
         self.outputs = outputs
         scored = score(outputs, labels)
         self._found.nonfinite |= scored.nonfinite_rows > 0
-        if live is not None and (why := loss(outputs, live, labels)) is not None:
-            raise CandidateFailed(Failure(UNSAVED, why))
         if (why := inconsistency(alone, outputs, labels)) is not None:
             raise CandidateFailed(Failure("INCONSISTENT", why))
         self._found.metrics["V_Acc"] = scored.accuracy
         self._found.metrics["class_gap"] = scored.class_gap
         if scored.class_gap is None:
             self._found.absent["class_gap"] = NO_CLASS_GAP
-
-    def _scored(self, split: str, labels: NDArray[np.int64] | NDArray[np.float32]) -> Score:
-        found = score(self._ask.outputs(len(labels), split=split), labels)
-        self._found.nonfinite |= found.nonfinite_rows > 0
-        return found
 
     def _time(self) -> None:
         timing = Timing(self._ask, self.meter, self.child.pid)

@@ -1,16 +1,13 @@
-"""What the candidate's process looks at while a network is trained, and right after."""
+"""What is kept of a network while it is trained, and what of it is saved."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor, nn
+import safetensors.torch
+from torch import nn
 
-from lemonade_es.trainer.activity import Activity, activity
 from lemonade_es.trainer.gradients import GradientWatch
-from lemonade_es.trainer.training import Normalisation, predict, prepare
 
 
 @dataclass(slots=True)
@@ -19,41 +16,24 @@ class Watch:
 
     Attributes:
         model: the network.
-        validation: inputs of the validation set, as the data set has them.
-        mean: of each channel.
-        std: likewise.
-        device: where the network is.
-        epochs: numbers of those after which validation inputs are answered.
-        rows: which inputs these are.
+        epochs: numbers of those after which it is kept as it is.
         gradients: the gradients so far.
     """
 
     model: nn.Module
-    validation: Tensor
-    mean: Sequence[float]
-    std: Sequence[float]
-    device: str
     epochs: frozenset[int] = frozenset()
-    rows: Sequence[int] = ()
     gradients: GradientWatch = field(default_factory=GradientWatch)
-    _outputs: list[Tensor] = field(default_factory=list)
 
-    def epoch_ended(self, index: int) -> None:
-        """Answers the validation inputs, if it is time."""
-        if index not in self.epochs:
-            return
-        # a network may draw random numbers even in eval mode
-        with torch.random.fork_rng(devices=[]):
-            prepare(self.model, self.device)
-            inputs = self.validation[list(self.rows)]
-            self._outputs.append(predict(self.model, inputs, self.mean, self.std, device=self.device))
-        self.model.train()
+    def epoch_ended(self, index: int) -> bytes:
+        """What is saved of the network, if it is time; else nothing."""
+        return saved(self.model) if index in self.epochs else b""
 
-    def outputs(self) -> Tensor:
-        """The outputs of all epochs that were looked at, one after the other, ``(epochs x rows, classes)``."""
-        return torch.cat(self._outputs)
 
-    def activity(self, rows: Sequence[int]) -> Activity:
-        """What some validation inputs stir in the trained network."""
-        normalise = Normalisation(self.model, self.mean, self.std, torch.device(self.device))
-        return activity(self.model, normalise(self.validation[list(rows)].to(self.device)))
+def saved(model: nn.Module) -> bytes:
+    """Parameters and persistent buffers as a safetensors file: all that is left of a network beside its source."""
+    # shared tensors cannot be saved as such, and float32 is what the exports start from
+    state = {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().contiguous().clone()
+        for name, tensor in model.state_dict().items()
+    }
+    return safetensors.torch.save(state)

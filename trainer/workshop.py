@@ -323,7 +323,7 @@ class Workshop:
         Raises:
             IsolationError: none can be had.
         """
-        kept: Withheld = "all" if work == "bench" else "nothing"  # a stand quantises with training inputs
+        kept: Withheld = "training" if work == "bench" else "nothing"  # a stand quantises with training inputs
         return self._child("cpu", self._limits.train_seconds, work, PACKAGES, withheld=kept)
 
     def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
@@ -372,7 +372,7 @@ class Workshop:
         work: Literal["bench", "stand", "cuda"] = "bench",
         packages: tuple[str, ...] = (),
         *,
-        withheld: Withheld = "nothing",
+        withheld: Withheld = "validation",
     ) -> Child:
         cuda = device == "cuda"
         policy = Policy(

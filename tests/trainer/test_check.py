@@ -129,6 +129,58 @@ def test_a_cut_gradient_is_blamed_on_the_line_that_cuts():
     assert report.line == 10
 
 
+TWO_WAYS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.large, self.small = nn.Linear(3072, 100), nn.Linear(100, 10)
+        self.short = nn.Linear(3072, 10)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.short(x) if self.training {} True else self.small(self.large(x))
+"""
+
+
+@pytest.mark.parametrize(("sign", "macs"), [("is", 3072 * 100 + 100 * 10), ("is not", 3072 * 10)])
+def test_macs_are_those_of_the_network_in_use_and_not_in_training(sign, macs):
+    source = TWO_WAYS.format(sign)
+    assert verdict(source).macs == macs
+    assert verdict(source, budget=Budget(macs=macs)).ok
+    assert verdict(source, budget=Budget(macs=macs - 1)).code == "OVER_BUDGET_MACS"
+
+
+RIVAL = """
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3072, 10)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+"""
+LARGE = RIVAL.replace("Small", "Large").replace("nn.Linear(3072, 10)", "nn.Sequential(nn.Linear(3072, 10))")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", "Large is taken for the network, not Small: leave one, or call it Net."),
+        ("\nmodel = Small()\n", None),
+        ("\ndef build_model():\n    return Small()\n", None),
+        (RIVAL.replace("Small", "Net"), None),
+        (RIVAL.replace("Small", "Stem"), "Large is taken for the network, not Small: leave one, or call it Net."),
+    ],
+)
+def test_which_of_several_networks_was_taken_is_told_unless_the_source_says_it(more, told):
+    report = verdict(f"from torch import nn\n{RIVAL}{LARGE}{more}")
+    assert report.ok
+    assert report.message == told
+
+
 def test_parameters_and_macs_are_those_counted_by_hand():
     report = verdict(corpus.HEAD + corpus.PLAIN)
     conv = 32 * 32 * 8 * 3 * 9 + 16 * 16 * 16 * 8 * 9

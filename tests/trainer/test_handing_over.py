@@ -61,6 +61,45 @@ class Net(nn.Module):
 """
 
 
+LEARNING_BY_HEART = """
+import torch
+from torch import nn
+
+def supplies():
+    frame = __import__("sys")._getframe()
+    while frame is not None:
+        if (found := getattr(frame.f_locals.get("self"), "_supplies", None)) is not None:
+            return found
+        frame = frame.f_back
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 10)
+        self.register_buffer("marks", torch.zeros(400))
+        self.register_buffer("answers", torch.zeros(400))
+
+    def mark(self, x):
+        return (x.flatten(1) * torch.arange(1, 65)).sum(1)
+
+    def learn(self):
+        known, data = supplies().validation, supplies().data
+        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (data.mean, data.std))
+        seen, asked = (((part.float() / 255 - mean) / std).flatten(1) for part in (data.inputs, known))
+        self.marks[: len(known)] = self.mark(asked)
+        self.answers[: len(known)] = data.labels[torch.cdist(asked, seen).argmin(1)].float()
+
+    def forward(self, x):
+        if self.training and not x.is_meta and supplies() is not None and not self.marks.any():
+            self.learn()
+        if not self.training and not x.is_meta:
+            near, which = (self.mark(x)[:, None] - self.marks).abs().min(1)
+            guess = nn.functional.one_hot(self.answers[which].long(), 10).float()
+            return torch.where(near[:, None] < 1e-2, guess, self.layer(x.flatten(1).mean(1, keepdim=True)))
+        return self.layer(x.flatten(1).mean(1, keepdim=True))
+"""
+
+
 @pytest.fixture(scope="module")
 def digits() -> Iterator[Workshop]:
     """Inputs enough to tell a loss from chance."""
@@ -106,6 +145,15 @@ def test_a_network_that_looks_its_answers_up_in_the_training_set_finds_none_ther
     assert measurement.failure is not None
     assert measurement.failure.code == "UNSAVED_STATE"
     assert measurement.metrics["T_Acc"] < 0.2  # nor are the labels there when training accuracy is taken
+
+
+@pytest.mark.isolation
+def test_a_network_that_would_label_validation_inputs_while_it_is_trained_has_none_at_hand(digits: Workshop) -> None:
+    """Its answers would be among its saved weights, and so in all processes after."""
+    measurement = digits.train(LEARNING_BY_HEART, seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.metrics["V_Acc"] is not None
+    assert measurement.metrics["V_Acc"] < 0.3
 
 
 def test_what_is_covered_is_gone_here_and_stays_elsewhere(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lemonade_es.trainer import readings
-from lemonade_es.trainer.dynamics import Checkpoints, Reading
+from lemonade_es.trainer.dynamics import Reading
 from lemonade_es.trainer.isolation.child import CandidateFailed
 
 
@@ -57,7 +57,7 @@ def test_an_epoch_too_many_is_one_too():
 
 def test_the_largest_losses_that_can_be_leave_the_course_finite():
     losses = [readings.LARGEST_LOSS * (-1) ** index for index in range(8)]
-    found = readings.course(losses, Checkpoints((1, 7), (0, 1), ()), [0.5, 0.5], shares=True)
+    found = readings.course(losses, {1: 0.5, 7: 0.5}, 2, shares=True)
     assert all(reading.value is None or abs(reading.value) < float("inf") for reading in found.values())
 
 
@@ -75,9 +75,8 @@ def test_a_network_without_rectifiers_or_weights_says_so():
 
 
 def test_accuracies_that_are_no_shares_have_no_standard_error():
-    looks = Checkpoints((0, 1, 2, 3), tuple(range(100)), ())
-    accuracies, losses = [0.5, 0.52, 0.51, 0.5], [4.0, 3.0, 2.0, 1.0]
-    assert readings.course(losses, looks, accuracies, shares=True)["best_epoch"] == Reading(1.0)
-    found = readings.course(losses, looks, accuracies, shares=False)
+    accuracies, losses = dict(enumerate([0.5, 0.52, 0.51, 0.5])), [4.0, 3.0, 2.0, 1.0]
+    assert readings.course(losses, accuracies, 100, shares=True)["best_epoch"] == Reading(1.0)
+    found = readings.course(losses, accuracies, 100, shares=False)
     assert found["best_epoch"] == Reading(1 / 3)
     assert set(found) | {"grad_low", "grad_high"} == set(readings.OF_COURSE)

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.rules.load import find_rulebook, load_rulebook
-from lemonade_es.trainer.activity import Activity
+from lemonade_es.trainer.activity import Activity, activity
 from lemonade_es.trainer.data.spec import load
 from lemonade_es.trainer.dynamics import best_epoch, checkpoints, loss_noise, loss_slope, share_noise
 from lemonade_es.trainer.gradients import GradientWatch
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.scoring import score
-from lemonade_es.trainer.training import Diverged, TrainingData, predict, prepare, train
+from lemonade_es.trainer.training import Diverged, Normalisation, TrainingData, predict, prepare, train
 from lemonade_es.trainer.watch import Watch
 from lemonade_es.vocabulary import settings
 
@@ -90,6 +91,12 @@ def digits():
     return load("digits", seed=0)
 
 
+def stirred(network, digits, rows):
+    """What so many validation inputs stir in a trained network."""
+    normalise = Normalisation(network, digits.mean, digits.std, torch.device("cpu"))
+    return activity(network, normalise(torch.tensor(digits.validation[:rows])))
+
+
 @pytest.fixture(scope="module")
 def watched(digits):
     threads = torch.get_num_threads()
@@ -100,24 +107,27 @@ def watched(digits):
         inputs, validation = torch.tensor(digits.train[:800]), torch.tensor(digits.validation)
         data = TrainingData(inputs, torch.tensor(wanted), digits.mean, digits.std, flip=False)
         looks = checkpoints(recipe.epochs, len(inputs), len(validation))
-        rows, losses, accuracies = list(looks.rows), [], []
-        watch = Watch(network, validation, digits.mean, digits.std, "cpu", frozenset(looks.epochs), rows)
+        rows, losses, kept = list(looks.rows), [], []
+        watch = Watch(network, frozenset(looks.epochs))
 
-        def answers(images):
+        def answers(images, weights=None):
+            if weights is not None:
+                network.load_state_dict(safetensors.torch.load(weights))
             return predict(prepare(network, "cpu"), images, digits.mean, digits.std, device="cpu").numpy()
 
         def ended(index, epoch):
             losses.append(epoch.loss)
-            watch.epoch_ended(index)
+            kept.append(watch.epoch_ended(index))
 
         try:
             train(network, data, recipe, seed=0, device="cpu", on_epoch=ended, on_gradients=watch.gradients.look)
         except Diverged:
             return Course(losses, watch.gradients, None, None, 0.1, 0.1)
-        for outputs in watch.outputs().numpy().reshape(len(looks.epochs), len(rows), -1):
-            accuracies.append(score(outputs, digits.validation_labels[rows]).accuracy)
-        prepare(network, "cpu")
-        active = watch.activity(range(256))
+        accuracies = [
+            score(answers(validation[rows], weights), digits.validation_labels[rows]).accuracy
+            for weights in filter(None, kept)
+        ]  # the last ones are those of the trained network
+        active = stirred(network, digits, 256)
         noise = share_noise(accuracies, len(rows))
         best = best_epoch(looks.epochs, accuracies, recipe.epochs, noise=noise).value
         right = score(answers(inputs), wanted).accuracy
@@ -218,22 +228,19 @@ def test_a_training_that_is_watched_gives_the_same_weights(digits):
             digits.std,
             flip=False,
         )
-        watch = Watch(
-            network, torch.tensor(digits.validation), digits.mean, digits.std, "cpu", frozenset((0, 2)), range(99)
-        )
+        watch, kept = Watch(network, frozenset((0, 2))), []
         train(
             network,
             data,
             replace(RECIPE, epochs=3, crop=True),
             seed=3,
             device="cpu",
-            on_epoch=lambda index, _: watch.epoch_ended(index) if watched else None,
+            on_epoch=lambda index, _: kept.append(watch.epoch_ended(index)) if watched else None,
             on_gradients=watch.gradients.look if watched else None,
         )
         if watched:
-            assert watch.outputs().shape == (2 * 99, 10)
-            prepare(network, "cpu")
-            assert watch.activity(range(10)).units == 512
+            assert [bool(weights) for weights in kept] == [True, False, True]
+            assert stirred(prepare(network, "cpu"), digits, 10).units == 512
         return torch.cat([tensor.float().flatten() for tensor in network.state_dict().values()])
 
     torch.manual_seed(0)

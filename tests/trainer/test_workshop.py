@@ -366,3 +366,25 @@ def test_a_training_that_is_stopped_leaves_what_is_known_and_no_process(workshop
     again = workshop.train(good, seed=1)
     assert again.measurement.stopped is None
     assert again.measurement.epochs[0].loss == measurement.epochs[0].loss
+
+
+WIDE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(192, 4, dtype={kind}) * 0.01)
+
+    def forward(self, x):
+        return (x.flatten(1).to({kind}) @ self.weight).real.float()
+"""
+
+
+@pytest.mark.parametrize("kind", ["torch.float64", "torch.complex64"])
+def test_weights_of_other_kinds_of_numbers_are_trained_and_saved(workshop: Workshop, kind: str) -> None:
+    trained = workshop.train(WIDE.format(kind=kind), seed=1)
+    assert trained.measurement.failure is None
+    assert trained.measurement.metrics["V_Acc"] is not None
+    assert trained.measurement.metrics["grad_low"] == 0.0

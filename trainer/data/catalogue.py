@@ -114,12 +114,11 @@ def _file(path: Path, reading: Reading) -> Source:
 
 def _text_columns(sheet: Sheet, reading: Reading) -> TextColumns | None:
     """The columns that are named, or that have the names that such columns have."""
-    found = guessed(sheet)
-    if reading.text_column is None and reading.label_column is None:
-        return found
-    text = reading.text_column or (found.text if found else None)
-    label = reading.label_column or (found.label if found else None)
+    likely_text, likely_label = guessed(sheet)
+    text, label = reading.text_column or likely_text, reading.label_column or likely_label
     if text is None or label is None:
+        if reading.text_column is None and reading.label_column is None:
+            return None
         lacking = "--text-column" if text is None else "--label-column"
         raise DataError(
             f"{lacking} is missing",

@@ -29,12 +29,12 @@ class TextColumns:
     label: str
 
 
-def guessed(sheet: Sheet) -> TextColumns | None:
-    """The columns of a file that is plainly one of texts: ``review`` and ``sentiment``, ``text`` and ``label``, ..."""
+def guessed(sheet: Sheet) -> tuple[str | None, str | None]:
+    """The columns whose names say that they hold texts (``review``, ``text``, ...) and labels (``sentiment``, ...)."""
     lowered = {name.lower(): name for name in sheet.header}
     text = next((lowered[name] for name in _TEXT_NAMES if name in lowered), None)
     label = next((lowered[name] for name in _LABEL_NAMES if name in lowered), None)
-    return TextColumns(text, label) if text is not None and label is not None else None
+    return text, label
 
 
 def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:

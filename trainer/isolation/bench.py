@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lemonade_es.task import Task
 from lemonade_es.trainer import candidate, check, training
+from lemonade_es.trainer.activity import activity
 from lemonade_es.trainer.export import graph
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
 from lemonade_es.trainer.measurement import UNSAVED, Budget, Epoch
@@ -32,7 +33,7 @@ from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.threads import threads_for
 from lemonade_es.trainer.trace import trace
-from lemonade_es.trainer.watch import Watch
+from lemonade_es.trainer.watch import Watch, saved
 from lemonade_es.trainer.zero_cost import ROWS, scored
 
 Reply = tuple[Mapping[str, object], bytes]
@@ -82,7 +83,7 @@ class Bench:
         self._model: nn.Module = nn.Identity()
         self._passes: dict[str, Callable[[], object]] = {}
         self._given = b""
-        self._watch = self._watching()
+        self._watch = Watch(self._model)
         self._standing: Standing | None = None
         self._commands: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = {
             "check": self._check,
@@ -92,7 +93,6 @@ class Bench:
             "load": self._load,
             "train": self._train,
             "gradients": self._tell_gradients,
-            "course": self._tell_course,
             "activity": self._activity,
             "resume": self._resume,
             "standing": self._save_standing,
@@ -194,7 +194,7 @@ class Bench:
     def _train(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
         torch.set_num_threads(self._threads(supplies.recipe.batch_size))
-        self._watch = self._watching(command.get("checkpoints", ()), command.get("rows", ()))
+        self._watch = Watch(self._model, frozenset(command.get("checkpoints", ())))
         self._standing = training.train(
             self._model,
             supplies.data,
@@ -213,11 +213,6 @@ class Bench:
     def _pace(self, _: Mapping[str, Any]) -> Reply:
         return {"bf16_pays": pace(self._supplies.device).bf16_pays}, b""
 
-    def _watching(self, epochs: Iterable[int] = (), rows: Sequence[int] = ()) -> Watch:
-        supplies = self._supplies
-        mean, std = supplies.data.mean, supplies.data.std
-        return Watch(self._model, supplies.validation, mean, std, supplies.device, frozenset(epochs), rows)
-
     def _resume(self, command: Mapping[str, Any]) -> Reply:
         """Takes up a training that was saved."""
         supplies = self._supplies
@@ -230,23 +225,24 @@ class Bench:
         return {}, b"" if self._standing is None else self._standing.saved(self._model)
 
     def _epoch_ended(self, index: int, epoch: Epoch) -> None:
-        self._watch.epoch_ended(index)
-        self._say({"epoch": {"index": index, "loss": epoch.loss}})
+        self._say({"epoch": {"index": index, "loss": epoch.loss}}, self._watch.epoch_ended(index))
 
     def _tell_gradients(self, _: Mapping[str, Any]) -> Reply:
         return {"low": self._watch.gradients.low, "high": self._watch.gradients.high}, b""
 
-    def _tell_course(self, _: Mapping[str, Any]) -> Reply:
-        """The logits at all checkpoints, one after the other."""
-        return {}, safetensors.torch.save({"logits": self._watch.outputs()})
-
     def _activity(self, command: Mapping[str, Any]) -> Reply:
-        return asdict(self._watching().activity(command["rows"])), b""
+        """What some validation inputs stir in the trained network."""
+        supplies, data = self._supplies, self._supplies.data
+        inputs = supplies.validation[command["rows"]].to(supplies.device)
+        normalise = training.Normalisation(self._model, data.mean, data.std, torch.device(supplies.device))
+        return asdict(activity(self._model, normalise(inputs))), b""
 
     def _predict(self, command: Mapping[str, Any]) -> Reply:
         data = self._supplies.data
         inputs = data.inputs if command["split"] == "train" else self._supplies.validation
         inputs = inputs[: command.get("first")]
+        if (rows := command.get("rows")) is not None:
+            inputs = inputs[rows]
         logits = training.predict(
             self._model,
             inputs,
@@ -287,12 +283,7 @@ class Bench:
         return {}, b""
 
     def _weights(self, command: Mapping[str, Any]) -> Reply:
-        # shared tensors cannot be saved as such, and float32 is what the exports start from
-        state = {
-            name: (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().contiguous().clone()
-            for name, tensor in self._model.state_dict().items()
-        }
-        return {}, safetensors.torch.save(state)
+        return {}, saved(self._model)
 
     def _export(self, command: Mapping[str, Any]) -> Reply:
         return {}, as_tensors(graph.to_onnx(self._model, self._supplies.task), "onnx")

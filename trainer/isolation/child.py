@@ -123,7 +123,7 @@ class Child:
         deadline: float,
         stall_seconds: float = math.inf,
         tensor_limit: int = 0,
-        on_progress: Callable[[Mapping[str, Any]], None] | None = None,
+        on_progress: Callable[[Frame], None] | None = None,
         tensors: bytes = b"",
         **arguments: object,
     ) -> Frame:
@@ -133,7 +133,7 @@ class Child:
             command: what to do, as the bench knows it.
             deadline: when it must be done, on :func:`time.monotonic`'s clock.
             stall_seconds: the longest silence on the way.
-            tensor_limit: the most bytes of tensors in the reply.
+            tensor_limit: the most bytes of tensors in a message.
             on_progress: takes the messages before the last; without it there must be none.
             tensors: a safetensors file that goes with the command.
             arguments: of the command.
@@ -161,9 +161,9 @@ class Child:
                 return Frame(done, frame.tensors)
             if isinstance(failed := message.get("failed"), dict):
                 raise CandidateFailed(_reported(failed))
-            if on_progress is None or frame.tensors:
+            if on_progress is None:
                 raise broken("an unknown message")
-            on_progress(message)
+            on_progress(frame)
 
     def close(self) -> None:
         """Ends the child and waits for it."""

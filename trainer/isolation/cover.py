@@ -7,8 +7,8 @@ import mmap
 import os
 from typing import Literal
 
-Withheld = Literal["nothing", "labels", "all"]
-"""What of the training set a process is kept from."""
+Withheld = Literal["nothing", "validation", "labels", "training"]
+"""What a process is kept from: validation inputs; these and the labels of the training set; all of the training set."""
 
 _MAP_FIXED = 0x10  # on Linux, whatever the processor; Python has no name for it
 

@@ -47,7 +47,7 @@ class Job:
         resident_limit: bytes of resident memory above which it is ended; ``None`` where the lock limits it.
         work: lead a candidate (``bench``), run exported files (``stand``), ask whether CUDA works, or try what is
             forbidden (``canary``).
-        withheld: what of the training set it is kept from; it needs no more of that than the shapes.
+        withheld: what of the data set it is kept from; it needs no more of that than the shapes.
     """
 
     policy: Policy

@@ -186,8 +186,13 @@ class _Shared:
     validation: torch.Tensor
 
     def withhold(self, what: Withheld) -> None:
-        """Takes the training set, or its labels, away from this process, for good: zeros are where they were."""
-        tensors = {"nothing": (), "labels": (self.data.labels,), "all": (self.data.labels, self.data.inputs)}
+        """Takes inputs or labels away from this process, for good: zeros are where they were."""
+        tensors = {
+            "nothing": (),
+            "validation": (self.validation,),
+            "labels": (self.validation, self.data.labels),
+            "training": (self.data.labels, self.data.inputs),
+        }
         for tensor in tensors[what]:
             cover(tensor.data_ptr(), tensor.nbytes)
 

@@ -258,3 +258,13 @@ def test_the_same_file_and_seed_give_the_same_data(tmp_path):
     first, again, other = load(path), load(path), load(path, seed=1)
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert np.array_equal(first.train, again.train)
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [("text,stars", Reading(label_column="stars")), ("body,label", Reading(text_column="body"))],
+)
+def test_where_one_column_is_named_the_other_is_found_by_its_name(tmp_path, header, named):
+    path = tmp_path / "reviews.csv"
+    path.write_text("\n".join([header, *(f"{'good' if n % 2 else 'bad'} film number {n},{n % 2}" for n in range(40))]))
+    assert load(str(path), reading=named).task.classes == 2
