@@ -286,10 +286,15 @@ class _Ladder:
         if inputs._version != untouched and _IN_PLACE_NOTE not in self.notes:
             self.notes.append(_IN_PLACE_NOTE)
         if not mean.isfinite():
+            infinite = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+            why = (
+                f"the initial weights of {listed(infinite)} are not finite."
+                if infinite
+                else "look for log, sqrt or division without a lower bound, and for too large initial weights."
+            )
             raise Refusal(
                 "NON_FINITE_LOSS",
-                f"The loss of the untrained network on a random batch is {mean.item()}; "
-                "look for log, sqrt or division without a lower bound, and for too large initial weights.",
+                f"The loss of the untrained network on a random batch is {mean.item()}; {why}",
                 blame.using(_UNBOUNDED, model, self.source),
             )
         if not mean.requires_grad:

@@ -152,6 +152,13 @@ def test_macs_are_those_of_the_network_in_use_and_not_in_training(sign, macs):
     assert verdict(source, budget=Budget(macs=macs - 1)).code == "OVER_BUDGET_MACS"
 
 
+def test_weights_that_are_not_finite_from_the_beginning_are_named():
+    source = RIVAL.replace("(3072, 10)\n", "(3072, 10)\n        nn.init.constant_(self.layer.bias, float('nan'))\n")
+    report = verdict(f"from torch import nn\n{source}")
+    assert report.code == "NON_FINITE_LOSS"
+    assert "the initial weights of layer.bias are not finite" in report.message
+
+
 RIVAL = """
 
 class Small(nn.Module):
