@@ -50,6 +50,7 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked:
             _, more = each(lambda index: decode(others[index], wanted.size, 3).shape, others)
             raise _unreadable([*failures, *more], len(everything), root, settled=settled)
         height, width = wanted.size or _common_size(headers, root)
+        coloured = sum(not header.grey for header in headers[len(files) :])
         del headers[len(files) :]
         channels = wanted.channels or (1 if all(header.grey for header in headers) else 3)
         memory.require(len(files), (channels, height, width), where=str(root))
@@ -69,7 +70,10 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked:
     if settled:  # what there is to say was said when the data set was read for the first time
         return Inputs(pixels, ())
     resized = ", once resized" if wanted.size else ""
-    return Inputs(pixels, (*_notes(headers, channels), *_darkness(pixels, root), *_repetitions(digests, resized)))
+    notes = list(_notes(headers, channels))
+    if channels == 1 and coloured:
+        notes.append(f"{coloured} of {len(checked)} test images have colours; they will be converted to grey")
+    return Inputs(pixels, (*notes, *_darkness(pixels, root), *_repetitions(digests, resized)))
 
 
 @contextmanager

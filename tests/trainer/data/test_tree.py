@@ -104,6 +104,7 @@ def test_the_test_split_does_not_decide_whether_images_are_grey(make_tree):
     root = make_tree({"train/cat": 5, "train/dog": 5}, mode="L")
     make_tree({"test/cat": 2, "test/dog": 2})
     assert load(str(root)).task.input_shape == (1, 8, 8)
+    assert "4 of 4 test images have colours; they will be converted to grey" in notes(root)
 
 
 def test_a_mix_of_grey_and_colour_becomes_rgb_with_a_note(make_tree):
