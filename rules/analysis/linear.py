@@ -9,17 +9,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from lemonade_es.rules.expression import FLAGS
+from lemonade_es.vocabulary import COUNTS
+
+WHOLE = COUNTS | FLAGS
+"""Variables that are whole numbers: ``2 < plateau < 4`` is ``plateau = 3``, and ``2 < plateau < 3`` is nowhere."""
+
 Form = tuple[tuple[str, int], ...]
 """Variables with their coefficients: integers without a common divisor, in the order of the names."""
 
 
 @dataclass(frozen=True, slots=True)
 class HalfSpace:
-    """``form . x <= bound``, or ``<`` if strict; the form's coefficients are integers without a common divisor."""
+    """``form . x <= bound``, or ``<`` if strict; the form's coefficients are integers without a common divisor.
+
+    A form of whole variables alone has a whole bound, and is not strict.
+    """
 
     form: Form
     bound: Fraction
     strict: bool
+
+    @classmethod
+    def of(cls, form: Form, bound: Fraction, strict: bool) -> HalfSpace:
+        """The half-space, rounded to whole numbers where its form has no others."""
+        if form and all(name in WHOLE for name, _ in form):
+            return cls(form, Fraction(math.ceil(bound) - 1 if strict else math.floor(bound)), False)
+        return cls(form, bound, strict)
 
     def tighter(self, other: HalfSpace | None) -> bool:
         """Whether it restricts more than one of the same form."""
@@ -97,12 +113,12 @@ def _scaled(items: Iterable[tuple[str, Fraction]], bound: Fraction, strict: bool
         return HalfSpace((), bound, strict)
     if len(ordered) == 1:
         ((name, value),) = ordered
-        return HalfSpace(((name, 1 if value > 0 else -1),), bound / abs(value), strict)
+        return HalfSpace.of(((name, 1 if value > 0 else -1),), bound / abs(value), strict)
     scale = math.lcm(*(value.denominator for _, value in ordered))
     whole = [(name, value.numerator * (scale // value.denominator)) for name, value in ordered]
     divisor = math.gcd(*(value for _, value in whole))
     form = tuple((name, value // divisor) for name, value in whole)
-    return HalfSpace(form, bound * scale / divisor, strict)
+    return HalfSpace.of(form, bound * scale / divisor, strict)
 
 
 def tightest(halves: Iterable[HalfSpace]) -> dict[Form, HalfSpace]:
@@ -112,6 +128,16 @@ def tightest(halves: Iterable[HalfSpace]) -> dict[Form, HalfSpace]:
         if (half.form or half.impossible) and half.tighter(found.get(half.form)):
             found[half.form] = half
     return found
+
+
+def skips_whole(name: str, upper: HalfSpace, lower: HalfSpace) -> bool:
+    """Whether two half-spaces may leave room for a whole variable in which there is no whole number."""
+    if name not in WHOLE:
+        return False
+    forms = (dict(upper.form), dict(lower.form))
+    if any(other not in WHOLE for form in forms for other in form):
+        return True
+    return all(abs(form[name]) != 1 for form in forms)
 
 
 def without(name: str, upper: HalfSpace, lower: HalfSpace) -> HalfSpace:

@@ -13,7 +13,7 @@ import numpy as np
 from lemonade_es.rules.analysis.arrays import Array, number
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import METRICS
+from lemonade_es.vocabulary import COUNTS, METRICS
 
 FLAG_SHARE = 0.1
 """So many random situations have a flag set."""
@@ -97,7 +97,8 @@ def sample_points(
     """Situations in which rulebooks may differ in what they say.
 
     About half are random over the metrics' ranges, near the values that metrics are compared with; the others lie
-    at, just under and just over the boundary of each comparison. All metrics are known in all of them.
+    at, just under and just over the boundary of each comparison. All metrics are known in all of them, and those that
+    count are whole numbers.
 
     Args:
         rulebooks: those to be looked at.
@@ -156,7 +157,7 @@ class _Sampler:
             chosen = draw.choice(np.asarray(near), count)
             close = chosen + draw.normal(0, 0.05, count) * np.where(chosen == 0, 1.0, np.abs(chosen))
             found = np.where(draw.random(count) < 1 / 3, np.clip(close, low, high), found)
-        return _rounded(found)
+        return np.ceil(_rounded(found)) if name in COUNTS else _rounded(found)  # up: 0 would come too often
 
     def bounds(self, contexts: Array) -> Array:
         """For each metric: a situation at each of its bounds."""
@@ -189,6 +190,8 @@ class _Sampler:
             rows, edge = rows[np.isfinite(edge)], edge[np.isfinite(edge)]
             low, high = METRICS[metric].low, METRICS[metric].high
             step = _NEAR * np.maximum(np.abs(edge), 1e-3)
+            if metric in COUNTS:
+                edge, step = np.floor(edge), np.ones_like(edge)
             for value in (edge, edge - step, edge + step):
                 moved = rows.copy()
                 moved[:, column] = value

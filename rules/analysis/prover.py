@@ -6,7 +6,7 @@ one too many, restricts nothing, so that *infeasible* is always a proof, and *fe
 
 All numbers are fractions, exactly as the rulebook writes them, and feasibility is decided by intervals and
 Fourier-Motzkin elimination: a solver with tolerances of 1e-7 could prove nothing about energies of 1e-6 kWh.
-All metrics are taken as known.
+All metrics are taken as known. Counts and flags are whole numbers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lemonade_es.rules.analysis.linear import (
     Rows,
     exact,
     sides,
+    skips_whole,
     tightest,
     without,
 )
@@ -221,6 +222,7 @@ class Prover:
 
     def _eliminated(self, rows: Rows) -> bool:
         """Whether half-spaces have a point in common: Fourier and Motzkin's method, one variable after the other."""
+        skipped = False
         while rows:
             signs: dict[str, list[int]] = {}
             for form in rows:
@@ -231,20 +233,23 @@ class Prover:
             for half in rows.values():
                 value = dict(half.form).get(chosen, 0)
                 groups[(value > 0) - (value < 0)].append(half)
-            met = [without(chosen, upper, lower) for upper, lower in itertools.product(groups[1], groups[-1])]
+            facing = list(itertools.product(groups[1], groups[-1]))
+            skipped = skipped or any(skips_whole(chosen, *pair) for pair in facing)
+            met = [without(chosen, *pair) for pair in facing]
             if any(half.impossible for half in met):
                 return False
             rows = tightest([*groups[0], *met])
             if len(rows) > MAX_ROWS:
-                self._gave_up = True
-                return True
+                skipped = True
+                break
+        self._gave_up |= skipped
         return True
 
     def _box(self, name: str) -> tuple[HalfSpace, ...]:
         """The range of a variable."""
         if name not in self._walls:
             low, high = self._ranges.get(name) or (TERMS[name].low, TERMS[name].high)
-            floor = [HalfSpace(((name, -1),), -exact(low), False)] if math.isfinite(low) else []
-            ceiling = [HalfSpace(((name, 1),), exact(high), False)] if math.isfinite(high) else []
+            floor = [HalfSpace.of(((name, -1),), -exact(low), False)] if math.isfinite(low) else []
+            ceiling = [HalfSpace.of(((name, 1),), exact(high), False)] if math.isfinite(high) else []
             self._walls[name] = (*floor, *ceiling)
         return self._walls[name]

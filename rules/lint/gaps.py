@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene
 from lemonade_es.rules.lint.wording import example
 from lemonade_es.rules.problem import Place
-from lemonade_es.vocabulary import METRICS
+from lemonade_es.vocabulary import COUNTS, METRICS
 
 _DEPTH = 5
 _REGIONS = 3
@@ -82,9 +83,20 @@ def _finding(scene: Scene, region: _Region, state: str, *, warning: bool) -> Fin
 
 
 def _told(name: str, low: float, high: float) -> str:
+    if name in COUNTS:
+        return _counted(name, low, high)
     if np.isinf(low):
         return f"{name} <= {high:.6g}"
     return f"{name} >= {low:.6g}" if np.isinf(high) else f"{low:.6g} <= {name} <= {high:.6g}"
+
+
+def _counted(name: str, low: float, high: float) -> str:
+    """As above, of what has no value between two whole numbers."""
+    if high in (low, METRICS[name].low):
+        return f"{name} = {high:.10g}"
+    if np.isinf(low):
+        return f"{name} <= {high:.10g}"
+    return f"{name} >= {low:.10g}" if np.isinf(high) else f"{low:.10g} <= {name} <= {high:.10g}"
 
 
 def _regions(scene: Scene, gap: Mask, usual: Mask) -> list[_Region]:
@@ -105,11 +117,18 @@ def _regions(scene: Scene, gap: Mask, usual: Mask) -> list[_Region]:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A cut of a region in two: points with a value of at most ``at``, and others; ``told`` is close to it."""
+    """A cut of a region in two: points with a value of at most ``at``, and others.
+
+    Attributes:
+        column: of the metric that is cut.
+        at: its largest value in the lower part.
+        told: the upper end of the lower part, and the lower end of the upper one: close to ``at``, and the same but
+            for counts, where a whole number belongs to one of the parts.
+    """
 
     column: int
     at: float
-    told: float
+    told: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +160,8 @@ class _Tree:
         name = self.names[cut.column]
         low, high = limits.get(name, (-np.inf, np.inf))
         below = self.values[:, cut.column] <= cut.at
-        yield from self.leaves(inside & below, {**limits, name: (low, cut.told)}, depth - 1)
-        yield from self.leaves(inside & ~below, {**limits, name: (cut.told, high)}, depth - 1)
+        yield from self.leaves(inside & below, {**limits, name: (low, cut.told[0])}, depth - 1)
+        yield from self.leaves(inside & ~below, {**limits, name: (cut.told[1], high)}, depth - 1)
 
     def _best_cut(self, held: Mask, inside: Mask) -> _Cut | None:
         """Where gap and rest are told apart best, by Gini impurity; ``None`` if no cut helps much."""
@@ -161,9 +180,20 @@ class _Tree:
             if total > 1 and impurity.min() < least:
                 index = int(impurity.argmin())
                 low, high = float(ordered[index]), float(ordered[index + 1])
-                told = [value for value in self.known[column] if low <= value <= high]
-                best, least = _Cut(column, low, told[0] if told else _between(low, high)), float(impurity.min())
+                best, least = _Cut(column, low, self._ends(column, low, high)), float(impurity.min())
         return best
+
+    def _ends(self, column: int, low: float, high: float) -> tuple[float, float]:
+        """How a cut between two values of a metric is told."""
+        told = next((value for value in self.known[column] if low <= value <= high), None)
+        if self.names[column] not in COUNTS:
+            return (_between(low, high),) * 2 if told is None else (told, told)
+        if high - low == 1:
+            return low, high
+        if told is None:
+            return (_between(low, high),) * 2
+        last = math.floor(told) if told < high else high - 1
+        return last, last + 1
 
 
 def _between(low: float, high: float) -> float:

@@ -17,7 +17,7 @@ from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import TERMS
+from lemonade_es.vocabulary import COUNTS, METRICS, TERMS
 
 _SAMPLE = 256
 _IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
@@ -121,12 +121,13 @@ def _contradiction(rule: Rule, node: ast.expr, prover: Prover) -> Finding:
     never = "can never hold, whatever is measured and wished"
     whole = f", so {rule.id} can never fire" if node is rule.when.tree else ""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        said = f"`{_text(rule, node)}` {never}{whole}; {_beyond(node) or 'look at its numbers'}"
+        said = f"`{_text(rule, node)}` {never}{whole}; {_beyond(node) or f'look at its numbers{_whole(node)}'}"
         return Finding("warning", "ALWAYS_FALSE", _place(rule, node), said, (rule.id,))
     told = f"`{_text(rule, node)}` {never}"
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
         told = _culprits(rule, node.values, prover) or told
-    said = f"{told}{whole}; {_beyond(node) or 'look at the numbers and signs, or use `or`'}"
+    cure = f"look at the numbers and signs, or use `or`{_whole(node)}"
+    said = f"{told}{whole}; {_beyond(node) or cure}"
     return Finding("warning", "CONTRADICTION", _place(rule, node), said, (rule.id,))
 
 
@@ -165,6 +166,13 @@ def _beyond(node: ast.expr) -> str | None:
                 if isinstance(value, int | float) and 1 < value <= 100:
                     return f"{one.id} lies between 0 and 1: {value:g} % is {value / 100:g}"
     return None
+
+
+def _whole(node: ast.expr) -> str:
+    """What to know of the counts in a condition."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    counts = [name for name in METRICS if name in names & COUNTS]
+    return f" ({listed(counts)} {'is a whole number' if len(counts) == 1 else 'are whole numbers'})" if counts else ""
 
 
 def _text(rule: Rule, node: ast.expr) -> str:

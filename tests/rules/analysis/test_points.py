@@ -87,3 +87,13 @@ def test_a_rulebook_without_metrics_has_points_too():
     points = sample_points([book("PV_Acc > 0.5")], SETTINGS, count=10)
     assert points.names == tuple(SETTINGS)
     assert len(points.values) > 0
+
+
+def test_what_counts_is_whole_and_lies_on_both_sides_of_each_boundary():
+    rulebook = book("plateau >= 3", "P / 2 < 10.25", "dead_layers > T_Acc * 4", "P * V_Acc > 100")
+    points = sample_points([rulebook], SETTINGS)
+    for name in ("plateau", "P", "dead_layers"):
+        assert (column(points, name) % 1 == 0).all()
+        assert (column(points, name) >= 0).all()
+    assert {2, 3, 4} <= set(column(points, "plateau"))
+    assert {20, 21} <= set(column(points, "P"))

@@ -208,3 +208,32 @@ def test_a_long_chain_of_conclusions_is_followed_as_far_as_it_needs_to_be_and_no
     concluded = dict(reversed(chain.items())) if backwards else chain
     assert never("k10 and V_Acc > 0.5", **concluded)
     assert not never("k999 and V_Acc > 0.5", **concluded)
+
+
+WHOLE = ("plateau", "dead_layers", "failed")
+
+
+def test_what_is_proved_of_whole_numbers_holds_at_each_of_them():
+    draw = random.Random(7)
+    grid = list(itertools.product(range(5), range(5), (0, 1)))
+    values = {name: np.asarray([float(row[at]) for row in grid]) for at, name in enumerate(WHOLE)}
+    proved = 0
+    for _ in range(400):
+        parts = []
+        for _ in range(draw.randint(1, 4)):
+            one, other = draw.sample(WHOLE, 2)
+            side = draw.choice([one, f"{draw.choice((2, 3))} * {one}", f"{one} - {other}", f"2 * {one} + {other}"])
+            op, bound = draw.choice(("<", "<=", ">", ">=", "==")), draw.choice((0, 0.5, 1, 1.5, 2, 3, 4))
+            parts.append(f"{side} {op} {bound}")
+        text = " and ".join([*parts, "plateau <= 4", "dead_layers <= 4"])
+        rulebook = book(text)
+        (rule,) = rulebook.rules
+        prover = Prover(rulebook, SETTINGS)
+        holds = bool((condition(rule.when.tree, values) == 1).any())
+        if prover.never(rule.when.tree):
+            proved += 1
+            assert not holds, text
+        elif prover.possible(rule):
+            proved += 1
+            assert holds, text
+    assert proved > 300

@@ -9,7 +9,7 @@ from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
-from lemonade_es.vocabulary import METRICS, settings
+from lemonade_es.vocabulary import COUNTS, METRICS, settings
 
 HEAD = """\
 rulebook: b
@@ -467,3 +467,59 @@ def test_a_point_that_may_part_thousands_in_a_count_is_warned_of(when, told):
     rule = f"  - {{id: r, when: {when}, weight: 1, instruct: [ACL]}}\n"
     found = [item for item in lint(parse_rulebook(HEAD + rule, "b.yaml")) if item.code == "THOUSANDS_POINT"]
     assert [(item.level, item.message) for item in found] == [("warning", said) for said in told]
+
+
+DEEPER = "weight: 1, instruct: [ACL]"
+MET = "when: V_Acc >= TV_Acc, weight: 1, instruct: [RCL]"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [("plateau <= 2", "plateau >= 3"), ("dead_layers == 0", "dead_layers >= 1"), ("P < 21", "P > 20")]
+)
+def test_between_two_whole_numbers_there_is_no_gap(low, high):
+    rules = (f"when: V_Acc < TV_Acc and {part}, {DEEPER}" for part in (low, high))
+    assert found(book(*rules, MET), "GAP") == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "region"),
+    [
+        ("plateau <= 2", "plateau >= 4", "plateau = 3"),
+        ("plateau < 3", "plateau > 3", "plateau = 3"),
+        ("plateau <= 2", "plateau >= 7", "3 <= plateau <= 6"),
+        ("dead_layers < 0", "dead_layers >= 1", "dead_layers = 0"),
+        ("P <= 200000", "P > 1299999", "200001 <= P <= 1299999"),
+    ],
+)
+def test_a_gap_of_counts_is_told_in_whole_numbers(low, high, region):
+    rules = (f"when: V_Acc < TV_Acc and {part}, {DEEPER}" for part in (low, high))
+    item = one(book(*rules, MET), "GAP")
+    assert f"where {region} and V_Acc <= 0.99, for example" in item.message
+    assert item.witness is not None
+    assert all(value.is_integer() for name, value in item.witness.items() if name in COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("plateau > 2 and plateau < 3", "CONTRADICTION"),
+        ("plateau == 2.5", "ALWAYS_FALSE"),
+        ("P / 2 == 3.2", "ALWAYS_FALSE"),
+        ("2 * P - 2 * M == 1", "ALWAYS_FALSE"),
+        ("failed > 0 and failed < 1", "CONTRADICTION"),
+        ("nonfinite == 0.5", "ALWAYS_FALSE"),
+        ("P > TP and P < TP + 1", "CONTRADICTION"),
+    ],
+)
+def test_what_no_whole_number_fulfils_never_fires_and_ties_with_nothing(condition, code):
+    rulebook = book(*GOOD, f"when: '{condition}', weight: 1, instruct: [RCL]")
+    item = one(rulebook, code)
+    assert (item.level, item.proof, item.rules) == ("warning", "proved", ("r2",))
+    others = {other.code for other in lint(rulebook) if other.code != code}
+    assert not others & {"WEIGHT_TIE", "NEVER_FIRES", "DEAD_RULE"}
+    assert all("r2" not in other.rules for other in found(rulebook, "PARTNER_OVERLAP"))
+
+
+def test_a_condition_that_no_count_fulfils_is_told_that_it_counts():
+    item = one(book(*GOOD, "when: 2 < plateau < 3, weight: 1, instruct: [RCL]"), "CONTRADICTION")
+    assert item.message.endswith("or use `or` (plateau is a whole number)")
