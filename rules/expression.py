@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lemonade_es.rules import logic
+from lemonade_es.rules.advice import ALWAYS
 from lemonade_es.rules.logic import Condition, Number, Values
 from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.syntax import read_tree
@@ -308,6 +309,8 @@ class _Parser:
 
     def _truth(self, node: ast.expr, name: str) -> _Unfit:
         said = f"{name!r} is no value here; what is true or false stands alone: `failed`, `not failed`"
+        if self.source.lower() == "true":
+            said = f"{name!r} is no value here; a rule that always fires has `{ALWAYS}`"
         return self._unfit(node, "NOT_ALLOWED", said)
 
     def _call(self, node: ast.Call, func: ast.expr, args: list[ast.expr]) -> Number:

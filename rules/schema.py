@@ -8,21 +8,22 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
-from lemonade_es.rules.document import Node, Table, locate, plain
+from lemonade_es.rules import advice
+from lemonade_es.rules.advice import CONCLUSION
+from lemonade_es.rules.document import Node, Table, locate, plain, tables_in, text_at
 from lemonade_es.rules.expression import MAX_HINTS
 from lemonade_es.rules.problem import Place, Problem
-from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, TERMS, THRESHOLDS, Term, closest
+from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
 
 INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
 RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
-CONCLUSION = r"^[a-z][a-z0-9_]{0,79}$"
 
 _PATTERNS = {
     INSTRUCTION_ID: "capitals, digits and _, such as ACL",
@@ -237,9 +238,11 @@ def _bounded(term: Term) -> dict[str, Any]:
 
 def structural_problems(root: Node) -> Iterator[Problem]:
     """What the schema has against a document, in the words of people, each with its place."""
+    rules = tables_in(root.get("rules")) if isinstance(root, Table) else []
+    conclusions = {drawn.text for rule in rules if (drawn := text_at(rule, "conclude")) is not None}
     for error in _validator().iter_errors(plain(root)):
         node = locate(root, list(error.absolute_path))
-        yield from _problems(error, node)
+        yield from _problems(error, node, conclusions)
 
 
 @functools.cache
@@ -267,7 +270,7 @@ def _repeated_words(_validator: Any, unique: bool, items: Any, _schema: Any) -> 
         yield ValidationError("a word is repeated")
 
 
-def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
+def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) -> Iterator[Problem]:
     here = node.place
     wants: Any = error.validator_value
     path = [step for step in error.absolute_path if isinstance(step, str)]
@@ -276,7 +279,7 @@ def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
         what = f"an item of {what}"
     match error.validator:
         case "additionalProperties":
-            yield from _unknown_keys(error, node, what)
+            yield from _unknown_keys(error, node, what, conclusions)
         case "required" | "dependentRequired":
             yield from _missing_keys(error, node)
         case "propertyNames" | "pattern":
@@ -293,11 +296,10 @@ def _problems(error: ValidationError, node: Node) -> Iterator[Problem]:
             yield Problem(here, "BAD_RANGE", "a range is two numbers, the lowest and the highest: [0.5, 0.99]")
         case "type":
             wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
-            alone = wants == "object" and what in SETTABLE and isinstance(error.instance, int | float)
-            cure = f"; write {{default: {error.instance}}}" if alone else ""
+            cure = advice.for_type(what, error.instance) if wants != "number" else ""
             yield Problem(here, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
         case "enum":
-            near = closest(str(error.instance), wants)
+            near = advice.choice(str(error.instance), wants)
             hint = f"did you mean {near}?" if near else f"choose one of {', '.join(wants)}"
             yield Problem(here, "NOT_A_CHOICE", f"{what} cannot be {_shown(error.instance)}; {hint}")
         case "minimum" | "maximum":
@@ -321,33 +323,15 @@ def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
     yield Problem(_key_place(node, key) or node.place, "MISSING_KEY", f"{key!r} needs {needed!r} beside it")
 
 
-def _unknown_keys(error: ValidationError, node: Node, what: str) -> Iterator[Problem]:
+def _unknown_keys(error: ValidationError, node: Node, what: str, conclusions: Collection[str]) -> Iterator[Problem]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = schema["properties"]
     unknown = [key for key in instance if key not in known]
     for number, key in enumerate(unknown):
         near = closest(key, known) if number < MAX_HINTS else None
-        hint = f"did you mean {near}?" if near else _torn(key) or "remove it"
-        if what in ("thresholds", "priorities") and key in TERMS:
-            hint = _right_section(key)
+        hint = advice.for_key(key, what, near, conclusions)
         yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
-
-
-def _torn(key: str) -> str | None:
-    """What to do about a key that is the rest of a value, which the braces around it end at its first comma."""
-    if key.count(")") > key.count("("):
-        return "it is the rest of an expression with a comma: quote the whole expression"
-    return "if it ends a number, write that with a point, as 0.5" if key.isdecimal() else None
-
-
-def _right_section(name: str) -> str:
-    """Where a term of the vocabulary belongs that stands among the wrong settings."""
-    if name in THRESHOLDS:
-        return "it is a threshold: move it to thresholds"
-    if name in PRIORITIES:
-        return "it is a priority: move it to priorities"
-    return "it is measured, and no setting" if name in METRICS else "only --set and presets set it"
 
 
 def _key_place(node: Node, key: str) -> Place | None:

@@ -127,3 +127,85 @@ def test_a_flag_is_not_taken_for_a_share():
     rule = "  - {id: one, when: failed == 2, weight: 1, instruct: [ACL]}\n"
     (item,) = (item for item in lint(parse_rulebook(HEAD + rule, "b")) if item.code == "ALWAYS_FALSE")
     assert item.message.endswith("; failed is 0 or 1")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *((word, "reduce") for word in ("decrease", "Decrease", "decreases", "dcrease", "decreasing", "redcue")),
+        *((word, "reduce") for word in ("lower", "shrink", "less", "fewer", "smaller", "down", "'-'")),
+        *((word, "increase") for word in ("incraese", "INCREASE", "increases", "raise", "grow", "more", "up", "'+'")),
+    ],
+)
+def test_a_word_for_a_direction_is_never_taken_for_the_opposite(word, meant):
+    text = HEAD.replace("{text: Add}", f"{{text: Add, changes: kernels, direction: {word}}}")
+    (said,) = told(f"{text}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}}\n")
+    assert said.endswith(f"direction cannot be {word if word[0] == chr(39) else repr(word)}; did you mean {meant}?")
+
+
+def test_a_word_for_no_direction_gets_both():
+    text = HEAD.replace("{text: Add}", "{text: Add, changes: kernels, direction: sideways}")
+    (said,) = told(f"{text}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}}\n")
+    assert said.endswith("direction cannot be 'sideways'; choose one of increase, reduce")
+
+
+def settings_of(section, entry):
+    return told(f"{HEAD}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}}\n{section}: {{{entry}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "hint"),
+    [
+        (
+            "thresholds",
+            "TMINE: {default: 0.2}",
+            (
+                "'TMINE' is not a key here; the thresholds are those of the vocabulary (TT_Acc, TV_Acc, TT_E, TV_E, ...)"
+                "; write a number of your own into `when`"
+            ),
+        ),
+        (
+            "thresholds",
+            "TV_Ac: {default: 0.2}",
+            "'TV_Ac' is not a key here; did you mean TV_Acc? (write a number of your own into `when`)",
+        ),
+        (
+            "priorities",
+            "mine: {default: 2}",
+            (
+                "'mine' is not a key here; the priorities are those of the vocabulary (PT_Acc, PV_Acc, PT_E, PV_E, ...)"
+                "; write a number of your own into `weight`"
+            ),
+        ),
+        ("thresholds", "PV_Acc: {default: 1}", "'PV_Acc' is not a key here; it is a priority: move it to priorities"),
+    ],
+)
+def test_a_setting_of_ones_own_is_told_where_its_number_belongs(section, entry, hint):
+    (said,) = settings_of(section, entry)
+    assert said == f"b:7:{len(section) + 4} UNKNOWN_KEY {hint}"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("low", "conclusions are drawn by the rules, not given: give what is measured where they draw it"),
+        ("overfitting", "give metrics and settings; conclusions are drawn by the rules, not given"),
+        ("fitted", "did you mean failed? (conclusions are drawn by the rules, not given)"),
+        ("V_Ac", "did you mean V_Acc?"),
+    ],
+)
+def test_a_conclusion_that_a_test_gives_is_told_to_be_drawn(key, hint):
+    rules = f"{HEAD}  - {{id: one, when: V_Acc < 1, conclude: low}}\n"
+    (said,) = told(f"{rules}tests:\n  - {{name: t, given: {{{key}: 1}}, expect: {{fired: [one]}}}}\n")
+    assert said == f"b:8:23 UNKNOWN_KEY '{key}' is not a key here; {hint}"
+
+
+def test_a_rule_that_always_fires_is_told_how_it_is_written():
+    rule = "  - {{id: one, when: {}, weight: 1, instruct: [ACL]}}\n"
+    (said,) = told(HEAD + rule.format("true"))
+    assert said == "b:6:21 WRONG_TYPE when must be text, found true; a rule that always fires has `when: 1 > 0`"
+    (said,) = told(HEAD + rule.format("'True'"))
+    assert said == "b:6:22 NOT_ALLOWED 'True' is no value here; a rule that always fires has `1 > 0`"
+    (said,) = told(HEAD + rule.format("false"))
+    assert said == "b:6:21 WRONG_TYPE when must be text, found false; leave out a rule that never fires"
+    parse_rulebook(HEAD + rule.format("1 > 0"), "b")

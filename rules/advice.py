@@ -1,0 +1,81 @@
+"""What to write instead of a key, a word or a value that cannot stand where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from lemonade_es.vocabulary import METRICS, PRIORITIES, SETTABLE, TERMS, THRESHOLDS, closest
+
+CONCLUSION = r"^[a-z][a-z0-9_]{0,79}$"
+ALWAYS = "1 > 0"
+"""The condition of a rule that always fires."""
+
+_UPWARDS = "increase increment raise rise grow more up upwards higher larger bigger greater wider deeper add enlarge"
+_DOWNWARDS = "reduce reduction decrease decrement lower shrink less fewer down downwards smaller narrower shallower cut"
+_DIRECTIONS: Mapping[str, str] = {
+    **dict.fromkeys([*_UPWARDS.split(), "expand", "extend", "boost", "maximize", "plus", "+"], "increase"),
+    **dict.fromkeys([*_DOWNWARDS.split(), "drop", "remove", "diminish", "lessen", "minimize", "minus", "-"], "reduce"),
+}
+"""Words for the two directions: by their spelling alone, `decrease` would be taken for `increase`."""
+_NAMED = 4
+
+
+def choice(word: str, choices: Sequence[str]) -> str | None:
+    """The one of a few words that another was most likely meant to be; ``None`` if it is like none of them."""
+    if set(choices) != set(_DIRECTIONS.values()):
+        return closest(word, choices)
+    near = closest(word, _DIRECTIONS)
+    return None if near is None else _DIRECTIONS[near]
+
+
+def for_key(key: str, section: str, near: str | None, conclusions: Collection[str]) -> str:
+    """What to do about an unknown key.
+
+    Args:
+        key: as it was written.
+        section: the key of the mapping that it stands in.
+        near: the known key that it was most likely meant to be.
+        conclusions: what the rules of the file draw.
+    """
+    kind = {"thresholds": THRESHOLDS, "priorities": PRIORITIES}.get(section)
+    if kind is not None and key in TERMS:
+        return _right_section(key)
+    if section == "given" and key in conclusions:
+        return "conclusions are drawn by the rules, not given: give what is measured where they draw it"
+    torn = None if near else _torn(key)
+    if torn is not None:
+        return torn
+    if kind is not None:
+        own = f"write a number of your own into `{'when' if kind is THRESHOLDS else 'weight'}`"
+        known = f"the {section} are those of the vocabulary ({', '.join([*kind][:_NAMED])}, ...)"
+        return f"did you mean {near}? ({own})" if near else f"{known}; {own}"
+    if section == "given" and (not near or re.fullmatch(CONCLUSION, key)):
+        drawn = "conclusions are drawn by the rules, not given"
+        return f"did you mean {near}? ({drawn})" if near else f"give metrics and settings; {drawn}"
+    return f"did you mean {near}?" if near else "remove it"
+
+
+def for_type(key: str, value: object) -> str:
+    """What to add where a value is of the wrong type; mostly nothing."""
+    if key in SETTABLE and isinstance(value, int | float):
+        return f"; write {{default: {value}}}"
+    if key == "when" and isinstance(value, bool):
+        return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
+    return ""
+
+
+def _torn(key: str) -> str | None:
+    """What to do about a key that is the rest of a value, which the braces around it end at its first comma."""
+    if key.count(")") > key.count("("):
+        return "it is the rest of an expression with a comma: quote the whole expression"
+    return "if it ends a number, write that with a point, as 0.5" if key.isdecimal() else None
+
+
+def _right_section(name: str) -> str:
+    """Where a term of the vocabulary belongs that stands among the wrong settings."""
+    if name in THRESHOLDS:
+        return "it is a threshold: move it to thresholds"
+    if name in PRIORITIES:
+        return "it is a priority: move it to priorities"
+    return "it is measured, and no setting" if name in METRICS else "only --set and presets set it"
