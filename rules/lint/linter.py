@@ -15,6 +15,7 @@ from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.settings import misplaced_settings
 from lemonade_es.rules.lint.structure import structure
 from lemonade_es.rules.lint.weights import weights
+from lemonade_es.rules.lint.writing import writing
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import settings as resolve_settings
 
@@ -32,7 +33,7 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
     """
     usual = resolve_settings(None, {}, rulebook.defaults) if settings is None else settings
     scene = Scene(rulebook, usual, POINTS)
-    found = [*structure(scene), *misplaced_settings(rulebook)]
+    found = [*structure(scene), *misplaced_settings(rulebook), *writing(rulebook)]
     contradictory = {item.rules[0] for item in found if item.code in {"CONTRADICTION", "ALWAYS_FALSE"}}
     found += firing(scene, contradictory)
     found += weights(scene)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,13 +14,12 @@ from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.wording import listed
+from lemonade_es.rules.lint.writing import IN_THOUSANDS, thousands
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import COUNTS, METRICS, TERMS
 
 _SAMPLE = 256
-_IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
-_PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _SHARES = {term.name for term in TERMS.values() if (term.low, term.high) == (0, 1)}
 
 
@@ -54,11 +52,10 @@ def _thousands(rule: Rule) -> Iterator[Finding]:
         if not isinstance(compared, ast.Compare):
             continue
         inside = list(ast.walk(compared))
-        if any(isinstance(node, ast.Name) and node.id in _IN_THOUSANDS for node in inside):
+        if any(isinstance(node, ast.Name) and node.id in IN_THOUSANDS for node in inside):
             for node in inside:
-                if isinstance(node, ast.Constant) and _PARTED.fullmatch(text := _text(rule, node)):
-                    said = f"{text} is {float(text):g}; if it is meant as thousands, write {text.replace('.', '')}"
-                    yield Finding("warning", "THOUSANDS_POINT", _place(rule, node), said, (rule.id,))
+                if isinstance(node, ast.Constant):
+                    yield from thousands(_text(rule, node), _place(rule, node), (rule.id,))
 
 
 def _unused_conclusions(rulebook: Rulebook) -> Iterator[Finding]:

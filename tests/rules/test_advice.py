@@ -160,8 +160,8 @@ def settings_of(section, entry):
             "thresholds",
             "TMINE: {default: 0.2}",
             (
-                "'TMINE' is not a key here; the thresholds are those of the vocabulary (TT_Acc, TV_Acc, TT_E, TV_E, ...)"
-                "; write a number of your own into `when`"
+                "'TMINE' is not a key here; the thresholds are those of the vocabulary (TT_Acc, TV_Acc, TT_E, TV_E, "
+                "...); write a number of your own into `when`"
             ),
         ),
         (
