@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lemonade_es.rules.analysis.arrays import number
 from lemonade_es.rules.analysis.vector import Outcomes, levels
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, given
@@ -57,7 +58,7 @@ def overlaps(scene: Scene) -> Iterator[Finding]:
         more = ", as does another pair of rules" if len(pairs) == 2 else more
         said = (
             f"{rivals.one} and {rivals.other} conflict, and {located(one)} asks for the one while {located(other)} "
-            f"asks for the other{more}, for example with {example(witness)}; {_winner(rivals)}"
+            f"asks for the other{more}, for example with {example(witness)}; {_winner(scene, rivals)}"
         )
         ids = tuple(scene.rulebook.rules[number].id for number in dict.fromkeys(pairs.ravel().tolist()))
         place = scene.rulebook.instructions[rivals.one].place
@@ -76,15 +77,26 @@ def _pairs(scene: Scene, rivals: _Rivals) -> npt.NDArray[np.intp]:
     return np.asarray(pairs[np.argsort(-often, kind="stable")])
 
 
-def _winner(rivals: _Rivals) -> str:
-    both = rivals.both
-    total = int(both.sum())
-    wins = int((rivals.lead > 0)[both].sum())
-    loses = int((rivals.lead < 0)[both].sum())
+def _winner(scene: Scene, rivals: _Rivals) -> str:
+    """Which one wins, where both are asked for: also where other rules leave one of them, or both, no weight."""
+    asked = _asked(scene, rivals.one) & _asked(scene, rivals.other)
+    total = int(asked.sum())
+    wins = int((asked & (rivals.lead > 0) & (rivals.one_weight > 0)).sum())
+    loses = int((asked & (rivals.lead < 0) & (rivals.other_weight > 0)).sum())
     if max(wins, loses) == 0:
-        return f"the weights are equal in all {total:,} situations tried"
+        return f"the weights are equal in {share(int((asked & rivals.both).sum()), total)} situations tried"
     name, often = (rivals.one, wins) if wins >= loses else (rivals.other, loses)
     return f"the weights let {name} win in {share(often, total)} situations tried"
+
+
+def _asked(scene: Scene, name: str) -> Mask:
+    """Where a rule gives an instruction a weight above 0."""
+    found = np.zeros(len(scene.points.values), dtype=np.bool_)
+    for index in scene.givers[name]:
+        weight, fixed = scene.rulebook.rules[index].weight, scene.fixed_weights[index]
+        if weight is not None and (fixed is None or fixed > 0):
+            found |= scene.fired[:, index] & (number(weight.tree, scene.values) > 0 if fixed is None else True)
+    return found
 
 
 def ties(scene: Scene) -> Iterator[Finding]:

@@ -98,6 +98,11 @@ class Scene:
             and np.isnan(self.sampled(rule.weight.tree)).all()
         )
 
+    @cached_property
+    def values(self) -> Mapping[str, Array]:
+        """The points by the names of their values."""
+        return {name: self.points.values[:, index] for index, name in enumerate(self.points.names)}
+
     def sampled(self, tree: ast.expr) -> Array:
         """The values of a number at some of the points."""
         return arrays.number(tree, self._sample)

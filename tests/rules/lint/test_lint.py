@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.rules.lint import lint
+from lemonade_es.rules.lint.linter import POINTS
+from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
 from lemonade_es.vocabulary import COUNTS, METRICS, settings
 
@@ -523,3 +527,31 @@ def test_what_no_whole_number_fulfils_never_fires_and_ties_with_nothing(conditio
 def test_a_condition_that_no_count_fulfils_is_told_that_it_counts():
     item = one(book(*GOOD, "when: 2 < plateau < 3, weight: 1, instruct: [RCL]"), "CONTRADICTION")
     assert item.message.endswith("or use `or` (plateau is a whole number)")
+
+
+def test_a_partner_that_is_left_alone_by_a_negative_weight_is_counted_as_sent():
+    rules = (
+        "when: V_Acc < 0.5, weight: -1, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 0.5, instruct: [RCL]",
+    )
+    rulebook = book(*rules)
+    for accuracy, sent in ((0.3, {"RCL": 0.5}), (0.6, {"ACL": 1})):
+        inference = evaluate(rulebook, Facts.of({"V_Acc": accuracy}, settings(None, {})))
+        assert resolve(inference, rulebook).instructions == sent
+    scene = Scene(rulebook, settings(None, {}), POINTS)
+    low = scene.points.values[:, scene.points.names.index("V_Acc")]
+    fewer, all_of_them = int(((low >= 0.5) & (low < 0.7)).sum()), int((low < 0.7).sum())
+    told = one(rulebook, "PARTNER_OVERLAP").message
+    first, often = ("ACL", fewer) if 2 * fewer >= all_of_them else ("RCL", all_of_them - fewer)
+    assert told.endswith(f"the weights let {first} win in {often:,} of the {all_of_them:,} situations tried")
+
+
+def test_where_neither_partner_is_left_a_weight_none_wins():
+    rules = (
+        "when: V_Acc < 0.5, weight: -1, instruct: [ACL, RCL]",
+        "when: V_Acc < 0.7, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.7 and P > 0, weight: T_Acc - T_Acc + 1, instruct: [RCL]",
+    )
+    told = one(book(*rules), "PARTNER_OVERLAP").message
+    assert re.search(r"the weights are equal in [\d,]+ of the [\d,]+ situations tried$", told)
