@@ -25,10 +25,13 @@ class Composition:
     Attributes:
         root: the whole rulebook, without ``extends`` and ``drop``.
         dropped: the conclusions that dropped rules drew, each with the place where its rule was dropped.
+        left_out: the names of the tests that do not come along since they ask about a dropped rule, each with the
+            place where that was dropped.
     """
 
     root: Table
     dropped: Mapping[str, Place] = field(default_factory=dict)
+    left_out: Mapping[str, Place] = field(default_factory=dict)
 
 
 def compose(documents: Sequence[Table], problems: list[Problem]) -> Composition:
@@ -40,13 +43,22 @@ def compose(documents: Sequence[Table], problems: list[Problem]) -> Composition:
     """
     *extending, root = documents
     dropped: dict[str, Place] = {}
+    left_out: dict[str, Place] = {}
     for own in reversed(extending):
-        root = _Extension(root, own, problems, dropped).root()
-    return Composition(root, dropped)
+        root = _Extension(root, own, problems, dropped, left_out).root()
+    return Composition(root, dropped, left_out)
 
 
 class _Extension:
-    def __init__(self, base: Table, own: Table, problems: list[Problem], dropped: dict[str, Place]) -> None:
+    def __init__(
+        self,
+        base: Table,
+        own: Table,
+        problems: list[Problem],
+        dropped: dict[str, Place],
+        left_out: dict[str, Place],
+    ) -> None:
+        self.left_out = left_out
         self.base = base
         self.own = own
         self.problems = problems
@@ -90,8 +102,16 @@ class _Extension:
         known = [name for table in base if (name := _text(table, "name")) is not None]
         for name, place in drop.items():
             self._known(name, place, known, "UNKNOWN_TEST", "test")
-        gone = {word.text for word in texts_in(self.own.get("drop"))}
-        kept = [table for table in base if _text(table, "name") not in drop and not gone & _rules_named(table)]
+        gone = {word.text: word.place for word in texts_in(self.own.get("drop"))}
+        again = {_text(table, "name") for table in own}
+        kept = []
+        for table in base:
+            name = _text(table, "name")
+            asked = next((place for rule, place in gone.items() if rule in _rules_named(table)), None)
+            if name not in drop and asked is None:
+                kept.append(table)
+            elif name is not None and asked is not None and name not in drop and name not in again:
+                self.left_out.setdefault(name, asked)
         return list(_overridden(kept, own, "name"))
 
     def _known(self, name: str, place: Place, known: Collection[str], code: str, what: str) -> None:

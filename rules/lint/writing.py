@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lemonade_es.rules.composition import Composition, compose
-from lemonade_es.rules.document import Scalar, Table, items_in, read_document, tables_in
+from lemonade_es.rules.document import Scalar, Table, items_in, read_document, tables_in, text_at
 from lemonade_es.rules.lint.finding import Finding
+from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.vocabulary import TERMS
+from lemonade_es.wording import counted
 
 IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
 """Terms whose values are thousands or millions."""
 
+_SHOWN = 60
+_PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
+_TAG = re.compile(r"#\w")
 _PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
 def writing(rulebook: Rulebook) -> Iterator[Finding]:
-    """Thousands with a point in settings and tests."""
+    """Thousands with a point in settings and tests, texts cut off by a comment, and inherited tests left out."""
     whole = _composed(rulebook)
     if whole is not None:
         yield from _numbers(whole.root)
+        yield from _cut_off(whole.root)
+        yield from _left_out(rulebook, whole.left_out)
 
 
 def thousands(text: str, place: Place, rules: tuple[str, ...] = ()) -> Iterator[Finding]:
@@ -36,6 +44,37 @@ def _composed(rulebook: Rulebook) -> Composition | None:
     documents = [read_document(source.text, source.file, []) for source in rulebook.sources]
     tables = [document for document in documents if isinstance(document, Table)]
     return compose(tables, []) if tables and len(tables) == len(documents) else None
+
+
+def _cut_off(root: Table) -> Iterator[Finding]:
+    """Texts without quotes that YAML ends at a ``#``: a comment with a placeholder, or a word right behind the sign."""
+    instructions = root.get("instructions")
+    tables = instructions.values.values() if isinstance(instructions, Table) else ()
+    parts = [(root, "about"), *((rule, "because") for rule in tables_in(root.get("rules")))]
+    parts += [(table, "text") for table in tables if isinstance(table, Table)]
+    for table, key in parts:
+        text = text_at(table, key)
+        if text is None or not text.comment:
+            continue
+        placed = any(name in TERMS for name in _PLACEHOLDER.findall(text.comment))
+        if placed or _TAG.match(text.comment):
+            shown = text.comment if len(text.comment) <= _SHOWN else f"{text.comment[: _SHOWN - 1]}…"
+            said = f"`{shown}` is a comment to YAML, and {key} ends before it; put the whole text in quotes"
+            end = text.layout.at(len(text.text)) if text.layout.rows else text.place
+            yield Finding("warning" if placed else "note", "CUT_OFF", end, said)
+
+
+def _left_out(rulebook: Rulebook, names: Mapping[str, Place]) -> Iterator[Finding]:
+    """Inherited tests that ask about a rule which the rulebook itself drops."""
+    own = {name: place for name, place in names.items() if place.file == rulebook.file}
+    if own:
+        told = listed([f"`{name}`" for name in own])
+        be, they, them = ("is", "it asks", "it") if len(own) == 1 else ("are", "they ask", "them")
+        said = (
+            f"{counted(len(own), 'inherited test')} {be} left out, as {they} about rules that are dropped: {told}; "
+            f"write tests of what holds now, or name {them} in drop_tests"
+        )
+        yield Finding("note", "TESTS_LEFT_OUT", next(iter(own.values())), said)
 
 
 def _numbers(root: Table) -> Iterator[Finding]:

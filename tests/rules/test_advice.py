@@ -209,3 +209,18 @@ def test_a_rule_that_always_fires_is_told_how_it_is_written():
     (said,) = told(HEAD + rule.format("false"))
     assert said == "b:6:21 WRONG_TYPE when must be text, found false; leave out a rule that never fires"
     parse_rulebook(HEAD + rule.format("1 > 0"), "b")
+
+
+@pytest.mark.parametrize(("escape", "code"), [("\\0", "0000"), ("\\e", "001b"), ("\\r", "000d"), ("\\N", "0085")])
+@pytest.mark.parametrize("key", ["because", "text"])
+def test_a_control_character_is_refused_where_it_stands(escape, code, key):
+    texts = {"because": "x", "text": "Add"} | {key: f"a{escape}b"}
+    head = HEAD.replace("{text: Add}", f'{{text: "{texts["text"]}"}}')
+    rule = f"""  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL], because: "{texts["because"]}"}}\n"""
+    (said,) = told(head + rule)
+    place = "6:69" if key == "because" else "4:15"
+    assert said == f"b:{place} BAD_CHARACTER \\u{code} is a control character, which cannot be printed; leave it out"
+
+
+def test_tabs_and_line_breaks_are_no_control_characters():
+    parse_rulebook(f'{HEAD}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL], because: "a\\tb\\nc"}}\n', "b")

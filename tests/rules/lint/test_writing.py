@@ -38,5 +38,71 @@ tests:
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_rulebooks_are_written_well(name):
-    codes = {"THOUSANDS_POINT"}
+    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT"}
     assert not [item for item in lint(load_rulebook(find_rulebook(name))) if item.code in codes]
+
+
+RULE = "  - id: one\n    when: P > 3\n    weight: 1\n    instruct: [ACL]\n    because: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("because", "found"),
+    [
+        ("too much #overfit {T_Acc:.1%}", "warning b:10:22 CUT_OFF `#overfit {T_Acc:.1%}`"),
+        ("too much # {T_Acc}, as it is", "warning b:10:22 CUT_OFF `# {T_Acc}, as it is`"),
+        ("see issue #12", "note b:10:23 CUT_OFF `#12`"),
+        ("too\n      much #overfit", "note b:11:11 CUT_OFF `#overfit`"),
+    ],
+)
+def test_a_reason_that_yaml_ends_at_a_sign_is_told_with_what_is_lost(because, found):
+    (said,) = told(HEAD + RULE.format(because), "CUT_OFF")
+    assert said == f"{found} is a comment to YAML, and because ends before it; put the whole text in quotes"
+
+
+@pytest.mark.parametrize(
+    "because",
+    [
+        "too much   # as Table 2 has it",
+        "too much # {these} are no values",
+        "too much #",
+        "too#much {T_Acc}",
+        "'too much #overfit {T_Acc}'   # quoted {T_Acc}",
+        ">\n      too much #overfit {T_Acc}",
+        "too much\n    # {T_Acc} stands in the next line",
+    ],
+)
+def test_an_ordinary_comment_is_not_taken_for_a_part_of_the_text(because):
+    assert told(HEAD + RULE.format(because), "CUT_OFF") == []
+
+
+def test_the_other_texts_are_looked_at_too():
+    text = HEAD.replace("{ACL: {text: Add}}", "\n  ACL:\n    text: Add #layer").replace(
+        "version: 1", "version: 1\nabout: a #b"
+    )
+    assert [said.split(" CUT_OFF")[0] for said in told(text, "CUT_OFF")] == ["note b:3:9", "note b:6:14"]
+
+
+EXTENDING = "rulebook: b\nversion: 1\nextends: lemonade\n"
+
+
+def test_inherited_tests_that_are_left_out_are_counted_and_named():
+    text = f"{EXTENDING}drop: [loosen]\n"
+    (said,) = told(text, "TESTS_LEFT_OUT")
+    base, own = load_rulebook(find_rulebook("lemonade")), parse_rulebook(text, "b")
+    gone = [test.name for test in base.tests if test.name not in {kept.name for kept in own.tests}]
+    assert gone
+    assert said.startswith(f"note b:4:8 TESTS_LEFT_OUT {len(gone)} inherited test")
+    assert f"about rules that are dropped: `{gone[0]}`" in said
+    (said,) = told(f"{text}drop_tests: {gone[1:]}\n", "TESTS_LEFT_OUT")
+    assert f"1 inherited test is left out, as it asks about rules that are dropped: `{gone[0]}`; write" in said
+    assert told(f"{text}drop_tests: {gone}\n", "TESTS_LEFT_OUT") == []
+    assert told(f"{text}drop_tests: all\n", "TESTS_LEFT_OUT") == []
+    again = f"tests:\n  - {{name: {gone[0]!r}, given: {{P: 1}}, expect: {{not_fired: [overfitting]}}}}\n"
+    assert told(f"{text}drop_tests: {gone[1:]}\n{again}", "TESTS_LEFT_OUT") == []
+
+
+def test_what_an_extended_rulebook_has_left_out_is_told_only_there(tmp_path):
+    (tmp_path / "base.yaml").write_text(f"{EXTENDING}drop: [loosen]\n")
+    own = tmp_path / "own.yaml"
+    own.write_text("rulebook: own\nversion: 1\nextends: base.yaml\n")
+    assert not [item for item in lint(load_rulebook(own)) if item.code == "TESTS_LEFT_OUT"]
