@@ -153,11 +153,14 @@ class _Sampler:
             near = self.references[name]
             found = found if math.isfinite(low) else found * draw.choice(np.asarray([-1.0, 1.0]), count)
             found = np.minimum(found, high)
+        if name in COUNTS:
+            found = np.ceil(found)  # up: 0 would come too often
         if near:  # a third of them close to what the metric is compared with
             chosen = draw.choice(np.asarray(near), count)
             close = chosen + draw.normal(0, 0.05, count) * np.where(chosen == 0, 1.0, np.abs(chosen))
+            close = np.rint(close) if name in COUNTS else close
             found = np.where(draw.random(count) < 1 / 3, np.clip(close, low, high), found)
-        return np.ceil(_rounded(found)) if name in COUNTS else _rounded(found)  # up: 0 would come too often
+        return _rounded(found)
 
     def bounds(self, contexts: Array) -> Array:
         """For each metric: a situation at each of its bounds."""

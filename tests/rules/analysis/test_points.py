@@ -97,3 +97,10 @@ def test_what_counts_is_whole_and_lies_on_both_sides_of_each_boundary():
         assert (column(points, name) >= 0).all()
     assert {2, 3, 4} <= set(column(points, "plateau"))
     assert {20, 21} <= set(column(points, "P"))
+
+
+def test_several_counts_at_once_are_what_they_are_compared_with():
+    rulebook = book("plateau == 2 and dead_layers == 3 and P == 7")
+    points = sample_points([rulebook], SETTINGS)
+    wanted = {"plateau": 2, "dead_layers": 3, "P": 7}
+    assert np.all([column(points, name) == value for name, value in wanted.items()], axis=0).sum() > 20
