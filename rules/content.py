@@ -6,6 +6,7 @@ at once. The records are complete only if no problem was noted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -18,6 +19,9 @@ from lemonade_es.rules.reason import reason_problems
 from lemonade_es.rules.rulebook import Instruction, Rule, RuleTest
 from lemonade_es.rules.strata import find_loops
 from lemonade_es.vocabulary import TERMS, closest
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that move a terminal's cursor, and worse; a text can hold them as escapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class _Content:
         self.instruction_tables = _tables(root.get("instructions"))
         self.rule_tables = tables_in(root.get("rules"))
         self.test_tables = tables_in(root.get("tests"))
+        self.about = text_at(root, "about")
         self.drawn = {drawn.text for rule in self.rule_tables if (drawn := text_at(rule, "conclude")) is not None}
         self.conclusions = {*self.drawn, *self.dropped}
         self.rule_places: dict[str, Place] = {}
@@ -60,6 +65,7 @@ class _Content:
         self.problems.append(Problem(place, code, message))
 
     def read(self) -> Content:
+        self.printable(self.about)
         instructions = {key: self.instruction(key, table) for key, table in self.instruction_tables.items()}
         rules = tuple(rule for table in self.rule_tables if (rule := self.rule(table)) is not None)
         tests = tuple(self.test(table) for table in self.test_tables)
@@ -70,6 +76,13 @@ class _Content:
         for rule in rules:
             self.undrawn(rule)
         return Content(instructions, rules, tests, self.defaults(), self.ranges())
+
+    def printable(self, text: Scalar | None) -> None:
+        """Notes a control character in a text that is shown."""
+        control = _CONTROL.search(text.text) if text is not None else None
+        if text is not None and control is not None:
+            said = f"\\u{ord(control.group()):04x} is a control character, which cannot be printed; leave it out"
+            self.note(text.layout.at(control.start()), "BAD_CHARACTER", said)
 
     def undrawn(self, rule: Rule) -> None:
         """A conclusion that the rule reads, and whose rules were all dropped."""
@@ -106,6 +119,7 @@ class _Content:
         if partner is not None:
             self.conflict(key, partner)
         text, changes, direction = (text_at(table, name) for name in ("text", "changes", "direction"))
+        self.printable(text)
         return Instruction(
             id=key,
             text=text.text if text else "",
@@ -147,6 +161,7 @@ class _Content:
             kind = "a term of the vocabulary" if conclude.text in TERMS else "a reserved word"
             self.note(conclude.place, "BAD_CONCLUSION", f"{conclude.text!r} is {kind}; call the conclusion otherwise")
         because = text_at(table, "because")
+        self.printable(because)
         if because is not None:
             for offset, said in reason_problems(because.text):
                 self.note(because.layout.at(offset), "BAD_PLACEHOLDER", said)

@@ -38,8 +38,6 @@ _LOOKED_BACK = 2
 """What is wrong is so many lines above where the YAML parser notices it, at most."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]+(#[^\r\n]*)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that move a terminal's cursor, and worse; a text can hold them as escapes."""
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
@@ -279,10 +277,6 @@ class _Reader:
         half = _SURROGATE.search(text)
         if half is not None:
             said = f"\\u{ord(half.group()):04x} is half a character, which cannot be printed; write the whole character"
-            self._note(event, "BAD_CHARACTER", said)
-        control = _CONTROL.search(text)
-        if control is not None:
-            said = f"\\u{ord(control.group()):04x} is a control character, which cannot be printed; leave it out"
             self._note(event, "BAD_CHARACTER", said)
         comment = None if event.style else _COMMENT.match(self.text, event.end_mark.index)
         behind = comment[1] if comment is not None else ""

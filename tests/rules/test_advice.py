@@ -224,3 +224,9 @@ def test_a_control_character_is_refused_where_it_stands(escape, code, key):
 
 def test_tabs_and_line_breaks_are_no_control_characters():
     parse_rulebook(f'{HEAD}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL], because: "a\\tb\\nc"}}\n', "b")
+
+
+def test_a_control_character_in_what_a_rulebook_is_for_is_refused():
+    rule = "  - {id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}\n"
+    (said,) = told(f'{HEAD}{rule}about: "a\\0b"\n')
+    assert said == "b:7:8 BAD_CHARACTER \\u0000 is a control character, which cannot be printed; leave it out"
