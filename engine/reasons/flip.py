@@ -12,7 +12,7 @@ import bisect
 import functools
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
@@ -81,8 +81,8 @@ class Goal:
     rivals: tuple[tuple[str, str | None], ...] = ()
 
 
-def find_flips(rulebook: Rulebook, facts: Facts, goal: Goal, kinds: Collection[Kind]) -> tuple[Flip, ...]:
-    """For each name of some kinds that the goal depends on, the smallest change found that reaches it, if any.
+def find_flips(rulebook: Rulebook, facts: Facts, goal: Goal) -> tuple[Flip, ...]:
+    """For each metric or setting that the goal depends on, the smallest change found that reaches it, if any.
 
     Returns:
         The flips, the smallest first.
@@ -91,11 +91,9 @@ def find_flips(rulebook: Rulebook, facts: Facts, goal: Goal, kinds: Collection[K
     part = replace(rulebook, rules=involved)
     found = []
     for name in names_of(involved):
-        if TERMS[name].kind in kinds:
-            line = _Line(rulebook, part, facts, goal, name)
-            value = line.nearest()
-            if value is not None:
-                found.append(Flip(name, TERMS[name].kind, facts[name], value, _size(name, facts[name], value)))
+        value = _Line(rulebook, part, facts, goal, name).nearest()
+        if value is not None:
+            found.append(Flip(name, TERMS[name].kind, facts[name], value, _size(name, facts[name], value)))
     order = list(TERMS)
     return tuple(sorted(found, key=lambda flip: (flip.size, order.index(flip.name))))
 

@@ -14,10 +14,7 @@ from lemonade_es.engine.reasons.derivation import Derivation
 from lemonade_es.engine.reasons.flip import Flip, Goal, changed, find_flips
 from lemonade_es.engine.reasons.node import Node, blocking
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import METRICS, TERMS, Kind
-
-SETTINGS: tuple[Kind, ...] = ("priority", "threshold", "weight")
-ALL: tuple[Kind, ...] = ("metric", *SETTINGS)
+from lemonade_es.vocabulary import METRICS, TERMS
 
 _TOLD = 2
 """A sentence names so many obstacles."""
@@ -30,12 +27,12 @@ class Denial:
     Attributes:
         answer: one sentence.
         tree: what stood in the way.
-        kinds: terms that may be changed to bring it about.
+        changeable: whether another metric or setting might bring it about.
     """
 
     answer: str
     tree: Node
-    kinds: tuple[Kind, ...] = ()
+    changeable: bool = True
 
 
 def why_not(advised: Advised, rulebook: Rulebook, subject: str, absent: Mapping[str, str] | None = None) -> Answer:
@@ -69,11 +66,10 @@ def why_not(advised: Advised, rulebook: Rulebook, subject: str, absent: Mapping[
         tree = derivation.conclusion(subject, wanted=True)
         return Answer("why-not", subject, kind, f"{subject} was concluded: {pointer}", tree)
     denial = deny(decision, subject, kind)
-    if not denial.kinds:
+    if not denial.changeable:
         return Answer("why-not", subject, kind, denial.answer, denial.tree)
-    flips = _flips(decision, subject, kind, denial.kinds)
-    what = "metric or setting" if "metric" in denial.kinds else "setting"
-    note = "" if flips else f"no change of a single {what} was found that would change this"
+    flips = _flips(decision, subject, kind)
+    note = "" if flips else "no change of a single metric or setting was found that would change this"
     return Answer("why-not", subject, kind, denial.answer, denial.tree, flips, note)
 
 
@@ -84,7 +80,7 @@ def deny(decision: Decision, subject: str, kind: SubjectKind) -> Denial:
         return _Unsent(decision, subject, derivation).denial()
     if kind == "rule":
         tree = derivation.rule(decision.rule(subject), wanted=True)
-        return Denial(_obstructed(tree), tree, ALL)
+        return Denial(_obstructed(tree), tree)
     tree = derivation.conclusion(subject, wanted=True)
     rules = [rule.id for rule in decision.rulebook.rules if rule.conclude == subject]
     undecided = tree.truth is None
@@ -93,7 +89,7 @@ def deny(decision: Decision, subject: str, kind: SubjectKind) -> Denial:
         fate = f"none of the {len(rules)} rules that draw it {'is known to have fired' if undecided else 'fired'}"
     else:
         fate = f"{rules[0]} {fate}"
-    return Denial(f"{subject} was not concluded: {fate}", tree, ALL)
+    return Denial(f"{subject} was not concluded: {fate}", tree)
 
 
 class _Unsent:
@@ -119,9 +115,8 @@ class _Unsent:
     def _not_given(self) -> Denial:
         givers = givers_of(self._decision.rulebook, self._name)
         if not givers:
-            return Denial(
-                f"{self._name} was not sent: no rule of {self._decision.rulebook.name} gives it", self._tree()
-            )
+            answer = f"{self._name} was not sent: no rule of {self._decision.rulebook.name} gives it"
+            return Denial(answer, self._tree(), changeable=False)
         nodes = tuple(self._derivation.rule(rule, wanted=True, weighed=self._fired(rule)) for rule in givers)
         weightless = [node for node in nodes if node.truth]
         if weightless:
@@ -132,7 +127,7 @@ class _Unsent:
             why = f"none of the {len(givers)} rules that give it fired"
         if len(nodes) > 1:
             nodes = (Node("any", "any", "one of these", truth=False, children=nodes),)
-        return Denial(f"{self._name} was not sent: {why}", self._tree(*nodes), ALL)
+        return Denial(f"{self._name} was not sent: {why}", self._tree(*nodes))
 
     def _weightless(self, weight: float) -> Denial:
         nodes = self._contributions(self._name)
@@ -142,7 +137,7 @@ class _Unsent:
         if silent:
             others = "another rule that gives it" if len(silent) == 1 else f"{len(silent)} other rules that give it"
             answer += f"; {others} did not fire"
-        return Denial(answer, self._tree(*nodes, *unknown, *silent), SETTINGS)
+        return Denial(answer, self._tree(*nodes, *unknown, *silent))
 
     def _silent(self) -> tuple[Node, ...]:
         """The rules that give it, and did not fire."""
@@ -188,7 +183,7 @@ class _Unsent:
             f"({givers(parts[item.loser])}) against {item.winner_weight:.4g} ({givers(parts[item.winner])}){tie}"
             f"{_besides(unknown)}"
         )
-        return Denial(answer, self._tree(*mine, *unknown, conflict), SETTINGS)
+        return Denial(answer, self._tree(*mine, *unknown, conflict))
 
     def _surplus(self, weight: float) -> Denial:
         kept = self._decision.resolution.instructions
@@ -208,7 +203,7 @@ class _Unsent:
             f"{self._name} was not sent: the rulebook sends {len(kept)} at most, and its weight {weight:.4g} is not "
             f"among the heaviest ({sent}){_besides(unknown)}"
         )
-        return Denial(answer, self._tree(*mine, *unknown, limit), SETTINGS)
+        return Denial(answer, self._tree(*mine, *unknown, limit))
 
     def _contributions(self, name: str) -> tuple[Node, ...]:
         parts = self._decision.inference.contributions[name]
@@ -260,9 +255,9 @@ def goal_of(rulebook: Rulebook, subject: str, kind: SubjectKind) -> Goal:
     return Goal(lambda _, resolution: subject in resolution.instructions, rules, pairs)
 
 
-def _flips(decision: Decision, subject: str, kind: SubjectKind, kinds: Collection[Kind]) -> tuple[Flip, ...]:
+def _flips(decision: Decision, subject: str, kind: SubjectKind) -> tuple[Flip, ...]:
     goal = goal_of(decision.rulebook, subject, kind)
-    found = find_flips(decision.rulebook, decision.facts, goal, kinds)
+    found = find_flips(decision.rulebook, decision.facts, goal)
     return tuple(replace(flip, text=_told(decision, subject, kind, flip)) for flip in found)
 
 

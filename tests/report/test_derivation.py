@@ -64,9 +64,11 @@ RCL  Reduce convolutional layer: not sent  (b.yaml:5:8)
 
 One of these alone would have changed it, the smallest change first
   RCL would be sent, with weight 0.2, if OT were 0.069 instead of 0.1
+  RCL would be sent, with weight 0.2, if T_Acc were 0.751 instead of 0.72
+  RCL would be sent, with weight 0.2, if V_Acc were 0.619 instead of 0.65
   RCL would be sent, with weight 0.51, if PF were 0.51 instead of 0.2
   RCL would be sent, with weight 0.2, if TV_Acc were 0.65 instead of 0.99
-  RCL would be sent, with weight 0.2, if PV_Acc were 0.39 instead of 1"""
+  and 1 more"""
     )
 
 

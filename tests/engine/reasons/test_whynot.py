@@ -222,9 +222,12 @@ def test_a_lost_conflict_names_the_winner_the_margin_and_the_rules_of_both():
 
 def test_a_lost_conflict_would_be_won_with_one_other_priority_or_threshold():
     answer = ask("RCL", CASE_1, {"PV_Acc": 0.7, "PF": 0.2})
-    assert flips(answer) == {"OT": 0.069, "TV_Acc": 0.74, "TT_Acc": 0.72, "PV_Acc": 0.19, "PF": 0.71}
-    assert answer.flips[-1].text == "RCL would be sent, with weight 0.71, if PF were 0.71 instead of 0.2"
-    data = json.loads(json.dumps(answer.to_json()))["flips"][-1]
+    settled = {"OT": 0.069, "TV_Acc": 0.74, "TT_Acc": 0.72, "PV_Acc": 0.19, "PF": 0.71}
+    measured = {"T_Acc": 0.751, "V_Acc": 0.619, "failed": 1.0, "nonfinite": 1.0}
+    assert flips(answer) == settled | measured
+    assert [flip.size for flip in answer.flips] == sorted(flip.size for flip in answer.flips)
+    (at,) = (number for number, flip in enumerate(answer.flips) if flip.name == "PF")
+    data = json.loads(json.dumps(answer.to_json()))["flips"][at]
     assert data == {
         "setting": "PF",
         "kind": "priority",
@@ -244,13 +247,39 @@ def test_a_tie_is_told_as_a_tie():
     assert flips(answer) == {"PV_Acc": 0.499, "PF": 0.501}
 
 
-def test_no_single_setting_may_help_and_the_answer_says_so():
+WEIGHED = """\
+  - {id: against, when: 1 > 0, weight: AGAINST, instruct: [RCL]}
+  - {id: accuracy, when: 1 > 0, weight: 1 - V_Acc, instruct: [ACL]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "limit", "subject", "metric"),
+    [
+        (WEIGHED.replace("AGAINST", "0.5"), "", "RCL", {"V_Acc": 0.501}),  # beaten by its partner
+        (
+            WEIGHED.replace("RCL", "AWI").replace("AGAINST", "0.5"),
+            "max_instructions: 1\n",
+            "AWI",
+            {"V_Acc": 0.501},
+        ),
+        ("  - {id: r, when: 1 > 0, weight: V_Acc - 0.5, instruct: [ACL]}\n", "", "ACL", {"V_Acc": 0.501}),  # no weight
+    ],
+)
+def test_a_measurement_that_would_turn_a_weighing_round_is_named(rules, limit, subject, metric):
+    rulebook = book(rules, HEAD.replace("instructions:", f"{limit}instructions:"))
+    answer = ask(subject, {"V_Acc": 0.4}, rulebook=rulebook)
+    assert flips(answer) == metric
+    assert answer.note == ""
+
+
+def test_no_single_number_may_help_and_the_answer_says_so():
     rules = (
         "  - {id: a, when: 1 > 0, weight: 2, instruct: [ACL]}\n  - {id: b, when: 1 > 0, weight: 1, instruct: [RCL]}\n"
     )
     answer = ask("RCL", {}, rulebook=book(rules))
     assert answer.flips == ()
-    assert answer.note == "no change of a single setting was found that would change this"
+    assert answer.note == "no change of a single metric or setting was found that would change this"
 
 
 def test_weights_that_bend_are_followed_too():
