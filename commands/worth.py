@@ -19,6 +19,9 @@ from lemonade_es.commands.output import Terminal, echo, echo_json
 def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | None, as_json: bool) -> None:
     """Hold each rule's purpose against what was measured after its advice was carried out, in recorded runs.
 
+    A rule of a run counts for the one of its name in the rulebook if both have the same condition, the same
+    instructions and the same direction; where they do not, its steps are left out, and a line says so.
+
     \b
     lemonade-es rulebook efficacy latest
     """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.engine.worth.efficacy import Efficacy, Estimate
+from lemonade_es.engine.worth.identity import Difference
 from lemonade_es.engine.worth.step import COUNTED_FROM_0
 from lemonade_es.report.formats import UNKNOWN
 from lemonade_es.task import ACCURACY
@@ -17,6 +18,11 @@ from lemonade_es.vocabulary import METRICS
 from lemonade_es.wording import counted
 
 _COLOURS = {"helps": "green", "harms": "red", "open": "dim"}
+_OTHER: Mapping[Difference, str] = {
+    "condition": "another condition",
+    "instructions": "other instructions",
+    "direction": "another direction",
+}
 _READING = (
     (
         "gain: of the rule's metric, from the network edited to the edited one, in the steps in which its advice was "
@@ -49,7 +55,8 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Seq
     for name in ("gain", "against others"):
         table.add_column(name, justify="right", overflow="fold")
     table.add_column("verdict", no_wrap=True)
-    silent = [row.rule for row in rows if not row.fired]
+    silent = [row.rule for row in rows if not row.fired and not row.left_out]
+    strange = [_strange(row) for row in rows if row.left_out]
     for row in rows:
         if row.fired:
             table.add_row(
@@ -66,9 +73,17 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Seq
     parts: list[RenderableType] = [Text(head), Text(), table]
     if silent:
         parts += [Text(), Text(f"gave no instruction: {', '.join(silent)}")]
+    if strange:
+        told = f"left out, as another rule of the same name gave the instructions: {'; '.join(strange)}"
+        parts += [Text(), Text(told)]
     if any(meaning != ACCURACY["classification"] for meaning in meanings):
         parts += [Text(), Text(f"accuracy is {', or '.join(meanings)}")]
     return Group(*parts, Text(), *(Text(paragraph, "dim") for paragraph in _READING))
+
+
+def _strange(row: Efficacy) -> str:
+    differs = " and ".join(_OTHER[difference] for difference in row.differs)
+    return f"{row.rule} in {counted(row.left_out, 'step')} ({differs})"
 
 
 def _told(estimate: Estimate | None, metric: str | None) -> str:

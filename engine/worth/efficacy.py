@@ -6,13 +6,15 @@ is the first metric of the vocabulary that its condition compares, or reads by a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.record import rulebook_at
+from lemonade_es.engine.worth.identity import Difference, differences
 from lemonade_es.engine.worth.step import CM, Step, steps
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS, PRIORITIES
@@ -55,6 +57,8 @@ class Efficacy:
         gain: of its metric, in the steps in which it was carried out; ``None`` without any.
         against_others: that gain less the one of all other steps; ``None`` without any on either side.
         CM: of the combined metric, in the steps in which it was carried out.
+        left_out: steps in which another rule of that id gave instructions; nothing is learned of this one from them.
+        differs: in what that one differs.
         verdict: ``helps`` or ``harms`` if the interval of ``against_others`` leaves no other sign, else ``open``.
     """
 
@@ -67,6 +71,8 @@ class Efficacy:
     gain: Estimate | None
     against_others: Estimate | None
     CM: Estimate | None
+    left_out: int = 0
+    differs: tuple[Difference, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -85,11 +91,18 @@ def efficacy(rulebook: Rulebook, runs: Iterable[Sequence[Entry]]) -> tuple[Effic
     """A row for each rule that can give instructions, in the rulebook's order.
 
     Args:
-        rulebook: whose rules are looked at; rules of the same id in the runs are taken for them.
+        rulebook: whose rules are looked at; a rule of the same id in a run is taken for one of them if it has the
+            same condition, the same instructions and the same direction.
         runs: their events.
     """
-    taken = [step for entries in runs for step in steps(entries)]
-    return tuple(_row(rule, purpose(rule, rulebook), taken) for rule in rulebook.rules if rule.instruct)
+    taken: list[Step] = []
+    advisers: dict[tuple[str, str], Rulebook] = {}
+    for entries in runs:
+        for step in steps(entries):
+            taken.append(step)
+            if step.rulebook != rulebook.digest and (step.run, step.rulebook) not in advisers:
+                advisers[step.run, step.rulebook] = rulebook_at(tuple(entries), step.iteration)
+    return tuple(_row(rule, rulebook, taken, advisers) for rule in rulebook.rules if rule.instruct)
 
 
 def purpose(rule: Rule, rulebook: Rulebook) -> str | None:
@@ -112,7 +125,20 @@ def _read(rule: Rule, rulebook: Rulebook, seen: set[str]) -> set[str]:
     return names
 
 
-def _row(rule: Rule, metric: str | None, taken: Sequence[Step]) -> Efficacy:
+def _row(
+    rule: Rule, rulebook: Rulebook, recorded: Sequence[Step], advisers: Mapping[tuple[str, str], Rulebook]
+) -> Efficacy:
+    metric = purpose(rule, rulebook)
+    taken, strange, differs = [], 0, dict[Difference, None]()
+    for step in recorded:
+        adviser = advisers.get((step.run, step.rulebook))
+        if adviser is None or step.part(rule.id) is None:
+            taken.append(step)
+        elif found := differences(rule, rulebook, adviser, step.facts):
+            differs.update(dict.fromkeys(found))
+            strange += 1
+        else:
+            taken.append(step)
     carried = [step for step in taken if step.share(rule.id) > 0]
     others = [step for step in taken if step.share(rule.id) == 0]
     gains, rest = ([] if metric is None else _gains(group, metric) for group in (carried, others))
@@ -126,6 +152,8 @@ def _row(rule: Rule, metric: str | None, taken: Sequence[Step]) -> Efficacy:
         gain=_estimate(gains),
         against_others=_difference(gains, rest),
         CM=_estimate(_gains(carried, CM)),
+        left_out=strange,
+        differs=tuple(differs),
     )
 
 

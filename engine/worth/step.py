@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lemonade_es.engine.events import Accepted, Advised, IterationEnded
 from lemonade_es.engine.inference import Contribution
@@ -48,6 +48,8 @@ class Step:
         before: the metrics of the network edited, and its ``CM``.
         after: those of the edited network; ``None`` where they are not known.
         failed: whether the edited network could not be trained.
+        facts: that were advised on.
+        rulebook: SHA-256 of the rulebook that advised.
     """
 
     run: str
@@ -56,6 +58,8 @@ class Step:
     before: Metrics
     after: Metrics
     failed: bool
+    facts: Metrics = field(default_factory=dict)
+    rulebook: str = ""
 
     def part(self, rule: str) -> Advising | None:
         """A rule's part; ``None`` if it did not fire."""
@@ -122,6 +126,8 @@ def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, 
         before={**base.metrics, CM: base.CM},
         after={**ended.metrics, CM: ended.CM},
         failed=ended.outcome not in ("ok", "pruned"),
+        facts=advised.inference.facts,
+        rulebook=advised.rulebook,
     )
 
 

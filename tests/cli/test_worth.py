@@ -20,6 +20,25 @@ def test_the_worth_of_each_rule_is_told_as_a_table_and_as_data(finished):
     assert rows["slow"]["fired"] == 0  # PF is 0
 
 
+def test_a_rule_that_only_shares_its_name_with_one_of_the_run_is_left_out(finished, tmp_path):
+    command, result = finished
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "rulebook: mine\nversion: 1\nextends: lemonade\nrules:\n"
+        "  - {id: low-validation-accuracy, when: P > 1, weight: PP, instruct: [RK], because: small is beautiful}\n"
+    )
+    told = command("rulebook", "efficacy", result["run"], "--rulebook", file)
+    assert told.code == 0, told.err
+    assert "low-validation-accuracy in 2 steps (another condition and other instructions)" in " ".join(told.out.split())
+    rows = {
+        row["rule"]: row
+        for row in command("rulebook", "efficacy", "latest", "--rulebook", file, "--json").json["rules"]
+    }
+    row = rows["low-validation-accuracy"]
+    assert (row["fired"], row["left_out"], row["differs"]) == (0, 2, ["condition", "instructions"])
+    assert rows["refine"]["left_out"] == 0
+
+
 def test_two_steps_are_too_few_to_learn_from(finished):
     command, result = finished
     done = command("rulebook", "tune", result["run"])

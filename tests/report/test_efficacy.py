@@ -33,3 +33,13 @@ def test_a_gain_of_a_count_that_may_be_0_is_told_as_it_is() -> None:
 
 def test_a_gain_of_a_share_is_told_in_points() -> None:
     assert "+1.5 [-0.5, +3.5]" in shown("V_Acc", Estimate(0.015, -0.005, 0.035, 6))
+
+
+def test_steps_of_another_rule_of_the_same_name_are_said_to_be_left_out() -> None:
+    out = io.StringIO()
+    row = Efficacy("shrink", "b.yaml:1:1", "P", 0, 0, 0, None, None, None, 6, ("condition", "direction"))
+    Console(file=out, width=110).print(efficacy_page([row], 1, 6))
+    told = " ".join(out.getvalue().split())
+    why = "as another rule of the same name gave the instructions"
+    assert f"left out, {why}: shrink in 6 steps (another condition and another direction)" in told
+    assert "gave no instruction" not in told

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from lemonade_es.engine.events import Advised
 from lemonade_es.engine.worth.efficacy import efficacy, purpose
+from lemonade_es.engine.worth.identity import differences
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 
 LEMONADE = load_rulebook(find_rulebook("lemonade"))
+CONCLUDING = """\
+rulebook: small
+version: 1
+instructions:
+  ACL: {text: Add}
+rules:
+  - id: fast
+    when: F > 1
+    conclude: small
+  - id: r
+    when: small
+    weight: 1
+    instruct: [ACL]
+"""
 
 
 def row(make, name, *runs):
@@ -85,3 +103,69 @@ def test_a_step_whose_network_failed_is_counted(make):
 
 def test_the_same_runs_give_the_same_figures(make, recorded):
     assert efficacy(make.book, [recorded(deep=0.02)]) == efficacy(make.book, [recorded(deep=0.02)])
+
+
+def other(make, monkeypatch, old, new):
+    """The rulebook of the runs, changed in one place; the runs keep theirs."""
+    text = make.book.sources[0].text
+    assert text.count(old) == 1
+    monkeypatch.setattr("lemonade_es.engine.worth.efficacy.rulebook_at", lambda *_: make.book)
+    return parse_rulebook(text.replace(old, new), "other.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [
+        ("when: F > 100, weight", "when: F > 101, weight", ("condition",)),
+        ("instruct: [ACL, ASC]", "instruct: [ACL]", ("instructions",)),
+        ("PV_Acc * 0.5, instruct: [ACL, ASC]", "-PV_Acc, instruct: [ACL, ASC]", ("direction",)),
+        ("when: F > 100, weight: PV_Acc * 0.5", "when: F < 1, weight: -1", ("condition", "direction")),
+    ],
+)
+def test_what_another_rule_of_the_same_id_did_is_not_told_of_this_one(make, recorded, monkeypatch, old, new, differs):
+    run = recorded(deep=0.05)
+    book = other(make, monkeypatch, old, new)
+    rows = {item.rule: item for item in efficacy(book, [run])}
+    fired = row(make, "deeper", run).fired
+    assert (rows["deeper"].fired, rows["deeper"].gain, rows["deeper"].verdict) == (0, None, "open")
+    assert (rows["deeper"].left_out, rows["deeper"].differs) == (fired, differs)
+    assert rows["wider"] == replace(row(make, "wider", run), place=rows["wider"].place)
+
+
+def test_a_rule_with_another_weight_or_layout_is_the_same_rule(make, recorded, monkeypatch):
+    book = other(
+        make, monkeypatch, "when: F > 100, weight: PV_Acc * 0.5, instruct", "when: (F>100), weight: 2, instruct"
+    )
+    rows = {item.rule: item for item in efficacy(book, [recorded(deep=0.05)])}
+    assert (rows["deeper"].verdict, rows["deeper"].left_out, rows["deeper"].differs) == ("helps", 0, ())
+
+
+def test_a_rule_that_reads_a_conclusion_drawn_otherwise_has_another_condition(make):
+    small = parse_rulebook(CONCLUDING, "a.yaml")
+    facts = {"F": 1.0}
+    for old, new, found in (("F > 1", "F > 2", ["condition"]), ("small\n", "small\n  # a note\n", [])):
+        changed = parse_rulebook(CONCLUDING.replace(old, new), "b.yaml")
+        assert differences(changed.rules[1], changed, small, facts) == found
+
+
+def test_an_instruction_that_goes_the_other_way_is_another_direction(make):
+    text = CONCLUDING.replace("{text: Add}", "{text: Add, changes: conv_layers, direction: increase}")
+    one, two = (parse_rulebook(body, "a.yaml") for body in (text, text.replace("increase", "reduce")))
+    assert differences(one.rules[1], one, two, {}) == ["direction"]
+
+
+def test_runs_of_two_rulebooks_are_pooled_without_rules_that_only_share_a_name(make, recorded, monkeypatch):
+    first, second = recorded(deep=0.05, run="one"), recorded(deep=-0.5, run="two")
+    changed = other(make, monkeypatch, "when: F > 100, weight", "when: F > 101, weight")
+    monkeypatch.setattr("lemonade_es.engine.worth.efficacy.rulebook_at", lambda *_: changed)
+    renamed = tuple(
+        replace(entry, event=replace(entry.event, rulebook=changed.digest))
+        if isinstance(entry.event, Advised)
+        else entry
+        for entry in second
+    )
+    pooled = {item.rule: item for item in efficacy(make.book, [first, renamed])}
+    alone = row(make, "deeper", first)
+    assert (pooled["deeper"].fired, pooled["deeper"].gain) == (alone.fired, alone.gain)
+    assert pooled["deeper"].left_out == row(make, "deeper", second).fired
+    assert pooled["wider"].fired == row(make, "wider", first, second).fired
