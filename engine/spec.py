@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from lemonade_es import defaults
 from lemonade_es.engine.bounds import budget, thresholds
+from lemonade_es.engine.wishes import Doubt, doubts_of_wish
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.address import shown
 from lemonade_es.task import Objective
@@ -18,7 +20,7 @@ from lemonade_es.trainer.device.command import SECONDS
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Budget
-from lemonade_es.vocabulary import METRICS, closest
+from lemonade_es.vocabulary import METRICS
 from lemonade_es.vocabulary import settings as resolve_settings
 
 Place = Callable[[str], str]
@@ -211,12 +213,6 @@ class RunSpec:
 
 _ADAPTER: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 OPTIONS = tuple(item.name for item in fields(RunSpec))
-_OF_NO_NETWORK = ("plateau",)
-"""Metrics of the search."""
-
-_NEVER_0 = ("P", "M")
-"""Metrics of which each network has 1 or more."""
-
 _AT_LEAST_ONE = (
     "iterations",
     "epochs",
@@ -298,7 +294,8 @@ def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigE
         for item in error.errors():
             name = str(item["loc"][0])
             given = f"{item['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
-            said = f"{given}{_TYPE_TOLD.get(item['type'], item['msg'][0].lower() + item['msg'][1:])}"
+            told = _TYPE_TOLD.get(item["type"], item["msg"][0].lower() + item["msg"][1:])
+            said = f"{given}{_TORN if _torn(item, data) else told}"
             within = map(str, item["loc"][1:2]) if isinstance(data[name], Mapping) else ()
             found.setdefault((name, *within), ConfigError(said, where=place(name)))
     wrong = {name for name, *_ in found}
@@ -327,58 +324,40 @@ _TYPE_TOLD = {
 """What to do about a value of a wrong type, by Pydantic's name of the problem."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """Why a value of the right type cannot be used."""
-
-    option: str
-    message: str
-    hint: str | None = None
+_TORN = "this is no name; if it ends a number, write that with a point, as 0.5"
 
 
-def _doubts(spec: RunSpec) -> Iterator[_Doubt]:
+def _torn(item: ErrorDetails, data: object) -> bool:
+    """Whether a key is the rest of a number, which braces end at its comma: ``{PF: 0,5}``."""
+    if item["loc"][-1] != "[key]" or not isinstance(item["input"], int | float):
+        return False
+    for name in item["loc"][:-2]:
+        data = data.get(name) if isinstance(data, Mapping) else None
+    return isinstance(data, Mapping) and data.get(item["input"], ...) is None
+
+
+def _doubts(spec: RunSpec) -> Iterator[Doubt]:
     for name in _AT_LEAST_ONE:
         value = getattr(spec, name)
         if value is not None and value < 1:
-            yield _Doubt(name, f"{value} is too few", "give 1 or more")
+            yield Doubt(name, f"{value} is too few", "give 1 or more")
     for name in _POSITIVE:
         value = getattr(spec, name)
         if value is not None and not (math.isfinite(value) and value > 0):
-            yield _Doubt(name, f"{value:g} is no number above 0", "give one that is, and not infinite")
+            yield Doubt(name, f"{value:g} is no number above 0", "give one that is, and not infinite")
     if spec.llm_timeout is not None and MAX_TIMEOUT < spec.llm_timeout < math.inf:
-        yield _Doubt("llm_timeout", f"{spec.llm_timeout:g} s are more than a day", f"give {MAX_TIMEOUT:g} at most")
+        yield Doubt("llm_timeout", f"{spec.llm_timeout:g} s are more than a day", f"give {MAX_TIMEOUT:g} at most")
     if MAX_CANDIDATE_SECONDS < spec.candidate_seconds < math.inf:
         message = f"{spec.candidate_seconds:g} s are more than twenty days"
-        yield _Doubt("candidate_seconds", message, f"give {MAX_CANDIDATE_SECONDS:.0f} at most")
+        yield Doubt("candidate_seconds", message, f"give {MAX_CANDIDATE_SECONDS:.0f} at most")
     if spec.max_llm_cost is not None and not (math.isfinite(spec.max_llm_cost) and spec.max_llm_cost >= 0):
-        yield _Doubt("max_llm_cost", f"{spec.max_llm_cost:g} is no budget", "give 0 or more")
+        yield Doubt("max_llm_cost", f"{spec.max_llm_cost:g} is no budget", "give 0 or more")
     if not (math.isfinite(spec.grid_gco2e_per_kwh) and spec.grid_gco2e_per_kwh >= 0):
-        yield _Doubt("grid_gco2e_per_kwh", f"{spec.grid_gco2e_per_kwh:g} g of CO2e for a kWh are no emission")
+        yield Doubt("grid_gco2e_per_kwh", f"{spec.grid_gco2e_per_kwh:g} g of CO2e for a kWh are no emission")
     if not 0 <= spec.repairs <= 10:
-        yield _Doubt("repairs", f"{spec.repairs} is out of range", "give 0 to 10")
+        yield Doubt("repairs", f"{spec.repairs} is out of range", "give 0 to 10")
     if not 0 <= spec.seed <= defaults.MAX_SEED:
-        yield _Doubt("seed", f"{spec.seed} is out of range", "give 0 to 2^63 - 1")
+        yield Doubt("seed", f"{spec.seed} is out of range", "give 0 to 2^63 - 1")
     for option, wishes in (("target", spec.target), ("require", spec.require)):
         for name, value in wishes.items():
-            yield from _doubts_of_wish(option, name, value)
-
-
-def _doubts_of_wish(option: str, name: str, value: float) -> Iterator[_Doubt]:
-    term = METRICS.get(name)
-    if term is None or term.better is None or name in _OF_NO_NETWORK:
-        near = closest(name, METRICS)
-        hint = f"did you mean {near}?" if near else "give for example V_Acc=0.95"
-        bare = METRICS.get(name.rstrip("<> "))
-        if bare is not None and bare.better is not None:
-            bound = "at least" if bare.better == "higher" else "at most"
-            hint = f"write {bare.name}={value:g}; for {bare.name} that means {bound}"
-        what = "a target" if option == "target" else "required"
-        yield _Doubt(option, f"{name!r} is no metric that can be {what}", hint)
-    elif not (math.isfinite(value) and term.low <= value <= term.high):
-        high = f"to {term.high:g}" if math.isfinite(term.high) else "or more"
-        yield _Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} {high}")
-    elif value == term.low:
-        why = "is reached by any network" if term.better == "higher" else "leaves no room"
-        yield _Doubt(option, f"{name}={value:g} {why}", f"give more than {term.low:g}")
-    elif name in _NEVER_0 and value < 1:
-        yield _Doubt(option, f"{name}={value:g} is reached by none", "give 1 or more")
+            yield from doubts_of_wish(option, name, value)

@@ -194,7 +194,12 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
         ({"B": math.inf}, r"--require: B=inf is out of range \(give 0 or more\)"),
         ({"V_E": math.nan}, "--require: V_E=nan is out of range"),
         ({"P": 0.5}, "--require: P=0.5 is reached by none"),
-        ({"plateau": 3}, "'plateau' is no metric that can be required"),
+        ({"plateau": 3}, "plateau cannot be required: it is of the search, not of a network .* for example V_Acc=0.95"),
+        *(
+            ({name: 1}, f"{name} cannot be required: neither more nor less of it is better .* for example V_Acc=0.95")
+            for name in ("best_epoch", "loss_slope", "synflow")
+        ),
+        ({"plateau <": 3}, "'plateau <' is no metric that can be required .plateau cannot be required: it is of the"),
         ({"F >": 3000}, "'F >' is no metric that can be required .write F=3000; for F that means at least"),
         ({"S<": 0.1}, "write S=0.1; for S that means at most"),
     ],

@@ -58,6 +58,15 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("iterations: 0x_\n", "1:1", "this is not YAML"),
         (f"data: {3000 * '['}{3000 * ']'}\n", "1:1", "this is not YAML"),
         ("set: {1: 2}\n", "1:6", "1: write a word"),
+        *(
+            (text, place, f"{rest}: this is no name; if it ends a number, write that with a point, as 0.5")
+            for text, place, rest in (
+                ("set: {PF: 0,5}\n", "1:6", 5),
+                ("recipe: {lr: 0,05}\n", "1:9", 5),
+                ("target: {V_Acc: 0,95, F: 3000}\n", "1:9", 95),
+                ("prices: {gpt: {input: 1, output: 0,5}}\n", "1:9", 5),
+            )
+        ),
         ("recipe: {[1]: 2}\n", "1:9", "(1,): write a word"),
         ("1: 2\n", "1:1", "there is no option 1"),
     ],
