@@ -58,6 +58,22 @@ class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in
             self.fail(f"{value!r} is not NAME=NUMBER, for example {self.example}", param, ctx)
 
 
+def distinct(
+    ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, float]]
+) -> Sequence[tuple[str, float]]:
+    """The pairs of a repeatable option, none of which may overwrite another; a callback for click.
+
+    Raises:
+        BadParameter: a name has two values.
+    """
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            values = " and ".join(f"{value:g}" for other, value in pairs if other == name)
+            raise click.BadParameter(f"{name} has one value, and was given {values}", ctx, param)
+    return pairs
+
+
 class Goals(Assignments):
     """METRIC=VALUE, what a search is to reach; or the name of a column, which holds no equals sign."""
 

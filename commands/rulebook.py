@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, Finite, json_option, out_option
+from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, Finite, distinct, json_option, out_option
 from lemonade_es.commands.output import Terminal, echo, echo_json
 from lemonade_es.commands.worth import efficacy, tune
 from lemonade_es.errors import ConfigError
@@ -197,12 +197,29 @@ def test(
 @rulebook.command(short_help="Say what the rules would do.")
 @click.argument("file")
 @click.option(
-    "--fact", type=Assignments("V_Acc=0.95"), multiple=True, help="A supposed measurement; all others are unknown."
+    "--fact",
+    type=Assignments("V_Acc=0.95"),
+    multiple=True,
+    callback=distinct,
+    help="A supposed measurement; all others are unknown.",
 )
-@click.option("--set", "set_", type=Assignments("PF=0.5"), multiple=True, help="A threshold, priority or weight.")
+@click.option(
+    "--set",
+    "set_",
+    type=Assignments("PF=0.5"),
+    multiple=True,
+    callback=distinct,
+    help="A threshold, priority or weight.",
+)
 @click.option("--from", "run_name", metavar="RUN", help="Begin with the facts of a decision of this run.")
 @click.option("--iteration", type=int, metavar="N", help="Which decision of the run [default: the last].")
-@click.option("--sweep", metavar="NAME=START:STOP:STEP", help="Let one value run, and show where the advice changes.")
+@click.option(
+    "--sweep",
+    "sweeps",
+    metavar="NAME=START:STOP:STEP",
+    multiple=True,
+    help="Let one value run, and show where the advice changes.",
+)
 @out_option
 @json_option("Print facts, fired, not_fired, conclusions, conflicts and instructions as one object.")
 def whatif(
@@ -212,7 +229,7 @@ def whatif(
     set_: Sequence[tuple[str, float]],
     run_name: str | None,
     iteration: int | None,
-    sweep: str | None,
+    sweeps: Sequence[str],
     out: Path,
     store: str | None,
     as_json: bool,
@@ -233,12 +250,14 @@ def whatif(
 
     if iteration is not None and run_name is None:
         raise click.UsageError("--iteration is one of a run: name it with --from RUN")
+    if len(sweeps) > 1:
+        raise click.UsageError(f"one value can run at a time, and --sweep was given {len(sweeps)} times")
     found = load_rulebook(find_rulebook(file))
     recorded, task = None, None
     if run_name is not None:
         entries = RunFolder(out, store).entries(run_name)
         recorded, task = recorded_decision(entries, iteration), started(entries).data.task
-    through = None if sweep is None else Sweep.parse(sweep)
+    through = Sweep.parse(sweeps[0]) if sweeps else None
     facts = supposed_facts(found, dict(fact), dict(set_), recorded)
     supposed = suppose(found, facts)
     stretches = None if through is None else run_sweep(found, facts, through)

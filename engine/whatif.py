@@ -15,8 +15,9 @@ from lemonade_es.engine.inference import Inference, compile_rulebook
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.metric import normalised
 from lemonade_es.errors import ConfigError, StoreError
+from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import METRICS, SETTABLE, closest, settings
+from lemonade_es.vocabulary import COUNTS, METRICS, SETTABLE, closest, settings
 
 KEYS = ("facts", "fired", "not_fired", "conclusions", "conflicts", "instructions", "dropped", "surplus")
 
@@ -109,3 +110,7 @@ def _check_metric(name: str, value: float) -> None:
     if not math.isfinite(value) or not term.low <= value <= term.high:
         ends = [f"{word} {end:g}" for word, end in (("from", term.low), ("to", term.high)) if math.isfinite(end)]
         raise ConfigError(f"{value:g} is out of range", where=f"fact {name}", hint=f"{name} is {' '.join(ends)}")
+    if name in FLAGS and value not in (0.0, 1.0):
+        raise ConfigError(f"{value:g} is neither yes nor no", where=f"fact {name}", hint=f"{name} is 0 or 1")
+    if name in COUNTS and not value.is_integer():
+        raise ConfigError(f"{value:g} is no whole number", where=f"fact {name}", hint=f"{name} is a count")
