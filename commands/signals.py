@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
+import time
+from types import FrameType
+
+GRACE = 10.0
+"""Seconds after a signal in which no other one interrupts: what was done is recorded then, and how to go on told."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt_by_signals() -> None:
-    """SIGTERM and SIGHUP interrupt as Ctrl-C does, but for one that is ignored on purpose, as under ``nohup``."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """SIGTERM and SIGHUP interrupt as Ctrl-C does, but for one that is ignored on purpose, as under ``nohup``.
+
+    What follows within :data:`GRACE` seconds does nothing, lest it break off what the first one set going; what comes
+    later interrupts again, so that nothing can hang for good.
+    """
+    interrupt = _Interrupt()
+    for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, interrupt)
+
+
+class _Interrupt:
+    """A handler of signals that interrupts once in a while."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._last is not None and now - self._last < GRACE:
+            return
+        if self._last is None:
+            atexit.register(_ignore)
+        self._last = now
+        raise KeyboardInterrupt
+
+
+def _ignore() -> None:
+    """Let nothing end a process that is ending: Python takes its handlers away before its exit code is handed over."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
 import os
@@ -9,12 +10,16 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from lemonade_es.cli import main
+from lemonade_es.commands import signals
 from lemonade_es.commands.signals import interrupt_by_signals
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.search import Search
@@ -223,10 +228,61 @@ def test_a_signal_that_is_ignored_on_purpose_stays_ignored(ignored):
         interrupt_by_signals()
         assert signal.getsignal(ignored) is signal.SIG_IGN
         other = signal.SIGTERM if ignored is signal.SIGHUP else signal.SIGHUP
-        assert signal.getsignal(other) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(other)
     finally:
+        atexit.unregister(signals._ignore)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+IMPATIENT = """
+import os, signal, sys
+from lemonade_es.commands import signals
+
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)  # when Python has taken its handlers away
+
+signals.interrupt_by_signals()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.raise_signal(number)
+    print("recorded")
+late = Late()
+signals.GRACE = float(sys.argv[1])
+signal.raise_signal(signal.SIGTERM)
+sys.exit(130)
+"""
+
+
+def test_after_an_interrupt_no_other_signal_disturbs_what_is_recorded_and_told():
+    done = subprocess.run([sys.executable, "-c", IMPATIENT, "10"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "recorded\n", "")
+
+
+def test_what_hangs_after_an_interrupt_can_be_interrupted_again():
+    done = subprocess.run([sys.executable, "-c", IMPATIENT, "0"], capture_output=True, text=True, check=False)
+    assert done.stdout == "recorded\n"
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gap", [0.02, 0.05, 0.15, 0.3])
+def test_two_interrupts_in_a_row_are_as_good_as_one(lemonade, gap):
+    process = lemonade.start("run", "--iterations", 5, "--epochs", 30)
+    for line in process.stdout:
+        if line.startswith("iteration 1:"):
+            break
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+        time.sleep(gap)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert err.startswith("interrupted; go on with: lemonade-es run --resume ")
+    assert len(err.splitlines()) == 1
 
 
 def test_a_run_is_explained_without_its_sources(finished, tmp_path):
