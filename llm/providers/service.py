@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import json
 import logging
 import os
@@ -18,6 +16,7 @@ from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.address import Address
 from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
+from lemonade_es.llm.providers.secret import without_parts, without_secret
 from lemonade_es.printable import one_line
 
 NO_KEY = "not-needed"
@@ -279,50 +278,12 @@ class Service:
                 log.removeFilter(harmless)
 
     def scrubbed(self, text: str, shortest: int = SHORTEST_SECRET) -> str:
-        """``text`` without key and credentials, which servers and proxies have been seen to repeat."""
+        """``text`` without key, parts of it, and credentials, which servers and proxies have been seen to repeat."""
         keys = () if self.key == NO_KEY else (self.key,)
         for secret in (*self.secrets, *keys):
             if len(secret) >= shortest:
-                for form in _forms(secret):
-                    text = form.sub("[key]", text)
-        return text
-
-
-@functools.lru_cache(maxsize=16)
-def _forms(secret: str) -> tuple[re.Pattern[str], ...]:
-    """The ways in which a server may repeat a secret."""
-    content = secret.encode("utf-8", "surrogatepass")
-    coded = {content.hex(): re.IGNORECASE, **dict.fromkeys(_in_base64(content), re.NOFLAG)}
-    return _as_written(secret), *(re.compile(re.escape(form), flags) for form, flags in coded.items())
-
-
-def _in_base64(content: bytes) -> Iterator[str]:
-    """What a secret becomes in base64, alone or within more: its letters depend on where among three it begins."""
-    for before in range(3):
-        whole = base64.b64encode(bytes(before) + content).decode()
-        sure = whole[-(-8 * before // 6) : 8 * (before + len(content)) // 6]
-        yield sure
-        yield sure.replace("+", "-").replace("/", "_")
-
-
-def _as_written(secret: str) -> re.Pattern[str]:
-    """A secret as it is, or with some of its characters escaped: as in JSON, also within JSON, in URLs or in HTML.
-
-    Between them may be what does not print: of a text in UTF-16 that was read as another one, every second byte. Not in
-    secrets of other letters, where it could not be told from these, and a comparison would take for ever.
-    """
-    # so many backslashes at most, as JSON three deep has: else a long row of them would take for ever
-    written = (
-        rf"(?:\\{{0,7}}{re.escape(character)}|\\{{1,7}}(?:u{ord(character):04x}|x{ord(character):02x})"
-        rf"|&\#(?:0{{0,4}}{ord(character)}|x0{{0,4}}{ord(character):x});?|{_in_url(character)})"
-        for character in secret
-    )
-    return re.compile((r"[^\x20-\x7e]{0,4}" if secret.isascii() else "").join(written), re.IGNORECASE)
-
-
-def _in_url(character: str) -> str:
-    """A character as URLs escape it, once or twice."""
-    return "".join(f"%(?:25)?{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+                text = without_secret(text, secret)
+        return without_parts(text, self.key) if keys else text
 
 
 def too_long(said: str) -> bool:

@@ -165,6 +165,43 @@ def test_a_secret_that_is_written_otherwise_is_found(provider: str, written: str
     assert "[key]" in said or "refused the key" in said
 
 
+LONG = "sk-proj-SECRETSECRET1234567890abcdef"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("no key sk-proj-SECRETSECRET1234...", "no key [key]"),
+        ("no key sk-proj-SECRETSECRET1234, sorry", "no key [key], sorry"),
+        ("no key sk-proj-SECRET", "no key [key]"),
+        ("it ends in 67890abcdef", "it ends in [key]"),
+        ("no key sk-...cdef.", "no key [key]."),
+        ("no key sk-...ef", "no key [key]"),
+        ("no key sk-proj-********************cdef", "no key [key]"),
+        ("no key sk-proj-SE**********************", "no key [key]"),
+        ("no key ****************bcdef", "no key [key]"),
+        ("no key sk-p…cdef", "no key [key]"),
+        ("no key sk-proj-SECRETSECRET***1234567890abcdef", "no key [key]"),
+        ("keys begin with sk- or sk-proj-, as sk-proj-...", "keys begin with sk- or sk-proj-, as sk-proj-..."),
+        ("def f(*args, **kwargs): ... # SECRET, abcdef", "def f(*args, **kwargs): ... # SECRET, abcdef"),
+    ],
+)
+def test_a_part_of_a_key_is_found(monkeypatch: pytest.MonkeyPatch, said: str, told: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", LONG)
+    client = OpenAIClient("m", base_url="http://127.0.0.1:1", timeout=1.0)
+    assert client._service.one_line(said) == told
+    assert client._service.scrubbed(said) == told
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("ollama", "ollama: no such olla...lama"), ("abcdefgh", "abcdef and cdefgh")]
+)
+def test_no_part_of_a_short_key_is_looked_for(monkeypatch: pytest.MonkeyPatch, key: str, said: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    client = OpenAIClient("m", base_url="http://127.0.0.1:1", timeout=1.0)
+    assert client._service.scrubbed(said) == said
+
+
 def test_a_password_of_other_letters_is_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://someone:{quote('ö' * 12 + '!')}@127.0.0.1:9")
     client = OpenAIClient("m", base_url="http://127.0.0.1:1", timeout=1.0)
