@@ -84,7 +84,12 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--rulebook", metavar="NAME|FILE", help="Shipped name or YAML file [default: lemonade].")
 @click.option("--watch-rulebook", is_flag=True, default=None, help="Take over the file's changes while it runs.")
 @click.option("--llm", metavar="SPEC", help="Who edits: builtin, PROVIDER:MODEL, ... [default: builtin].")
-@click.option("--llm-base-url", metavar="URL", help="Another server: Ollama, vLLM, llama.cpp, a gateway.")
+@click.option(
+    "--llm-base-url",
+    metavar="URL",
+    help="Another server: Ollama, vLLM, llama.cpp, a gateway [default: OPENAI_BASE_URL or its like, else the "
+    "provider's own].",
+)
 @click.option(
     "--llm-max-tokens", type=int, metavar="N", help="Most tokens in an LLM's answer [default: the provider's bound]."
 )

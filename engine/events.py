@@ -347,6 +347,7 @@ class RunResumed:
         isolation_reason: why that one.
         canaries: what it proved.
         foreign: whether source of the run must only run isolated from here on; ``None`` in journals of old.
+        executor: who is asked from here on, and at which server; empty in journals of old.
     """
 
     extended: Mapping[str, Any] = field(default_factory=dict)
@@ -354,6 +355,7 @@ class RunResumed:
     isolation_reason: str = ""
     canaries: tuple[Canary, ...] = ()
     foreign: bool | None = None
+    executor: str = ""
 
 
 Event = (

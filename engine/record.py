@@ -133,9 +133,10 @@ def is_foreign(entries: tuple[Entry, ...]) -> bool:
 
 
 def as_resumed(entries: tuple[Entry, ...]) -> RunStarted:
-    """The first event of the run, isolated as the process was that took it up last."""
+    """The first event of the run, isolated and served as the process was that took it up last."""
     begun = started(entries)
     for event in _resumes(entries):
+        begun = replace(begun, executor=event.executor or begun.executor)
         if event.isolation:
             begun = replace(
                 begun,

@@ -43,7 +43,7 @@ from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
 from lemonade_es.llm import registry
-from lemonade_es.llm.executor import Executor, Reply
+from lemonade_es.llm.executor import Executor, Reply, Served
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.crew import Crew
@@ -97,7 +97,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             rulebook_file=rulebook.file,
             rulebook_digest=rulebook.digest,
             data=_summary(dataset),
-            executor=staff.executor.name,
+            executor=staff.told,
             isolation=workshop.isolation,
             device=workshop.device,
             energy=workshop.meter.describe(),
@@ -161,6 +161,7 @@ def resume_run(
                     isolation_reason=workshop.isolation_reason,
                     canaries=workshop.canaries,
                     foreign=foreign,
+                    executor=staff.told,
                 )
                 entries = (*entries, journal.append(run, len(entries), mark))
                 session = _Session(folder, journal, run, as_resumed(entries), spec, rulebook, staff, crew, watcher)
@@ -178,6 +179,19 @@ class _Staff:
     def foreign(self) -> bool:
         """Whether one of them returns source that must only run isolated."""
         return self.executor.foreign or (self.fallback is not None and self.fallback.foreign)
+
+    @property
+    def told(self) -> str:
+        """Who is asked; and where, as well as who stands in, if that is not the provider's own server."""
+        told = _told(self.executor)
+        if self.fallback is None or _told(self.fallback) == self.fallback.name:
+            return told
+        return f"{told}, fallback {_told(self.fallback)}"
+
+
+def _told(executor: Executor) -> str:
+    server = executor.server if isinstance(executor, Served) else None
+    return executor.name if server is None else f"{executor.name} at {server}"
 
 
 @dataclass(frozen=True, slots=True)

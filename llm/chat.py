@@ -74,6 +74,7 @@ class ModelExecutor:
         clock: seconds, from any beginning.
         sleep: waits for seconds.
         chance: draws from 0 to 1 for the jitter of waits; nothing but waits depends on it.
+        server: that the model is asked at, as it may be shown; ``None`` if it is the provider's own.
     """
 
     foreign = True
@@ -87,6 +88,7 @@ class ModelExecutor:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        server: str | None = None,
     ) -> None:
         self._client = client
         self._prices = prices
@@ -94,6 +96,7 @@ class ModelExecutor:
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
+        self.server = server
         self._fenced = False
         self._heard = False
         self._told: Callable[[Try], None] = _unheard

@@ -117,6 +117,15 @@ class Textual(Protocol):
 
 
 @runtime_checkable
+class Served(Protocol):
+    """An executor that asks a server."""
+
+    @property
+    def server(self) -> str | None:
+        """Its base URL without credentials; ``None`` if it is the provider's own."""
+
+
+@runtime_checkable
 class Retrying(Protocol):
     """An executor that waits, and tries again, where no answer comes."""
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lemonade_es.errors import ConfigError, ExecutorError, LemonadeError
+from lemonade_es.llm.address import shown
 from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.prices import Price, price_mapping
 from lemonade_es.vocabulary import closest
@@ -134,6 +135,22 @@ def key_variables() -> tuple[str, ...]:
     return openai.KEY_VARIABLE, anthropic.KEY_VARIABLE, *gemini.KEY_VARIABLES
 
 
+def servers_in(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of an environment that send calls to another server than the provider's own, and which one.
+
+    The URLs are without credentials.
+    """
+    from lemonade_es.llm.providers import anthropic, gemini, openai  # noqa: PLC0415 - built only when it is asked
+
+    homes = {
+        openai.URL_VARIABLE: openai.HOME,
+        anthropic.URL_VARIABLE: anthropic.HOME,
+        **dict.fromkeys(gemini.URL_VARIABLES, gemini.HOME),
+    }
+    found = {name: shown(environment.get(name, "").strip()).rstrip("/") for name in homes}
+    return {name: url for name, url in found.items() if url and url != homes[name]}
+
+
 def _from_plugin(point: EntryPoint, model: str, options: Options) -> Executor:
     bound = {} if options.max_tokens is None else {"max_tokens": options.max_tokens}
     try:
@@ -192,7 +209,7 @@ def _served(
 
     _need(model, name, "a model", f"{name}:{example}")
     client = client_class(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
-    return ModelExecutor(client, options.prices_at(client.elsewhere))
+    return ModelExecutor(client, options.prices_at(client.elsewhere), server=client.server)
 
 
 def _local(file: str, options: Options) -> Executor:

@@ -45,7 +45,7 @@ def diagnose(out: Path, store: str | None, environment: Mapping[str, str]) -> di
     Args:
         out: the folder of the runs.
         store: URL of the journal, if it is not in that folder.
-        environment: looked through for the names of keys; their values are not read.
+        environment: looked through for the names of keys, whose values are not read, and for URLs of servers.
     """
     devices, problem = _cuda_devices()
     meter = best_meter("cuda" if devices else "cpu")
@@ -61,6 +61,7 @@ def diagnose(out: Path, store: str | None, environment: Mapping[str, str]) -> di
         "executors": [known.spec for known in registry.known_executors()],
         "sdks": {name: _version(name) if _importable(module) else None for name, module in registry.SDKS.items()},
         "keys_set": [name for name in registry.key_variables() if environment.get(name)],
+        "servers": dict(registry.servers_in(environment)),
         "rulebooks": list(shipped()),
         "store": _store(out, store),
     }
@@ -88,6 +89,8 @@ def diagnosis_table(found: Mapping[str, Any]) -> Table:
     sdks = (f"{name} {number}" if number else f"{name} not installed" for name, number in found["sdks"].items())
     table.add_row("LLM SDKs", ", ".join(sdks))
     table.add_row("keys set", ", ".join(found["keys_set"]) or "none")
+    for variable, url in found["servers"].items():
+        table.add_row("LLM server", f"{url}, by {variable}: prompts and key go there")
     table.add_row("executors", ", ".join(found["executors"]))
     table.add_row("rulebooks", ", ".join(found["rulebooks"]))
     store = found["store"]

@@ -113,6 +113,11 @@ class OpenAIClient:
         return f"{type(self).__name__}({self._service.model!r}, base_url={self._service.url!r})"
 
     @property
+    def server(self) -> str | None:
+        """Its base URL without credentials; ``None`` if it is the provider's own."""
+        return self._service.server
+
+    @property
     def elsewhere(self) -> bool:
         """Whether a server is asked that is not OpenAI's."""
         return self._service.elsewhere

@@ -81,6 +81,7 @@ class Service:
         key_variable: the environment variable that the key was, or should have been, in.
         timeout: seconds to wait for the connection, and for each piece of the answer.
         secrets: what must not be told, beside the key.
+        home: the provider's own server.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Service:
     key_variable: str
     timeout: float
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    home: str = ""
 
     @classmethod
     def found(
@@ -139,12 +141,18 @@ class Service:
             key_variable=variable,
             timeout=timeout,
             secrets=(*address.secrets, *_proxy_secrets()),
+            home=home,
         )
 
     @property
     def url(self) -> str:
         """The server, as it may be shown."""
         return self.address.url
+
+    @property
+    def server(self) -> str | None:
+        """Likewise; ``None`` if it is the provider's own."""
+        return None if self.url == self.home else self.url
 
     def failed(
         self,

@@ -62,6 +62,20 @@ def test_the_doctor_names_keys_and_never_shows_them(lemonade):
     assert "5f1e" not in done.out + done.err
 
 
+def test_the_doctor_tells_of_servers_that_the_environment_sends_prompts_to(lemonade):
+    redirected = {
+        "OPENAI_BASE_URL": "http://me:s3cret-word@gateway.example/v1",
+        "ANTHROPIC_BASE_URL": "https://api.anthropic.com/",
+        "GOOGLE_GEMINI_BASE_URL": "",
+    }
+    assert lemonade("doctor", "--json", **redirected).json["servers"] == {
+        "OPENAI_BASE_URL": "http://***@gateway.example/v1"
+    }
+    told = lemonade("doctor", **redirected)
+    assert "by OPENAI_BASE_URL: prompts and key go there" in " ".join(told.out.split())
+    assert "s3cret" not in told.out + told.err
+
+
 def test_the_doctor_makes_no_folder(lemonade, tmp_path):
     done = lemonade("doctor")
     assert "isolation" in done.out

@@ -96,6 +96,22 @@ def test_prose_faults_and_wrong_shapes_are_recorded_and_mended(lemonade):
     assert "SHAPE_MISMATCH" in server.requests[3].body["messages"][-1]["content"]
 
 
+def test_a_server_of_the_environment_is_told_where_a_run_begins_and_in_its_journal(lemonade):
+    with ModelServer([Say(good(4))] * 2) as server:
+        there = {"OPENAI_BASE_URL": server.url.replace("//", "//me:s3cret-word@"), "OPENAI_API_KEY": CANARY}
+        done = lemonade("run", "--llm", "openai:gpt-4o", "--iterations", 1, "--epochs", 1, **there)
+        assert done.code == 0, done.err
+        assert f"openai:gpt-4o at {server.url}, cpu" in done.out
+        assert lemonade("runs", "--json").json[0]["executor"] == f"openai:gpt-4o at {server.url}"
+    with ModelServer([Say(good(8))]) as other:
+        words = ("--iterations", 2, "--llm-base-url", other.url)
+        again = lemonade("run", "--resume", "latest", *words, **there)
+        assert f"openai:gpt-4o at {other.url}, cpu" in again.out
+    assert "s3cret" not in done.out + done.err + again.out + again.err
+    (stored,) = lemonade.folder.glob("runs/*.db")
+    assert b"s3cret" not in stored.read_bytes()
+
+
 def test_a_hostile_network_gets_nothing_and_the_search_goes_on(lemonade, tmp_path):
     (tmp_path / ".netrc").write_text("password netrc-canary")
     thief = THIEF.replace("SECRET", str(tmp_path / ".netrc"))

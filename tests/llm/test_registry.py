@@ -8,7 +8,7 @@ import pytest
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm import registry
-from lemonade_es.llm.executor import Usage
+from lemonade_es.llm.executor import Served, Usage
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.testing import AnthropicWire, GeminiWire, ModelServer, Say, Wire
 from lemonade_es.task import Task
@@ -56,6 +56,32 @@ def test_a_user_s_price_holds_for_a_server_of_ones_own() -> None:
     with ModelServer([Say("hello")]) as server:
         executor = registry.executor("openai:llama", base_url=server.url, prices=prices, timeout=5.0)
         assert executor.ask(REQUEST).usage.cost_usd == pytest.approx(0.0012)
+
+
+@pytest.mark.parametrize(
+    ("spec", "variable", "home"),
+    [
+        ("openai:gpt-4o", "OPENAI_BASE_URL", "https://api.openai.com/v1/"),
+        ("anthropic:claude-sonnet-5-5", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+        ("gemini:gemini-3.6-flash", "GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
+    ],
+)
+def test_a_server_that_is_not_the_makers_is_told_without_credentials(
+    spec: str, variable: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
+        monkeypatch.setenv(f"{name}_API_KEY", "canary-0123456789abcdef")
+    there = "http://me:password@gateway.example/v1?key=token"
+    for url, server, told in (
+        (there, "http://gateway.example/v1", "http://***@gateway.example/v1?key=***"),
+        (home, None, None),
+        ("", None, None),
+    ):
+        monkeypatch.setenv(variable, url)
+        executor = registry.executor(spec)
+        assert isinstance(executor, Served)
+        assert executor.server == server
+        assert registry.servers_in({variable: url}).get(variable) == told
 
 
 def test_an_unknown_executor_is_refused_with_what_was_meant_and_what_is_known() -> None:
