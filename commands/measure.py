@@ -57,6 +57,8 @@ def measure(
 
     The file runs in the isolated process, as generated code does.
 
+    Exit code 1 if it could not be measured, or not by --measure-with; all figures that there are are printed.
+
     \b
     lemonade-es measure model.py --data cifar10 --weights weights.safetensors
     lemonade-es measure model.py --data photos/ --resize 32 --json
@@ -80,4 +82,4 @@ def measure(
         echo_json(figures(appraisal))
     else:
         Terminal().print(figures_table(appraisal))
-    sys.exit(DONE if appraisal.measurement.failure is None else FAILED)
+    sys.exit(DONE if appraisal.whole else FAILED)

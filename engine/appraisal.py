@@ -89,6 +89,12 @@ class Appraisal:
     grid: float
     measurement: Measurement
 
+    @property
+    def whole(self) -> bool:
+        """Whether the network was measured, and by the user's command as well, if one was given."""
+        device = self.measurement.device
+        return self.measurement.failure is None and (device is None or device.failure is None)
+
 
 def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
     """Measures the network that a file defines; that it cannot be measured is an outcome, not an error.

@@ -189,8 +189,9 @@ def test_a_command_measures_the_exported_network(lemonade, model, tmp_path):
 
 def test_a_command_that_fails_leaves_the_rest_of_the_figures(lemonade, model):
     done = lemonade("measure", model, "--measure-with", "false")
-    assert done.code == 0, done.err
+    assert done.code == 1, done.err
     assert "DEVICE_FAILED: it ended with exit code 1" in " ".join(done.out.split())
+    assert "trainable parameters" in done.out
 
 
 @pytest.mark.slow
