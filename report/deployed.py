@@ -43,8 +43,7 @@ def deployment_page(deployment: Deployment) -> RenderableType:
         Text(f"over {check['validation_inputs']} validation inputs; accuracy: {check['accuracy_means']}", "dim"),
     ]
     if about["quantized"]:
-        lost = 100 * check["accuracy_loss"]
-        lines.append(Text(f"by int8 accuracy {'rises' if lost < 0 else 'falls'} by {abs(lost):.2f} points"))
+        lines.append(Text(f"by int8 accuracy {_change(check['accuracy_loss'])}"))
     if about["input"]["batch"] is not None:
         lines.append(Text(f"it takes batches of {about['input']['batch']}, no others"))
     if check["note"] is not None:
@@ -54,6 +53,11 @@ def deployment_page(deployment: Deployment) -> RenderableType:
         Text(f"files: {', '.join((*about['files'], 'model.json'))}"),
     ]
     return Group(*lines)
+
+
+def _change(lost: float) -> str:
+    points = f"{100 * abs(lost):.2f}"
+    return f"{'rises' if lost < 0 else 'falls'} by {points} points" if float(points) else "does not change"
 
 
 def _cells(figures: Mapping[str, Any]) -> tuple[str, ...]:
