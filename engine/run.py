@@ -43,7 +43,7 @@ from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape
 from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
 from lemonade_es.llm import registry
-from lemonade_es.llm.executor import Executor, Reply, Served
+from lemonade_es.llm.executor import Executor, Reply, at_server
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.crew import Crew
@@ -183,15 +183,10 @@ class _Staff:
     @property
     def told(self) -> str:
         """Who is asked; and where, as well as who stands in, if that is not the provider's own server."""
-        told = _told(self.executor)
-        if self.fallback is None or _told(self.fallback) == self.fallback.name:
+        told = at_server(self.executor)
+        if self.fallback is None or at_server(self.fallback) == self.fallback.name:
             return told
-        return f"{told}, fallback {_told(self.fallback)}"
-
-
-def _told(executor: Executor) -> str:
-    server = executor.server if isinstance(executor, Served) else None
-    return executor.name if server is None else f"{executor.name} at {server}"
+        return f"{told}, fallback {at_server(self.fallback)}"
 
 
 @dataclass(frozen=True, slots=True)

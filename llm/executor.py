@@ -139,3 +139,9 @@ class Remembering(Protocol):
 
     def recall(self, reply: Reply) -> None:
         """Take an answer for given: it was, before the run was resumed."""
+
+
+def at_server(executor: Executor) -> str:
+    """An executor's name, and its server, if that is not its provider's own."""
+    server = executor.server if isinstance(executor, Served) else None
+    return executor.name if server is None else f"{executor.name} at {server}"
