@@ -17,7 +17,7 @@ def interrupt_by_signals() -> None:
     """SIGTERM and SIGHUP interrupt as Ctrl-C does, but for one that is ignored on purpose, as under ``nohup``.
 
     What follows within :data:`GRACE` seconds does nothing, lest it break off what the first one set going; what comes
-    later interrupts again, so that nothing can hang for good.
+    later interrupts again, until the program's last lines are run.
     """
     interrupt = _Interrupt()
     for number in _SIGNALS:
@@ -42,6 +42,6 @@ class _Interrupt:
 
 
 def _ignore() -> None:
-    """Let nothing end a process that is ending: Python takes its handlers away before its exit code is handed over."""
+    """Let no signal change the exit code of a process that is ending: Python takes its handlers away before that."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lemonade_es.rules.expression import FLAGS
+from lemonade_es.vocabulary import COUNTS
 
 ENOUGH = 4
 """Degrees of freedom from which on the noise floor stands: 95 % of such estimates are 0.35 to 1.67 of the true one."""
@@ -49,7 +50,7 @@ class Averaged:
     """Several trainings of one network as one.
 
     Attributes:
-        metrics: the mean of each metric over the trainings in which it is known.
+        metrics: the mean of each metric over the trainings in which it is known; of one that counts, the median.
         spread: the standard deviation of each metric that differs between them.
     """
 
@@ -58,7 +59,7 @@ class Averaged:
 
 
 def averaged(trainings: Sequence[Metrics]) -> Averaged:
-    """The mean and the spread of each metric; flags are those of the first training.
+    """The mean and the spread of each metric; flags are those of the first training, and counts stay whole.
 
     Args:
         trainings: the metrics of each training, the first one's names are taken.
@@ -70,5 +71,6 @@ def averaged(trainings: Sequence[Metrics]) -> Averaged:
         if name in FLAGS or len(set(known)) < 2:
             metrics[name] = first if name in FLAGS or not known else known[0]
             continue
-        metrics[name], spread[name] = statistics.fmean(known), statistics.stdev(known)
+        metrics[name] = statistics.median_low(known) if name in COUNTS else statistics.fmean(known)
+        spread[name] = statistics.stdev(known)
     return Averaged(metrics, spread)

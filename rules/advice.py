@@ -18,6 +18,9 @@ _DIRECTIONS: Mapping[str, str] = {
     **dict.fromkeys([*_DOWNWARDS.split(), "drop", "remove", "diminish", "lessen", "minimize", "minus", "-"], "reduce"),
 }
 """Words for the two directions: by their spelling alone, `decrease` would be taken for `increase`."""
+_OFTEN = ("increase", "reduce", "decrease")
+"""Words that are recognised though they are misspelt."""
+
 _NAMED = 4
 
 
@@ -25,8 +28,7 @@ def choice(word: str, choices: Sequence[str]) -> str | None:
     """The one of a few words that another was most likely meant to be; ``None`` if it is like none of them."""
     if set(choices) != set(_DIRECTIONS.values()):
         return closest(word, choices)
-    near = closest(word, _DIRECTIONS)
-    return None if near is None else _DIRECTIONS[near]
+    return _DIRECTIONS.get(word.lower()) or _DIRECTIONS.get(closest(word, _OFTEN) or "")
 
 
 def for_key(key: str, section: str, near: str | None, conclusions: Collection[str]) -> str:

@@ -182,6 +182,7 @@ class _Ladder:
                 self._demand_logits(model, output, _ROWS)
             in_use, output = trace(model, self._batch(model, _ROWS), training=False)
             self._demand_logits(model, output, _ROWS)
+            model.train()
         self.found.update(
             macs=in_use.macs,  # which in training may be others
             activation_mb=round(seen.saved_bytes / seen.rows * self.recipe.batch_size / 1e6, 3),

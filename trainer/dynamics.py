@@ -1,4 +1,4 @@
-"""Training dynamics as the parent works them out: from the losses, and from answers at checkpoints on the way.
+"""Training dynamics as the parent works them out: from the losses, and from what was kept of a network on the way.
 
 What only the candidate's process can see, gradients and rectified units, is in ``gradients`` and ``activity``.
 """
@@ -34,10 +34,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """When a training is looked at on the way, and on which validation inputs.
+    """When a training is looked at, and on which validation inputs: by what is kept of the network then.
 
     Attributes:
-        epochs: numbers from 0, rising; the last one is the last epoch. Empty where it is not worth it.
+        epochs: numbers from 0, rising; the last one is the last epoch. Empty where it is not worth it, or there is no
+            room for the weights of two of them.
         rows: rising indices into the validation set.
         batch: likewise, for the one pass after training that counts dead units.
     """
@@ -45,6 +46,11 @@ class Checkpoints:
     epochs: tuple[int, ...]
     rows: tuple[int, ...]
     batch: tuple[int, ...]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The epochs after which the network is kept as it is: all but the last one."""
+        return self.epochs[:-1]
 
 
 def checkpoints(epochs: int, training: int, validation: int, most: int = MOST_CHECKPOINTS) -> Checkpoints:
@@ -120,7 +126,8 @@ def best_epoch(epochs: Sequence[int], accuracies: Sequence[float], total: int, *
         0 for the first epoch, 1 for the last.
     """
     if not accuracies:
-        return Reading(None, f"it takes 2 epochs and {_FEWEST_VALIDATION_ROWS} validation inputs")
+        need = f"2 epochs, {_FEWEST_VALIDATION_ROWS} validation inputs, and room for the weights of an epoch"
+        return Reading(None, f"it takes {need}")
     floor = max(accuracies) - noise
     peak = max(epoch for epoch, accuracy in zip(epochs, accuracies, strict=True) if accuracy >= floor)
     return Reading(peak / (total - 1))

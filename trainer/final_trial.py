@@ -147,8 +147,7 @@ class FinalTrial(Trial):
         try:
             trained = self.run(source, None, seed=seed, on_epoch=on_epoch)
         finally:
-            if self._looker is not None:
-                self._looker.close()
+            self._end_looking()
         return Finished(trained, tuple(self._points), self._taken_up)
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
@@ -223,14 +222,17 @@ class FinalTrial(Trial):
         self._ask.call("resume", tensors=standing)
 
     def _look(self) -> None:
-        """A point of the curve, taken where no training input is at hand."""
+        """A point of the curve; inputs that are held out are asked where the network is not trained."""
         labels, probe = self.dataset.validation_labels, self.course.probe
-        weights, _ = self._ask.weights(self.weights_limit)
-        if self._looker is None:
-            self._looker = self._made_anew("training")
-        looker = replace(self._ask, child=self._looker)
-        looker.load(weights)
-        outputs = looker.validation(len(labels))
+        if len(labels) == probe:
+            outputs = self._ask.validation(len(labels))
+        else:
+            weights, _ = self._ask.weights(self.weights_limit)
+            self._looker = self._looker or self.heir("training")
+            self._make_anew(self._looker)  # what it keeps for its answers is of other weights
+            looker = replace(self._ask, child=self._looker)
+            looker.load(weights)
+            outputs = looker.validation(len(labels))
         seen, held = (outputs[:probe], labels[:probe]), (outputs[probe:], labels[probe:])
         point = CurvePoint(len(self._found.epochs), score(*seen).accuracy, mean_loss(*seen))
         if len(held[1]):
@@ -239,6 +241,11 @@ class FinalTrial(Trial):
             )
         self._points.append(point)
         self.course.on_point(point)
+
+    def _end_looking(self) -> None:
+        if self._looker is not None:
+            self._looker.close()
+            self._looker = None
 
     def _save(self) -> None:
         limit = _STATE_COPIES * self.weights_limit + _STATE_ROOM
@@ -270,6 +277,7 @@ class FinalTrial(Trial):
         self._found.absent.update(dict.fromkeys(("V_E", "L", "F", "B", "W"), _LATER))
         self._found.absent.update(dict.fromkeys((*readings.OF_UNITS, *readings.OF_COURSE), _NOT_WATCHED))
         try:
+            self._end_looking()
             self._keep_weights()
             self._score_training()
             self._hand_over("training")

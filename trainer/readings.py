@@ -9,6 +9,7 @@ import numpy as np
 
 from lemonade_es.trainer.dynamics import Reading, best_epoch, loss_noise, loss_slope, share_noise
 from lemonade_es.trainer.isolation.child import broken
+from lemonade_es.trainer.measurement import Failure
 
 OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
 """Metrics of the course of a training."""
@@ -74,19 +75,29 @@ def units(told: Mapping[str, Any]) -> Readings:
     raise broken("a wrong number of units")
 
 
-def course(losses: Sequence[float], accuracies: Mapping[int, float], rows: int, *, shares: bool) -> Readings:
-    """The course of the loss, and of validation accuracy at the checkpoints.
+def losses(course: Sequence[float]) -> Readings:
+    """How the loss went.
 
     Args:
-        losses: of each epoch.
-        accuracies: after some of them, by their numbers from 0.
+        course: the loss of each epoch.
+    """
+    return {"loss_slope": loss_slope(course), "loss_noise": loss_noise(course)}
+
+
+def unseen(failure: Failure) -> Readings:
+    """Why it is not known where validation accuracy was best, though all else is."""
+    return {"best_epoch": Reading(None, f"{failure.code}: {failure.message}")}
+
+
+def peak(accuracies: Mapping[int, float], rows: int, epochs: int, *, shares: bool) -> Readings:
+    """Where validation accuracy was best.
+
+    Args:
+        accuracies: after some of the epochs, by their numbers from 0.
         rows: inputs that these were taken on.
+        epochs: how many there were.
         shares: whether accuracies are shares of right answers, which have a standard error.
     """
     values = list(accuracies.values())
     noise = share_noise(values, rows) if shares else 0.0
-    return {
-        "loss_slope": loss_slope(losses),
-        "loss_noise": loss_noise(losses),
-        "best_epoch": best_epoch(list(accuracies), values, len(losses), noise=noise),
-    }
+    return {"best_epoch": best_epoch(list(accuracies), values, epochs, noise=noise)}

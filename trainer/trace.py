@@ -82,7 +82,7 @@ def trace(model: nn.Module, inputs: Tensor, *, training: bool = True) -> tuple[T
     Args:
         model: the network, on any device, on ``meta`` if it has no recurrent layers.
         inputs: a batch on the same device.
-        training: whether in train mode, in which it is left.
+        training: whether in train mode; it is left as it was run.
 
     Returns:
         What was seen, and the output of the network.
@@ -99,7 +99,6 @@ def trace(model: nn.Module, inputs: Tensor, *, training: bool = True) -> tuple[T
         operations,
     ):
         output = model(inputs)
-    model.train()
     return seen, output
 
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import MOST_CHECKPOINTS, Checkpoints, Reading, checkpoints, sample
 from lemonade_es.trainer.energy import EnergyMeter, share
 from lemonade_es.trainer.findings import KEPT_BYTES, OF_TRAINING, Findings
+from lemonade_es.trainer.hindsight import accuracies
 from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.cover import Withheld
@@ -203,8 +205,9 @@ class Trial:
             epoch = Epoch(readings.epoch_loss(frame.message.get("epoch"), index, self.epochs), now - last)
             last = now
             self._found.epochs.append(epoch)
-            if index in looks.epochs:
-                self._found.keep(index, frame.tensors)
+            if bool(frame.tensors) is not (index in looks.kept):
+                raise broken("weights that were not asked for, or none where they were")
+            self._found.keep(index, frame.tensors)
             self.meter.touch()
             if on_epoch is not None:
                 on_epoch(index, epoch)
@@ -216,7 +219,7 @@ class Trial:
                     seed=seed,
                     precision=self.precision,
                     record=self.record,
-                    checkpoints=looks.epochs,
+                    checkpoints=looks.kept,
                     tensor_limit=self.weights_limit,
                     on_progress=progress,
                 )
@@ -232,27 +235,26 @@ class Trial:
 
     @property
     def _looks(self) -> Checkpoints:
-        affordable = int(KEPT_BYTES // max(4.0, 4 * (self._found.metrics["P"] or 0.0)))
-        return checkpoints(
-            self.epochs,
-            len(self.dataset.train_labels),
-            len(self.dataset.validation_labels),
-            min(affordable, MOST_CHECKPOINTS),
-        )
+        room = 1 + int(KEPT_BYTES // max(4.0, 4 * (self._found.metrics["P"] or 0.0)))  # the last ones are there anyway
+        inputs = len(self.dataset.train_labels), len(self.dataset.validation_labels)
+        return checkpoints(self.epochs, *inputs, min(room, MOST_CHECKPOINTS))
 
     def _look_back(self) -> None:
-        """The course of loss and validation accuracy, from what was kept of the network on the way."""
-        rows = self._looks.rows
-        labels, accuracies = self.dataset.validation_labels[list(rows)], {}
-        for index, weights in self._found.kept.items():
-            self._ask.load(weights)
-            outputs = self._ask.outputs(len(rows), split="validation", rows=rows)
-            accuracies[index] = score(outputs, labels).accuracy
-            self._found.epochs[index] = replace(self._found.epochs[index], V_Acc=accuracies[index])
-        self._found.kept.clear()
-        losses = [epoch.loss for epoch in self._found.epochs]
+        """Validation accuracy on the way; no question of the measuring comes after it, and all else stands without."""
+        found, looks = self._found, self._looks
+        assert self.outputs is not None  # noqa: S101  (the validation set has been answered)
+        anew, labels = partial(self._make_anew, self.child), self.dataset.validation_labels
+        try:
+            seen = accuracies(self._ask, anew, looks, found.kept, self.outputs, labels)
+        except CandidateFailed as failed:
+            if failed.failure.code == "PROTOCOL":
+                raise
+            found.take(readings.unseen(failed.failure))
+            return
+        for index, accuracy in seen.items():
+            found.epochs[index] = replace(found.epochs[index], V_Acc=accuracy)
         shares = self.dataset.task.objective == "classification"
-        self._found.take(readings.course(losses, accuracies, len(rows), shares=shares))
+        found.take(readings.peak(seen, len(looks.rows), self.epochs, shares=shares))
 
     def _measure(self, *, trained: bool = True) -> None:
         started = time.perf_counter()
@@ -260,11 +262,10 @@ class Trial:
             self._keep_weights()
             if self._found.epochs:
                 self._found.take(readings.gradients(self._ask.call("gradients").message))
+                self._found.take(readings.losses([epoch.loss for epoch in self._found.epochs]))
             if trained:
                 self._score_training()
             self._hand_over("training")
-            if self._found.epochs:
-                self._look_back()
             self._ask.load(self._found.weights or b"")
             self._evaluate()
             if not trained:
@@ -283,6 +284,8 @@ class Trial:
                     self.deadline += waited
                     started += waited
                     self._time()
+            if self._found.epochs:
+                self._look_back()
         finally:
             self._found.measuring_seconds += time.perf_counter() - started
 
@@ -327,15 +330,14 @@ class Trial:
         """
         self.child.close()
         self._found.take_end(self.child.exit)
-        self.child = self._made_anew(withheld)
+        self.child = self.heir(withheld)
+        self._make_anew(self.child)
 
-    def _made_anew(self, withheld: Withheld) -> Child:
-        """Another child, with the network that its source makes."""
-        child = self.heir(withheld)
+    def _make_anew(self, child: Child) -> None:
+        """Has a child make the network from its source."""
         # from other random numbers: those of a constant that is not saved will be others, too
         making = {**self._making, "seed": self._making["seed"] ^ 1}
         child.call("build", **making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
-        return child
 
     def _evaluate(self) -> None:
         """The validation set, as often as the meter needs to tell its energy."""

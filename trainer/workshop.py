@@ -311,7 +311,9 @@ class Workshop:
             IsolationError: no locked process can be had.
             StoreError: a checkpoint cannot be read or kept.
         """
-        trial = self._made(partial(FinalTrial, course=course, device=self.device))
+        all_seen = len(self._dataset.validation_labels) == course.probe  # the split has training inputs alone
+        kind = partial(FinalTrial, course=course, device=self.device)
+        trial = self._made(kind, withheld="nothing" if all_seen else "validation")
         return trial.finish(source, seed=seed, on_epoch=on_epoch)
 
     def hand(self, work: Literal["bench", "stand"]) -> Child:
@@ -329,14 +331,13 @@ class Workshop:
     def _trial(self, cap_seconds: float = CAP_SECONDS, place: Place | None = None) -> Trial:
         return self._made(partial(Trial, place=place or by_itself()), cap_seconds)
 
-    def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS) -> T:
-        limits, device = self._limits, self.device
+    def _made(self, kind: Callable[..., T], cap_seconds: float = CAP_SECONDS, withheld: Withheld = "validation") -> T:
+        limits, device, precision = self._limits, self.device, self.precision
         if not self._idle_known:
             _ = self.isolation  # waits: while the isolated process starts, the machine is not idle
             watch_idle(self.meter)
             self._idle_known = True
-        precision = self.precision
-        another = partial(self._child, device, limits.train_seconds)
+        another = partial(self._child, device, limits.train_seconds, withheld=withheld)
         child, started = another(), time.monotonic()
         return kind(
             child=child,

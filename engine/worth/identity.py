@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Mapping
 from typing import Literal
 
@@ -35,7 +36,19 @@ def differences(rule: Rule, rulebook: Rulebook, other: Rulebook, facts: Mapping[
 def _condition(rule: Rule, rulebook: Rulebook) -> tuple[str, frozenset[tuple[str | None, str]]]:
     """A condition without its layout, and those that draw the conclusions in it."""
     drawers = (item for item in upstream(rulebook, (rule,)) if item.id != rule.id)
-    return ast.dump(rule.when.tree), frozenset((item.conclude, ast.dump(item.when.tree)) for item in drawers)
+    return _plain(rule.when.tree), frozenset((item.conclude, _plain(item.when.tree)) for item in drawers)
+
+
+def _plain(tree: ast.expr) -> str:
+    """An expression whose numbers are written alike: 14000 and 14000.0 are one."""
+    alike = _Alike().visit(copy.deepcopy(tree))
+    return ast.dump(alike)
+
+
+class _Alike(ast.NodeTransformer):
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        number = node.value
+        return ast.Constant(float(number)) if isinstance(number, int) and not isinstance(number, bool) else node
 
 
 def _moves(rule: Rule, rulebook: Rulebook, other: Rule) -> list[tuple[str | None, str | None]]:

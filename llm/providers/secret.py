@@ -11,16 +11,16 @@ from collections.abc import Iterator
 CUT = "[key]"
 """Stands where a secret stood."""
 
-LEAST_KEY = 8
-"""Of a shorter key no part is looked for."""
+LEAST_KEY = 20
+"""Of a shorter key no part is looked for: it is made up, as those for servers that want none, and holds words."""
 
 _GENERIC = re.compile(
     r"(?:sk-(?:proj-|svcacct-|admin-|ant-(?:[a-z]+\d\d-)?|or-v\d-)?|AIzaSy|gsk_|hf_|xai-|nvapi-|pplx-)?"
 )
 """With what the keys of a provider begin, all of them alike."""
 
-_MASK = r"(?:\*{2,}|\.{3,}|…+|[•●]{2,}|[xX]{4,})"
-"""What servers write in the place of a key's middle."""
+_MASK = r"(?:(?<!\*)\*{2,}|(?<!\.)\.{3,}|(?<!…)…+|(?<![•●])[•●]{2,}|(?<![xX])[xX]{4,})"
+"""What servers write in the place of a key's middle, from its beginning: a long row must not be tried anew and anew."""
 
 _BEYOND = 4
 """A beginning of a key tells something if it has so many characters beyond what all keys begin with."""

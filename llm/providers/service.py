@@ -240,7 +240,7 @@ class Service:
             body: of its answer.
             expected: what kind of server has that base URL.
         """
-        said = self.scrubbed(body, SHORTEST_TOLD)[:200]
+        said = self.discreet(body)[:200]
         if _is_cut_off(body):
             return self.fault("cut_off", f"the answer of {self.url} ends in the middle: {said!r}", "resume later")
         return self.fault(
@@ -266,7 +266,7 @@ class Service:
 
     def one_line(self, text: str) -> str:
         """A server's words on one line, without the key and what does not print."""
-        return one_line(self.scrubbed(text, SHORTEST_TOLD))[:MOST_WORDS]
+        return one_line(self.discreet(text))[:MOST_WORDS]
 
     @contextmanager
     def untold(self) -> Iterator[None]:
@@ -274,7 +274,7 @@ class Service:
 
         def harmless(record: logging.LogRecord) -> bool:
             said = record.getMessage()
-            return said == self.scrubbed(said, SHORTEST_TOLD)
+            return said == self.discreet(said)
 
         logs = [logging.getLogger(name) for name in _LOGS]
         for log in logs:
@@ -286,12 +286,16 @@ class Service:
                 log.removeFilter(harmless)
 
     def scrubbed(self, text: str, shortest: int = SHORTEST_SECRET) -> str:
-        """``text`` without key, parts of it, and credentials, which servers and proxies have been seen to repeat."""
+        """``text`` without key and credentials, which servers and proxies have been seen to repeat."""
         keys = () if self.key == NO_KEY else (self.key,)
         for secret in (*self.secrets, *keys):
             if len(secret) >= shortest:
                 text = without_secret(text, secret)
-        return without_parts(text, self.key) if keys else text
+        return text
+
+    def discreet(self, text: str) -> str:
+        """What a server says of a call, without parts of the key as well; in source these could be words."""
+        return without_parts(self.scrubbed(text, SHORTEST_TOLD), self.key)
 
 
 def too_long(said: str) -> bool:

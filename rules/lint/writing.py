@@ -11,7 +11,7 @@ from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import TERMS
+from lemonade_es.vocabulary import COUNTS, TERMS
 from lemonade_es.wording import counted
 
 IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
@@ -78,13 +78,14 @@ def _left_out(rulebook: Rulebook, names: Mapping[str, Place]) -> Iterator[Findin
 
 
 def _numbers(root: Table) -> Iterator[Finding]:
+    """Numbers for counts alone: frames per second are measured, and have decimals."""
     settings, given = root.get("thresholds"), [test.get("given") for test in tables_in(root.get("tests"))]
     for name, setting in settings.values.items() if isinstance(settings, Table) else ():
-        if name in IN_THOUSANDS and isinstance(setting, Table):
+        if name in COUNTS and isinstance(setting, Table):
             for number in (setting.get("default"), *items_in(setting.get("range"))):
                 if isinstance(number, Scalar):
                     yield from thousands(number.text, number.place)
     for table in given:
         for name, number in table.values.items() if isinstance(table, Table) else ():
-            if name in IN_THOUSANDS and isinstance(number, Scalar):
+            if name in COUNTS and isinstance(number, Scalar):
                 yield from thousands(number.text, number.place)

@@ -223,6 +223,7 @@ def test_the_noise_settles_once_and_stays():
 
 
 def test_a_mean_is_over_the_trainings_in_which_a_metric_is_known():
+    assert averaged([{"dead_layers": 0.0}, {"dead_layers": 1.0}]).metrics == {"dead_layers": 0.0}  # a count stays one
     found = averaged([{"F": None, "V_Acc": 0.5, "W": None}, {"F": 10.0, "V_Acc": 0.7}, {"F": 20.0}])
     assert found.metrics == {"F": 15.0, "V_Acc": pytest.approx(0.6), "W": None}
     assert set(found.spread) == {"F", "V_Acc"}

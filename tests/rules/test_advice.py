@@ -143,10 +143,11 @@ def test_a_word_for_a_direction_is_never_taken_for_the_opposite(word, meant):
     assert said.endswith(f"direction cannot be {word if word[0] == chr(39) else repr(word)}; did you mean {meant}?")
 
 
-def test_a_word_for_no_direction_gets_both():
-    text = HEAD.replace("{text: Add}", "{text: Add, changes: kernels, direction: sideways}")
+@pytest.mark.parametrize("word", ["sideways", "keep", "both"])
+def test_a_word_for_no_direction_gets_both(word):
+    text = HEAD.replace("{text: Add}", f"{{text: Add, changes: kernels, direction: {word}}}")
     (said,) = told(f"{text}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}}\n")
-    assert said.endswith("direction cannot be 'sideways'; choose one of increase, reduce")
+    assert said.endswith(f"direction cannot be {word!r}; choose one of increase, reduce")
 
 
 def settings_of(section, entry):

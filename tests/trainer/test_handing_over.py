@@ -7,10 +7,13 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lemonade_es.trainer.data.spec import load
+from lemonade_es.trainer.final_trial import Course, Progress
 from lemonade_es.trainer.isolation.cover import cover
+from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import search_recipe, with_overrides
 from lemonade_es.trainer.weights import read_weights
 from lemonade_es.trainer.workshop import Workshop
@@ -145,6 +148,95 @@ def test_a_network_that_looks_its_answers_up_in_the_training_set_finds_none_ther
     assert measurement.failure is not None
     assert measurement.failure.code == "UNSAVED_STATE"
     assert measurement.metrics["T_Acc"] < 0.2  # nor are the labels there when training accuracy is taken
+
+
+CACHING = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+        self.kept = None
+
+    def train(self, mode=True):
+        if mode:
+            self.kept = None
+        return super().train(mode)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        if self.training:
+            return self.layer(x)
+        {keep}
+            self.kept = self.layer.weight.detach().clone(), self.layer.bias.detach().clone()
+        return nn.functional.linear(x, *self.kept)
+"""
+
+
+@pytest.mark.parametrize("hold_out", [False, True])
+def test_what_a_network_keeps_for_its_answers_is_of_the_weights_that_it_answers_with(
+    digits: Workshop, hold_out: bool
+) -> None:
+    """A network that fuses its weights in eval mode, beside its twin that does so each time."""
+    caching, plain = (CACHING.replace("{keep}", f"if {word}:") for word in ("self.kept is None", "True"))
+    if not hold_out:
+        first, second = (digits.train(source, seed=1).measurement for source in (caching, plain))
+        assert first.failure is None
+        assert [epoch.V_Acc for epoch in first.epochs] == [epoch.V_Acc for epoch in second.epochs]
+        assert first.metrics["V_Acc"] == second.metrics["V_Acc"]
+        assert len({epoch.V_Acc for epoch in first.epochs} - {None}) > 1
+        return
+    data = load("digits", seed=0)
+    recipe = with_overrides(search_recipe("image"), {"epochs": 4})
+    with Workshop(data, recipe, device="cpu") as opened:
+        curves = []
+        for source in (caching, plain):
+            course = Course(NoCheckpoints(), 100, 60.0, lambda _: None, lambda _: None)
+            finished = opened.finish(source, course, seed=1)
+            assert finished.trained.measurement.failure is None
+            curves.append([(point.training, point.held_out) for point in finished.points])
+    assert curves[0] == curves[1]
+    assert len(set(curves[0])) > 1
+
+
+class NoCheckpoints:
+    """Keeps nothing."""
+
+    def load(self) -> None:
+        """There is none."""
+
+    def save(self, progress: Progress, standing: bytes) -> None:
+        """It is not kept."""
+
+
+HANGING = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        if torch.initial_seed() == 0:
+            while True:
+                pass
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+"""
+
+
+def test_a_network_that_hangs_when_it_is_made_anew_leaves_no_process(digits: Workshop) -> None:
+    recipe = with_overrides(search_recipe("image"), {"epochs": 1})
+    with Workshop(load("digits", seed=0), recipe, device="cpu", limits=Limits(check_seconds=4)) as opened:
+        before = len(psutil.Process().children(recursive=True))
+        assert opened.isolation != "none"
+        idle = len(psutil.Process().children(recursive=True))
+        failure = opened.train(HANGING, seed=1).measurement.failure
+        assert failure is not None
+        assert failure.code == "TIMED_OUT"
+        assert len(psutil.Process().children(recursive=True)) == idle >= before
 
 
 @pytest.mark.isolation

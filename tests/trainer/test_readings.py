@@ -57,7 +57,7 @@ def test_an_epoch_too_many_is_one_too():
 
 def test_the_largest_losses_that_can_be_leave_the_course_finite():
     losses = [readings.LARGEST_LOSS * (-1) ** index for index in range(8)]
-    found = readings.course(losses, {1: 0.5, 7: 0.5}, 2, shares=True)
+    found = {**readings.losses(losses), **readings.peak({1: 0.5, 7: 0.5}, 2, 8, shares=True)}
     assert all(reading.value is None or abs(reading.value) < float("inf") for reading in found.values())
 
 
@@ -75,8 +75,7 @@ def test_a_network_without_rectifiers_or_weights_says_so():
 
 
 def test_accuracies_that_are_no_shares_have_no_standard_error():
-    accuracies, losses = dict(enumerate([0.5, 0.52, 0.51, 0.5])), [4.0, 3.0, 2.0, 1.0]
-    assert readings.course(losses, accuracies, 100, shares=True)["best_epoch"] == Reading(1.0)
-    found = readings.course(losses, accuracies, 100, shares=False)
-    assert found["best_epoch"] == Reading(1 / 3)
-    assert set(found) | {"grad_low", "grad_high"} == set(readings.OF_COURSE)
+    accuracies = dict(enumerate([0.5, 0.52, 0.51, 0.5]))
+    assert readings.peak(accuracies, 100, 4, shares=True) == {"best_epoch": Reading(1.0)}
+    assert readings.peak(accuracies, 100, 4, shares=False) == {"best_epoch": Reading(1 / 3)}
+    assert {*readings.losses([4.0, 3.0]), "best_epoch", "grad_low", "grad_high"} == set(readings.OF_COURSE)

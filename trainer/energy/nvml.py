@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -126,7 +127,10 @@ def visible_gpu(environment: Mapping[str, str]) -> int | str:
 
 def _handle(nvml: Any, environment: Mapping[str, str]) -> Any:
     named = visible_gpu(environment)
-    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    handles = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        with contextlib.suppress(nvml.NVMLError):  # one that is lost is none of ours
+            handles.append(nvml.nvmlDeviceGetHandleByIndex(index))
     if isinstance(named, int):
         kinds = {str(nvml.nvmlDeviceGetName(handle)) for handle in handles}
         if len(kinds) > 1 and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":

@@ -134,7 +134,7 @@ def test_what_another_rule_of_the_same_id_did_is_not_told_of_this_one(make, reco
 
 def test_a_rule_with_another_weight_or_layout_is_the_same_rule(make, recorded, monkeypatch):
     book = other(
-        make, monkeypatch, "when: F > 100, weight: PV_Acc * 0.5, instruct", "when: (F>100), weight: 2, instruct"
+        make, monkeypatch, "when: F > 100, weight: PV_Acc * 0.5, instruct", "when: (F>100.0), weight: 2, instruct"
     )
     rows = {item.rule: item for item in efficacy(book, [recorded(deep=0.05)])}
     assert (rows["deeper"].verdict, rows["deeper"].left_out, rows["deeper"].differs) == ("helps", 0, ())
