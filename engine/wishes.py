@@ -14,9 +14,6 @@ _OF_NO_NETWORK = ("plateau",)
 _NEVER_0 = ("P", "M")
 """Metrics of which each network has 1 or more."""
 
-_OFTEN_0 = ("failed", "nonfinite", "grad_low", "grad_high", "dead_units", "dead_layers", "class_gap")
-"""Metrics that are 0 of many networks, as they should be."""
-
 _EXAMPLES = "give one that can, for example V_Acc=0.95, F=4000, P=50000 or S=0.1"
 
 
@@ -54,7 +51,7 @@ def doubts_of_wish(option: str, name: str, value: float) -> Iterator[Doubt]:
     elif not (math.isfinite(value) and term.low <= value <= term.high):
         high = f"to {term.high:g}" if math.isfinite(term.high) else "or more"
         yield Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} {high}")
-    elif value == term.low and name not in _OFTEN_0:
+    elif value == term.low:
         why = "is reached by any network" if term.better == "higher" else "leaves no room"
         yield Doubt(option, f"{name}={value:g} {why}", f"give more than {term.low:g}")
     elif name in _NEVER_0 and value < 1:

@@ -38,7 +38,7 @@ class Checkpoints:
 
     Attributes:
         epochs: numbers from 0, rising; the last one is the last epoch. Empty where it is not worth it, or there is no
-            room for the weights of two of them.
+            room for the weights of any other.
         rows: rising indices into the validation set.
         batch: likewise, for the one pass after training that counts dead units.
     """

@@ -222,7 +222,11 @@ class FinalTrial(Trial):
         self._ask.call("resume", tensors=standing)
 
     def _look(self) -> None:
-        """A point of the curve; inputs that are held out are asked where the network is not trained."""
+        """A point of the curve.
+
+        Inputs that are held out are asked where the network is not trained. Where none are, those of the training are
+        asked in its own process, and a network that keeps what it worked out from other weights has a false curve.
+        """
         labels, probe = self.dataset.validation_labels, self.course.probe
         if len(labels) == probe:
             outputs = self._ask.validation(len(labels))

@@ -14,7 +14,7 @@ from lemonade_es.trainer.measurement import ZERO_COST, Energy, Epoch, Failure, L
 OF_TRAINING = ("T_Acc", "V_Acc", "class_gap", *readings.OF_UNITS)
 """Metrics that only a trained network has."""
 
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = 256 * 10**6
 """Of the weights that a training leaves behind on its way."""
 
 _MEASURED = (*OF_TRAINING, *readings.OF_COURSE, "T_E", "V_E", "P", "S", "M", "L", "F", "B", "W", "R")

@@ -9,7 +9,6 @@ import numpy as np
 
 from lemonade_es.trainer.dynamics import Reading, best_epoch, loss_noise, loss_slope, share_noise
 from lemonade_es.trainer.isolation.child import broken
-from lemonade_es.trainer.measurement import Failure
 
 OF_COURSE = ("loss_slope", "loss_noise", "grad_low", "grad_high", "best_epoch")
 """Metrics of the course of a training."""
@@ -84,9 +83,9 @@ def losses(course: Sequence[float]) -> Readings:
     return {"loss_slope": loss_slope(course), "loss_noise": loss_noise(course)}
 
 
-def unseen(failure: Failure) -> Readings:
-    """Why it is not known where validation accuracy was best, though all else is."""
-    return {"best_epoch": Reading(None, f"{failure.code}: {failure.message}")}
+def unseen(why: str) -> Readings:
+    """That it is not known where validation accuracy was best."""
+    return {"best_epoch": Reading(None, why)}
 
 
 def peak(accuracies: Mapping[int, float], rows: int, epochs: int, *, shares: bool) -> Readings:

@@ -240,17 +240,18 @@ class Trial:
         return checkpoints(self.epochs, *inputs, min(room, MOST_CHECKPOINTS))
 
     def _look_back(self) -> None:
-        """Validation accuracy on the way; no question of the measuring comes after it, and all else stands without."""
+        """Validation accuracy on the way, once that of the trained network is known; which is made anew afterwards."""
         found, looks = self._found, self._looks
         assert self.outputs is not None  # noqa: S101  (the validation set has been answered)
-        anew, labels = partial(self._make_anew, self.child), self.dataset.validation_labels
-        try:
-            seen = accuracies(self._ask, anew, looks, found.kept, self.outputs, labels)
-        except CandidateFailed as failed:
-            if failed.failure.code == "PROTOCOL":
-                raise
-            found.take(readings.unseen(failed.failure))
+        if set(found.kept) != set(looks.kept):
+            found.take(readings.unseen("what it saves is too large to be kept on the way"))
             return
+        anew, labels = partial(self._make_anew, self.child), self.dataset.validation_labels
+        seen = accuracies(self._ask, anew, looks, found.kept, self.outputs, labels)
+        if found.kept:
+            found.kept.clear()
+            anew()
+            self._ask.load(found.weights or b"")
         for index, accuracy in seen.items():
             found.epochs[index] = replace(found.epochs[index], V_Acc=accuracy)
         shares = self.dataset.task.objective == "classification"
@@ -277,6 +278,8 @@ class Trial:
                 raise CandidateFailed(Failure("DIVERGED", f"{whose} has weights or outputs that are not finite"))
             else:
                 self._found.take(readings.units(self._ask.call("activity", rows=self._looks.batch).message))
+            if self._found.epochs:
+                self._look_back()
             if self.export:
                 self._export()
             else:
@@ -284,8 +287,6 @@ class Trial:
                     self.deadline += waited
                     started += waited
                     self._time()
-            if self._found.epochs:
-                self._look_back()
         finally:
             self._found.measuring_seconds += time.perf_counter() - started
 
