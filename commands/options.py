@@ -69,7 +69,7 @@ def distinct(
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            values = " and ".join(f"{value!r}" for other, value in pairs if other == name)
+            values = " and ".join(repr(value).removesuffix(".0") for other, value in pairs if other == name)
             raise click.BadParameter(f"{name} has one value, and was given {values}", ctx, param)
     return pairs
 
