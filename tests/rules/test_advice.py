@@ -224,7 +224,8 @@ def test_a_control_character_is_refused_where_it_stands(escape, code, key):
 
 
 def test_tabs_and_line_breaks_are_no_control_characters():
-    parse_rulebook(f'{HEAD}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [ACL], because: "a\\tb\\nc"}}\n', "b")
+    rule = '  - {id: one, when: V_Acc < 1, weight: 1, instruct: [ACL], because: "a\\tb\\nc"}\n'
+    assert parse_rulebook(HEAD + rule, "b").rules[0].because == "a\tb\nc"
 
 
 def test_a_control_character_in_what_a_rulebook_is_for_is_refused():

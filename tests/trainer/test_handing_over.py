@@ -6,13 +6,16 @@ import ctypes
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from lemonade_es.trainer.data.spec import load
 from lemonade_es.trainer.final_trial import Course, Progress
+from lemonade_es.trainer.isolation.child import Child
 from lemonade_es.trainer.isolation.cover import cover
+from lemonade_es.trainer.isolation.protocol import Frame
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import search_recipe, with_overrides
 from lemonade_es.trainer.weights import read_weights
@@ -198,6 +201,40 @@ def test_what_a_network_keeps_for_its_answers_is_of_the_weights_that_it_answers_
             curves.append([(point.training, point.held_out) for point in finished.points])
     assert curves[0] == curves[1]
     assert len(set(curves[0])) > 1
+
+
+@pytest.mark.parametrize(
+    ("whose", "room", "why"),
+    [
+        ("findings", 1000, "what it saves is too large to be kept on the way"),
+        ("trial", 0, "it takes 2 epochs, 10 validation inputs, and room for the weights of an epoch"),
+    ],
+    ids=["more is saved than was reckoned", "parameters are too many"],
+)
+def test_where_there_is_no_room_for_weights_on_the_way_all_else_is_known(
+    workshop: Workshop, good: str, monkeypatch: pytest.MonkeyPatch, whose: str, room: int, why: str
+) -> None:
+    monkeypatch.setattr(f"lemonade_es.trainer.{whose}.KEPT_BYTES", room)
+    measurement = workshop.train(good, seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.absent["best_epoch"] == why
+    assert all(measurement.metrics[name] is not None for name in ("V_Acc", "T_Acc", "F", "loss_slope", "grad_low"))
+    assert [epoch.V_Acc for epoch in measurement.epochs] == [None, None]
+
+
+def test_weights_that_were_not_asked_for_are_a_breach_of_the_protocol(
+    workshop: Workshop, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a candidate could choose the epochs that it is looked at after."""
+    asked = Child.call
+
+    def less(child: Child, command: str, **options: Any) -> Frame:
+        return asked(child, command, **({**options, "checkpoints": ()} if command == "train" else options))
+
+    monkeypatch.setattr(Child, "call", less)
+    failure = workshop.train(good, seed=1).measurement.failure
+    assert failure is not None
+    assert (failure.code, "not asked for" in failure.message) == ("PROTOCOL", True)
 
 
 class NoCheckpoints:
