@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
-
-_CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+from lemonade_es.trainer.memory import total_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +28,4 @@ class Limits:
     @property
     def memory_bytes(self) -> int:
         """The bound for its process, in bytes."""
-        return _half_of_the_memory() if self.memory_mb is None else self.memory_mb * 10**6
-
-
-def _half_of_the_memory() -> int:
-    total = int(psutil.virtual_memory().total)
-    try:
-        container = int(_CONTAINER_MEMORY.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no container, or one that says "max"
-        container = total
-    return min(total, container) // 2
+        return total_bytes() // 2 if self.memory_mb is None else self.memory_mb * 10**6

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.memory import free_bytes
 
 SHARE = 0.5
 """Of the free memory that images may take: training wants the rest."""
-
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def require(count: int, shape: tuple[int, int, int], *, where: str, free: int | None = None) -> None:
@@ -54,16 +51,3 @@ def require_bytes(needed: int, what: str, *, where: str) -> None:
             where=where,
             hint="take a part of it",
         )
-
-
-def free_bytes() -> int:
-    """Free memory in bytes, as the machine and the container's limit (cgroup 2) have it."""
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = (_CGROUP / "memory.current").read_text().strip()
-    except OSError:
-        return free
-    return free if limit == "max" else min(free, max(0, int(limit) - int(used)))

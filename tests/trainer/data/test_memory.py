@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lemonade_es.errors import DataError
-from lemonade_es.trainer.data.memory import free_bytes, require
+from lemonade_es.trainer.data.memory import require
 
 
 def test_half_of_the_free_memory_may_be_used():
@@ -12,7 +12,3 @@ def test_half_of_the_free_memory_may_be_used():
         require(501, (1, 10, 10), where="pets", free=100_000)
     assert raised.value.where == "pets"
     assert "--resize" in str(raised.value.hint)
-
-
-def test_the_machine_has_free_memory():
-    assert free_bytes() > 0
