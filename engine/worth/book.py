@@ -110,12 +110,12 @@ def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
     if learned.net != learned.weight:
         yield f"  # that is what rules against it leave of {learned.weight:.3g}, and what changes;"
     yield f"  # weight x {learned.factor:g}, was {' '.join(rule.weight.source.split())}"
-    yield f"  - id: {rule.id}"
+    yield f"  - id: {quoted(rule.id)}"
     yield f"    when: {_scalar(rule.when.source)}"
     yield f"    weight: {_scalar(scaled(rule.weight, learned.factor))}"
-    yield f"    instruct: [{', '.join(rule.instruct)}]"
+    yield f"    instruct: [{', '.join(map(quoted, rule.instruct))}]"
     if rule.conclude is not None:
-        yield f"    conclude: {rule.conclude}"
+        yield f"    conclude: {quoted(rule.conclude)}"
     if rule.because:
         yield f"    because: {json.dumps(rule.because, ensure_ascii=False)}"
     if rule.salience:

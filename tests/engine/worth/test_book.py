@@ -118,6 +118,25 @@ def test_a_weight_of_several_lines_is_told_in_one():
     assert parse_rulebook(printed, "tuned.yaml", book.sources).name == "lemonade-tuned"
 
 
+@pytest.mark.parametrize(("name", "word"), [("2024", "NULL"), ("1e5", "TRUE"), ("true", "AL")])
+def test_names_that_yaml_takes_for_something_else_are_written_as_names(name, word):
+    text = f"""rulebook: own
+version: 1
+instructions:
+  "{word}": {{text: add a layer}}
+rules:
+  - id: "{name}"
+    when: V_Acc < 0.5
+    weight: 1
+    instruct: ["{word}"]
+"""
+    book = parse_rulebook(text, "own.yaml")
+    printed = tuned_rulebook(book, Tuning((row(name, 1.2),), 2, 30, 0, 0.08))
+    assert [(rule.id, rule.instruct) for rule in parse_rulebook(printed, "tuned.yaml", book.sources).rules] == [
+        (name, (word,))
+    ]
+
+
 def test_where_nothing_was_learned_the_rulebook_is_the_old_one():
     text, book = tuned(row("refine", 1.0))
     assert "drop_tests" not in text
