@@ -141,4 +141,9 @@ def _again(context: click.Context, run: str, *, anew: bool) -> Iterator[str]:
         for item in value if option.multiple else [value]:
             yield option.opts[0]
             if not option.is_flag:
-                yield "=".join(map(str, item)) if isinstance(item, tuple) else str(item)
+                yield "=".join(map(_word, item)) if isinstance(item, tuple) else str(item)
+
+
+def _word(value: Any) -> str:
+    """A part of NAME=VALUE, as ``Fields`` reads it."""
+    return "null" if value is None else str(value)

@@ -79,6 +79,15 @@ def test_the_command_to_go_on_with_begins_anew_only_where_nothing_is_kept(anew, 
     assert sorted(again[3:]) == sorted(words)
 
 
+def test_what_a_recipe_leaves_to_its_default_is_left_to_it_by_the_command_to_go_on_with():
+    parent = click.Context(main, info_name="lemonade-es", **main.context_settings)
+    given = ["latest", "--recipe", "crop_size=null", "--recipe", "flip=false", "--recipe", "lr=1e-3"]
+    context = finalize_command.finalize.make_context("finalize", given, parent=parent)
+    again = list(finalize_command._again(context, "r-1", anew=True))
+    after = finalize_command.finalize.make_context("finalize", again[2:], parent=parent)
+    assert after.params["recipe"] == (("crop_size", None), ("flip", False), ("lr", 0.001))
+
+
 def card_of(trained, spec_data, notes, name="digits"):
     """The card that the training would have on data of another name, with other notes."""
     command, told = trained
