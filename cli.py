@@ -25,6 +25,7 @@ from lemonade_es.commands.options import (
     Fields,
     Goals,
     column_in,
+    distinct,
     isolation_options,
     json_option,
     measure_with_options,
@@ -99,25 +100,36 @@ for command in (data, export, finalize, measure, prompt, rulebook, runs, validat
 @click.option("--llm-context", type=int, metavar="N", help="Tokens of prompt and answer, for local: models.")
 @click.option("--fallback", metavar="SPEC", help="Executor asked once if --llm gives no answer, or only unusable ones.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
-@click.option("--set", "set_", type=Assignments("PF=0.5"), multiple=True, help="A threshold, priority or weight.")
+@click.option(
+    "--set",
+    "set_",
+    type=Assignments("PF=0.5"),
+    multiple=True,
+    callback=distinct,
+    help="A threshold, priority or weight.",
+)
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
 @click.option("--zero-cost", is_flag=True, default=None, help="Score untrained networks, as facts for the rules.")
 @click.option("--prune", is_flag=True, default=None, help="Stop trainings that are hopeless.")
 @click.option("--repeats", type=int, metavar="K", help="Train each network that may lead with K seeds [default: 1].")
-@click.option("--recipe", type=Fields(), multiple=True, help="A field of the training recipe: lr=0.05.")
+@click.option(
+    "--recipe", type=Fields(), multiple=True, callback=distinct, help="A field of the training recipe: lr=0.05."
+)
 @click.option("--limit", type=int, metavar="INPUTS", help="Use a seeded, stratified subset.")
 @click.option("--resize", type=int, metavar="PIXELS", help="Scale images to squares of this side.")
 @click.option(
     "--target",
     type=Goals("V_Acc=0.95"),
     multiple=True,
+    callback=distinct,
     help="Stop when the best network reaches it; without a value, as --target-column.",
 )
 @click.option(
     "--require",
     type=Assignments("S=0.1"),
     multiple=True,
+    callback=distinct,
     help="What a network must keep before CM counts: S=0.1 (at most), F=4000 (at least).",
 )
 @click.option(

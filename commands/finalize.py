@@ -18,6 +18,8 @@ from lemonade_es.commands.options import (
     INTERRUPTED,
     Fields,
     Finite,
+    as_given,
+    distinct,
     isolation_options,
     json_option,
     moved_data_options,
@@ -33,7 +35,9 @@ from lemonade_es.commands.signals import interrupt_by_signals
 @click.option(
     "--epochs", type=int, help="Epochs of the training [default: the recipe's: 600, of texts and tables 200]."
 )
-@click.option("--recipe", type=Fields(), multiple=True, help="A field of the training recipe: lr=0.01.")
+@click.option(
+    "--recipe", type=Fields(), multiple=True, callback=distinct, help="A field of the training recipe: lr=0.01."
+)
 @click.option(
     "--hold-out",
     type=click.Choice(["validation"]),
@@ -141,9 +145,4 @@ def _again(context: click.Context, run: str, *, anew: bool) -> Iterator[str]:
         for item in value if option.multiple else [value]:
             yield option.opts[0]
             if not option.is_flag:
-                yield "=".join(map(_word, item)) if isinstance(item, tuple) else str(item)
-
-
-def _word(value: Any) -> str:
-    """A part of NAME=VALUE, as ``Fields`` reads it."""
-    return "null" if value is None else str(value)
+                yield "=".join(map(as_given, item)) if isinstance(item, tuple) else str(item)

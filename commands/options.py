@@ -58,20 +58,24 @@ class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in
             self.fail(f"{value!r} is not NAME=NUMBER, for example {self.example}", param, ctx)
 
 
-def distinct(
-    ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, float]]
-) -> Sequence[tuple[str, float]]:
-    """The pairs of a repeatable option, none of which may overwrite another; a callback for click.
+def distinct(ctx: click.Context, param: click.Parameter, given: Sequence[Any]) -> Sequence[Any]:
+    """What a repeatable option was given, of which no pair may overwrite another; a callback for click.
 
     Raises:
         BadParameter: a name has two values.
     """
+    pairs = [pair for pair in given if isinstance(pair, tuple)]
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            values = " and ".join(repr(value).removesuffix(".0") for other, value in pairs if other == name)
+            values = " and ".join(as_given(value) for other, value in pairs if other == name)
             raise click.BadParameter(f"{name} has one value, and was given {values}", ctx, param)
-    return pairs
+    return given
+
+
+def as_given(value: Any) -> str:
+    """The value of a NAME=VALUE, as it can be given."""
+    return "null" if value is None else str(value).removesuffix(".0")
 
 
 class Goals(Assignments):

@@ -55,6 +55,19 @@ def test_words_that_are_no_options_are_explained_by_the_usage(refused, words):
     assert "Usage: " in refused(*words)
 
 
+@pytest.mark.parametrize(
+    ("option", "first", "second", "told"),
+    [
+        ("--set", "PF=1", "PF=0.5", "PF has one value, and was given 1 and 0.5"),
+        ("--require", "S=0.1", "S=0.2", "S has one value, and was given 0.1 and 0.2"),
+        ("--target", "V_Acc=0.9", "V_Acc=0.8", "V_Acc has one value, and was given 0.9 and 0.8"),
+        ("--recipe", "crop_size=8", "crop_size=null", "crop_size has one value, and was given 8 and null"),
+    ],
+)
+def test_a_name_that_is_given_two_values_is_refused(refused, option, first, second, told):
+    assert told in refused(option, first, option, second)
+
+
 def test_an_example_for_a_setting_is_one_that_can_be_set(refused):
     assert "is not NAME=NUMBER, for example PF=0.5" in refused("--set", "TV_Acc=high")
 
