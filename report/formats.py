@@ -6,15 +6,14 @@ import math
 from collections.abc import Mapping
 
 from lemonade_es.task import Task
-from lemonade_es.vocabulary import TERMS
+from lemonade_es.vocabulary import COUNTS, TERMS
 
 UNKNOWN = "-"
 _UNITS = {"text": " tokens", "table": " features"}
 _SHARES = frozenset({"T_Acc", "V_Acc", "TT_Acc", "TV_Acc", "OT", "UT"})
-_COUNTS = frozenset({"P", "M", "TP", "TM"})
 _ROUNDS_UP = 0.9995
 _TEN = 10
-_WHOLE = frozenset({"F", "B", "TF", "R", "TR", "W", "TW", "plateau"})
+_WHOLE = frozenset({"F", "B", "TF", "R", "TR", "W", "TW"})
 
 
 def value(name: str, number: float | None, *, unit: bool = False) -> str:
@@ -23,7 +22,7 @@ def value(name: str, number: float | None, *, unit: bool = False) -> str:
         return UNKNOWN
     if name in _SHARES:
         return f"{number:.1%}" if name in ("OT", "UT") else f"{number:.2%}"
-    if name in _COUNTS:
+    if name in COUNTS:
         text = count(number)
     elif name in _WHOLE:
         text = f"{number:.3g}" if 0 < abs(number) < _TEN else f"{number:,.0f}"
@@ -50,11 +49,11 @@ def spread_told(number: float, spread: float) -> str:
 
 
 def count(number: float) -> str:
-    """A count in thousands, millions or thousands of millions: ``12.3k``, ``4.05M``, ``1.20G``."""
+    """A count in thousands, millions or thousands of millions: ``12.3k``, ``4.05M``, ``1.2G``."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= _ROUNDS_UP * size:
             return f"{number / size:.3g}{suffix}"
-    return f"{number:g}"
+    return f"{number:.3g}"
 
 
 def duration(seconds: float) -> str:

@@ -23,7 +23,15 @@ def test_durations_are_short_and_in_fitting_units(seconds, text):
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(7, "7"), (7910, "7.91k"), (4_050_000, "4.05M"), (1.2e9, "1.2G"), (999_500, "1M"), (999.6, "1k")],
+    [
+        (7, "7"),
+        (123.456, "123"),
+        (7910, "7.91k"),
+        (4_050_000, "4.05M"),
+        (1.2e9, "1.2G"),
+        (999_500, "1M"),
+        (999.6, "1k"),
+    ],
 )
 def test_counts_have_a_suffix(number, text):
     assert count(number) == text
