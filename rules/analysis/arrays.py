@@ -98,15 +98,14 @@ def _finite(found: Array) -> Array:
 def _compared(op: ast.cmpop, first: tuple[ast.expr, Array], second: tuple[ast.expr, Array]) -> Array:
     (one, left), (other, right) = first, second
     if has_arithmetic(one) or has_arithmetic(other):
-        left, right = _settled(left), _settled(right)
+        left, right = rounded(left, DIGITS), rounded(right, DIGITS)  # as rules.logic.settled
     return _comparison(op, left, right)
 
 
-def _settled(numbers: Array) -> Array:
-    """As :func:`lemonade_es.rules.logic.settled`."""
+def rounded(numbers: Array, digits: int) -> Array:
+    """Numbers with so many binary digits; see :func:`lemonade_es.rules.tie.level`."""
     mantissas, exponents = np.frexp(numbers)
-    settled: Array = np.ldexp(np.rint(np.ldexp(mantissas, DIGITS)), exponents - DIGITS - 1)
-    return settled
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissas, digits)), exponents - digits - 1))
 
 
 def _comparison(op: ast.cmpop, left: Array, right: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.rules.analysis.arrays import TRUE, Array, condition, number
+from lemonade_es.rules.analysis.arrays import TRUE, Array, condition, number, rounded
 from lemonade_es.rules.analysis.points import Points
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.rules.strata import strata
@@ -75,8 +75,7 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
 
 def levels(weights: Array) -> Array:
     """What weights are compared by; see :func:`lemonade_es.rules.tie.level`."""
-    mantissa, exponent = np.frexp(weights)
-    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissa, DIGITS)), exponent - DIGITS - 1))
+    return rounded(weights, DIGITS)
 
 
 def _firing(rulebook: Rulebook, stratum: Mapping[str, int], index: int) -> tuple[int, int, int]:
