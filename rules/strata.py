@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 
 class Dependent(Protocol):
@@ -35,6 +35,9 @@ class Drawing(Protocol):
         """The conclusion that it draws."""
 
 
+_Rule = TypeVar("_Rule", bound=Drawing)
+
+
 def find_loops(rules: Iterable[Drawing]) -> tuple[tuple[str, ...], ...]:
     """Loops of conclusions, each as ``(a, b, a)``: *a* depends on *b*, which depends on *a*."""
     reads = _reads(rules)
@@ -53,17 +56,40 @@ def find_loops(rules: Iterable[Drawing]) -> tuple[tuple[str, ...], ...]:
 def strata(rules: Sequence[Drawing]) -> Mapping[str, int]:
     """The stratum of each rule by its id, from 0; the rules must be free of loops."""
     level: dict[str, int] = {}
-    drawers: dict[str, list[Drawing]] = {}
-    for rule in rules:
-        if rule.conclude is not None:
-            drawers.setdefault(rule.conclude, []).append(rule)
+    drawn = drawers(rules)
 
     def stratum(rule: Drawing) -> int:
         return max((level.get(name, -1) + 1 for name in rule.when.conclusions), default=0)
 
     for name in graphlib.TopologicalSorter(_reads(rules)).static_order():
-        level[name] = max((stratum(rule) for rule in drawers.get(name, ())), default=-1)
+        level[name] = max((stratum(rule) for rule in drawn.get(name, ())), default=-1)
     return {rule.id: stratum(rule) for rule in rules}
+
+
+def drawers(rules: Iterable[_Rule]) -> dict[str, list[_Rule]]:
+    """For each conclusion that is drawn, the rules that draw it, in their order."""
+    found: dict[str, list[_Rule]] = {}
+    for rule in rules:
+        if rule.conclude is not None:
+            found.setdefault(rule.conclude, []).append(rule)
+    return found
+
+
+def upstream(rules: Iterable[_Rule], drawn: Mapping[str, Sequence[_Rule]]) -> dict[str, _Rule]:
+    """Some rules, and those that draw the conclusions they read, and so on; by id, as they were come upon.
+
+    Args:
+        rules: where to begin.
+        drawn: what :func:`drawers` says of all rules.
+    """
+    found: dict[str, _Rule] = {}
+    waiting = list(rules)
+    while waiting:
+        rule = waiting.pop()
+        if rule.id not in found:
+            found[rule.id] = rule
+            waiting += [drawer for name in rule.when.conclusions for drawer in drawn.get(name, ())]
+    return found
 
 
 def _reads(rules: Iterable[Drawing]) -> dict[str, set[str]]:

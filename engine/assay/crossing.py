@@ -16,7 +16,7 @@ from lemonade_es.engine.assay.situations import COLUMNS
 from lemonade_es.rules.analysis.arrays import FALSE, TRUE, condition, number
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.rules.strata import strata
+from lemonade_es.rules.strata import drawers, strata, upstream
 from lemonade_es.vocabulary import COUNTS, TERMS
 
 Side = Literal["under", "at", "over"]
@@ -267,14 +267,8 @@ class Crossing:
 
 
 def _behind(rulebook: Rulebook, rule: Rule) -> tuple[Rule, ...]:
-    found: dict[str, Rule] = {}
-    waiting = list(rule.when.conclusions)
-    while waiting:
-        wanted = waiting.pop()
-        for other in rulebook.rules:
-            if other.conclude == wanted and other.id not in found:
-                found[other.id] = other
-                waiting += other.when.conclusions
+    found = upstream((rule,), drawers(rulebook.rules))
+    del found[rule.id]
     position = {other.id: index for index, other in enumerate(rulebook.rules)}
     stratum = strata(rulebook.rules) if found else {}
     return tuple(sorted(found.values(), key=lambda other: (stratum[other.id], -other.salience, position[other.id])))

@@ -20,6 +20,7 @@ from lemonade_es.rules.expression import Atom, Expression, parse_expression
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.reason import render_reason
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.strata import drawers
 from lemonade_es.vocabulary import METRICS
 
 MAX_LEVELS = 40
@@ -50,10 +51,7 @@ class Derivation:
         self._inference = inference
         self._absent = absent
         self._values: dict[str, float | bool | None] = {**inference.facts, **inference.conclusions}
-        self._drawers: dict[str, list[Rule]] = {}
-        for rule in rulebook.rules:
-            if rule.conclude is not None:
-                self._drawers.setdefault(rule.conclude, []).append(rule)
+        self._drawers = drawers(rulebook.rules)
         self._seen: set[tuple[str, str, bool, bool]] = set()
         self._level = 0
 

@@ -26,6 +26,7 @@ from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots
 from lemonade_es.errors import InferenceError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.strata import drawers, upstream
 from lemonade_es.vocabulary import COUNTS, TERMS, Kind
 
 OVERSHOOT = 0.05
@@ -87,7 +88,8 @@ def find_flips(rulebook: Rulebook, facts: Facts, goal: Goal) -> tuple[Flip, ...]
     Returns:
         The flips, the smallest first.
     """
-    involved = upstream(rulebook, goal.rules)
+    needed = upstream(goal.rules, drawers(rulebook.rules))
+    involved = tuple(rule for rule in rulebook.rules if rule.id in needed)
     part = replace(rulebook, rules=involved)
     found = []
     for name in names_of(involved):
@@ -96,22 +98,6 @@ def find_flips(rulebook: Rulebook, facts: Facts, goal: Goal) -> tuple[Flip, ...]
             found.append(Flip(name, TERMS[name].kind, facts[name], value, _size(name, facts[name], value)))
     order = list(TERMS)
     return tuple(sorted(found, key=lambda flip: (flip.size, order.index(flip.name))))
-
-
-def upstream(rulebook: Rulebook, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Some rules, and those that draw the conclusions they read, and so on; in the rulebook's order."""
-    drawers: dict[str, list[Rule]] = {}
-    for rule in rulebook.rules:
-        if rule.conclude is not None:
-            drawers.setdefault(rule.conclude, []).append(rule)
-    found: set[str] = set()
-    waiting = list(rules)
-    while waiting:
-        rule = waiting.pop()
-        if rule.id not in found:
-            found.add(rule.id)
-            waiting += [drawer for name in rule.when.conclusions for drawer in drawers.get(name, ())]
-    return tuple(rule for rule in rulebook.rules if rule.id in found)
 
 
 def names_of(rules: Iterable[Rule]) -> tuple[str, ...]:

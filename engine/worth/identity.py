@@ -7,8 +7,8 @@ import copy
 from collections.abc import Mapping
 from typing import Literal
 
-from lemonade_es.engine.reasons.flip import upstream
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.strata import drawers, upstream
 
 Difference = Literal["condition", "instructions", "direction"]
 
@@ -35,8 +35,8 @@ def differences(rule: Rule, rulebook: Rulebook, other: Rulebook, facts: Mapping[
 
 def _condition(rule: Rule, rulebook: Rulebook) -> tuple[str, frozenset[tuple[str | None, str]]]:
     """A condition without its layout, and those that draw the conclusions in it."""
-    drawers = (item for item in upstream(rulebook, (rule,)) if item.id != rule.id)
-    return _plain(rule.when.tree), frozenset((item.conclude, _plain(item.when.tree)) for item in drawers)
+    others = (item for item in upstream((rule,), drawers(rulebook.rules)).values() if item.id != rule.id)
+    return _plain(rule.when.tree), frozenset((item.conclude, _plain(item.when.tree)) for item in others)
 
 
 def _plain(tree: ast.expr) -> str:

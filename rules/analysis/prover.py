@@ -35,6 +35,7 @@ from lemonade_es.rules.analysis.pieces import MAX_CASES, Piece, Pieces, called, 
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.logic import TRUE_ABOVE
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.strata import drawers
 from lemonade_es.vocabulary import TERMS
 
 MAX_PAIRS = 256
@@ -67,10 +68,7 @@ class Prover:
         self._values = {
             name: exact(value) for name, value in settings.items() if value is not None and name not in self._ranges
         }
-        self._drawers: dict[str, list[Rule]] = {}
-        for rule in rulebook.rules:
-            if rule.conclude is not None:
-                self._drawers.setdefault(rule.conclude, []).append(rule)
+        self._drawers = drawers(rulebook.rules)
         self._walls: dict[str, tuple[HalfSpace, ...]] = {}
         self._cases: dict[tuple[str, bool], Cases] = {}
         self._conditions: dict[tuple[str, bool], tuple[Rows, ...]] = {}

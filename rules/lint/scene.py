@@ -17,6 +17,7 @@ from lemonade_es.rules.analysis.points import Points, sample_points
 from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.strata import drawers, upstream
 from lemonade_es.vocabulary import METRICS
 
 Mask = npt.NDArray[np.bool_]
@@ -182,22 +183,11 @@ class Scene:
 
     def _with_drawers(self, rules: Sequence[Rule]) -> tuple[Rule, ...]:
         """Rules with all that draw conclusions for them, in the order of the rulebook."""
-        found: dict[str, Rule] = {}
-        waiting = list(rules)
-        while waiting:
-            rule = waiting.pop()
-            if rule.id not in found:
-                found[rule.id] = rule
-                waiting += [drawer for name in rule.when.conclusions for drawer in self._drawers.get(name, ())]
-        return tuple(sorted(found.values(), key=lambda rule: self._position[rule.id]))
+        return tuple(sorted(upstream(rules, self._drawers).values(), key=lambda rule: self._position[rule.id]))
 
     @cached_property
     def _drawers(self) -> Mapping[str, list[Rule]]:
-        found: dict[str, list[Rule]] = {}
-        for rule in self.rulebook.rules:
-            if rule.conclude is not None:
-                found.setdefault(rule.conclude, []).append(rule)
-        return found
+        return drawers(self.rulebook.rules)
 
     @cached_property
     def _position(self) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lemonade_es.rules.strata import find_loops, strata
+from lemonade_es.rules.strata import drawers, find_loops, strata, upstream
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,15 @@ def test_loops_are_found_each_once_and_told_from_the_reader_to_the_read():
     for loop in loops:
         assert loop[0] == loop[-1]
         assert all(later in reads[earlier] for earlier, later in pairwise(loop))
+
+
+def test_upstream_of_a_rule_are_all_that_draw_what_it_reads_at_any_distance():
+    rules = [rule("last", ["b"]), rule("two", ["a", "none"], "b"), rule("one", [], "a"), rule("other", [], "b")]
+    drawn = drawers([*rules, rule("aside", ["b"], "c")])
+    assert {name: [item.id for item in items] for name, items in drawn.items()} == {
+        "b": ["two", "other"],
+        "a": ["one"],
+        "c": ["aside"],
+    }
+    assert set(upstream(rules[:1], drawn)) == {"last", "two", "one", "other"}
+    assert set(upstream(rules[1:2], drawn)) == {"two", "one"}
