@@ -13,7 +13,8 @@ from lemonade_es.llm.decoding import decode_object, decode_string
 
 _THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
-_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[\w+-]*)(?P<more>[^`]*)")
+# without a way back: a line of a million letters that ends in a backtick would take hours
+_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[\w+-]*+)(?P<more>[^`]*)")
 _OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*)')
 _FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{0,80})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})

@@ -120,7 +120,30 @@ def parse(source: str) -> ast.Module:
         said = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply to be read"
         message = f"The source is not valid Python: {said}{quoted(line, source)}. Return the whole file again."
         raise Refusal("SYNTAX_ERROR", message, line) from None
+    _demand_one_reading(tree, source)
     return imports.screened(tree, source)
+
+
+def _demand_one_reading(tree: ast.Module, source: str) -> None:
+    """What is checked must be what its file says: Python reads a file in the encoding that its first lines declare.
+
+    There, in another encoding than UTF-8, a comment may hold lines of code.
+    """
+    first = [line for line, text in enumerate(lines_of(source)[:2], 1) if "coding" in text]
+    if not first:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            alike = ast.dump(ast.parse(source.encode(), FILE_NAME)) == ast.dump(tree)
+    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
+        alike = False
+    if not alike:
+        message = (
+            f"The source declares an encoding{quoted(first[0], source)} in which it says something else, or cannot be "
+            "read; it is UTF-8: leave that comment out."
+        )
+        raise Refusal("SYNTAX_ERROR", message, first[0])
 
 
 def example(task: Task, rows: int) -> Tensor:

@@ -309,5 +309,17 @@ def test_a_hostile_reply_of_a_megabyte_is_refused_soon(unit: str) -> None:
     assert time.process_time() - start < 3
 
 
+@pytest.mark.parametrize(("begin", "letter"), [("```", "a"), ("```", " "), ("", "~")])
+def test_a_line_that_begins_like_a_fence_and_is_none_is_read_soon(begin: str, letter: str) -> None:
+    text = begin + letter * 50_000 + "`"
+    start = time.process_time()
+
+    with pytest.raises(ReplyError) as refusal:
+        read_patch(text)
+
+    assert refusal.value.code == Code.NOT_JSON
+    assert time.process_time() - start < 1
+
+
 def test_a_complete_reply_is_read() -> None:
     assert read_reply(Reply(GOOD, "scripted")) == PatchRead(read_patch(GOOD).patch)

@@ -327,3 +327,37 @@ def test_trying_an_order_moves_no_running_statistics():
     assert torch.equal(model.norm.running_mean, torch.zeros(16))
     assert isinstance(model, nn.Module)
     assert model.norm.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "# -*- coding: utf-7 -*-\n# one +AAo-raise SystemExit",
+        "#!/usr/bin/env python\n# vim: set fileencoding=ascii :\nNAME = 'für alle'",
+        "# coding: latin-1\nNAME = 'für alle'",
+        "# coding: no-such-encoding",
+        "# coding: rot13",
+    ],
+)
+def test_a_source_whose_file_would_say_something_else_is_refused(first):
+    source = f"{first}\n{HEAD}{network('Net')}"
+    ast.parse(source)
+    with pytest.raises(Refusal) as raised:
+        parse(source)
+    assert raised.value.code == "SYNTAX_ERROR"
+    assert "leave that comment out" in raised.value.message
+    assert raised.value.line == 1 + first.startswith("#!")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "# -*- coding: utf-8 -*-\nNAME = 'für alle'",
+        "# coding: latin-1",
+        "# for encoding images: see below",
+        "x = 1  # coding: utf-7",
+        "'one'\n'two'\n# coding: utf-7 +AAo-raise SystemExit",
+    ],
+)
+def test_a_declared_encoding_that_changes_nothing_passes(first):
+    assert type(build(f"{first}\n{HEAD}{network('Net')}", TASK)).__name__ == "Net"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from lemonade_es.defaults import MAX_SOURCE_BYTES
 from lemonade_es.errors import IsolationError
 from lemonade_es.printable import one_line
 from lemonade_es.trainer.isolation.appetite import Excess
@@ -242,7 +243,11 @@ def _signal_name(number: int) -> str:
 def _reported(said: Mapping[str, Any]) -> Failure:
     match said:
         case {"code": str(code), "message": str(message), "line": int() | None as line} if (
-            code.isidentifier() and code.isupper() and len(code) <= 40
+            code.isascii()
+            and code.isidentifier()
+            and code.isupper()
+            and len(code) <= 40
+            and (line is None or 1 <= line <= MAX_SOURCE_BYTES + 1)
         ):
             return Failure(code, told(message), line)
     return broken("a failure without a reason").failure

@@ -26,6 +26,9 @@ _HEADER = struct.Struct("<IQ")
 _CHUNK = 1 << 20
 _TENSOR_HEADER = struct.Struct("<Q")
 _TENSOR_HEADER_LIMIT = 8 << 20
+_MOST_DIMENSIONS = 64
+"""That PyTorch computes with; the product of a million sides would take hours."""
+
 _ITEM_BYTES: Mapping[str, int] = MappingProxyType(
     {
         "F64": 8,
@@ -230,6 +233,7 @@ def _spec(name: str, entry: object, body: int) -> TensorSpec:
         case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(start), int(end)]} if (
             dtype in _ITEM_BYTES
             and 0 <= start <= end
+            and len(shape) <= _MOST_DIMENSIONS
             and all(type(side) is int and side >= 0 for side in shape)
             and math.prod(shape) * _ITEM_BYTES[dtype] == end - start
         ):

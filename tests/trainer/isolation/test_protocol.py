@@ -166,8 +166,18 @@ def file(entries: object, body: bytes = bytes(8)) -> bytes:
             }
         ),
         file({"a": [1, 2]}),
+        file({"a": {"dtype": "F32", "shape": [1] * 64 + [2], "data_offsets": [0, 8]}}),
     ],
 )
 def test_a_file_that_lies_about_itself_is_refused(tensors: bytes) -> None:
     with pytest.raises(ProtocolError):
         manifest(tensors)
+
+
+def test_sides_without_number_cost_no_time() -> None:
+    # their product has tens of millions of bits, and is worked out side by side
+    entries = {"a": {"dtype": "F32", "shape": [2**62] * 350_000 + [0], "data_offsets": [0, 0]}}
+    started = time.process_time()
+    with pytest.raises(ProtocolError, match="'a' is described wrongly"):
+        manifest(file(entries, b""))
+    assert time.process_time() - started < 2
