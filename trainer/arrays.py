@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.errors import DataError
@@ -51,11 +54,43 @@ class SharedArrays:
                 self._write()
             except OSError as error:
                 self.close()
-                raise DataError(
-                    f"the training set cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
-                    hint="set TMPDIR to a folder with more room",
-                ) from None
+                raise _no_room(error) from None
         return [file.fileno() for file in self._files.values()]
+
+    @contextlib.contextmanager
+    def hidden_validation(self) -> Iterator[Callable[[int], None]]:
+        """For children that come meanwhile, validation inputs are zeros until they are shown; afterwards all are there.
+
+        Yields:
+            What shows one input, by its row, and hides the one that it showed before.
+
+        Raises:
+            DataError: there is no room for them afterwards.
+        """
+        array = self._arrays["validation"]
+        self.descriptors()
+        file = self._files["validation"]
+        number, size = file.fileno(), array[:1].nbytes
+        shown: list[int] = []
+
+        def show(row: int) -> None:
+            for before in shown:
+                os.pwrite(number, bytes(size), before * size)
+            os.pwrite(number, np.ascontiguousarray(array[row]).tobytes(), row * size)
+            shown[:] = [row]
+
+        # what is mapped is the file as it is now, for all who have not written there themselves
+        os.ftruncate(number, 0)
+        os.ftruncate(number, array.nbytes)
+        try:
+            yield show
+        finally:
+            try:
+                file.seek(0)
+                array.tofile(file)
+                file.flush()
+            except OSError as error:
+                raise _no_room(error) from None
 
     def close(self) -> None:
         """Gives the room back."""
@@ -68,3 +103,10 @@ class SharedArrays:
             self._files[name] = tempfile.TemporaryFile()  # noqa: SIM115  (it stays open)
             array.tofile(self._files[name])
             self._files[name].flush()
+
+
+def _no_room(error: OSError) -> DataError:
+    return DataError(
+        f"the training set cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
+        hint="set TMPDIR to a folder with more room",
+    )

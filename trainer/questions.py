@@ -71,8 +71,7 @@ class Questions:
         Args:
             count: of the inputs.
             command: that is answered so.
-            arguments: of the command; ``predict`` takes a ``split``, ``rows`` or ``first`` of its inputs, and
-                ``batch`` at once.
+            arguments: of the command; ``predict`` takes a ``split``, and ``rows`` or ``first`` of its inputs.
         """
         shape = (count, self.classes)
         limit = 4 * math.prod(shape) + _TENSOR_FILE_OVERHEAD
@@ -83,12 +82,25 @@ class Questions:
             raise broken(str(error)) from None
         return np.frombuffer(reply.tensors[spec.start : spec.end], "<f4").reshape(shape)
 
-    def validation(self, count: int, batch: int | None = None) -> NDArray[np.float32]:
-        """What it says of the first ``count`` validation inputs, ``batch`` at once.
+    def validation(self, count: int) -> NDArray[np.float32]:
+        """What it says of the first ``count`` validation inputs.
 
         Nothing that it is asked may depend on their labels: it could check a guess by that.
         """
-        return self.outputs(count, split="validation", first=count, batch=batch)
+        return self.outputs(count, split="validation", first=count)
+
+    def alone(self, count: int, show: Callable[[int], None]) -> NDArray[np.float32]:
+        """What it says of the first ``count`` validation inputs, each of which it has only when it is asked.
+
+        Args:
+            count: of the inputs.
+            show: gives it one input, by its row.
+        """
+        answers = []
+        for row in range(count):
+            show(row)
+            answers.append(self.outputs(1, split="validation", rows=[row]))
+        return np.concatenate(answers)
 
     def load(self, weights: bytes) -> None:
         """Has it take weights over; without any it keeps its own."""

@@ -56,6 +56,7 @@ class Trial:
         child: where it runs.
         another: a fresh child of the same kind, where scoring has used the first one up.
         heir: a fresh child for what comes after training, kept from a part of the training set.
+        hidden: hides validation inputs from a child that comes meanwhile, and shows it one at a time.
         dataset: what it is trained and scored on.
         meter: for its energy.
         epochs: how many the recipe wants.
@@ -77,6 +78,7 @@ class Trial:
     child: Child
     another: Callable[[], Child]
     heir: Callable[[Withheld], Child]
+    hidden: Callable[[], contextlib.AbstractContextManager[Callable[[int], None]]]
     dataset: Dataset
     meter: EnergyMeter
     epochs: int
@@ -266,9 +268,11 @@ class Trial:
                 self._found.take(readings.losses([epoch.loss for epoch in self._found.epochs]))
             if trained:
                 self._score_training()
-            self._hand_over("training")
-            self._ask.load(self._found.weights or b"")
-            self._evaluate()
+            with self.hidden() as show:
+                self._hand_over("training")
+                self._ask.load(self._found.weights or b"")
+                alone = self._ask.alone(min(ALONE, len(self.dataset.validation_labels)), show)
+            self._evaluate(alone)
             if not trained:
                 self._found.leave_out(OF_TRAINING, _UNTRAINED)
             elif self._found.nonfinite:
@@ -340,10 +344,9 @@ class Trial:
         making = {**self._making, "seed": self._making["seed"] ^ 1}
         child.call("build", **making, deadline=min(self.deadline, time.monotonic() + self.score_seconds))
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, alone: NDArray[np.float32]) -> None:
         """The validation set, as often as the meter needs to tell its energy."""
         labels = self.dataset.validation_labels
-        alone = self._ask.validation(min(ALONE, len(labels)), batch=1)
         self._ask.validation(len(labels))  # what the first pass sets up is no part of V_E
         rounds = 0
         started = time.monotonic()

@@ -45,8 +45,7 @@ from lemonade_es.trainer.weights import Weights
 T = TypeVar("T", bound=Trial)
 
 _CHECK_SEED = 0
-# for a network that is measured for its own sake
-_PATIENT_SECONDS = 10.0
+_PATIENT_SECONDS = 10.0  # for a network that is measured for its own sake
 _MB = 10**6
 # address space that a thread takes without using it: its stack and its part of the heap
 _THREAD_BYTES = 256 * _MB
@@ -343,6 +342,7 @@ class Workshop:
             child=child,
             another=another,
             heir=lambda withheld: another(withheld=withheld),
+            hidden=self._arrays.hidden_validation,
             dataset=self._dataset,
             meter=self.meter,
             epochs=self._recipe.epochs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
@@ -163,6 +164,7 @@ def test_time_for_scores_is_not_taken_from_the_time_for_checking(toy: Dataset) -
         child=child,
         another=lambda: child,
         heir=lambda _: child,
+        hidden=nullcontext,
         dataset=toy,
         meter=best_meter("cpu"),
         epochs=1,

@@ -295,6 +295,35 @@ class Net(Blind):
 """,
     ),
     Attack(
+        "peeking at future tokens",
+        "at inputs that were not asked yet",
+        "",
+        _scores,
+        site="predict",
+        control="naive",
+        source=_HEAD
+        + """
+class Net(Blind):
+    def others(self):
+        step = sys._getframe()
+        while step is not None:
+            for value in list(step.f_locals.values()):
+                for part in (value, getattr(getattr(value, "_supplies", None), "validation", None)):
+                    if isinstance(part, torch.Tensor) and part.shape[1:] == (3, 8, 8) and len(part) == 40:
+                        return part.flatten(1).float().mean(1)
+            step = step.f_back
+
+    def forward(self, x):
+        others = None if self.training else self.others()
+        if others is None:
+            return self.guess(x)
+        if others.max() > 5:  # pixels as they are kept
+            others = (others / 255 - 0.5) / 0.25
+        rank = (x.flatten(1).mean(1)[:, None] > others + 1e-4).sum(1)
+        return one_hot((rank * 4 // len(others)).clamp(0, 3))
+""",
+    ),
+    Attack(
         "one candidate touching the next",
         "traces for whoever comes",
         """
