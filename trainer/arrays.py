@@ -6,13 +6,15 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.dataset import Dataset
+
+ArrayName = Literal["train", "train_labels", "validation"]
 
 
 class SharedArrays:
@@ -25,12 +27,12 @@ class SharedArrays:
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._arrays: Mapping[str, NDArray[Any]] = {
+        self._arrays: Mapping[ArrayName, NDArray[Any]] = {
             "train": dataset.train,
             "train_labels": dataset.train_labels,
             "validation": dataset.validation,
         }
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[ArrayName, IO[bytes]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -58,18 +60,21 @@ class SharedArrays:
         return [file.fileno() for file in self._files.values()]
 
     @contextlib.contextmanager
-    def hidden_validation(self) -> Iterator[Callable[[int], None]]:
-        """For children that come meanwhile, validation inputs are zeros until they are shown; afterwards all are there.
+    def hidden(self, name: ArrayName) -> Iterator[Callable[[int], None]]:
+        """For children that have not looked yet, an array is zeros until it is shown; afterwards all of it is there.
+
+        Args:
+            name: of the array.
 
         Yields:
-            What shows one input, by its row, and hides the one that it showed before.
+            What shows one entry, by its row, and hides the one that it showed before.
 
         Raises:
             DataError: there is no room for them afterwards.
         """
-        array = self._arrays["validation"]
+        array = self._arrays[name]
         self.descriptors()
-        file = self._files["validation"]
+        file = self._files[name]
         number, size = file.fileno(), array[:1].nbytes
         shown: list[int] = []
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer import proxies, readings
+from lemonade_es.trainer.arrays import ArrayName
 from lemonade_es.trainer.company import Place, by_itself
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.dynamics import MOST_CHECKPOINTS, Checkpoints, Reading, checkpoints, sample
@@ -25,15 +26,7 @@ from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.cover import Withheld
 from lemonade_es.trainer.isolation.protocol import Frame, TensorSpec
 from lemonade_es.trainer.latency import CAP_SECONDS
-from lemonade_es.trainer.measurement import (
-    UNSAVED,
-    Budget,
-    CheckReport,
-    Epoch,
-    Failure,
-    StopTraining,
-    Trained,
-)
+from lemonade_es.trainer.measurement import UNSAVED, Budget, CheckReport, Epoch, Failure, StopTraining, Trained
 from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
 from lemonade_es.trainer.scrutiny import ALONE, inconsistency, loss
@@ -56,7 +49,7 @@ class Trial:
         child: where it runs.
         another: a fresh child of the same kind, where scoring has used the first one up.
         heir: a fresh child for what comes after training, kept from a part of the training set.
-        hidden: hides validation inputs from a child that comes meanwhile, and shows it one at a time.
+        hidden: hides an array of the data set from children meanwhile; what it gives shows one row of it.
         dataset: what it is trained and scored on.
         meter: for its energy.
         epochs: how many the recipe wants.
@@ -78,7 +71,7 @@ class Trial:
     child: Child
     another: Callable[[], Child]
     heir: Callable[[Withheld], Child]
-    hidden: Callable[[], contextlib.AbstractContextManager[Callable[[int], None]]]
+    hidden: Callable[[ArrayName], contextlib.AbstractContextManager[Callable[[int], None]]]
     dataset: Dataset
     meter: EnergyMeter
     epochs: int
@@ -96,6 +89,7 @@ class Trial:
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _making: Mapping[str, Any] = field(default_factory=dict, init=False)
+    _specs: Mapping[str, TensorSpec] = field(default_factory=dict, init=False)
     _found: Findings = field(default_factory=Findings, init=False)
 
     @property
@@ -150,7 +144,8 @@ class Trial:
 
     def _prepare(self, source: str, report: CheckReport | None, seed: int) -> None:
         if report is None:
-            report = inspect(self.child, source, Budget(), seed=seed, deadline=self.check_until)
+            with self.hidden("train_labels"):  # it learns when its time and energy are taken
+                report = inspect(self.child, source, Budget(), seed=seed, deadline=self.check_until)
         self._found.metrics["P"] = _number(report.parameters)
         self._found.metrics["M"] = _number(report.macs)
         if not report.ok:
@@ -161,7 +156,8 @@ class Trial:
         if self.record:
             self._rehearse(source, report, seed)
         self._making = {"source": source, "seed": seed, "macs": report.macs or 0}
-        self.child.call("build", **self._making, deadline=self.check_until)
+        with self.hidden("train_labels"):
+            self.child.call("build", **self._making, deadline=self.check_until)
 
     def _score(self, source: str, report: CheckReport, seed: int) -> None:
         """Scores of the untrained network; one that has none is sound all the same."""
@@ -225,6 +221,9 @@ class Trial:
                     tensor_limit=self.weights_limit,
                     on_progress=progress,
                 )
+                if len(self._found.epochs) != self.epochs:
+                    raise broken(f"{len(self._found.epochs)} epochs of {self.epochs}")
+                self._specs = self._manifest()  # what it learns later is not there
         except CandidateFailed as failed:
             if failed.failure.code == "DIVERGED":  # what the gradients were before may say why
                 with contextlib.suppress(CandidateFailed):
@@ -232,8 +231,6 @@ class Trial:
             raise
         finally:
             self._found.training_seconds = time.perf_counter() - started
-        if len(self._found.epochs) != self.epochs:
-            raise broken(f"{len(self._found.epochs)} epochs of {self.epochs}")
 
     @property
     def _looks(self) -> Checkpoints:
@@ -268,7 +265,7 @@ class Trial:
                 self._found.take(readings.losses([epoch.loss for epoch in self._found.epochs]))
             if trained:
                 self._score_training()
-            with self.hidden() as show:
+            with self.hidden("validation") as show:
                 self._hand_over("training")
                 self._ask.load(self._found.weights or b"")
                 alone = self._ask.alone(min(ALONE, len(self.dataset.validation_labels)), show)
@@ -295,7 +292,7 @@ class Trial:
             self._found.measuring_seconds += time.perf_counter() - started
 
     def _keep_weights(self) -> None:
-        specs = self._manifest()
+        specs = self._specs or self._manifest()
         tensors = self._found.weights or b""
         kept, parameters = sum(math.prod(spec.shape) for spec in specs.values()), self._found.metrics["P"] or 0
         if kept < parameters:

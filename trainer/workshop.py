@@ -342,7 +342,7 @@ class Workshop:
             child=child,
             another=another,
             heir=lambda withheld: another(withheld=withheld),
-            hidden=self._arrays.hidden_validation,
+            hidden=self._arrays.hidden,
             dataset=self._dataset,
             meter=self.meter,
             epochs=self._recipe.epochs,

@@ -29,7 +29,7 @@ def test_validation_inputs_are_seen_one_at_a_time_and_then_all(arrays: SharedArr
     seen = mapped(arrays, toy.validation)
     if touched:
         assert (seen == toy.validation).all()
-    with arrays.hidden_validation() as show:
+    with arrays.hidden("validation") as show:
         assert not seen.any()
         for row in (3, 5):
             show(row)
@@ -40,7 +40,7 @@ def test_validation_inputs_are_seen_one_at_a_time_and_then_all(arrays: SharedArr
 
 def test_validation_inputs_are_there_again_after_a_failure(arrays: SharedArrays, toy: Dataset) -> None:
     seen = mapped(arrays, toy.validation)
-    with pytest.raises(IndexError), arrays.hidden_validation() as show:
+    with pytest.raises(IndexError), arrays.hidden("validation") as show:
         show(len(seen))
     assert (seen == toy.validation).all()
     assert (mapped(arrays, toy.validation) == toy.validation).all()

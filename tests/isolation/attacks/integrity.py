@@ -129,6 +129,32 @@ class Net(Blind):
 """,
     ),
     Attack(
+        "labels by frame or gc",
+        "training labels before time and energy are taken",
+        "",
+        works,
+        site="train",
+        control="naive",
+        source=_HEAD
+        + """
+class Net(Blind):
+    def __init__(self):
+        super().__init__()
+        step = sys._getframe()
+        while step is not None:
+            for value in list(step.f_locals.values()):
+                data = getattr(getattr(value, "_supplies", None), "data", None)
+                parts = value.values() if isinstance(value, dict) else (getattr(data, "labels", None),)
+                for part in list(parts):
+                    if isinstance(part, torch.Tensor) and part.shape == (160,) and part.any():
+                        raise RuntimeError("worked: saw them")
+            step = step.f_back
+
+    def forward(self, x):
+        return self.guess(x)
+""",
+    ),
+    Attack(
         "patched loss/argmax/clock",
         "argmax and comparison",
         "",
