@@ -37,7 +37,7 @@ def test_what_has_nothing_to_do_with_the_output_is_told_as_it_is(monkeypatch, re
     assert len(done.output.splitlines()) == 1
 
 
-HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b31m \u202eback\u2069, größe\u00a05, 👩\u200d🔬\tend"
+HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b31m \u202eback\u2069\u061c, größe\u00a05, 👩\u200d🔬\tend"
 HARMLESS = "]0;owned[31mred31m back, größe\u00a05, 👩\u200d🔬\tend"
 
 
@@ -49,7 +49,7 @@ def test_no_control_character_of_others_reaches_a_terminal():
     console.print(Group(table, Text(HOSTILE, style="bold")))
     console.print(HOSTILE, markup=False)
     assert "owned" in shown.getvalue()
-    assert not set("\x07\x9b\u202e\u2069") & set(shown.getvalue())
+    assert not set("\x07\x9b\u202e\u2069\u061c") & set(shown.getvalue())
     assert not re.search(r"\x1b(?!\[[0-9;]*m)|\x1b\[31m", shown.getvalue())
 
 

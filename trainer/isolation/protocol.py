@@ -179,7 +179,11 @@ def decode(text: bytes) -> dict[str, Any]:
     """
     try:
         value = json.loads(
-            text, parse_constant=_refuse_constant, object_pairs_hook=_object, parse_float=_finite, parse_int=_whole
+            str(text, "utf-8"),  # other readers of a file of tensors take no other encoding
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+            parse_float=_finite,
+            parse_int=_whole,
         )
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"a message that is not JSON: {str(error)[:200]}") from None
