@@ -96,6 +96,7 @@ def _split(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")  # UnicodeError: an empty or overlong part of a host's name
     except ValueError:
         return None
     return parts if sound and text.isprintable() and " " not in text else None

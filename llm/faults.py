@@ -33,6 +33,7 @@ _PASSING: Mapping[int, FaultCode] = {
     429: "rate_limit",
     503: "overloaded",
     504: "timeout",
+    524: "timeout",  # Cloudflare's, where the server behind it works too long
     529: "overloaded",
 }
 

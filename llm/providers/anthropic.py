@@ -108,13 +108,14 @@ class AnthropicClient:
         self._bounds = Bounds(
             http, where=self.name, seconds=seconds or max(MAX_SECONDS, timeout), address=self._service.address
         )
-        self._sdk = anthropic.Anthropic(
-            api_key=self._service.key,
-            base_url=self._service.url,
-            timeout=timeout,
-            max_retries=0,  # the executor tries again, and keeps a record of each try
-            http_client=http(timeout=timeout, **self._bounds.client_options),
-        )
+        with self._service.making():
+            self._sdk = anthropic.Anthropic(
+                api_key=self._service.key,
+                base_url=self._service.url,
+                timeout=timeout,
+                max_retries=0,  # the executor tries again, and keeps a record of each try
+                http_client=http(timeout=timeout, **self._bounds.client_options),
+            )
         native = "output_config" in inspect.signature(self._sdk.messages.create).parameters
         self._forms = [form for form in _FORMS if native or form != "output_config"]
         self._temperature: float | None = temperature
@@ -196,10 +197,12 @@ class AnthropicClient:
                 if too_long(said):
                     raise Otherwise("brief", failure) from None
             raise failure from None
-        except anthropic.APITimeoutError:
-            raise self._service.silent() from None
+        except anthropic.APITimeoutError as error:
+            raise self._service.silent(error.__cause__) from None
         except anthropic.APIError as error:
             raise self._service.unreachable(error.__cause__ or error, begun=self._bounds.status is not None) from None
+        except UnicodeError:
+            raise self._service.unsendable() from None
         return self._completion(body.decode("utf-8", "replace"))
 
     def _learnt(self, said: str, sent: Mapping[str, Any], failure: ExecutorError) -> bool:

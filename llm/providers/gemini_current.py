@@ -29,12 +29,11 @@ class CurrentTransport:
         self._service = service
         self._httpx = _http_library(types)
         self._bounds = Bounds(self._httpx.Client, where=service.name, seconds=seconds, address=service.address)
+        with service.making():
+            self._httpx.URL(service.url)  # the SDK reads it with the first call only
+            client = self._httpx.Client(timeout=service.timeout, **self._bounds.client_options)
         try:
-            options = types.HttpOptions(
-                base_url=service.url,
-                timeout=int(service.timeout * 1000),
-                httpx_client=self._httpx.Client(timeout=service.timeout, **self._bounds.client_options),
-            )
+            options = types.HttpOptions(base_url=service.url, timeout=int(service.timeout * 1000), httpx_client=client)
         except ValueError:  # pydantic's
             raise service.denied(
                 "the installed google-genai is too old", "pip install --upgrade 'lemonade-es[gemini]'"
@@ -69,8 +68,8 @@ class CurrentTransport:
         except errors.APIError as error:
             headers = getattr(error.response, "headers", None) or {}
             return Answer(error.code, _body(error.details), headers)
-        except self._httpx.TimeoutException:
-            raise self._service.silent() from None
+        except self._httpx.TimeoutException as error:
+            raise self._service.silent(error) from None
         except self._httpx.HTTPError as error:
             raise self._service.unreachable(error, begun=self._bounds.status is not None) from None
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # the SDK's, as it read
@@ -85,7 +84,7 @@ def _http_library(types: Any) -> Any:
     """The library whose clients the SDK takes: ``httpx2``, or ``httpx`` in older versions."""
     try:
         library = import_module("httpx2")
-        with library.Client() as client:
+        with library.Client(trust_env=False) as client:
             types.HttpOptions(httpx_client=client)
     except (ImportError, ValueError):  # pydantic's refusal is a ValueError
         return import_module("httpx")

@@ -95,13 +95,14 @@ class OpenAIClient:
         self._bounds = Bounds(
             http, where=self.name, seconds=seconds or max(MAX_SECONDS, timeout), address=self._service.address
         )
-        self._sdk = openai.OpenAI(
-            api_key=self._service.key,
-            base_url=self._service.url,
-            timeout=timeout,
-            max_retries=0,  # the executor tries again, and keeps a record of each try
-            http_client=http(timeout=timeout, **self._bounds.client_options),
-        )
+        with self._service.making():
+            self._sdk = openai.OpenAI(
+                api_key=self._service.key,
+                base_url=self._service.url,
+                timeout=timeout,
+                max_retries=0,  # the executor tries again, and keeps a record of each try
+                http_client=http(timeout=timeout, **self._bounds.client_options),
+            )
         self._temperature: float | None = temperature
         self._max_tokens = max_tokens
         self._forms = list(_FORMS)
@@ -182,10 +183,12 @@ class OpenAIClient:
                 raise Otherwise("brief", failure) from None
             # From None: the SDK's error holds the request with its key, and what the server made of it.
             raise failure from None
-        except openai.APITimeoutError:
-            raise self._service.silent() from None
+        except openai.APITimeoutError as error:
+            raise self._service.silent(error.__cause__) from None
         except openai.APIError as error:
             raise self._service.unreachable(error.__cause__ or error, begun=self._bounds.status is not None) from None
+        except UnicodeError:
+            raise self._service.unsendable() from None
         return self._completion(body.decode("utf-8", "replace"))
 
     def _leave_out(self, refused: str, failure: ExecutorError) -> None:

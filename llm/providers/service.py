@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import urlsplit
 
-from lemonade_es.errors import ExecutorError
+from lemonade_es.errors import ExecutorError, LemonadeError
 from lemonade_es.llm.address import Address
 from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
 from lemonade_es.llm.providers.secret import without_parts, without_secret
+from lemonade_es.llm.providers.surroundings import proxy_secrets, proxy_variable, variables_set
 from lemonade_es.printable import one_line
 
 NO_KEY = "not-needed"
@@ -28,14 +29,17 @@ SHORTEST_SECRET = 8
 SHORTEST_TOLD = 4
 """Likewise for the words of errors, where nothing is lost if one is taken out too many."""
 
-_HUNG_UP = re.compile(r"disconnected without sending|without response", re.IGNORECASE)
+_HUNG_UP = re.compile(r"disconnected without sending|without response|\AReadError|connection aborted", re.IGNORECASE)
 """What HTTP libraries say where a server took the request and closed: it may have worked, and may charge for it."""
 
 _NOT_HTTP = "RemoteProtocolError"
 """What HTTP libraries call an answer that they cannot read."""
 
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-"""Environment variables whose URLs may hold a password, in either case."""
+_NOT_SENT = "LocalProtocolError"
+"""What they call a request that is none."""
+
+_NOT_CONNECTED = "ConnectTimeout"
+"""What they call it if a server does not take the connection in time."""
 
 _LOGS = (
     *(
@@ -140,7 +144,7 @@ class Service:
             key=key or NO_KEY,
             key_variable=variable,
             timeout=timeout,
-            secrets=(*address.secrets, *_proxy_secrets()),
+            secrets=(*address.secrets, *proxy_secrets()),
             home=home,
         )
 
@@ -208,12 +212,42 @@ class Service:
             f"the server refused the key ({status})", f"check {self.key_variable}: it may be wrong or revoked"
         )
 
-    def silent(self) -> CallFaultError:
-        """Nothing came within the timeout."""
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Tell why an SDK's HTTP client cannot be made.
+
+        Raises:
+            ExecutorError: a proxy or a certificate in the environment, or the base URL, is of no use.
+        """
+        try:
+            yield
+        except LemonadeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what HTTP libraries raise here has no common base
+            named = ("the base URL", *variables_set()) if self.elsewhere else variables_set()
+            hint = f"check {', '.join(named) or 'what it says'}"
+            if isinstance(error, ImportError):  # for a SOCKS proxy
+                hint = f"pip install socksio, or {hint}"
+            said = self.one_line(f"{type(error).__name__}: {error}")
+            raise self.denied(f"calls cannot be prepared: {said}", hint) from None
+
+    def silent(self, error: BaseException | None = None) -> CallFaultError:
+        """Nothing came within the timeout.
+
+        Args:
+            error: of the HTTP library; where it had no connection, nothing was sent.
+        """
+        if type(error).__name__ == _NOT_CONNECTED:
+            return self._unconnected(f"{self.timeout:g} s have passed")
         said = f"{self.url} did not answer within {self.timeout:g} s"
         return self.fault("timeout", said, "give more with --llm-timeout, and resume")
 
-    def unreachable(self, error: BaseException, *, begun: bool = False) -> CallFaultError:
+    def unsendable(self) -> ExecutorError:
+        """A header of the call is none: the SDK takes some from the environment."""
+        named = f"what begins with {self.key_variable.partition('_')[0]}_ in the environment"
+        return self.denied("the call cannot be sent: a header holds characters that none has", f"check {named}")
+
+    def unreachable(self, error: BaseException, *, begun: bool = False) -> ExecutorError:
         """There is no connection, or it broke.
 
         Args:
@@ -225,13 +259,21 @@ class Service:
             return self.fault("cut_off", f"the answer of {self.url} broke off: {why}", "resume later")
         if _HUNG_UP.search(why):
             return self.fault("cut_off", f"{self.url} closed the connection without an answer: {why}", "resume later")
+        if type(error).__name__ == _NOT_SENT and "header" in why:
+            return self.unsendable()
         if type(error).__name__ == _NOT_HTTP:
             return self.fault(
                 "protocol", f"the answer of {self.url} is not HTTP: {why}", "check that it is the server's URL"
             )
-        return self.fault(
-            "connection", f"no connection to {self.url}: {why}", "check that the server runs and the URL is right"
-        )
+        return self._unconnected(why)
+
+    def _unconnected(self, why: str) -> CallFaultError:
+        variable = proxy_variable(self.url)
+        hint = "check that the server runs and the URL is right"
+        if variable is not None:
+            straight = f"NO_PROXY={urlsplit(self.url).hostname} leaves it out"
+            hint = f"{hint}, and the proxy in {variable}, which the call goes through: {straight}"
+        return self.fault("connection", f"no connection to {self.url}: {why}", hint)
 
     def no_completion(self, body: str, expected: str) -> CallFaultError:
         """The server answered something else.
@@ -348,12 +390,3 @@ def _first(variables: Sequence[str]) -> tuple[str, str]:
         if value:
             return variable, value
     return variables[0], ""
-
-
-def _proxy_secrets() -> Iterator[str]:
-    for name in _PROXIES:
-        for variable in (name, name.lower()):
-            userinfo, at, _ = os.environ.get(variable, "").rpartition("@")
-            if at:
-                password = userinfo.rpartition("/")[2].partition(":")[2]
-                yield from filter(None, {password, unquote(password)})
