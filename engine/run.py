@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +39,7 @@ from lemonade_es.engine.search import Search
 from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec, extend
 from lemonade_es.engine.tape import Tape
+from lemonade_es.engine.versions import versions
 from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor, Reply, at_server
@@ -56,8 +55,6 @@ from lemonade_es.trainer.device.command import device_command
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
 from lemonade_es.trainer.workshop import Workshop
-
-_PACKAGES = ("lemonade-es", "torch", "torchvision", "experta", "numpy", "pillow", "scikit-learn", *registry.SDKS)
 
 
 class RunWatcher(Watcher, Protocol):
@@ -205,11 +202,29 @@ class _Session:
 
     def search(self, entries: tuple[Entry, ...], startup: float) -> RunResult:
         """Search to the end, or to the user's Ctrl-C; leave the best network in the run's folder."""
+        try:
+            search = self._begun(entries)
+        except KeyboardInterrupt:  # the run is on record: the user is to hear how it goes on
+            result = recorded_result(self.run, entries, self.folder.artifacts)
+            self.journal.append(self.run, len(entries), RunInterrupted(len(result.state.ended)))
+            model, weights = self.folder.leave_best(self.run, result.state)
+            return replace(result, end=None, startup_seconds=startup, model=model, weights=weights)
+        try:
+            end = self._ended(search)
+            model, weights = self._left(search)
+        except (LemonadeError, OSError) as error:
+            with suppress(LemonadeError, OSError):  # the first error is the one to tell
+                self.folder.leave_best(self.run, search.state)
+            told = LemonadeError.of_system(error) if isinstance(error, OSError) else error
+            raise SearchError(str(told), run=self.run) from error
+        return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
+
+    def _begun(self, entries: tuple[Entry, ...]) -> Search:
+        """The search, of which the watcher is told."""
         self.watcher.begin(self.run, self.begun, self.spec)
         if (untaken := self._untaken(entries)) is not None:
             self.watcher.event(untaken)
-        artifacts = self.folder.artifacts
-        search = Search(
+        return Search(
             spec=self.spec,
             settings=self.begun.settings,
             task=self.begun.data.task,
@@ -218,21 +233,12 @@ class _Session:
             fallback=self.staff.fallback,
             trainer=self.crew,
             tape=Tape(self.journal, self.run, entries, self.watcher.event),
-            artifacts=artifacts,
+            artifacts=self.folder.artifacts,
             watcher=self.watcher,
             watch=self._watch(entries),
             epochs=self.begun.recipe.epochs,
             taken_on=taken_on(entries),
         )
-        try:
-            end = self._ended(search)
-            model, weights = self.folder.leave_best(self.run, search.state)
-        except (LemonadeError, OSError) as error:
-            with suppress(LemonadeError, OSError):  # the first error is the one to tell
-                self.folder.leave_best(self.run, search.state)
-            told = LemonadeError.of_system(error) if isinstance(error, OSError) else error
-            raise SearchError(str(told), run=self.run) from error
-        return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
 
     def _ended(self, search: Search) -> RunEnded | None:
         """How a search came to its end; ``None`` if the user broke it off, which is recorded."""
@@ -241,6 +247,12 @@ class _Session:
         except KeyboardInterrupt:
             self.journal.append(self.run, self.journal.count(self.run), RunInterrupted(search.iteration))
             return None
+
+    def _left(self, search: Search) -> tuple[Path | None, Path | None]:
+        """Leave the best network behind; a signal that comes in the middle of it has come too late."""
+        with suppress(KeyboardInterrupt):
+            return self.folder.leave_best(self.run, search.state)
+        return self.folder.leave_best(self.run, search.state)
 
     def _untaken(self, entries: tuple[Entry, ...]) -> RulebookKept | None:
         """What to say where the rulebook's file is no longer what the run goes on with; it is not recorded."""
@@ -260,8 +272,7 @@ class _Session:
     def _watch(self, entries: tuple[Entry, ...]) -> RulebookWatch | None:
         if not self.spec.watch_rulebook:
             return None
-        in_force = rulebook_at(entries, self.spec.iterations)
-        return RulebookWatch(self.spec.rulebook, in_force.digest)
+        return RulebookWatch(self.spec.rulebook, rulebook_at(entries, self.spec.iterations).digest)
 
 
 def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None) -> Dataset:
@@ -387,12 +398,3 @@ def _summary(dataset: Dataset) -> DataSummary:
         class_names=dataset.class_names,
         notes=dataset.notes,
     )
-
-
-def versions() -> dict[str, str]:
-    """Of Python, the system and the packages that a result may depend on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import atexit
+import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from lemonade_es.cli import main
 from lemonade_es.commands import signals
 from lemonade_es.commands.signals import interrupt_by_signals
+from lemonade_es.engine import run as run_module
+from lemonade_es.engine.events import RunInterrupted
+from lemonade_es.engine.folder import RunFolder
 
 
 @pytest.mark.slow
@@ -94,6 +102,47 @@ def test_two_interrupts_in_a_row_are_as_good_as_one(lemonade, gap):
     assert process.returncode == 130, err
     assert err.startswith("interrupted; go on with: lemonade-es run --resume ")
     assert len(err.splitlines()) == 1
+
+
+def _interrupted_once(monkeypatch, place, name):
+    """Make a signal come in the middle of a call, the first time."""
+    left = [KeyboardInterrupt()]
+    real = getattr(place, name)
+
+    def call(*words, **options):
+        if left:
+            raise left.pop()
+        return real(*words, **options)
+
+    monkeypatch.setattr(place, name, call)
+    monkeypatch.setattr("lemonade_es.cli.interrupt_by_signals", lambda: None)
+
+
+def test_an_interrupt_just_after_a_run_is_taken_up_says_how_to_go_on(finished, tmp_path, monkeypatch):
+    command, result = finished
+    out = tmp_path / "runs"
+    shutil.copytree(command.folder / "runs", out)
+    _interrupted_once(monkeypatch, run_module, "Advisor")
+
+    done = CliRunner().invoke(main, ["run", "--resume", "latest", "--iterations", "9", "--json", "--out", str(out)])
+
+    assert done.exit_code == 130
+    assert done.stderr == f"interrupted; go on with: lemonade-es run --resume {result['run']} --out {out}\n"
+    told = json.loads(done.stdout)
+    assert (told["status"], told["iterations"], told["best"]["CM"]) == ("stopped", 3, result["best"]["CM"])
+    assert isinstance(RunFolder(out).entries("latest")[-1].event, RunInterrupted)
+
+
+def test_an_interrupt_while_the_best_network_is_left_comes_too_late(tmp_path, monkeypatch):
+    out = tmp_path / "runs"
+    _interrupted_once(monkeypatch, RunFolder, "leave_best")
+
+    done = CliRunner().invoke(
+        main, ["run", "--iterations", "1", "--epochs", "1", "--limit", "200", "--json", "--out", str(out)]
+    )
+
+    assert done.exit_code == 0, done.stderr
+    assert Path(json.loads(done.stdout)["best"]["model"]).is_file()
 
 
 def test_a_termination_ends_as_ctrl_c_does(lemonade):
