@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -258,7 +259,7 @@ def from_data(kind: str, data: Mapping[str, Any]) -> Event:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise StoreError(f"a recorded {kind} is damaged at {place}: {first['msg']}") from None
+        raise StoreError(f"a recorded {kind} is damaged{f' at {place}' if place else ''}: {first['msg']}") from None
     return event_
 
 
@@ -269,10 +270,21 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
 
 def _entry(row: Any) -> Entry:
     try:
-        data = json.loads(row.payload)
-    except ValueError as error:
+        data = json.loads(row.payload, parse_float=_finite, parse_constant=_finite)
+        event_ = from_data(row.type, data)
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"event {row.seq} is damaged: {error}", where=f"run {row.run_id}") from None
-    return Entry(row.run_id, row.seq, row.at, from_data(row.type, data))
+    except StoreError as error:
+        raise StoreError(error.message, where=f"run {row.run_id}, event {row.seq}", hint=error.hint) from None
+    return Entry(row.run_id, row.seq, row.at, event_)
+
+
+def _finite(text: str) -> float:
+    """A number of a journal: others than finite ones are never written."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
 
 
 def _connectable(url: str | URL) -> Engine:

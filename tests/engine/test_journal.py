@@ -127,6 +127,26 @@ def test_a_damaged_payload_is_reported_with_its_place(journal, tmp_path):
         journal.read("r")
 
 
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ('{"iteration": 1, "CM": 2e400}', "run r: event 0 is damaged: 2e400 is no finite number"),
+        ('{"iteration": 1, "CM": NaN}', "run r: event 0 is damaged: NaN is no finite number"),
+        ("[" * 100_000, "run r: event 0 is damaged: "),
+        ("[]", "run r, event 0: a recorded IterationEnded is damaged: "),
+        ('{"iteration": "x"}', "run r, event 0: a recorded IterationEnded is damaged at iteration: "),
+    ],
+    ids=["too large", "no number", "too deep", "a list", "a word"],
+)
+def test_what_no_version_writes_is_damage_with_its_place(journal, tmp_path, payload, words):
+    journal.append("r", 0, ended(1))
+    with sqlite3.connect(tmp_path / DATABASE) as other:
+        other.execute("update events set payload = ?", (payload,))
+    with pytest.raises(StoreError) as failure:
+        journal.read("r")
+    assert str(failure.value).startswith(words)
+
+
 def test_a_file_that_is_no_database_is_reported(tmp_path):
     (tmp_path / DATABASE).write_bytes(b"no database " * 400)
     with pytest.raises(StoreError, match="not a database"):
