@@ -199,6 +199,8 @@ class GeminiClient:
     def _completion(self, body: str) -> Completion:
         try:
             data = parsed(body)
+            if "candidates" not in data and (failure := self._in_disguise(body)) is not None:
+                raise failure
             feedback = data.get("promptFeedback")
             blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
             candidate = (data.get("candidates") or [None])[0]
@@ -215,6 +217,14 @@ class GeminiClient:
             raise self._service.no_completion(body, EXPECTED) from None
         finish, notes = _finish(ended)
         return Completion(self._service.scrubbed(text), finish, usage, (*self._left_out.values(), *notes))
+
+    def _in_disguise(self, body: str) -> ExecutorError | None:
+        """The error that a gateway hands on with the status 200."""
+        error = _error_in(body)
+        status = error.get("code")
+        if not isinstance(status, int) or not 400 <= status < 600:
+            return None
+        return self._failed(Answer(status, body, {}), error)
 
     def _failed(self, got: Answer, error: Mapping[str, Any]) -> ExecutorError:
         said = str(error.get("message") or got.body)

@@ -299,7 +299,9 @@ def _text(message: Mapping[str, Any]) -> str:
         return text
     calls = [call.get("function") for call in _dicts(message.get("tool_calls"))] or [message.get("function_call")]
     given = [call.get("arguments") for call in _dicts(calls)]
-    return "".join(arguments for arguments in given if isinstance(arguments, str))
+    return "".join(
+        each if isinstance(each, str) else json.dumps(each) for each in given if isinstance(each, str | dict)
+    )
 
 
 def _refusal(message: Mapping[str, Any]) -> object:

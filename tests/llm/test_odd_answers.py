@@ -175,6 +175,7 @@ CALL = {"name": "patch", "arguments": WORDS}
         ("openai", openai({"content": [{"type": "output_text", "text": WORDS}]})),
         ("openai", openai({"content": None, "tool_calls": [{"type": "function", "function": CALL}]})),
         ("openai", openai({"content": "", "function_call": CALL})),
+        ("openai", openai({"content": None, "tool_calls": [{"function": {"name": "patch", "arguments": PATCH}}]})),
         ("anthropic", anthropic(content=WORDS)),
         ("gemini", gemini([None, {"text": "hm", "thought": True}, {"text": WORDS}], promptFeedback="none")),
     ],
@@ -211,3 +212,15 @@ def test_a_status_that_passes_is_waited_for(provider: str, status: int) -> None:
 def test_the_words_of_a_refusal_are_told_in_whatever_form_they_come(provider: str, body: bytes) -> None:
     with pytest.raises(NoAnswerError, match="no such thing"):
         asked(provider, Send(body, 422))
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "overloaded"), (429, "rate_limit"), (403, "denied")])
+def test_an_error_of_gemini_in_an_answer_with_the_status_200_is_the_error(status: int, code: str) -> None:
+    error = {"error": {"code": status, "message": "not so fast", "details": [{"retryDelay": "7s"}]}}
+    waits: list[float] = []
+
+    with pytest.raises(NoAnswerError, match="not so fast") as failure:
+        asked("gemini", sent(error), *[sent(error)] * (code != "denied"), waits=waits)
+
+    assert {failed.code for failed in failure.value.tries} == {code}
+    assert all(wait >= 7 for wait in waits)
