@@ -29,7 +29,7 @@ def excess(bounds: Bounds, metrics: Mapping[str, float | None]) -> float:
     The comparison of networks by it, before all else, is the constraint domination of Deb et al. (2002, NSGA-II).
 
     Args:
-        bounds: above 0.
+        bounds: above 0; beyond one of 0, which counts may have, each is as much as a bound of 1 is.
         metrics: of the network; a bound on one that is unknown is broken without end.
     """
     return math.fsum(_share(name, bound, metrics.get(name)) for name, bound in bounds.items())
@@ -72,7 +72,7 @@ def _share(name: str, bound: float, value: float | None) -> float:
     if value is None or math.isnan(value):
         return math.inf
     beyond = value - bound if METRICS[name].better == "lower" else bound - value
-    return max(0.0, beyond / bound)
+    return max(0.0, beyond / (bound or 1.0))
 
 
 def _apart(number: float, other: float) -> str:

@@ -13,8 +13,11 @@ from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.whatif import restated
 from lemonade_es.errors import ConfigError
+from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import METRICS, TERMS, closest
+from lemonade_es.vocabulary import COUNTS, METRICS, TERMS, closest
+
+WHOLE = COUNTS | FLAGS
 
 MAX_STEPS = 10_000
 _BISECTIONS = 1100
@@ -64,6 +67,11 @@ class Sweep:
             )
         if not all(map(math.isfinite, (start, stop, step))) or step <= 0 or stop <= start:
             raise ConfigError("the range is empty", where=where, hint="START lies below STOP, and STEP is above 0")
+        if name in WHOLE and not all(number.is_integer() for number in (start, stop, step)):
+            kind = "0 or 1" if name in FLAGS else "a count"
+            raise ConfigError(
+                f"between whole numbers {name} has no value", where=where, hint=f"{name} is {kind}: take a STEP of 1"
+            )
         if start < term.low or stop > term.high:
             raise ConfigError(f"{name} is from {term.low:g} to {term.high:g}", where=where)
         if (stop - start) / step > MAX_STEPS:
@@ -140,7 +148,7 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
     for low, high in itertools.pairwise(values):
         after, position = at(high), low
         while not after.like(advice):
-            edge = _edge(at, position, high, advice)
+            edge = _edge(at, position, high, advice, whole=sweep.name in WHOLE)
             found.append(_stretch(start, here, edge.value, advice, at(edge.last), before))
             before, start, here, advice, position = advice, edge.value, edge.ended, at(edge.first), edge.first
     found.append(_stretch(start, here, values[-1], advice, at(values[-1]), before))
@@ -157,17 +165,20 @@ class _Edge:
     first: float
 
 
-def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice) -> _Edge:
-    """Where an advice ends between two values.
+def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advice, *, whole: bool) -> _Edge:
+    """Where an advice ends between two values; of a count, at the first whole number where it does not stand.
 
     Rounding may have moved the boundary by a hair; told is the shortest number within that hair.
     """
     start, stop, step = low, high, high - low
     for _ in range(_BISECTIONS):
         middle = low + (high - low) / 2
+        middle = float(math.floor(middle)) if whole else middle
         if middle in (low, high):
             break
         low, high = (middle, high) if at(middle).like(advice) else (low, middle)
+    if whole:
+        return _Edge(high, True, low, high)
     after = at(high)
     for digits in range(_DIGITS):
         near = float(f"{high:.{digits}g}") if digits else 0.0

@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lemonade_es.vocabulary import METRICS, Term, closest
+from lemonade_es.vocabulary import COUNTS, METRICS, Term, closest
 
 _OF_NO_NETWORK = ("plateau",)
 """Metrics of the search."""
 
 _NEVER_0 = ("P", "M")
 """Metrics of which each network has 1 or more."""
+
+_MAY_BE_0 = ("dead_layers",)
+"""Metrics of which a network may well have none."""
 
 _EXAMPLES = "give one that can, for example V_Acc=0.95, F=4000, P=50000 or S=0.1"
 
@@ -51,11 +54,13 @@ def doubts_of_wish(option: str, name: str, value: float) -> Iterator[Doubt]:
     elif not (math.isfinite(value) and term.low <= value <= term.high):
         high = f"to {term.high:g}" if math.isfinite(term.high) else "or more"
         yield Doubt(option, f"{name}={value:g} is out of range", f"give {term.low:g} {high}")
-    elif value == term.low:
+    elif value == term.low and name not in _MAY_BE_0:
         why = "is reached by any network" if term.better == "higher" else "leaves no room"
         yield Doubt(option, f"{name}={value:g} {why}", f"give more than {term.low:g}")
     elif name in _NEVER_0 and value < 1:
         yield Doubt(option, f"{name}={value:g} is reached by none", "give 1 or more")
+    elif name in COUNTS and not value.is_integer():
+        yield Doubt(option, f"{name}={value:g} is no whole number", f"{name} is a count")
 
 
 def _unfit(term: Term) -> str | None:

@@ -11,6 +11,9 @@ CONCLUSION = r"^[a-z][a-z0-9_]{0,79}$"
 ALWAYS = "1 > 0"
 """The condition of a rule that always fires."""
 
+PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+"""A number whose point may part thousands, as in ``100.000``."""
+
 _UPWARDS = "increase increment raise rise grow more up upwards higher larger bigger greater wider deeper add enlarge"
 _DOWNWARDS = "reduce reduction decrease decrement lower shrink less fewer down downwards smaller narrower shallower cut"
 _DIRECTIONS: Mapping[str, str] = {
@@ -65,6 +68,11 @@ def for_type(key: str, value: object) -> str:
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
     return ""
+
+
+def for_fraction(text: str) -> str:
+    """What to add where a number must be whole; mostly nothing."""
+    return f"; if its point parts thousands, write {text.replace('.', '')}" if PARTED.fullmatch(text) else ""
 
 
 def _torn(key: str) -> str | None:

@@ -24,7 +24,8 @@ class Composition:
 
     Attributes:
         root: the whole rulebook, without ``extends`` and ``drop``.
-        dropped: the conclusions that dropped rules drew, each with the place where its rule was dropped.
+        dropped: the conclusions that dropped rules drew, each with the place where its rule was dropped; and those of
+            replaced rules, whose replacements do not draw them, each with the place of the replacement.
         left_out: the names of the tests that do not come along since they ask about a dropped rule, each with the
             place where that was dropped.
     """
@@ -87,10 +88,15 @@ class _Extension:
         known = [name for table in base if (name := _text(table, "id")) is not None]
         for name, place in drop.items():
             self._known(name, place, known, "UNKNOWN_RULE", "rule")
+        named = _first_by(own, "id")
         for table in base:
             name, conclusion = _text(table, "id"), _text(table, "conclude")
-            if name in drop and name is not None and conclusion is not None:
+            if name is None or conclusion is None:
+                continue
+            if name in drop:
                 self.dropped.setdefault(conclusion, drop[name])
+            elif name in named and _text(named[name], "conclude") != conclusion:
+                self.dropped.setdefault(conclusion, named[name].place)
         return list(_overridden([table for table in base if _text(table, "id") not in drop], own, "id"))
 
     def _tests(self) -> list[Node]:
@@ -134,11 +140,7 @@ def _merged(parts: Sequence[Table]) -> Table:
 
 def _overridden(base: Sequence[Table], own: Sequence[Table], key: str) -> Iterator[Table]:
     """Those of the base, each replaced by the first of ours with its name, then our others."""
-    named: dict[str, Table] = {}
-    for table in own:
-        name = _text(table, key)
-        if name is not None:
-            named.setdefault(name, table)
+    named = _first_by(own, key)
     used = set()
     for table in base:
         name = _text(table, key)
@@ -149,6 +151,16 @@ def _overridden(base: Sequence[Table], own: Sequence[Table], key: str) -> Iterat
             yield table
     replacing = {id(named[name]) for name in used}
     yield from (table for table in own if id(table) not in replacing)
+
+
+def _first_by(tables: Sequence[Table], key: str) -> dict[str, Table]:
+    """Tables by their names; of one name, the first."""
+    named: dict[str, Table] = {}
+    for table in tables:
+        name = _text(table, key)
+        if name is not None:
+            named.setdefault(name, table)
+    return named
 
 
 def _rules_named(test: Table) -> set[str]:

@@ -85,11 +85,14 @@ class _Content:
             self.note(text.layout.at(control.start()), "BAD_CHARACTER", said)
 
     def undrawn(self, rule: Rule) -> None:
-        """A conclusion that the rule reads, and whose rules were all dropped."""
+        """A conclusion that the rule reads, and whose rules were all dropped or replaced."""
         for name in rule.when.conclusions:
             if name not in self.drawn and name in self.dropped:
-                said = f"{rule.id} ({rule.place}) reads {name}, which no rule draws any more; drop or override it too"
-                self.note(self.dropped[name], "DROPPED_CONCLUSION", said)
+                place = self.dropped[name]
+                replacing = any(table.place == place for table in self.rule_tables)
+                cure = f"`conclude: {name}` here draws it again" if replacing else "drop or override it too"
+                said = f"{rule.id} ({rule.place}) reads {name}, which no rule draws any more; {cure}"
+                self.note(place, "DROPPED_CONCLUSION", said)
 
     def defaults(self) -> dict[str, float]:
         return {

@@ -17,10 +17,10 @@ from jsonschema.protocols import Validator
 
 from lemonade_es.rules import advice
 from lemonade_es.rules.advice import CONCLUSION
-from lemonade_es.rules.document import Node, Table, locate, plain, tables_in, text_at
-from lemonade_es.rules.expression import MAX_HINTS
+from lemonade_es.rules.document import Node, Scalar, Table, locate, plain, tables_in, text_at
+from lemonade_es.rules.expression import FLAGS, MAX_HINTS
 from lemonade_es.rules.problem import Place, Problem
-from lemonade_es.vocabulary import CENSUS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
+from lemonade_es.vocabulary import CENSUS, COUNTS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
 
 INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
 RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
@@ -233,6 +233,8 @@ def _bounded(term: Term) -> dict[str, Any]:
         schema["minimum"] = term.low
     if math.isfinite(term.high):
         schema["maximum"] = term.high
+    if term.name in COUNTS | FLAGS:
+        schema["multipleOf"] = 1
     return schema
 
 
@@ -294,10 +296,8 @@ def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) 
             yield Problem(here, "NO_EFFECT", "the rule neither instructs nor concludes; give it one of the two")
         case "minItems" | "maxItems" if what == "range":
             yield Problem(here, "BAD_RANGE", "a range is two numbers, the lowest and the highest: [0.5, 0.99]")
-        case "type":
-            wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
-            cure = advice.for_type(what, error.instance) if wants != "number" else ""
-            yield Problem(here, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
+        case "type" | "multipleOf":
+            yield _mistyped(error, node, what)
         case "enum":
             near = advice.choice(str(error.instance), wants)
             hint = f"did you mean {near}?" if near else f"choose one of {', '.join(wants)}"
@@ -309,6 +309,16 @@ def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) 
             yield Problem(here, "DUPLICATE_ITEM", f"{what} names something twice; remove one")
         case _:  # minLength, minItems, minProperties
             yield Problem(here, "EMPTY", f"{what} must not be empty{_NOTHING_EXPECTED.get(what, '')}")
+
+
+def _mistyped(error: ValidationError, node: Node, what: str) -> Problem:
+    wants: Any = error.validator_value
+    if error.validator == "multipleOf":
+        wanted, cure = _TYPES["integer"], advice.for_fraction(node.text) if isinstance(node, Scalar) else ""
+    else:
+        wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
+        cure = advice.for_type(what, error.instance) if wants != "number" else ""
+    return Problem(node.place, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
 
 
 def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:

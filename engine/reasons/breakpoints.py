@@ -44,8 +44,13 @@ def functions_of(expression: Expression) -> tuple[Function, ...]:
     return tuple(function for source in sources if (function := _function(source)) is not None)
 
 
-def roots(function: Callable[[float], float | None], points: Sequence[float]) -> list[float]:
+def roots(function: Callable[[float], float | None], points: Sequence[float], *, flat: bool = False) -> list[float]:
     """Where a function of one number changes its sign between neighbours of some ordered points.
+
+    Args:
+        function: a number, or ``None`` where it is unknown.
+        points: in their order.
+        flat: whether it may stay 0 for a while, so that where it becomes 0 is looked for, too.
 
     Returns:
         The points where it is 0, and for each other change both of the floats between which it comes about.
@@ -55,6 +60,8 @@ def roots(function: Callable[[float], float | None], points: Sequence[float]) ->
     for (low, at_low), (high, at_high) in itertools.pairwise(zip(points, values, strict=True)):
         if at_low and at_high and (at_low < 0) is not (at_high < 0):
             found += _between(function, low, high, rising=at_low < 0)
+        elif flat and (at_low == 0) is not (at_high == 0) and None not in (at_low, at_high):
+            found += _shore(function, low, high, dry=at_low != 0)
     return found
 
 
@@ -95,6 +102,19 @@ def _between(function: Callable[[float], float | None], low: float, high: float,
         if value is None:
             break
         if (value < 0) is rising:
+            low = middle
+        else:
+            high = middle
+    return [low, high]
+
+
+def _shore(function: Callable[[float], float | None], low: float, high: float, *, dry: bool) -> list[float]:
+    """The floats between which a function becomes 0, if it is not 0 (``dry``) at the lower point, or ceases to be."""
+    for _ in range(_STEPS):
+        middle = low + (high - low) / 2
+        if middle in (low, high):
+            break
+        if (function(middle) != 0) is dry:
             low = middle
         else:
             high = middle

@@ -144,6 +144,7 @@ class _Line:
         self._facts = facts
         self._goal = goal
         self._name = name
+        self._whole = name in COUNTS
         self._start = facts[name]
         term = TERMS[name]
         self._low, self._high = term.low, term.high
@@ -159,7 +160,7 @@ class _Line:
             return next((value for value in (0.0, 1.0) if value != self._start and self._reaches(value)), None)
         points = self._critical()
         if self._start is None:
-            edges = self._from_nowhere(points)
+            edges = self._from_nowhere(points) if points else []
         else:
             at = bisect.bisect_left(points, self._start)
             left = self._outwards([self._start, *reversed(points[:at])])
@@ -205,8 +206,16 @@ class _Line:
         for low, high in itertools.pairwise(sorted(critical)):
             inner = [low + (high - low) * share for share in (1e-6, 0.5, 1 - 1e-6)]
             for one, other in self._goal.rivals:
-                critical.update(roots(functools.partial(self._balance, one, other), inner))
+                critical.update(roots(functools.partial(self._balance, one, other), inner, flat=True))
+        if self._whole:
+            whole = {float(number) for point in critical for number in (math.floor(point), math.ceil(point))}
+            critical = {number for number in whole if self._low <= number <= self._high or number == self._start}
         return sorted(critical)
+
+    def _middle(self, one: float, other: float) -> float:
+        """What lies between two values; one of these where nothing does, as between two neighbouring counts."""
+        middle = one + (other - one) / 2
+        return max(float(math.floor(middle)), min(one, other)) if self._whole else middle
 
     def _value_of(self, function: Function, value: float) -> float | None:
         return function.at(self._at(value))
@@ -229,7 +238,7 @@ class _Line:
     def _outwards(self, points: list[float]) -> tuple[float, float] | None:
         """The edge of the first piece that reaches the goal, and how far that piece goes."""
         for near, far in itertools.pairwise(points):
-            middle = near + (far - near) / 2
+            middle = self._middle(near, far)
             if self._reaches(middle):
                 return self._edge(near, middle), far
             if self._reaches(far):
@@ -240,7 +249,7 @@ class _Line:
         """Of each stretch that reaches the goal, an end that is not the end of the whole range."""
         stretches: list[tuple[float, float]] = []
         for low, high in itertools.pairwise(points):
-            middle = low + (high - low) / 2
+            middle = self._middle(low, high)
             if not self._reaches(middle):
                 if self._reaches(low) and not (stretches and stretches[-1][1] == low):
                     stretches.append((low, low))
@@ -253,7 +262,7 @@ class _Line:
             stretches.append((last, last))
         edges = []
         for low, high in stretches:
-            middle = low + (high - low) / 2
+            middle = self._middle(low, high)
             outer, far = (high, low) if high < points[-1] else (low, high) if low > points[0] else (middle, high)
             edges.append((self._edge(outer, middle), far))
         return edges
@@ -263,7 +272,7 @@ class _Line:
         if self._reaches(outside) and outside != self._start:
             return outside
         for _ in range(_STEPS):
-            middle = outside + (inside - outside) / 2
+            middle = self._middle(outside, inside)
             if middle in (outside, inside):
                 break
             if self._reaches(middle):
@@ -285,8 +294,8 @@ class _Line:
         close = max(OVERSHOOT * min(change, abs(edge)), LEAST * _scale(self._name, edge, edge))
         wide = max(OVERSHOOT * change, LEAST * _scale(self._name, origin, edge))  # next to 0 nothing short is close
         for allowed in (close, wide):
-            for value in _rounded(edge, up=up, whole=self._name in COUNTS):
-                near = abs(value - edge) <= allowed or (self._name in COUNTS and value.is_integer())
+            for value in _rounded(edge, up=up, whole=self._whole):
+                near = abs(value - edge) <= allowed or (self._whole and value.is_integer())
                 if near and self._low <= value <= self._high and self._reaches(value, fully=True):
                     return value
         return edge if self._reaches(edge, fully=True) else None

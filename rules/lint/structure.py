@@ -20,6 +20,7 @@ from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import COUNTS, METRICS, TERMS
 
 _SAMPLE = 256
+_WHATEVER = "whatever is measured and wished"
 _SHARES = {term.name for term in TERMS.values() if (term.low, term.high) == (0, 1)}
 
 
@@ -115,29 +116,29 @@ def _pairs(node: ast.Compare) -> Iterator[ast.Compare]:
 
 
 def _contradiction(rule: Rule, node: ast.expr, prover: Prover) -> Finding:
-    never = "can never hold, whatever is measured and wished"
+    never = f"can never hold, {_WHATEVER}"
     whole = f", so {rule.id} can never fire" if node is rule.when.tree else ""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         said = f"`{_text(rule, node)}` {never}{whole}; {_beyond(node) or f'look at its numbers{_whole(node)}'}"
         return Finding("warning", "ALWAYS_FALSE", _place(rule, node), said, (rule.id,))
-    told = f"`{_text(rule, node)}` {never}"
-    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-        told = _culprits(rule, node.values, prover) or told
-    cure = f"look at the numbers and signs, or use `or`{_whole(node)}"
-    said = f"{told}{whole}; {_beyond(node) or cure}"
+    parts = node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) else ()
+    culprits = _culprits(parts, prover) or [node]
+    texts = [f"`{_text(rule, part)}`" for part in culprits]
+    told = f"{texts[0]} {never}" if len(texts) == 1 else f"{' and '.join(texts)} exclude each other, {_WHATEVER}"
+    beyond = next((cure for part in culprits if (cure := _beyond(part)) is not None), None)
+    said = f"{told}{whole}; {beyond or f'look at the numbers and signs, or use `or`{_whole(*culprits)}'}"
     return Finding("warning", "CONTRADICTION", _place(rule, node), said, (rule.id,))
 
 
-def _culprits(rule: Rule, parts: Sequence[ast.expr], prover: Prover) -> str | None:
+def _culprits(parts: Sequence[ast.expr], prover: Prover) -> list[ast.expr]:
     """The part of an `and` that never holds, or two that exclude each other, if there are such."""
     for part in parts:
         if prover.never(part):
-            return f"`{_text(rule, part)}` can never hold, whatever is measured and wished"
+            return [part]
     for pair in itertools.combinations(parts, 2):
         if prover.never(ast.BoolOp(ast.And(), list(pair))):
-            one, other = (_text(rule, part) for part in pair)
-            return f"`{one}` and `{other}` exclude each other, whatever is measured and wished"
-    return None
+            return list(pair)
+    return []
 
 
 def _always(rule: Rule, node: ast.expr) -> Finding:
@@ -165,9 +166,9 @@ def _beyond(node: ast.expr) -> str | None:
     return None
 
 
-def _whole(node: ast.expr) -> str:
-    """What to know of the counts in a condition."""
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+def _whole(*nodes: ast.expr) -> str:
+    """What to know of the counts in conditions."""
+    names = {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
     counts = [name for name in METRICS if name in names & COUNTS]
     return f" ({listed(counts)} {'is a whole number' if len(counts) == 1 else 'are whole numbers'})" if counts else ""
 

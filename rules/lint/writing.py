@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from lemonade_es.rules.advice import PARTED
 from lemonade_es.rules.composition import Composition, compose
 from lemonade_es.rules.document import Scalar, Table, items_in, read_document, tables_in, text_at
 from lemonade_es.rules.lint.finding import Finding
@@ -20,7 +21,6 @@ IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
 _SHOWN = 60
 _PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
 _TAG = re.compile(r"#\w")
-_PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
 def writing(rulebook: Rulebook) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def writing(rulebook: Rulebook) -> Iterator[Finding]:
 
 def thousands(text: str, place: Place, rules: tuple[str, ...] = ()) -> Iterator[Finding]:
     """A number for a count whose point parts thousands in many countries, as in ``100.000``."""
-    if _PARTED.fullmatch(text):
+    if PARTED.fullmatch(text):
         said = f"{text} is {float(text):g}; if it is meant as thousands, write {text.replace('.', '')}"
         yield Finding("warning", "THOUSANDS_POINT", place, said, rules)
 

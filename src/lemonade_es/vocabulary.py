@@ -234,7 +234,10 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     called = _CALLED.get(name.lower())
     if called is not None and called.lower() in folded:
         return folded[called.lower()]
-    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5 if len(name) < 3 else 0.6)
+    short = len(name) < 3
+    found = difflib.get_close_matches(name.lower(), folded, n=2, cutoff=0.5 if short else 0.6)
+    if short and len({difflib.SequenceMatcher(None, near, name.lower()).ratio() for near in found}) < len(found):
+        return None  # one letter of two is shared with many: PQ with PF, TP and others
     return folded[found[0]] if found else None
 
 
@@ -268,4 +271,6 @@ def _checked(name: str, value: float) -> float:
     if not math.isfinite(value) or not term.low <= value <= term.high:
         above = f"at least {term.low:g}" if math.isinf(term.high) else f"between {term.low:g} and {term.high:g}"
         raise ConfigError(f"{value:g} is out of range", where=f"set {name}", hint=f"{name} must be {above}")
+    if name in COUNTS and not value.is_integer():
+        raise ConfigError(f"{value:g} is no whole number", where=f"set {name}", hint=f"{name} is a count")
     return value

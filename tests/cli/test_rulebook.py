@@ -256,6 +256,7 @@ def test_two_rulebooks_are_compared_by_text_and_by_advice(rulebook):
         (["whatif", "lemonade", "--fact", "plateau=2.5"], "fact plateau: 2.5 is no whole number (plateau is a count)"),
         (["whatif", "lemonade", "--fact", "P=1.5"], "fact P: 1.5 is no whole number (P is a count)"),
         (["whatif", "lemonade", "--fact", "failed=0.3"], "fact failed: 0.3 is neither yes nor no (failed is 0 or 1)"),
+        (["whatif", "lemonade", "--set", "TP=1.5"], "set TP: 1.5 is no whole number (TP is a count)"),
         (["whatif", "lemonade", "--sweep", "V_Acc=0:1"], "this is not NAME=START:STOP:STEP"),
         (["diff", "lemonade", "missing.yaml"], "there is no file"),
         (["backtest", "lemonade", "latest"], "there are no runs here"),

@@ -194,6 +194,7 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
         ({"B": math.inf}, r"--require: B=inf is out of range \(give 0 or more\)"),
         ({"V_E": math.nan}, "--require: V_E=nan is out of range"),
         ({"P": 0.5}, "--require: P=0.5 is reached by none"),
+        ({"P": 1000.5}, r"--require: P=1000.5 is no whole number \(P is a count\)"),
         ({"plateau": 3}, "plateau cannot be required: it is of the search, not of a network .* for example V_Acc=0.95"),
         *(
             ({name: 1}, f"{name} cannot be required: neither more nor less of it is better .* for example V_Acc=0.95")
@@ -207,6 +208,13 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
 def test_what_cannot_be_required_is_refused(require, said):
     with pytest.raises(ConfigError, match=said):
         resolve({}, {"require": require})
+
+
+def test_no_dead_layer_at_all_may_be_required():
+    bounds = resolve({}, {"require": {"dead_layers": 0}}).require
+    assert [excess(bounds, {"dead_layers": count}) for count in (0.0, 1.0, 3.0)] == [0.0, 1.0, 3.0]
+    assert list(breaches(bounds, {"dead_layers": 2.0})) == ["dead_layers 2 is more than 0"]
+    assert resolve({}, {"target": {"dead_layers": 0}}).target == {"dead_layers": 0}
 
 
 def test_a_resumed_run_keeps_its_bounds():

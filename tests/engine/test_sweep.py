@@ -119,3 +119,18 @@ def test_both_ends_of_the_range_are_looked_at_each_once(text, expected):
 
 def test_ten_thousand_steps_are_allowed():
     assert len(Sweep.parse("V_Acc=0:1:0.0001").values()) == 10_001
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "boundary"),
+    [
+        ("P > 1000.5", "P=0:2000:100", 1001),
+        ("P * 4 / 1e6 > 0.0643", "P=0:50000:1000", 16076),
+        ("plateau >= 3", "plateau=0:20:7", 3),
+        ("failed", "failed=0:1:1", 1),
+    ],
+)
+def test_between_whole_numbers_there_is_no_boundary(condition, text, boundary):
+    first, second = swept(book(condition), text)
+    assert (first.stop, second.start, second.starts_here) == (boundary, boundary, True)
+    assert (first.fired, second.fired) == ((), ("r0",))

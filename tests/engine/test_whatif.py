@@ -125,6 +125,9 @@ def test_nothing_changes_where_no_rule_looks():
         ("V_Acc=0:1:nan", "the range is empty"),
         ("V_Acc=0:2:0.1", "V_Acc is from 0 to 1"),
         ("V_Acc=0:1:1e-9", "more than 10,000 steps"),
+        ("plateau=0:8:0.5", "between whole numbers plateau has no value (plateau is a count: take a STEP of 1)"),
+        ("P=0.5:100:1", "between whole numbers P has no value"),
+        ("failed=0:1:0.1", "between whole numbers failed has no value (failed is 0 or 1: take a STEP of 1)"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused(text, told):

@@ -7,7 +7,7 @@ import pytest
 from lemonade_es.errors import RulebookError
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import parse_rulebook
-from lemonade_es.vocabulary import TERMS, closest
+from lemonade_es.vocabulary import METRICS, SETTABLE, TERMS, closest
 
 HEAD = """\
 rulebook: book
@@ -64,6 +64,15 @@ def test_a_slip_in_a_condition_is_told_with_its_cure(when, place, message):
 @pytest.mark.parametrize("name", ["V_Ac", "PV_acc", "TT_Acc"])
 def test_what_is_spelled_nearly_right_is_still_found(name):
     assert closest(name, TERMS) in ("V_Acc", "PV_Acc", "TT_Acc")
+
+
+@pytest.mark.parametrize("name", ["PQ", "TQ", "WX"])
+def test_of_many_names_that_share_one_letter_of_two_none_is_proposed(name):
+    assert closest(name, SETTABLE) is None
+
+
+def test_one_letter_too_many_is_still_understood():
+    assert closest("PQ", METRICS) == "P"
 
 
 def test_a_word_for_a_metric_is_proposed_only_where_that_can_stand():

@@ -108,6 +108,19 @@ def test_dropping_a_conclusion_that_is_still_read_is_refused_where_it_is_dropped
     assert told.startswith("own.yaml:4:8 DROPPED_CONCLUSION calm (base.yaml:12:5) reads overfitting")
 
 
+def test_replacing_the_rule_that_draws_a_conclusion_by_one_that_does_not_is_told_there(book):
+    rule = "rules:\n  - {id: over, when: T_Acc - V_Acc > 0.2, weight: 1, instruct: [RCL]}\n"
+    (told,) = refused(book, rule)
+    reads = "own.yaml:5:5 DROPPED_CONCLUSION calm (base.yaml:12:5) reads overfitting, which no rule draws any more"
+    assert told == f"{reads}; `conclude: overfitting` here draws it again"
+
+
+def test_another_rule_may_draw_what_a_replaced_one_drew(book):
+    again = "  - {id: gap, when: T_Acc - V_Acc > 0.5, conclude: overfitting}\n"
+    own = book("rules:\n  - {id: over, when: T_Acc - V_Acc > 0.2, weight: 1, instruct: [RCL]}\n" + again)
+    assert [rule.id for rule in own.rules] == ["over", "low", "calm", "gap"]
+
+
 def test_another_rule_may_draw_a_dropped_conclusion(book):
     own = book("drop: [over]\nrules:\n  - {id: gap, when: T_Acc - V_Acc > 0.5, conclude: overfitting}\n")
     assert [rule.id for rule in own.rules] == ["low", "calm", "gap"]

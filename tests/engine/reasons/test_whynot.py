@@ -337,6 +337,35 @@ def test_a_flag_flips_to_0_or_1_and_a_count_to_a_whole_number():
     assert flips(ask("b", metrics, rulebook=book(rules))) == {"plateau": 4.0}
 
 
+@pytest.mark.parametrize(
+    ("when", "plateau", "expected"),
+    [
+        ("max(plateau / 3, V_Acc) == 0.8", 1.0, {"V_Acc": 0.8}),  # plateau would have to be 2.4
+        ("plateau * 2 >= 5 and plateau * 2 <= 6", 1.0, {"plateau": 3.0}),
+        ("plateau * 2 >= 5 and plateau * 2 <= 6", 9.0, {"plateau": 3.0}),
+        ("plateau * 2 >= 5 and plateau * 2 <= 5", 1.0, {}),
+        ("plateau * 2 > 5 and plateau < 3 or plateau > 6.5", 1.0, {"plateau": 7.0}),
+        ("plateau * 2 > 5 and plateau < 3 or plateau < 1.5", None, {"plateau": 1.0}),
+    ],
+)
+def test_a_count_is_only_ever_proposed_as_a_whole_number(when, plateau, expected):
+    rules = f"  - {{id: a, when: '{when}', weight: 1, instruct: [ACL]}}\n"
+    metrics = {"V_Acc": 0.5} if plateau is None else {"V_Acc": 0.5, "plateau": plateau}
+    assert flips(ask("a", metrics, rulebook=book(rules))) == expected
+
+
+def test_where_two_weights_begin_to_be_equal_is_found_though_they_stay_so():
+    rules = (
+        "  - {id: own, when: T_Acc < 2, weight: 0.2, instruct: [ACL]}\n"
+        "  - {id: both, when: T_Acc < 2, weight: PP * 0.4, instruct: [ACL, RCL]}\n"
+        "  - {id: other, when: T_Acc < 2, weight: 0.5, instruct: [RCL]}\n"
+    )
+    range_ = "priorities:\n  PP: {default: 0.5, range: [0, 2]}\n"
+    head = HEAD.replace("version: 1\n", "version: 1\ncombine: max\n").replace("rules:", f"{range_}rules:")
+    answer = ask("ACL", {"T_Acc": 0.5}, rulebook=book(rules, head))
+    assert flips(answer) == {"PP": pytest.approx(1.25, abs=0.01)}  # from there on, both rules give 0.5
+
+
 def test_a_setting_stays_within_the_range_that_the_rulebook_gives_it():
     rules = "  - {id: r, when: T_Acc - V_Acc > OT, weight: 1, instruct: [ACL]}\n"
     metrics = {"T_Acc": 0.72, "V_Acc": 0.65}

@@ -529,6 +529,13 @@ def test_a_condition_that_no_count_fulfils_is_told_that_it_counts():
     assert item.message.endswith("or use `or` (plateau is a whole number)")
 
 
+def test_the_cure_of_a_contradiction_is_about_those_that_contradict_each_other():
+    when = "when: plateau > 3 and V_Acc < 50 and T_Acc > 0.3 and T_Acc < 0.2, weight: 1, instruct: [RCL]"
+    item = one(book(*GOOD, when), "CONTRADICTION")
+    assert item.message.startswith("`T_Acc > 0.3` and `T_Acc < 0.2` exclude each other")
+    assert item.message.endswith("look at the numbers and signs, or use `or`")
+
+
 def test_a_partner_that_is_left_alone_by_a_negative_weight_is_counted_as_sent():
     rules = (
         "when: V_Acc < 0.5, weight: -1, instruct: [ACL]",
