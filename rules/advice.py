@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from lemonade_es.vocabulary import METRICS, PRIORITIES, SETTABLE, TERMS, THRESHOLDS, closest
 
 CONCLUSION = r"^[a-z][a-z0-9_]{0,79}$"
+PLAIN = "write a plain number, without a unit, as 0.5 or 100000"
 ALWAYS = "1 > 0"
 """The condition of a rule that always fires."""
 
@@ -25,6 +27,15 @@ _OFTEN = ("increase", "reduce", "decrease")
 """Words that are recognised though they are misspelt."""
 
 _NAMED = 4
+
+_CALLED: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("if", "condition", "conditions"), "when"),
+        **dict.fromkeys(("then", "do", "action", "actions"), "instruct"),
+        **dict.fromkeys(("why", "reason", "explanation"), "because"),
+    }
+)
+"""Words by which the keys of a rule are called elsewhere, and which are spelled like other keys or like none."""
 
 
 def choice(word: str, choices: Sequence[str]) -> str | None:
@@ -68,6 +79,28 @@ def for_type(key: str, value: object) -> str:
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
     return ""
+
+
+def key_meant(key: str, known: Collection[str]) -> str | None:
+    """The known key that another was most likely meant to be: what others call the same, or what is spelled alike."""
+    called = _CALLED.get(key.lower())
+    return called if called in known else closest(key, known)
+
+
+def for_number(value: object, path: Sequence[str]) -> str:
+    """What to write instead of a text that begins as a number does; mostly nothing.
+
+    Args:
+        value: what stands where a number is wanted.
+        path: the keys that lead there.
+    """
+    if not isinstance(value, str) or not re.match(r"[-+]?\.?[0-9]", value):
+        return ""
+    percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", value)
+    if percent:
+        return f"; write {float(percent[1]) / 100:g}"
+    term = next((TERMS[name] for name in reversed(path) if name in TERMS and TERMS[name].unit), None)
+    return f"; {PLAIN}" + (f" ({term.name} is in {term.unit})" if term else "")
 
 
 def for_fraction(text: str) -> str:

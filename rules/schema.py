@@ -20,7 +20,7 @@ from lemonade_es.rules.advice import CONCLUSION
 from lemonade_es.rules.document import Node, Scalar, Table, locate, plain, tables_in, text_at
 from lemonade_es.rules.expression import FLAGS, MAX_HINTS
 from lemonade_es.rules.problem import Place, Problem
-from lemonade_es.vocabulary import CENSUS, COUNTS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term, closest
+from lemonade_es.vocabulary import CENSUS, COUNTS, METRICS, PRIORITIES, SETTABLE, THRESHOLDS, Term
 
 INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
 RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
@@ -313,11 +313,12 @@ def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) 
 
 def _mistyped(error: ValidationError, node: Node, what: str) -> Problem:
     wants: Any = error.validator_value
+    path = [step for step in error.absolute_path if isinstance(step, str)]
     if error.validator == "multipleOf":
         wanted, cure = _TYPES["integer"], advice.for_fraction(node.text) if isinstance(node, Scalar) else ""
     else:
         wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
-        cure = advice.for_type(what, error.instance) if wants != "number" else ""
+        cure = advice.for_type(what, error.instance) if wants != "number" else advice.for_number(error.instance, path)
     return Problem(node.place, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
 
 
@@ -339,7 +340,7 @@ def _unknown_keys(error: ValidationError, node: Node, what: str, conclusions: Co
     known = schema["properties"]
     unknown = [key for key in instance if key not in known]
     for number, key in enumerate(unknown):
-        near = closest(key, known) if number < MAX_HINTS else None
+        near = advice.key_meant(key, known) if number < MAX_HINTS else None
         hint = advice.for_key(key, what, near, conclusions)
         yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
 

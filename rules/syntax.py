@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from lemonade_es.rules.advice import PLAIN
 from lemonade_es.vocabulary import TERMS
 
 MAX_LENGTH = 2000
@@ -141,7 +142,7 @@ def _advice(character: str) -> str:
 
 def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:
     if token["tail"]:
-        return "BAD_NUMBER", f"{text!r} is no number"
+        return "BAD_NUMBER", f"{text!r} is no number; {PLAIN}"
     if token["number"] and (not math.isfinite(float(text)) or (text.isdigit() and len(text) > MAX_DIGITS)):
         return "BAD_NUMBER", f"{text[:20]} is too large a number; give a smaller one"
     if token["name"] and text not in _WORDS and text.lower() in _WORDS:

@@ -75,6 +75,41 @@ def test_one_letter_too_many_is_still_understood():
     assert closest("PQ", METRICS) == "P"
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"), [("then", "instruct"), ("if", "when"), ("why", "because"), ("Reason", "because"), ("wen", "when")]
+)
+def test_a_key_of_a_rule_is_known_by_what_other_systems_call_it(key, meant):
+    rule = f"  - {{id: one, when: failed, weight: 1, instruct: [ACL], because: x, {key}: y}}\n"
+    (line,) = told(HEAD + rule)
+    assert line.endswith(f"UNKNOWN_KEY {key!r} is not a key here; did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("default", "cure"),
+    [
+        ("30 ms", "write a plain number, without a unit, as 0.5 or 100000 (TL is in ms)"),
+        ("16_000", "write a plain number, without a unit, as 0.5 or 100000 (TL is in ms)"),
+        ("30 %", "write 0.3"),
+    ],
+)
+def test_a_number_with_a_unit_is_told_how_to_be_written(default, cure):
+    rule = "  - {id: one, when: failed, weight: 1, instruct: [ACL]}\n"
+    (line,) = told(f"{HEAD}{rule}thresholds:\n  TL: {{default: {default}}}\n")
+    assert line.endswith(f"WRONG_TYPE default must be a number, found {default!r}; {cure}")
+
+
+def test_a_word_where_a_number_is_wanted_is_told_no_unit():
+    rule = "  - {id: one, when: failed, weight: 1, instruct: [ACL]}\n"
+    (line,) = told(f"{HEAD}{rule}thresholds:\n  TL: {{default: fast}}\n")
+    assert line.endswith("WRONG_TYPE default must be a number, found 'fast'")
+
+
+@pytest.mark.parametrize("number", ["5ms", "100k", "1_000"])
+def test_a_number_with_a_unit_in_a_condition_is_told_how_to_be_written(number):
+    (line,) = condition(f"L > {number}")
+    assert line.endswith(f"BAD_NUMBER {number!r} is no number; write a plain number, without a unit, as 0.5 or 100000")
+
+
 def test_a_word_for_a_metric_is_proposed_only_where_that_can_stand():
     assert closest("fps", ["ACL", "GPS"]) == "GPS"
 
