@@ -153,9 +153,11 @@ def _next(
         said = f"a rulebook may rest on {MAX_CHAIN - 1} others at most, one on the other: {chain}"
         problems.append(Problem(extends.place, "EXTENDS_LOOP", said))
         return None
-    if base in sources:  # a namesake of a shipped rulebook may extend it
+    if base in sources:
         problems.append(Problem(extends.place, "EXTENDS_LOOP", f"a rulebook may not extend itself: {chain}"))
         return None
+    if any(base.file == source.file for source in sources):  # a namesake of a shipped rulebook may extend it
+        return Source(f"shipped/{base.file}", base.text)
     return base
 
 

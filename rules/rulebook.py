@@ -88,7 +88,8 @@ class Source:
     """One file of a rulebook.
 
     Attributes:
-        file: the name that places are given with; a shipped rulebook has its bare name, on every machine the same.
+        file: the name that places are given with; a shipped rulebook has its bare name, on every machine the same, or
+            ``shipped/`` before it where a namesake extends it.
         text: its text, so that a journal can keep it.
     """
 

@@ -169,7 +169,7 @@ def test_a_namesake_of_a_shipped_rulebook_may_extend_it(tmp_path, book):
     (tmp_path / "lemonade.yaml").write_text("rulebook: mine\nversion: 1\nextends: lemonade\n")
     assert load_rulebook(Path("lemonade.yaml")).rules
     last = book("", head="rulebook: own\nversion: 1\nextends: lemonade.yaml\n")
-    assert [source.file for source in last.sources] == ["own.yaml", "lemonade.yaml", "lemonade.yaml"]
+    assert [source.file for source in last.sources] == ["own.yaml", "lemonade.yaml", "shipped/lemonade.yaml"]
 
 
 def test_what_else_is_called_like_a_shipped_rulebook_does_not_hide_it(tmp_path, book):
