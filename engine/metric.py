@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-Values = Mapping[str, float | None]
+from lemonade_es.vocabulary import NORMALISED
 
-NORMALISED: Mapping[str, tuple[str, str]] = {"NF": ("F", "TF"), "T_NE": ("T_E", "TT_E"), "V_NE": ("V_E", "TV_E")}
-"""Metrics that follow from another one and a threshold."""
+Values = Mapping[str, float | None]
 
 
 def normalised(metrics: Values, settings: Values) -> dict[str, float | None]:

@@ -21,13 +21,13 @@ from lemonade_es.engine.conflicts import Resolution, resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import Inference
-from lemonade_es.engine.metric import NORMALISED, normalised
+from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots, samples
 from lemonade_es.errors import InferenceError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.rules.strata import drawers, upstream
-from lemonade_es.vocabulary import COUNTS, TERMS, Kind
+from lemonade_es.vocabulary import COUNTS, NORMALISED, TERMS, Kind
 
 OVERSHOOT = 0.05
 """Rounding may lengthen a change by this share of it, or of the value it leads to if that is smaller ..."""

@@ -13,7 +13,7 @@ import numpy as np
 from lemonade_es.rules.analysis.arrays import Array, number
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import COUNTS, METRICS
+from lemonade_es.vocabulary import COUNTS, METRICS, NORMALISED
 
 FLAG_SHARE = 0.1
 """So many random situations have a flag set."""
@@ -137,7 +137,24 @@ class _Sampler:
 
     def random(self, count: int) -> Array:
         columns = [self._column(name, count) for name in self.metrics]
-        return np.stack(columns, axis=1) if columns else np.zeros((count, 0))
+        rows = np.stack(columns, axis=1) if columns else np.zeros((count, 0))
+        for name, (raw, _) in NORMALISED.items():
+            self._follow(rows[::2], raw)
+            self._follow(rows[1::2], name)
+        return rows
+
+    def _follow(self, rows: Array, metric: str) -> None:
+        """Sets what is normalised from a metric, or what a normalised one comes from, as the two cannot differ."""
+        for name, (raw, threshold) in NORMALISED.items():
+            limit = float(self.constants.get(threshold, np.nan))
+            if metric not in (name, raw) or not {name, raw} <= {*self.metrics} or not limit > 0:
+                continue
+            share, value = (self.metrics.index(it) for it in (name, raw))
+            if metric == name:
+                rows[:, share] = np.minimum(rows[:, share], 1 - _NEAR)  # 1 would be without end
+                rows[:, value] = limit * rows[:, share] / (1 - rows[:, share])
+            else:
+                rows[:, share] = rows[:, value] / (rows[:, value] + limit)
 
     def _column(self, name: str, count: int) -> Array:
         term, draw = METRICS[name], self.generator
@@ -170,6 +187,7 @@ class _Sampler:
                 if math.isfinite(value):
                     moved = contexts[self.generator.integers(0, len(contexts))].copy()
                     moved[column] = value
+                    self._follow(moved[np.newaxis], name)
                     found.append(moved)
         return np.asarray(found).reshape(len(found), len(self.metrics))
 
@@ -198,7 +216,9 @@ class _Sampler:
             for value in (edge, edge - step, edge + step):
                 moved = rows.copy()
                 moved[:, column] = value
-                found.append(moved[(value >= low) & (value <= high)])
+                moved = moved[(value >= low) & (value <= high)]
+                self._follow(moved, metric)
+                found.append(moved)
         return found
 
     def _edge(self, left: ast.expr, right: ast.expr, rows: Array, column: int) -> Array:

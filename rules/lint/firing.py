@@ -15,7 +15,7 @@ from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, pack
 from lemonade_es.rules.lint.wording import example, listed, located_all
 from lemonade_es.rules.rulebook import Rule
 from lemonade_es.rules.tie import level
-from lemonade_es.vocabulary import PRIORITIES, TERMS
+from lemonade_es.vocabulary import NORMALISED, PRIORITIES, TERMS
 
 ENOUGH = 20
 """What a rule does in fewer situations says little about all situations."""
@@ -64,7 +64,9 @@ def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Fi
     if rule.when.conclusions:
         cure += f", and at the rules that conclude {listed(rule.when.conclusions)}"
     if not scene.prover.never(rule.when.tree):
-        if scene.prover.possible(rule):
+        read = scene.read_by([rule])
+        bound = any({name, raw} <= read for name, (raw, _) in NORMALISED.items())  # of which the prover knows nothing
+        if not bound and scene.prover.possible(rule):
             return  # seldom, but it can
         closely = scene.closely([rule])
         if closely.firing_of(rule).any():

@@ -159,6 +159,11 @@ TERMS = _by_name((*_METRICS, *_THRESHOLDS, *_PRIORITIES, *_WEIGHTS))
 COUNTS = frozenset({"P", "TP", "M", "TM", "dead_layers", "plateau"})
 """Terms that are whole numbers: between two of these there is no value."""
 
+NORMALISED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"NF": ("F", "TF"), "T_NE": ("T_E", "TT_E"), "V_NE": ("V_E", "TV_E")}
+)
+"""Metrics that follow from another one and a threshold: x / (x + threshold)."""
+
 DYNAMICS = ("loss_slope", "loss_noise", "grad_low", "grad_high", "dead_units", "dead_layers", "best_epoch", "class_gap")
 """The metrics that say how a training went, rather than what came of it."""
 

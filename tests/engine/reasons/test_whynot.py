@@ -9,13 +9,13 @@ import pytest
 
 from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.metric import NORMALISED, normalised
+from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.flip import changed
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError
 from lemonade_es.report.derivation import answer_text
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
-from lemonade_es.vocabulary import settings
+from lemonade_es.vocabulary import NORMALISED, settings
 
 LEMONADE = load_rulebook(find_rulebook("lemonade"))
 CASE_1 = {"T_Acc": 0.72, "V_Acc": 0.65, "F": 1468.0, "failed": 0.0, "nonfinite": 0.0}

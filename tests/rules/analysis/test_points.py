@@ -104,3 +104,18 @@ def test_several_counts_at_once_are_what_they_are_compared_with():
     points = sample_points([rulebook], SETTINGS)
     wanted = {"plateau": 2, "dead_layers": 3, "P": 7}
     assert np.all([column(points, name) == value for name, value in wanted.items()], axis=0).sum() > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "threshold"), [("NF", "F", "TF"), ("T_NE", "T_E", "TT_E"), ("V_NE", "V_E", "TV_E")]
+)
+def test_a_normalised_metric_is_in_each_situation_what_follows_from_the_other(name, raw, threshold):
+    rulebook = book(f"{name} < 0.3", f"{raw} >= {threshold} * 2", "V_Acc < 0.5")
+    points = sample_points([rulebook], SETTINGS, count=600)
+    share, value, limit = (column(points, it) for it in (name, raw, threshold))
+    assert share == pytest.approx(value / (value + limit))
+    below, above = share[share < 0.3], share[share > 2 / 3]
+    assert min(len(below), len(above)) > 50
+    assert below.max() == pytest.approx(0.3, abs=1e-3)  # and both boundaries are looked at closely
+    assert above.min() == pytest.approx(2 / 3, abs=1e-3)
+    assert ((share >= 0) & (share < 1) & np.isfinite(value)).all()

@@ -52,6 +52,13 @@ def test_a_good_rulebook_draws_no_warning():
     assert codes(book(*GOOD)) == set()
 
 
+def test_what_no_speed_is_normalised_to_is_no_situation():
+    slow, fast = "when: NF < 0.5, weight: 1, instruct: [RCL]", "when: F >= TF, weight: 1, instruct: [ACL]"
+    assert found(book(slow, fast, head=HEAD)) == []  # both are 14,000 frames a second: no gap, no tie, no overlap
+    item = one(book(slow, fast, "when: F > 14000 and NF < 0.4, weight: 1, instruct: [RCL]"), "NEVER_FIRES")
+    assert item.rules == ("r2",)
+
+
 def test_an_instruction_that_no_rule_asks_for():
     item = one(book(GOOD[0]), "UNUSED_INSTRUCTION")
     assert str(item) == "b.yaml:5:8 UNUSED_INSTRUCTION no rule asks for RCL; write one, or remove it"
