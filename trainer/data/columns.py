@@ -41,8 +41,10 @@ DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?"
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 """A number whose points may part thousands."""
 
+_BELOW_ONE = re.compile(r"[+-]?0,\d{3}")
+
 _COMMAS_FROM = 10
-"""Different numbers with one digit behind a comma, from which on they are taken for numbers."""
+"""Different numbers with a comma, from which on they are taken for numbers, whatever is behind it."""
 
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
@@ -67,11 +69,14 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
 def has_decimal_commas(cells: Sequence[str]) -> bool:
     """Whether a column is of numbers whose commas are decimal, without a doubt.
 
-    Most of them part no thousands, as in ``3,14`` and ``0,5``; no point can be a decimal one; and the numbers are not
-    few with one digit behind the comma each, which may be pairs or sets.
+    Most of them part no thousands, as in ``3,14`` and ``0,5``, or a tenth are like ``0,512``, as no thousands are; no
+    point can be a decimal one; and the numbers are not few with one digit behind the comma each, which may be pairs
+    or sets.
     """
     commas = [cell for cell in cells if "," in cell and DECIMAL_COMMA.fullmatch(cell)]
-    if 2 * sum(_THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
+    below_one = sum(_BELOW_ONE.fullmatch(cell) is not None for cell in commas)
+    some = len(set(commas)) >= _COMMAS_FROM and below_one >= (1 - NUMBERS_FROM) * len(commas)
+    if not some and 2 * sum(_THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
         return False
     if len(set(commas)) < _COMMAS_FROM and not any(len(cell.rpartition(",")[2]) > 1 for cell in commas):
         return False
