@@ -76,6 +76,7 @@ class Appraisal:
         meter: what metered the energy, in words.
         grid: grams of CO2e that a kWh is taken for.
         measurement: the figures.
+        note: what the check says of a sound network: which of several it took, what is odd about it.
     """
 
     model: str
@@ -88,6 +89,7 @@ class Appraisal:
     meter: str
     grid: float
     measurement: Measurement
+    note: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -132,13 +134,15 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
         container_image=spec.container_image,
         command=command,
     ) as workshop:
+        trained = workshop.measure(source, weights, seed=spec.seed)
         return Appraisal(
             model=str(spec.model),
             weights=None if spec.weights is None else str(spec.weights),
             data=dataset.task.data,
             input_shape=dataset.task.input_shape,
             accuracy=dataset.task.accuracy,
-            measurement=workshop.measure(source, weights, seed=spec.seed).measurement,
+            measurement=trained.measurement,
+            note=trained.note,
             device=workshop.device,
             isolation=workshop.isolation,
             meter=workshop.meter.describe(),

@@ -34,6 +34,7 @@ def figures(appraisal: Appraisal) -> dict[str, Any]:
         "isolation": appraisal.isolation,
         "meter": appraisal.meter,
         "failure": None if failure is None else asdict(failure),
+        "note": appraisal.note,
         "metrics": dict(measurement.metrics),
         "absent": dict(measurement.absent),
         "sources": dict(measurement.sources),
@@ -58,6 +59,8 @@ def figures_table(appraisal: Appraisal) -> RenderableType:
         failure = measurement.failure
         line = "" if failure.line is None else f", line {failure.line}"
         parts.append(Text(f"{failure.code}{line}: {failure.message}", "bold red"))
+    if appraisal.note is not None:
+        parts.append(Text(f"note: {appraisal.note}", "yellow"))
     if appraisal.accuracy != ACCURACY["classification"]:
         parts.append(Text(f"accuracy is {appraisal.accuracy}"))
     table = Table(box=None, pad_edge=False, show_header=False)

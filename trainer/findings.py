@@ -31,6 +31,7 @@ class Findings:
         epochs: that training has ended.
         latency: with its spread; ``None`` if it was not timed.
         weights: as a safetensors file; ``None`` before there are any.
+        note: what the check says of a sound network.
         kept: those that the network had after some of the epochs, until they are looked at.
         failure: what ended the trial, if it is not its end.
         nonfinite: whether loss, weights or outputs were seen that are not finite.
@@ -46,6 +47,7 @@ class Findings:
     epochs: list[Epoch] = field(default_factory=list)
     latency: Latency | None = None
     weights: bytes | None = None
+    note: str | None = None
     kept: dict[int, bytes] = field(default_factory=dict)
     failure: Failure | None = None
     nonfinite: bool = False
@@ -114,4 +116,5 @@ class Findings:
                 unrecorded=self.unrecorded,
             ),
             self.weights,
+            self.note,
         )

@@ -238,7 +238,14 @@ class StopTraining(Exception):  # noqa: N818  (a decision, not an error)
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A measurement, and the trained weights as safetensors bytes (``None`` if there are none)."""
+    """A measurement, and what else is left of it.
+
+    Attributes:
+        measurement: the figures.
+        weights: the trained ones as safetensors bytes; ``None`` if there are none.
+        note: what the check says of a sound network, if this trial made it.
+    """
 
     measurement: Measurement
     weights: bytes | None = None
+    note: str | None = None

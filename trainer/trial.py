@@ -151,6 +151,7 @@ class Trial:
         if not report.ok:
             refused = Failure(report.code or "REFUSED", report.message or "refused by the check", report.line)
             raise CandidateFailed(refused)
+        self._found.note = report.message
         if self.zero_cost:
             self._score(source, report, seed)
         if self.record:

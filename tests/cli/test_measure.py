@@ -77,6 +77,17 @@ def test_an_untrained_network_has_every_figure_but_an_accuracy(lemonade, model):
     assert inference["provenance"] in ("estimated", "measured")
 
 
+def test_which_of_several_networks_is_measured_is_told_and_what_is_odd_about_it(lemonade, tmp_path):
+    file = tmp_path / "model.py"
+    restless = SOURCE.replace("self.conv(x)", "nn.functional.dropout(self.conv(x))").replace("class Net", "class Large")
+    file.write_text(SOURCE.format(width=8).replace("class Net", "class Small") + restless.format(width=16))
+    found = lemonade("measure", file, "--limit", 300, "--json").json
+    assert found["metrics"]["P"] == 16 * 9 + 16 + 16 * 10 + 10
+    assert found["note"].startswith("Large is taken for the network, not Small: leave one, or call it Net. In eval")
+    told = " ".join(lemonade("measure", file, "--limit", 300).out.split())
+    assert f"note: {found['note']}" in told
+
+
 def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path):
     file = tmp_path / "model.py"
     file.write_text("x = 1\n", encoding="utf-8-sig")
