@@ -97,7 +97,7 @@ class Energy:
         joules: the energy; ``None`` where it is not known, never 0 for that.
         seconds: the length of the window.
         provenance: how far the figure can be trusted.
-        method: what gave it, in words ("RAPL package-0 + dram of package-0", "12 W x 3.1 CPU-s + 0.4 W RAM").
+        method: what gave it, in words ("RAPL package-0 + dram of package-0", "12 W x 3.1 CPU-s + 0.4 W RAM x 3 s").
         scope: what it covers.
         rel_uncertainty: relative uncertainty, 0.5 for +-50 %.
         reason: why ``joules`` is ``None``.

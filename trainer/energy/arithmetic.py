@@ -88,20 +88,27 @@ def in_turn(terms: Sequence[Energy]) -> Energy:
 
 
 def share(energy: Energy, count: int) -> Energy:
-    """One of several equal shares of a window (one pass of many)."""
+    """One of several equal shares of a window, one pass of many; its methods say so: some name the window's figures."""
+    if count == 1:
+        return energy
 
     def shared(joules: float | None) -> float | None:
         return None if joules is None else joules / count
+
+    def said(method: str) -> str:
+        return f"1/{count:,} of " + (f"({method})" if " + " in method else method)
 
     return replace(
         energy,
         joules=shared(energy.joules),
         seconds=energy.seconds / count,
+        method=said(energy.method),
         idle_joules=shared(energy.idle_joules),
         domains=tuple(
             replace(
                 part,
                 joules=shared(part.joules),
+                method=said(part.method),
                 idle_joules=shared(part.idle_joules),
                 resolution_joules=part.resolution_joules / count,
             )

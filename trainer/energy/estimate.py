@@ -51,7 +51,7 @@ class EstimatedMeter:
         watts = self.watts_per_gb * max(window.readings["gigabytes"] or 0.0, _gigabytes(window.pid) or 0.0)
         parts = (
             _part("processor", self.watts_per_core * used, f"{self.watts_per_core:g} W x {used:.3g} CPU-s"),
-            _part("memory", watts * seconds, f"{watts:.2g} W RAM"),
+            _part("memory", watts * seconds, f"{watts:.2g} W RAM x {seconds:.3g} s"),
         )
         return summed(parts, seconds, " + ".join(part.method for part in parts))
 

@@ -14,6 +14,7 @@ from lemonade_es.trainer.energy import (
     CombinedMeter,
     EstimatedMeter,
     UnavailableMeter,
+    estimate,
     grams_co2e,
     kwh_pue,
     share,
@@ -122,6 +123,19 @@ def test_the_papers_unit_counts_the_data_centre():
     assert kwh_pue(3.6e6) == pytest.approx(1.58)
     assert share(joules(30, "measured"), 10).joules == pytest.approx(3)
     assert share(joules(30, "measured"), 10).seconds == pytest.approx(0.2)
+
+
+def test_what_a_share_of_an_estimate_follows_from_can_be_computed_from_what_it_says(monkeypatch):
+    clock = iter((0.0, 0.25))
+    monkeypatch.setattr(estimate.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(estimate, "_gigabytes", lambda _: 0.5)
+    monkeypatch.setattr(estimate, "_cpu_seconds", lambda _: 0.0)
+    meter = EstimatedMeter()
+    energy = share(meter.end(meter.begin(1), cpu_seconds=0.1), 4_000)
+    assert energy.method == "1/4,000 of (12 W x 0.1 CPU-s + 0.19 W RAM x 0.25 s)"
+    assert energy.joules == pytest.approx((12 * 0.1 + 0.1875 * 0.25) / 4_000)
+    assert [part.method for part in energy.domains] == ["1/4,000 of 12 W x 0.1 CPU-s", "1/4,000 of 0.19 W RAM x 0.25 s"]
+    assert share(energy, 1) == energy
 
 
 def test_grams_follow_from_the_grid_that_is_assumed():
