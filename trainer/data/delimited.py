@@ -264,11 +264,17 @@ def _demand_even(
 ) -> None:
     uneven = [f"line {line} has {len(row)}" for line, row in zip(lines, rows, strict=True) if len(row) != len(header)]
     if uneven:
+        hint = f"quote fields that hold {_NAMES[delimiter]} or line breaks, or remove these rows"
+        if len(uneven) == len(rows) > 1:  # which is the header's mistake, not theirs
+            hint = f"the first line, from {header[0]!r} on, is taken for the header: remove it if it is a title, "
+            hint += "or name all columns in it"
+            if all(len(row) == len(header) + 1 and not row[-1] for row in rows):
+                hint = f"each of them ends in one of the {_NAMES[delimiter]}: take it away, or end the header so, too"
         raise DataError(
             f"{len(uneven)} of {len(rows)} rows have another number of fields than the header's {len(header)}: "
             + first_three(uneven),
             where=str(path),
-            hint=f"quote fields that hold {_NAMES[delimiter]} or line breaks, or remove these rows",
+            hint=hint,
         )
 
 
