@@ -162,7 +162,8 @@ def _how(final: Finalized, name: str) -> str:
         unsettled = "" if latency.settled else ", which did not settle"
         return f"+-{latency.spread:.1%} (95 %), {latency.windows} windows of {latency.passes} passes{unsettled}"
     if name == "W" and (inference := final.measurement.energy.get("inference")) is not None:
-        return _source(inference)
+        of_what = "" if inference.joules is None else f"energy of one input in {inference.seconds * 1e3:.3g} ms, "
+        return f"{of_what}{_source(inference)}"
     return {"P": "counted", "M": "counted, a lower bound", "S": "length of the file", "R": "the kernel's account"}.get(
         name, "measured"
     )

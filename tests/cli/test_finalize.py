@@ -150,6 +150,16 @@ def test_the_card_tells_the_scale_of_a_target_in_full(trained):
     assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin)
 
 
+def test_power_in_the_card_is_the_energy_of_one_input_over_its_time(trained):
+    command, _ = trained
+    inference = finals(command.folder)[-1].measurement.energy["inference"]
+    row = next(line for line in card_of(trained, "x", ()).splitlines() if line.startswith("| `W`"))
+    assert f"energy of one input in {inference.seconds * 1e3:.3g} ms, " in row
+    assert float(row.split("|")[2].removesuffix(" mW ").replace(",", "")) == pytest.approx(
+        inference.joules / inference.seconds * 1e3, rel=1e-2
+    )
+
+
 def test_words_of_the_data_are_no_markup_in_the_card(trained):
     card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",), "<b>birds</b>")
     assert card.startswith("# \\<b\\>birds\\</b\\>: the network")
