@@ -191,6 +191,8 @@ class _Ladder:
         )
         if others := choice.rivals(parse(self.source), name := type(model).__name__):
             self.notes.append(f"{name} is taken for the network, not {listed(others)}: leave one, or call it Net.")
+        if held := choice.unused_instances(parse(self.source), name):
+            self.notes.append(f"{name}() is taken for the network, not {listed(held)}: leave one, or call it model.")
         if late:
             self.notes.append(f"{listed(late)} made in the first forward pass: make all layers in __init__.")
         if seen.strangers:

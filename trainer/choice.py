@@ -88,6 +88,24 @@ def rivals(tree: ast.Module, taken: str) -> list[str]:
     return [name for name in likely if name != taken and not _PART.search(name)]
 
 
+def unused_instances(tree: ast.Module, taken: str) -> list[str]:
+    """Variables at module level that hold networks of the class taken, where none of them is the network.
+
+    Args:
+        tree: the source's syntax.
+        taken: the name of the network's class.
+    """
+    held = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == taken
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    made = any(isinstance(node, ast.FunctionDef) and _OBVIOUS_FACTORY.fullmatch(node.name) for node in tree.body)
+    return [] if made or len(held) < 2 or held.intersection(_OBVIOUS_INSTANCES) else sorted(held)
+
+
 class _Choice:
     def __init__(self, module: types.ModuleType, tree: ast.Module, task: Task) -> None:
         self._module_name = module.__name__

@@ -188,6 +188,24 @@ def test_which_of_several_networks_was_taken_is_told_unless_the_source_says_it(m
     assert report.message == told
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("one = Small()\n", None),
+        (
+            "one = Small()\ntwo = Small()\n",
+            "Small() is taken for the network, not one, two: leave one, or call it model.",
+        ),
+        ("model = Small()\ntwo = Small()\n", None),
+        ("one = Small()\ntwo = Small()\n\ndef get_model():\n    return two\n", None),
+    ],
+)
+def test_that_none_of_several_networks_in_variables_was_taken_is_told(more, told):
+    report = verdict(f"from torch import nn\n{RIVAL}\n{more}")
+    assert report.ok
+    assert report.message == told
+
+
 def test_parameters_and_macs_are_those_counted_by_hand():
     report = verdict(corpus.HEAD + corpus.PLAIN)
     conv = 32 * 32 * 8 * 3 * 9 + 16 * 16 * 16 * 8 * 9
