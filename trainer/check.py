@@ -16,7 +16,7 @@ import torch._dynamo  # meta kernels import parts of it in their first call, whi
 from torch import Tensor, nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer import blame, choice
+from lemonade_es.trainer import blame, choice, kernels
 from lemonade_es.trainer.candidate import complete, construct, example, parse
 from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
@@ -65,6 +65,10 @@ _IN_PLACE_NOTE = "forward changes its input in place."
 _RESTLESS_NOTE = (
     "In eval mode the same input gives another output each time: is dropout always on? Write "
     "F.dropout(x, p, self.training)."
+)
+_KERNELS_NOTE = (
+    "oneDNN, which computes convolutions on this machine, gives wrong gradients here: it is trained without, "
+    "more slowly; another kernel width avoids that."
 )
 _ROWS = 2
 # two sizes more show a batch size that is written into the network; two steps show tensors kept from one to the next
@@ -239,9 +243,13 @@ class _Ladder:
         if model is None:
             model = self._made()
             self._begin("batch")
+        if self.found["macs"] <= kernels.MOST_MACS and kernels.misled(model, lambda: self._first_step(model)):
+            self.found["onednn"] = False
+            self.notes.append(_KERNELS_NOTE)
         torch.manual_seed(self.seed)
-        for rows in _REAL_ROWS:
-            self._step(model.train(), rows)
+        with kernels.without_onednn(wanted=not self.found.get("onednn", True)):
+            for rows in _REAL_ROWS:
+                self._step(model.train(), rows)
         self._note_unreached(model)
         self._demand_savable(model)
         asked = self._batch(model.eval(), 1)
@@ -253,6 +261,10 @@ class _Ladder:
             self._demand_whole(model, asked, again)
         else:
             self.notes.append(_RESTLESS_NOTE)
+
+    def _first_step(self, model: nn.Module) -> None:
+        torch.manual_seed(self.seed)
+        self._step(model.train(), _REAL_ROWS[0])
 
     def _demand_whole(self, model: nn.Module, inputs: Tensor, output: Tensor) -> None:
         """Source and weights must be all of a network: made anew, from other random numbers, it answers the same."""

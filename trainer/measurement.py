@@ -46,6 +46,7 @@ class CheckReport:
         activation_mb: activations of one training batch in MB.
         census: what the network is made of, keyed by :data:`lemonade_es.vocabulary.CENSUS`.
         architecture: a digest equal for two sources that compute the same structure.
+        onednn: whether oneDNN computes its gradients right, as far as was tried; else it is trained without.
         seconds: how long the check took, seen from the parent.
     """
 
@@ -59,6 +60,7 @@ class CheckReport:
     activation_mb: float | None = None
     census: Mapping[str, float] | None = None
     architecture: str | None = None
+    onednn: bool = True
     seconds: float = 0.0
 
 

@@ -156,7 +156,7 @@ class Trial:
             self._score(source, report, seed)
         if self.record:
             self._rehearse(source, report, seed)
-        self._making = {"source": source, "seed": seed, "macs": report.macs or 0}
+        self._making = {"source": source, "seed": seed, "macs": report.macs or 0, "onednn": report.onednn}
         with self.hidden("train_labels"):
             self.child.call("build", **self._making, deadline=self.check_until)
 

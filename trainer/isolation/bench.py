@@ -24,6 +24,7 @@ from lemonade_es.trainer import candidate, check, training
 from lemonade_es.trainer.activity import activity
 from lemonade_es.trainer.export import graph
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
+from lemonade_es.trainer.kernels import without_onednn
 from lemonade_es.trainer.measurement import UNSAVED, Budget, Epoch
 from lemonade_es.trainer.precision import pace
 from lemonade_es.trainer.recipe import Recipe
@@ -79,6 +80,7 @@ class Bench:
         self._channel = channel
         self._source = ""
         self._macs = 0
+        self._onednn = True
         self._answering = -1
         self._model: nn.Module = nn.Identity()
         self._passes: dict[str, Callable[[], object]] = {}
@@ -162,6 +164,7 @@ class Bench:
     def _build(self, command: Mapping[str, Any]) -> Reply:
         self._source = command["source"]
         self._macs = command["macs"]
+        self._onednn = command.get("onednn", True)
         seed = command["seed"]
         random.seed(seed)
         np.random.seed(seed % 2**32)
@@ -195,18 +198,19 @@ class Bench:
         supplies = self._supplies
         torch.set_num_threads(self._threads(supplies.recipe.batch_size))
         self._watch = Watch(self._model, frozenset(command.get("checkpoints", ())))
-        self._standing = training.train(
-            self._model,
-            supplies.data,
-            replace(supplies.recipe, precision=command.get("precision", "fp32")),
-            seed=command["seed"],
-            device=supplies.device,
-            on_epoch=self._epoch_ended,
-            on_gradients=self._watch.gradients.look,
-            standing=self._standing,
-            until=command.get("until"),
-            record=command.get("record", False),
-        )
+        with without_onednn(wanted=not self._onednn):
+            self._standing = training.train(
+                self._model,
+                supplies.data,
+                replace(supplies.recipe, precision=command.get("precision", "fp32")),
+                seed=command["seed"],
+                device=supplies.device,
+                on_epoch=self._epoch_ended,
+                on_gradients=self._watch.gradients.look,
+                standing=self._standing,
+                until=command.get("until"),
+                record=command.get("record", False),
+            )
         training.prepare(self._model, supplies.device)
         return {}, b""
 
