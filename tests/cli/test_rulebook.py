@@ -270,6 +270,7 @@ def test_a_question_that_cannot_be_answered_ends_with_one_message(rulebook, word
     assert "Traceback" not in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_rulebooks_are_covered_and_their_tests_notice_nearly_every_change(rulebook, name):
     done = rulebook("test", name, "--coverage", "--min-score", "90", "--json")
@@ -356,6 +357,7 @@ def test_a_new_rulebook_cannot_be_called_like_a_shipped_one(rulebook):
     assert not Path("edge.yaml").exists()
 
 
+@pytest.mark.slow
 def test_suggested_tests_pass_when_they_are_pasted(rulebook):
     Path("mine.yaml").write_text(FAILING.replace("fired: [slow], instructions: {ACL: 2}", "not_fired: [slow]"))
     suggested = rulebook("test", "mine.yaml", "--suggest").output

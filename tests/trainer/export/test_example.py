@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
+import runpy
 import subprocess
 import sys
+import traceback
 import warnings
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -74,11 +79,30 @@ def exported(folder, kind, network=None, **changed):
     objective = "regression" if "target" in about else "classification"
     (folder / "infer.py").write_bytes(infer_file("torchscript", kind, objective, None))
 
-    def run(*words):
-        command = [sys.executable, "-W", "ignore::FutureWarning", folder / "infer.py", *words]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return lambda *words: started(folder / "infer.py", *map(str, words))
 
-    return run
+
+def started(script, *words):
+    """A script, run as a program would be, but in this process, which has PyTorch already."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(script.parent),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", [str(script), *words]),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("error")  # nor does anybody want to read warnings
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+            print(end.code if isinstance(end.code, str) else "", end="", file=err)
+        except BaseException:  # noqa: BLE001  (what a program would end with)
+            traceback.print_exc(file=err)
+            code = 1
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
