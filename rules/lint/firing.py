@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import ast
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lemonade_es.rules.analysis.arrays import UNKNOWN
 from lemonade_es.rules.analysis.prover import Prover
+from lemonade_es.rules.analysis.saturation import saturations
 from lemonade_es.rules.analysis.vector import Outcomes
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, pack
 from lemonade_es.rules.lint.wording import example, listed, located_all
 from lemonade_es.rules.rulebook import Rule
 from lemonade_es.rules.tie import level
-from lemonade_es.vocabulary import NORMALISED, PRIORITIES, TERMS
+from lemonade_es.vocabulary import PRIORITIES, TERMS
 
 ENOUGH = 20
 """What a rule does in fewer situations says little about all situations."""
@@ -58,15 +60,18 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
 
 
 def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Finding]:
-    used = [f"{name} = {value:g}" for name in rule.when.names if (value := scene.settings.get(name)) is not None]
+    names, never = [*rule.when.names], scene.prover.never(rule.when.tree)
+    saturated = {} if never else saturations(scene.book_of([rule]), scene.settings)
+    if saturated and scene.prover.never(_all(rule, saturated.values())):
+        never = True
+        names += [name for name in saturated if name not in names]
+    used = [f"{name} = {value:g}" for name in names if (value := scene.settings.get(name)) is not None]
     where = f" with {' and '.join(used)}" if used else ""
     cure = "look at its comparisons"
     if rule.when.conclusions:
         cure += f", and at the rules that conclude {listed(rule.when.conclusions)}"
-    if not scene.prover.never(rule.when.tree):
-        read = scene.read_by([rule])
-        bound = any({name, raw} <= read for name, (raw, _) in NORMALISED.items())  # of which the prover knows nothing
-        if not bound and scene.prover.possible(rule):
+    if not never:
+        if scene.prover.possible(rule):
             return  # seldom, but it can
         closely = scene.closely([rule])
         if closely.firing_of(rule).any():
@@ -74,12 +79,19 @@ def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Fi
         tried = len(scene.points.values) + len(closely.points.values)
         said = f"{rule.id} fires in none of {tried:,} situations tried{where}; {cure}"
         yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,), None, "tried")
-    elif ranged is not None and not ranged.never(rule.when.tree):
+    elif ranged is not None and not ranged.never(
+        _all(rule, [node for name, node in saturated.items() if name not in scene.rulebook.ranges])
+    ):
         said = f"{rule.id} can never fire{where}, though it may at other settings in the declared ranges"
         yield Finding("note", "NEVER_FIRES", rule.when.place, said, (rule.id,))
     else:
         said = f"{rule.id} can never fire{where}; {cure}"
         yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,))
+
+
+def _all(rule: Rule, others: Iterable[ast.expr]) -> ast.expr:
+    """A rule's condition, together with what holds in any case."""
+    return ast.BoolOp(ast.And(), [rule.when.tree, *others])
 
 
 def dead_rules(scene: Scene) -> Iterator[Finding]:

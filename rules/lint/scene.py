@@ -118,7 +118,11 @@ class Scene:
 
         What was true of them in every situation must be true here as well, before it is told.
         """
-        return Scene(replace(self.rulebook, rules=self._with_drawers(rules)), self.settings, _CLOSELY)
+        return Scene(self.book_of(rules), self.settings, _CLOSELY)
+
+    def book_of(self, rules: Sequence[Rule]) -> Rulebook:
+        """The rulebook with these rules and the drawers of their conclusions alone."""
+        return replace(self.rulebook, rules=self._with_drawers(rules))
 
     def firing_of(self, rule: Rule) -> Mask:
         """Where a rule fires."""

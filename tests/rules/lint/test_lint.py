@@ -56,7 +56,29 @@ def test_what_no_speed_is_normalised_to_is_no_situation():
     slow, fast = "when: NF < 0.5, weight: 1, instruct: [RCL]", "when: F >= TF, weight: 1, instruct: [ACL]"
     assert found(book(slow, fast, head=HEAD)) == []  # both are 14,000 frames a second: no gap, no tie, no overlap
     item = one(book(slow, fast, "when: F > 14000 and NF < 0.4, weight: 1, instruct: [RCL]"), "NEVER_FIRES")
-    assert item.rules == ("r2",)
+    assert str(item).endswith("r2 can never fire with TF = 14000; look at its comparisons")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "F > 12345 and F < 12346 and NF < 0.9 and V_Acc > 0.123 and V_Acc < 0.1232",
+        "NF > 0.9999999 and F > 5",
+        "F > 3500 and F < 3500.5 and NF > 0.2 and NF < 0.20003 and T_Acc > 0.99",
+        "V_NE > 0.2 and V_NE < 0.20001 and V_E > 0 and T_NE > 0.3 and T_NE < 0.30001 and T_E > 0",
+    ],
+)
+def test_a_rule_that_fires_seldom_with_a_normalised_metric_is_not_told_to_never_fire(when):
+    assert found(book(*GOOD, f"when: {when}, weight: 1, instruct: [ACL]"), "NEVER_FIRES") == []
+
+
+def test_a_normalised_metric_that_cannot_be_at_the_default_threshold_may_be_at_others():
+    never = "when: F > 14000 and NF < 0.4, weight: 1, instruct: [RCL]"
+    head = HEAD.replace("rules:", "thresholds: {TF: {default: 14000, range: [1000, 50000]}}\nrules:")
+    item = one(book(*GOOD, never, head=head), "NEVER_FIRES")
+    assert (item.level, "can never fire with TF = 14000, though it may" in str(item)) == ("note", True)
+    other = HEAD.replace("rules:", "thresholds: {TL: {default: 1, range: [0.5, 5]}}\nrules:")
+    assert one(book(*GOOD, never, head=other), "NEVER_FIRES").level == "warning"
 
 
 def test_an_instruction_that_no_rule_asks_for():
