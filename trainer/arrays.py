@@ -53,10 +53,11 @@ class SharedArrays:
         """
         if not self._files:
             try:
-                self._write()
-            except OSError as error:
+                with _room():
+                    self._write()
+            except DataError:
                 self.close()
-                raise _no_room(error) from None
+                raise
         return [file.fileno() for file in self._files.values()]
 
     @contextlib.contextmanager
@@ -70,7 +71,7 @@ class SharedArrays:
             What shows one entry, by its row, and hides the one that it showed before.
 
         Raises:
-            DataError: there is no room for them afterwards.
+            DataError: there is no room for it, when an entry is shown or afterwards.
         """
         array = self._arrays[name]
         self.descriptors()
@@ -79,23 +80,23 @@ class SharedArrays:
         shown: list[int] = []
 
         def show(row: int) -> None:
-            for before in shown:
-                os.pwrite(number, bytes(size), before * size)
-            os.pwrite(number, np.ascontiguousarray(array[row]).tobytes(), row * size)
+            entry = np.ascontiguousarray(array[row]).tobytes()
+            with _room():
+                for before in shown:
+                    os.pwrite(number, bytes(size), before * size)
+                os.pwrite(number, entry, row * size)
             shown[:] = [row]
 
-        # what is mapped is the file as it is now, for all who have not written there themselves
-        os.ftruncate(number, 0)
-        os.ftruncate(number, array.nbytes)
         try:
+            with _room():  # cut off, pages are gone for all who have mapped them, even those that they have written to
+                os.ftruncate(number, 0)
+                os.ftruncate(number, array.nbytes)
             yield show
         finally:
-            try:
+            with _room():
                 file.seek(0)
                 array.tofile(file)
                 file.flush()
-            except OSError as error:
-                raise _no_room(error) from None
 
     def close(self) -> None:
         """Gives the room back."""
@@ -110,8 +111,13 @@ class SharedArrays:
             self._files[name].flush()
 
 
-def _no_room(error: OSError) -> DataError:
-    return DataError(
-        f"the training set cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
-        hint="set TMPDIR to a folder with more room",
-    )
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Tells where the system refuses to write."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the training set cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
+            hint="set TMPDIR to a folder with more room",
+        ) from None

@@ -89,7 +89,7 @@ class Trial:
     exported: bytes | Failure | None = field(default=None, init=False)
     outputs: NDArray[np.float32] | None = field(default=None, init=False)
     _making: Mapping[str, Any] = field(default_factory=dict, init=False)
-    _specs: Mapping[str, TensorSpec] = field(default_factory=dict, init=False)
+    _specs: Mapping[str, TensorSpec] | None = field(default=None, init=False)
     _found: Findings = field(default_factory=Findings, init=False)
 
     @property
@@ -293,7 +293,7 @@ class Trial:
             self._found.measuring_seconds += time.perf_counter() - started
 
     def _keep_weights(self) -> None:
-        specs = self._specs or self._manifest()
+        specs = self._manifest() if self._specs is None else self._specs
         tensors = self._found.weights or b""
         kept, parameters = sum(math.prod(spec.shape) for spec in specs.values()), self._found.metrics["P"] or 0
         if kept < parameters:

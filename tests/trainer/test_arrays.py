@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import numpy as np
 import pytest
 
+from lemonade_es.errors import DataError
 from lemonade_es.trainer.arrays import SharedArrays
 from lemonade_es.trainer.data.dataset import Dataset
 
@@ -35,6 +37,35 @@ def test_validation_inputs_are_seen_one_at_a_time_and_then_all(arrays: SharedArr
             show(row)
             assert np.flatnonzero(seen.reshape(len(seen), -1).any(1)).tolist() == [row]
             assert (seen[row] == toy.validation[row]).all()
+    assert (seen == toy.validation).all()
+
+
+def test_what_a_process_wrote_over_inputs_is_gone_when_they_are_hidden_and_when_they_are_back(
+    arrays: SharedArrays, toy: Dataset
+) -> None:
+    seen = mapped(arrays, toy.validation)
+    seen[:] = 7
+    with arrays.hidden("validation"):
+        assert not seen.any()
+    assert (seen == toy.validation).all()
+
+
+@pytest.mark.parametrize("call", ["pwrite", "ftruncate"])
+def test_a_full_disk_is_told_and_the_inputs_are_there_again(
+    arrays: SharedArrays, toy: Dataset, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    seen = mapped(arrays, toy.validation)
+    done = getattr(os, call)
+
+    def refuse(number: int, *given: object) -> None:
+        if given == (0,):  # to give room back takes none
+            done(number, *given)
+        else:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(DataError, match="No space left on device"), arrays.hidden("validation") as show:
+        show(0)
     assert (seen == toy.validation).all()
 
 

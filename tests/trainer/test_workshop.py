@@ -56,6 +56,20 @@ HIDING = """
 """
 
 
+# the weights of a second time could be better ones, for which neither time nor energy was taken
+HIDING_ONCE = (
+    HIDING.replace("self.passes > 10", "self.first()")
+    + """
+    hidden = False
+
+    def first(self):
+        before, now = self.hidden, self.passes > 10 and not self.training
+        self.hidden = before or now
+        return now and not before
+"""
+)
+
+
 def zygotes() -> list[psutil.Process]:
     """The zygotes of this process themselves, whatever stands between."""
     return [child for child in psutil.Process().children(recursive=True) if is_zygote(child)]
@@ -109,9 +123,11 @@ def test_gradients_before_a_divergence_are_told(workshop: Workshop) -> None:
     assert measurement.absent["best_epoch"] == f"DIVERGED: {measurement.failure.message}"
 
 
-def test_weights_that_are_fewer_than_the_parameters_are_a_breach_of_the_protocol(workshop: Workshop, good: str) -> None:
-    hidden = good + HIDING
-    failure = workshop.train(hidden, seed=1).measurement.failure
+@pytest.mark.parametrize("hiding", [HIDING, HIDING_ONCE], ids=["always", "once"])
+def test_weights_that_are_fewer_than_the_parameters_are_a_breach_of_the_protocol(
+    workshop: Workshop, good: str, hiding: str
+) -> None:
+    failure = workshop.train(good + hiding, seed=1).measurement.failure
     assert failure is not None
     assert failure.code == "PROTOCOL"
     assert "weights of 0 numbers" in failure.message
