@@ -63,6 +63,8 @@ class Late:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGINT)  # when Python has taken its handlers away
 
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # as it is ignored in whatever a shell runs beside other things
 signals.interrupt_by_signals()
 try:
     signal.raise_signal(signal.SIGINT)
