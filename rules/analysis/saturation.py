@@ -34,9 +34,11 @@ def saturations(rulebook: Rulebook, settings: Mapping[str, float | None]) -> dic
             continue
         values = {value for value in compared[raw] if value > 0}
         values |= {limit * share / (1 - share) for share in compared[name] if 0 < share < 1}
-        steps = [(value, value / (value + limit)) for value in sorted(values) if math.isfinite(value + limit)]
+        steps = sorted(value for value in values if math.isfinite(value + limit))
         if 0 < len(steps) <= MAX_STEPS:
-            found[threshold] = _rising(raw, name, steps)
+            # between them as well, lest one be at its step and the other one at the next
+            between = [low + (high - low) / 2 for low, high in itertools.pairwise(steps)]
+            found[threshold] = _rising(raw, name, [(at, at / (at + limit)) for at in sorted({*steps, *between})])
     return found
 
 

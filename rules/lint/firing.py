@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,17 +60,14 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
 
 
 def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Finding]:
-    names, never = [*rule.when.names], scene.prover.never(rule.when.tree)
-    saturated = {} if never else saturations(scene.book_of([rule]), scene.settings)
-    if saturated and scene.prover.never(_all(rule, saturated.values())):
-        never = True
-        names += [name for name in saturated if name not in names]
+    proof = _proof(scene, rule)
+    names = dict.fromkeys((*rule.when.names, *(proof or ())))
     used = [f"{name} = {value:g}" for name in names if (value := scene.settings.get(name)) is not None]
     where = f" with {' and '.join(used)}" if used else ""
     cure = "look at its comparisons"
     if rule.when.conclusions:
         cure += f", and at the rules that conclude {listed(rule.when.conclusions)}"
-    if not never:
+    if proof is None:
         if scene.prover.possible(rule):
             return  # seldom, but it can
         closely = scene.closely([rule])
@@ -80,13 +77,25 @@ def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Fi
         said = f"{rule.id} fires in none of {tried:,} situations tried{where}; {cure}"
         yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,), None, "tried")
     elif ranged is not None and not ranged.never(
-        _all(rule, [node for name, node in saturated.items() if name not in scene.rulebook.ranges])
+        _all(rule, [node for name, node in proof.items() if name not in scene.rulebook.ranges])
     ):
         said = f"{rule.id} can never fire{where}, though it may at other settings in the declared ranges"
         yield Finding("note", "NEVER_FIRES", rule.when.place, said, (rule.id,))
     else:
         said = f"{rule.id} can never fire{where}; {cure}"
         yield Finding("warning", "NEVER_FIRES", rule.when.place, said, (rule.id,))
+
+
+def _proof(scene: Scene, rule: Rule) -> Mapping[str, ast.expr] | None:
+    """What proves that a rule never fires, beside its condition: what holds of normalised metrics, by threshold.
+
+    ``None`` if it is not proved.
+    """
+    if scene.prover.never(rule.when.tree):
+        return {}
+    known = saturations(scene.book_of([rule]), scene.settings)
+    tried = [*({name: node} for name, node in known.items()), known]
+    return next((each for each in tried if scene.prover.never(_all(rule, each.values()))), None)
 
 
 def _all(rule: Rule, others: Iterable[ast.expr]) -> ast.expr:

@@ -72,6 +72,12 @@ def test_a_rule_that_fires_seldom_with_a_normalised_metric_is_not_told_to_never_
     assert found(book(*GOOD, f"when: {when}, weight: 1, instruct: [ACL]"), "NEVER_FIRES") == []
 
 
+@pytest.mark.parametrize("when", ["F <= 1000 and NF >= 0.5", "NF < 0.3 and F > 100 and F >= 6000.5"])
+def test_a_rule_that_no_normalised_metric_fulfils_is_told(when):
+    item = one(book(*GOOD, f"when: {when} and T_NE < 0.7 and T_E > 0, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
+    assert str(item).endswith("r2 can never fire with TF = 14000; look at its comparisons")
+
+
 def test_a_normalised_metric_that_cannot_be_at_the_default_threshold_may_be_at_others():
     never = "when: F > 14000 and NF < 0.4, weight: 1, instruct: [RCL]"
     head = HEAD.replace("rules:", "thresholds: {TF: {default: 14000, range: [1000, 50000]}}\nrules:")
