@@ -223,4 +223,5 @@ def test_an_error_of_gemini_in_an_answer_with_the_status_200_is_the_error(status
         asked("gemini", sent(error), *[sent(error)] * (code != "denied"), waits=waits)
 
     assert {failed.code for failed in failure.value.tries} == {code}
+    assert bool(waits) is (code != "denied")
     assert all(wait >= 7 for wait in waits)
