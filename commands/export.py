@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from lemonade_es.commands.options import FAILED, isolation_options, json_option, moved_data_options, out_option
 from lemonade_es.commands.output import Terminal, echo, echo_json
+
+
+class Which(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """``best``, ``final``, or ``final-N`` for the N-th final training."""
+
+    name = "weights"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Literal["best", "final"], int | None]:
+        """Where the weights come from, and the number of the final training if one is named; or exit code 2."""
+        if isinstance(value, tuple):
+            return value
+        if value == "best":
+            return "best", None
+        found = re.fullmatch(r"final(?:-([1-9][0-9]{0,8}))?", str(value))
+        if found is None:
+            self.fail(f"{value!r} is neither best nor final nor final-N, for example final-2", param, ctx)
+        return "final", None if found[1] is None else int(found[1])
 
 
 @click.command(short_help="Make a folder to deploy from a network.")
@@ -27,8 +47,10 @@ from lemonade_es.commands.output import Terminal, echo, echo_json
 @click.option("--iteration", type=click.IntRange(min=1), metavar="N", help="Whose network [default: the best].")
 @click.option(
     "--weights",
-    type=click.Choice(["best", "final"]),
-    help="The search's, or those of `finalize` [default: final if there are any and no --iteration].",
+    type=Which(),
+    metavar="best|final|final-N",
+    help="The search's, or those of `finalize`: of its last training, or of the N-th, final-1 the first "
+    "[default: final if there are any and no --iteration].",
 )
 @click.option(
     "--out-dir",
@@ -46,7 +68,7 @@ def export(
     form: Literal["onnx", "torchscript", "executorch", "source"],
     quantize: str | None,
     iteration: int | None,
-    weights: Literal["best", "final"] | None,
+    weights: tuple[Literal["best", "final"], int | None] | None,
     out_dir: Path | None,
     data: str | None,
     data_root: str | None,
@@ -67,6 +89,7 @@ def export(
     lemonade-es export latest
     lemonade-es export latest --quantize int8 --out-dir camera/
     lemonade-es export latest --format torchscript --iteration 4 --json
+    lemonade-es export latest --weights final-1
     """
     from lemonade_es.engine.deployment import Deployment, DeploymentSpec, deploy
     from lemonade_es.engine.folder import RunFolder
@@ -75,10 +98,12 @@ def export(
     from lemonade_es.report.downloading import DownloadTeller
     from lemonade_es.trainer.export.delivery import Format
 
+    which, number = weights or (None, None)
     wishes = DeploymentSpec(
         wanted=Format(form, quantize == "int8"),
         iteration=iteration,
-        which=weights,
+        which=which,
+        number=number,
         out_dir=out_dir,
         whereabouts=Whereabouts(data, data_root, download),
         isolation=isolation,

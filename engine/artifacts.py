@@ -68,8 +68,13 @@ def _holds(path: Path, digest: str) -> bool:
         raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, option: str = "--out") -> None:
     """Write a file so that it is there whole or not at all, even if the machine stops.
+
+    Args:
+        path: where; its folder is made.
+        content: all of it.
+        option: which names another folder.
 
     Raises:
         StoreError: with the reason of the operating system.
@@ -89,7 +94,7 @@ def write_file(path: Path, content: bytes) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise StoreError(
-            f"cannot be written: {error.strerror or error}", where=str(path), hint="free some space or choose --out"
+            f"cannot be written: {error.strerror or error}", where=str(path), hint=f"free some space or choose {option}"
         ) from None
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lemonade_es.engine.artifacts import UNFINISHED, write_file
 from lemonade_es.engine.events import RunStarted
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.finalized import Finalized, trainings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.origin import network_of
@@ -42,6 +42,7 @@ from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Failure
 from lemonade_es.trainer.weights import Weights
 from lemonade_es.trainer.workshop import Workshop
+from lemonade_es.wording import counted
 
 ABOUT_FILE = "model.json"
 _MARK = "lemonade_es_export"
@@ -60,6 +61,7 @@ class DeploymentSpec:
         iteration: whose network; ``None`` takes what ``which`` says.
         which: ``best`` is the search's, ``final`` that of the last ``lemonade-es finalize``; ``None`` takes the final
             one if there is one and no iteration is named.
+        number: with ``final``, which of the trainings, counted from 1 as they were done; ``None`` is the last one.
         out_dir: where the folder goes; ``None`` is below the run's.
         whereabouts: where the run's data are now.
         isolation: the level that the network's code runs at.
@@ -70,6 +72,7 @@ class DeploymentSpec:
     wanted: Format
     iteration: int | None = None
     which: Which | None = None
+    number: int | None = None
     out_dir: Path | None = None
     whereabouts: Whereabouts = NOT_MOVED
     isolation: Wish = "auto"
@@ -88,6 +91,7 @@ class Chosen:
         source: its code.
         weights: of its training.
         recorded_accuracy: on the validation set when it was trained; ``None`` if it was trained on that.
+        number: of the final training, if the user chose it by that.
     """
 
     run: str
@@ -96,6 +100,12 @@ class Chosen:
     source: str
     weights: Weights
     recorded_accuracy: float | None
+    number: int | None = None
+
+    @property
+    def weights_name(self) -> str:
+        """As ``--weights`` names them."""
+        return self.which if self.number is None else f"{self.which}-{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +154,24 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
         with suppress(OSError):
             (place / gone).unlink()
     # the list comes first: where the rest is broken off, it tells the next export what may be written over
-    write_file(place / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    listed = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    write_file(place / ABOUT_FILE, listed, option="--out-dir")
     for file, content in files.items():
-        write_file(place / file, content)
+        write_file(place / file, content, option="--out-dir")
     return Deployment(place, chosen, about)
 
 
 def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: DeploymentSpec) -> Chosen:
     finals = [event for entry in entries if isinstance(event := entry.event, Finalized)]
+    number = wishes.number
     which = wishes.which or ("final" if finals and wishes.iteration is None else "best")
     if which == "best":
         return _of_search(entries, folder, wishes.iteration)
     if wishes.iteration is not None:
         raise ConfigError(
-            "an iteration has the search's weights", where="--weights final", hint="leave one of the two out"
+            "an iteration has the search's weights",
+            where="--weights final" if number is None else f"--weights final-{number}",
+            hint="leave one of the two out",
         )
     if not finals:
         raise ConfigError(
@@ -165,9 +179,30 @@ def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: Dep
             where=f"run {run}",
             hint=f"train it with `lemonade-es finalize {run}` and the same --out, or choose --weights best",
         )
-    source, weights = _read(folder, finals[-1].source, finals[-1].weights)
-    accuracy = finals[-1].measurement.metrics.get("V_Acc") if finals[-1].held_out else None
-    return Chosen(run, "final", finals[-1].iteration, source, weights, accuracy)
+    final = finals[-1] if number is None else _numbered(finals, number)
+    source, weights = _read(folder, final.source, final.weights)
+    accuracy = final.measurement.metrics.get("V_Acc") if final.held_out else None
+    return Chosen(run, "final", final.iteration, source, weights, accuracy, number)
+
+
+def _numbered(finals: Sequence[Finalized], number: int) -> Finalized:
+    """The N-th final training of a run.
+
+    Raises:
+        ConfigError: there are not so many.
+    """
+    done = list(trainings(finals).values())
+    if number <= len(done):
+        return done[number - 1]
+    listed = "; ".join(
+        f"final-{at}: iteration {final.iteration}, {counted(final.recipe.epochs, 'epoch')}, seed {final.seed}"
+        for at, final in enumerate(done, 1)
+    )
+    raise ConfigError(
+        f"the run has {counted(len(done), 'final training')}",
+        where=f"--weights final-{number}",
+        hint=f"there is {listed}",
+    )
 
 
 def _read(folder: RunFolder, source: str, weights: str) -> tuple[str, Weights]:
@@ -197,7 +232,7 @@ def _of_search(entries: tuple[Entry, ...], folder: RunFolder, iteration: int | N
 
 
 def _place(chosen: Chosen, wanted: Format) -> str:
-    source = "final" if chosen.which == "final" else f"iteration-{chosen.iteration}"
+    source = chosen.weights_name if chosen.which == "final" else f"iteration-{chosen.iteration}"
     return f"{source}-{wanted.form}{'-int8' if wanted.int8 else ''}"
 
 
@@ -266,7 +301,7 @@ def _about(dataset: Dataset, exported: Exported, chosen: Chosen, files: Mapping[
     return {
         _MARK: _VERSION,
         "run": chosen.run,
-        "weights": chosen.which,
+        "weights": chosen.weights_name,
         "iteration": chosen.iteration,
         **described(dataset, exported),
         "check": {

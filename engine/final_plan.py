@@ -88,6 +88,7 @@ class FinalResult:
         failure: why, if so.
         fresh: whether it was trained now; false if it had been before.
         recipe: how it was to be trained.
+        number: of the training among those of the run, from 1 as they were done.
     """
 
     origin: Origin
@@ -95,6 +96,7 @@ class FinalResult:
     failure: Failure | None
     fresh: bool
     recipe: Recipe
+    number: int = 1
 
 
 class FinalWatcher(Protocol):

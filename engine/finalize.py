@@ -17,7 +17,7 @@ from lemonade_es.engine.final_plan import (
     FinalWatcher,
     Plan,
 )
-from lemonade_es.engine.finalized import Finalized, OpenedTest, openings
+from lemonade_es.engine.finalized import Finalized, OpenedTest, openings, trainings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.engine.origin import Origin, network_of
@@ -101,7 +101,7 @@ class _Session:
             checkpoints.forget()
         elif known and not _broken_off(checkpoints.progress(), known[-1]):
             checkpoints.forget()
-            return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe)
+            return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe, number=self._number)
         dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
         examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
         data = merged(dataset, hold_out=self.wishes.hold_out)
@@ -118,7 +118,7 @@ class _Session:
         final = self._finalized(data, recipe, done, examined, test)
         self.journal.append(self.origin.run, len(self.entries) + 1, final)
         checkpoints.forget()
-        return FinalResult(self.origin, final, None, fresh=True, recipe=recipe)
+        return FinalResult(self.origin, final, None, fresh=True, recipe=recipe, number=self._number)
 
     def _trained(self, data: FinalData, recipe: Recipe, checkpoints: FolderCheckpoints, tested_on: int) -> _Done:
         before = checkpoints.progress()
@@ -219,6 +219,13 @@ class _Session:
             "hold_out": self.wishes.hold_out,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _number(self) -> int:
+        """Of this training among those of the run."""
+        before = list(trainings(entry.event for entry in self.entries))
+        training = self._training()
+        return before.index(training) + 1 if training in before else len(before) + 1
 
     def _test(self, dataset: Dataset) -> Dataset:
         """The data set with its test split in the place of validation.

@@ -84,6 +84,21 @@ class Finalized:
     target_scale: tuple[float, float] | None = None
 
 
+def trainings(events: Iterable[object]) -> dict[str, Finalized]:
+    """The last record of each final training by its digest, in the order in which they were first done.
+
+    The N-th of them is called ``final-N``, and the first one's folder ``final``.
+
+    Args:
+        events: of the run, in their order.
+    """
+    found: dict[str, Finalized] = {}
+    for event in events:
+        if isinstance(event, Finalized):
+            found[event.training] = event
+    return found
+
+
 def openings(events: Iterable[object]) -> int:
     """How often the test split was opened in a run, whatever came of it.
 

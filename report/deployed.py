@@ -29,7 +29,8 @@ def deployment_page(deployment: Deployment) -> RenderableType:
     """The figures side by side, and what lies in the folder."""
     about, check = deployment.about, deployment.about["check"]
     name = FORMS[about["format"]].name
-    whose = f"{'the final training of ' if about['weights'] == 'final' else ''}iteration {about['iteration']}"
+    whose = {"best": "", "final": "the final training of "}.get(about["weights"], f"{about['weights']}, of ")
+    whose += f"iteration {about['iteration']}"
     table = Table(box=None, pad_edge=False)
     for title in ("on the CPU", "accuracy", "equal", "largest difference", "p50 batch 1", "size"):
         table.add_column(title, justify="left" if title == "on the CPU" else "right", no_wrap=True)

@@ -24,7 +24,8 @@ _MEASURED = ("metrics", "absent", "energy", "latency", "epochs", "training_secon
 def leave_final(result: FinalResult, folder: RunFolder) -> Path | None:
     """Puts a finished network where a person finds it; all of it follows from the journal and its artifacts.
 
-    It is ``final`` in the run's folder, or the first of ``final-2``, ``final-3`` that holds no other training.
+    It is ``final`` in the run's folder for the run's first training, ``final-2`` for the second, or the next one that
+    holds no other training.
 
     Args:
         result: of the final training.
@@ -39,7 +40,7 @@ def leave_final(result: FinalResult, folder: RunFolder) -> Path | None:
     final, origin = result.finalized, result.origin
     if final is None:
         return None
-    path = _place(folder.path / origin.run, final.training)
+    path = _place(folder.path / origin.run, final.training, result.number)
     artifacts = folder.artifacts
     task = origin.begun.data.task
     write_file(path / "model.py", artifacts.read(final.source))
@@ -81,8 +82,7 @@ def _record(final: Finalized, origin: Origin) -> dict[str, Any]:
     }
 
 
-def _place(run: Path, training: str) -> Path:
-    number = 1
+def _place(run: Path, training: str, number: int) -> Path:
     while True:
         path = run / ("final" if number == 1 else f"final-{number}")
         try:

@@ -39,6 +39,7 @@ def infer(folder, *words):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "not writable" not in done.stderr
     return done.stdout.splitlines()
 
 
@@ -170,6 +171,14 @@ def test_what_cannot_be_exported_is_refused_in_a_line(digits_run, words, said):
     assert len(done.err.splitlines()) == 1
 
 
+def test_a_folder_that_cannot_be_written_is_told_with_the_option_that_names_another(digits_run):
+    lemonade, run = digits_run
+    done = lemonade("export", run["run"], "--format", "source", "--out-dir", "/proc/nowhere")
+    assert (done.code, done.out) == (2, "")
+    assert "cannot be written" in done.err
+    assert "choose --out-dir" in done.err
+
+
 @pytest.fixture(scope="module")
 def finalized(finished, tmp_path_factory):
     """The command in a folder with a copy of a run that has two final trainings, and the record of the last."""
@@ -196,6 +205,48 @@ def test_the_last_final_training_is_taken_by_the_record_and_said_to_have_seen_th
     assert (tmp_path / "out" / "model.py").read_bytes() == (artifacts / last["source"]).read_bytes()
     trained, exported = (load_file(path) for path in (artifacts / last["weights"], tmp_path / "out" / WEIGHTS))
     assert all(np.array_equal(trained[name], exported[name]) for name in trained)
+
+
+@pytest.mark.parametrize(("name", "place"), [("final-1", "final"), ("final-2", "final-2")])
+def test_a_final_training_can_be_chosen_by_its_number(finalized, name, place):
+    command, last = finalized
+    run = command.folder / "runs" / last["run"]
+    done = command("export", "latest", "--format", "source", "--weights", name, "--json")
+    assert done.code == 0, done.err
+    assert done.json["weights"] == name
+    assert done.json["folder"] == str((run / "export" / f"{name}-source").resolve())
+    weights = [path.read_bytes() for path in (run / place / WEIGHTS, run / "export" / f"{name}-source" / WEIGHTS)]
+    assert weights[0] == weights[1]
+    assert (run / "final" / WEIGHTS).read_bytes() != (run / "final-2" / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("final-7", ["the run has", "final-1: iteration", "1 epoch", "final-2: iteration", "2 epochs"]),
+        ("final-0", ["neither best nor final nor final-N"]),
+        ("last", ["neither best nor final nor final-N"]),
+    ],
+)
+def test_a_final_training_that_is_not_there_is_refused(finalized, name, words):
+    command, _ = finalized
+    done = command("export", "latest", "--weights", name)
+    assert (done.code, done.out) == (2, "")
+    assert all(word in done.err for word in words), done.err
+
+
+def test_the_folder_of_a_final_training_is_written_again_in_its_place(finalized):
+    command, last = finalized
+    run = command.folder / "runs" / last["run"]
+    kept = run / "kept"
+    (run / "final").rename(kept)
+    try:
+        again = command("finalize", "latest", "--epochs", 2, "--json")
+        assert not (run / "final").exists()
+    finally:
+        shutil.rmtree(run / "final", ignore_errors=True)
+        kept.rename(run / "final")
+    assert again.json["folder"] == str((run / "final-2").resolve())
 
 
 def test_final_weights_that_were_changed_are_refused(finalized, tmp_path):
