@@ -304,7 +304,7 @@ if not sys.argv[1:] or sys.argv[1] in ("-h", "--help"):
 
 try:
     for name, values in read(sys.argv[1:]):
-        logits = run(np.ascontiguousarray(values[None], np.{RAW_DTYPES[kind]}))[0]
+        logits = run(np.array(values[None], np.{RAW_DTYPES[kind]}, order="C"))[0]
 {_ANSWER[objective]}except (OSError, ValueError) as error:  # a file that is not there, or not what it should be
     print(f"error: {{error}}", file=sys.stderr)
     sys.exit(2)
