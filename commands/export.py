@@ -12,6 +12,7 @@ import click
 
 from lemonade_es.commands.options import FAILED, isolation_options, json_option, moved_data_options, out_option
 from lemonade_es.commands.output import Terminal, echo, echo_json
+from lemonade_es.commands.signals import interrupt_by_signals
 
 
 class Which(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -111,6 +112,7 @@ def export(
         unsafe_no_isolation=unsafe_no_isolation,
     )
     progress = DownloadTeller(lambda line: echo(line, err=True))
+    interrupt_by_signals()
     found = deploy(run_name, RunFolder(out, store), wishes, progress)
     if not isinstance(found, Deployment):
         if as_json:

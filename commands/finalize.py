@@ -121,7 +121,10 @@ def finalize(
         try:
             result = final_training(run, folder, watcher, wishes)
         except KeyboardInterrupt:
-            kept = f"the checkpoint after epoch {watcher.kept} is kept" if watcher.kept else "no checkpoint was due yet"
+            if watcher.kept:
+                kept = f"the checkpoint after epoch {watcher.kept} is kept"
+            else:
+                kept = "no checkpoint was due yet" if watcher.began else "the training had not begun"
             again = shlex.join(_again(context, run, anew=not watcher.kept)) + folder.store_option
             echo(f"interrupted; {kept}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)

@@ -19,6 +19,7 @@ from lemonade_es.commands.options import (
     reading_options,
 )
 from lemonade_es.commands.output import Terminal, echo, echo_json
+from lemonade_es.commands.signals import interrupt_by_signals
 
 
 @click.command(short_help="Measure a network as it is.")
@@ -77,6 +78,7 @@ def measure(
         raise click.UsageError("name the file of a network: lemonade-es measure MODEL.py")
     reading = Reading(text_column, label_column, target_column, task, text_length)
     spec = AppraisalSpec(model=model, reading=reading, data_root=Path(data_root), **options)
+    interrupt_by_signals()
     appraisal = appraise(spec, DownloadTeller(lambda line: echo(line, err=True)))
     if as_json:
         echo_json(figures(appraisal))

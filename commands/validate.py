@@ -11,6 +11,7 @@ import click
 
 from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Finite, isolation_options, json_option
 from lemonade_es.commands.output import Terminal, echo_json
+from lemonade_es.commands.signals import interrupt_by_signals
 
 
 class _Shape(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -104,6 +105,7 @@ def validate(
     console = Terminal(soft_wrap=True, highlight=False)
     started = time.monotonic()
     told = []
+    interrupt_by_signals()
     with closing(
         validation.validate(
             found,

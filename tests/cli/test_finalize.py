@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from lemonade_es.cli import main
 from lemonade_es.commands import finalize as finalize_command
@@ -254,6 +255,24 @@ def test_an_interrupt_says_how_to_go_on(command):
     assert process.returncode == 130
     (run,) = (path.name for path in (command.folder / "runs").glob("2*"))
     assert f"is kept; go on with: lemonade-es finalize {run} --epochs 400 --checkpoint-seconds 0.0" in err
+
+
+def test_an_interrupt_before_the_training_goes_on_does_not_deny_its_checkpoint(trained, monkeypatch):
+    command, told = trained
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lemonade_es.engine.finalize.finalize", interrupted)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        done = CliRunner().invoke(main, ["finalize", told["run"], "--out", str(command.folder / "runs")])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert done.exit_code == 130
+    said = f"interrupted; the training had not begun; go on with: lemonade-es finalize {told['run']} --out"
+    assert done.stderr.startswith(said)
 
 
 def test_a_reader_that_leaves_does_not_end_the_training(command):

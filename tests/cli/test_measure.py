@@ -6,11 +6,14 @@ import json
 import os
 import re
 import shlex
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import safetensors.torch
 
@@ -45,6 +48,12 @@ def program(folder, name, text):
     file.write_text(text)
     file.chmod(file.stat().st_mode | stat.S_IXUSR)
     return file
+
+
+def until(reached, seconds=60):
+    end = time.monotonic() + seconds
+    while not reached() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def documented(heading):
@@ -203,6 +212,21 @@ def test_a_command_that_fails_leaves_the_rest_of_the_figures(lemonade, model):
     assert done.code == 1, done.err
     assert "DEVICE_FAILED: it ended with exit code 1" in " ".join(done.out.split())
     assert "trainable parameters" in done.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_as_well(lemonade, model, tmp_path, number):
+    told = tmp_path / "told"
+    board = program(tmp_path, "board", f"#!/bin/sh\necho $$ $1 > {told}.new\nmv {told}.new {told}\nsleep 600\n")
+    process = lemonade.start("measure", model, "--measure-with", board)
+    until(lambda: told.exists() or process.poll() is not None)
+    pid, file = told.read_text().split()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "lemonade-es: interrupted\n")
+    until(lambda: not psutil.pid_exists(int(pid)))
+    assert not psutil.pid_exists(int(pid))
+    assert not Path(file).parent.exists()
 
 
 @pytest.mark.slow
