@@ -83,6 +83,9 @@ class StochasticDepth(nn.Module):
         return x * kept / (1 - self.rate)
 '''
 
+# An embedding is transposed, and random numbers in such an order take four times as long.
+_IN_ORDER = ", memory_format=torch.contiguous_format"
+
 _GAUSSIAN_NOISE = '''
 class GaussianNoise(nn.Module):
     """Multiplies by noise around one while training (Srivastava et al., 2014, section 10)."""
@@ -94,7 +97,7 @@ class GaussianNoise(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return x
-        return x * torch.empty_like(x).normal_(1.0, self.deviation)
+        return x * torch.empty_like(x{order}).normal_(1.0, self.deviation)
 '''
 
 _IMAGE_FORWARD = """
@@ -132,7 +135,7 @@ def render(blueprint: Blueprint) -> str:
     if any(unit.stochastic_depth for unit in units):
         parts.append(_STOCHASTIC_DEPTH)
     if blueprint.noise:
-        parts.append(_GAUSSIAN_NOISE)
+        parts.append(_GAUSSIAN_NOISE.format(order=_IN_ORDER if blueprint.kind == "text" else ""))
     parts.append("\n" + "\n".join(_network(blueprint)) + "\n")
     return "\n".join(parts) + _FORWARD[blueprint.kind]
 

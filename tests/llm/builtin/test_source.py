@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 
 from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Dense, Stage, Unit
 from lemonade_es.llm.builtin.cost import census, macs, parameters
@@ -115,3 +118,26 @@ def test_the_source_says_what_the_network_costs_and_where_its_stages_are(bench, 
 @pytest.mark.parametrize("name", ["Residual", "StochasticDepth", "GaussianNoise"])
 def test_classes_that_are_not_used_are_not_written(bench, task, name):
     assert name not in bench.ask(task, iteration=1)["model_py"]
+
+
+def test_the_noise_on_a_text_is_drawn_in_the_order_of_memory_in_which_that_is_fast(bench):
+    task = Task("text", "reviews", (200,), 2, 1000)
+    blueprint = replace(parse(bench.ask(task, iteration=1)["model_py"]), noise=0.1)
+    assert parse(render(blueprint)) == blueprint
+    drawn = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            if func is torch.Tensor.normal_:
+                drawn.append(result)
+            return result
+
+    network = bench.build(render(blueprint)).train()
+    with Watch():
+        network(bench.inputs(task, 64))
+    (noise,) = drawn
+    assert noise.is_contiguous()
+    assert noise.shape == (64, blueprint.embedding, 200)
+    assert abs(noise.mean().item() - 1) < 0.01
+    assert abs(noise.std().item() - 0.1) < 0.01
