@@ -71,8 +71,8 @@ def _begin(request: EditRequest, feedback: Sequence[Feedback]) -> Patch:
     dense = blueprint.kind == "table"
     layers = f"{made['dense_layers'] - 1} dense layers" if dense else f"{made['conv_layers']} convolutions"
     return Patch(
-        summary=f"a first network for {subject(blueprint)}: {layers} with batch normalisation, "
-        f"{macs(blueprint):,} multiply-accumulates",
+        summary=f"a first network for {subject(blueprint)}: {layers} with batch normalisation"
+        f"{' and dropout' if dense else ''}, {macs(blueprint):,} multiply-accumulates",
         model_py=render(blueprint),
         edits=None,
         predicted=Predicted(P=parameters(blueprint)),

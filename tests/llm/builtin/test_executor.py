@@ -25,7 +25,19 @@ def test_the_first_network_is_that_of_the_papers_case_1(bench, task):
     census = bench.count(bench.ask(task, iteration=1)["model_py"], task).census
     convolutions, dense = (0, 3) if task.kind == "table" else (2, 1)  # a table has nothing to convolve over
     assert (census["conv_layers"], census["regularizers"], census["dense_layers"]) == (convolutions, 2, dense)
-    assert (census["skips"], census["dropouts"]) == (0, 0)
+    assert (census["skips"], census["dropouts"] > 0) == (0, task.kind == "table")
+
+
+@pytest.mark.parametrize(("most", "widths"), [(None, {80, 96}), (1_000, {8, 16}), (195, {8})])
+def test_the_first_network_for_a_table_is_wide_as_budgets_allow_and_has_dropout_after_each_layer(bench, most, widths):
+    task = Task("table", "any", (9,), 3)
+    patch = bench.ask(task, iteration=1, constraints=Constraints(parameters=most))
+    blueprint = parse(patch["model_py"])
+    (stage,) = blueprint.stages
+    assert "2 dense layers with batch normalisation and dropout, " in patch["summary"]
+    assert stage.units[0].width == stage.units[1].width
+    assert stage.units[0].width in widths
+    assert (stage.units[0].dropout, stage.units[1].dropout, blueprint.head_dropout) == (0.2, 0.0, 0.3)
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 5, 7), (7, 16, 16), (3, 4, 256), (3, 96, 96), (1, 256, 256)])

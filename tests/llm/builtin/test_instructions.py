@@ -91,8 +91,9 @@ def test_a_network_for_a_table_learns_what_there_is_to_learn(bench, task):
         steps.zero_grad()
         loss.backward()
         steps.step()
+    outputs = network.eval()(rows)  # without dropout
     if task.objective == "regression":
-        assert 1 - loss.item() / truth.var().item() > 0.95
+        assert 1 - nn.functional.mse_loss(outputs.squeeze(1), truth).item() / truth.var().item() > 0.95
     else:
         assert (outputs.argmax(1) == (truth > 0)).float().mean() > 0.97
 
