@@ -275,6 +275,7 @@ def test_an_interrupt_before_the_training_goes_on_does_not_deny_its_checkpoint(t
     assert done.stderr.startswith(said)
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_does_not_end_the_training(command):
     process = command.start("finalize", "latest", "--epochs", 40)
     process.stdout.readline()
@@ -284,6 +285,7 @@ def test_a_reader_that_leaves_does_not_end_the_training(command):
     assert len(finals(command.folder)) == 1
 
 
+@pytest.mark.slow
 def test_a_test_that_is_broken_off_counts(command, monkeypatch):
     folder, wishes = RunFolder(command.folder / "runs"), FinalSpec(epochs=1)
 
@@ -320,6 +322,7 @@ def anew(trained, tmp_path, monkeypatch):
     return command
 
 
+@pytest.mark.slow
 def test_a_training_anew_that_was_broken_off_is_taken_up(anew):
     folder, wishes = RunFolder(anew.folder / "runs"), FinalSpec(epochs=2, recipe={"lr": 0.05})
     before = len(finals(anew.folder))
@@ -330,6 +333,7 @@ def test_a_training_anew_that_was_broken_off_is_taken_up(anew):
     assert not finalize("latest", folder, SilentFinish(), wishes).fresh
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_outlived_its_training_opens_no_test_again(trained, tmp_path, monkeypatch):
     command = copied(trained, tmp_path / "outlived")
     folder = RunFolder(command.folder / "runs")

@@ -86,6 +86,7 @@ def test_an_untrained_network_has_every_figure_but_an_accuracy(lemonade, model):
     assert inference["provenance"] in ("estimated", "measured")
 
 
+@pytest.mark.slow
 def test_which_of_several_networks_is_measured_is_told_and_what_is_odd_about_it(lemonade, tmp_path):
     file = tmp_path / "model.py"
     restless = SOURCE.replace("self.conv(x)", "nn.functional.dropout(self.conv(x))").replace("class Net", "class Large")

@@ -33,6 +33,7 @@ def test_other_data_are_refused(moved, words):
     assert "the data set is not the one that the run was started with" in done.err
 
 
+@pytest.mark.slow
 def test_a_final_training_and_an_export_go_on_with_them(moved):
     final = moved("finalize", "latest", "--epochs", 1, "--data", "archive/pets", "--json")
     assert final.code == 0, final.err
@@ -50,6 +51,7 @@ def test_a_search_goes_on_with_them_and_remembers_their_place(moved):
     assert replayed.code == 0, replayed.out
 
 
+@pytest.mark.slow
 def test_a_published_set_that_is_no_longer_there_may_be_fetched_again(lemonade):
     trees = photographs(lemonade.folder / "data" / "cell_images", classes=("Parasitized", "Uninfected"))
     assert lemonade("run", "--data", "malaria", "--iterations", 1, "--epochs", 1).code == 0

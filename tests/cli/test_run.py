@@ -195,7 +195,7 @@ def test_recorded_runs_are_put_to_a_rulebook(finished):
     command, result = finished
     same = command("rulebook", "backtest", "lemonade", result["run"], "--json").json
     assert (same["decisions"], same["flipped"]) == (2, [])
-    assert same["fires"]["slow"] == 2
+    assert same["fires"]["low-training-accuracy"] == 2
     assert "broken" in same["never_fired"]
     (command.folder / "mine.yaml").write_text(
         "rulebook: mine\nversion: 1\nextends: lemonade\ndrop_tests: all\n"
@@ -209,6 +209,7 @@ def test_recorded_runs_are_put_to_a_rulebook(finished):
     assert "+ rule always" in told.out
 
 
+@pytest.mark.slow
 def test_a_resume_says_that_the_rulebook_was_changed_and_is_not_taken_over(lemonade):
     book = lemonade.folder / "mine.yaml"
     book.write_text("rulebook: mine\nversion: 1\nextends: lemonade\n")

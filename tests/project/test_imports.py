@@ -28,6 +28,7 @@ CHILD_SIDE = {
     "lemonade_es.trainer.imports",
     "lemonade_es.trainer.isolation.bench",
     "lemonade_es.trainer.isolation.zygote",
+    "lemonade_es.trainer.kernels",
     "lemonade_es.trainer.layout",
     "lemonade_es.trainer.loss",
     "lemonade_es.trainer.output",

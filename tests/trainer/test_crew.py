@@ -140,6 +140,7 @@ def test_a_seed_that_fails_leaves_the_other_one_its_way(opened: Opened) -> None:
     assert sound.measurement.metrics["F"] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 @pytest.mark.parametrize("why", ["counters", "memory", "disk", pytest.param("isolation", marks=pytest.mark.slow)])
 def test_what_cannot_be_done_at_once_is_done_in_turn(
@@ -161,6 +162,7 @@ def test_what_cannot_be_done_at_once_is_done_in_turn(
     assert len(opened.models) == (2 if refused else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_a_network_that_trains_on_several_threads_has_them_all_with_each_seed(opened: Opened, good: str) -> None:
     with Crew(opened, again=2) as crew:
