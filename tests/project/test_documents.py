@@ -83,9 +83,30 @@ def test_every_make_target_that_a_document_names_exists(repository):
     assert {pair for pair in named if pair[1] not in targets} == set()
 
 
-def test_each_line_of_the_changelog_is_one_sentence(repository):
-    text = (repository.root / "CHANGELOG.md").read_text(encoding="utf-8")
+def _changelog(root: Path) -> str:
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in text
-    entries = [line for line in text.split("## [Unreleased]")[1].splitlines() if line and line[0] not in "#["]
+    return text.split("## [Unreleased]")[1]
+
+
+def _entries(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and line[0] not in "#["]
+
+
+def test_each_line_of_the_changelog_is_one_sentence(repository):
+    entries = _entries(_changelog(repository.root))
     assert entries
     assert [line for line in entries if not re.fullmatch(r"- [^ ].*[^.]\.", line)] == []
+    assert sorted(set(entries)) == sorted(entries)
+
+
+def test_each_line_on_the_first_version_is_in_a_group_and_tells_of_no_earlier_one(repository):
+    first = re.split(r"^## ", _changelog(repository.root), flags=re.M)[-1]
+    outside, *groups = re.split(r"^#### ", first, flags=re.M)
+    names = [group.partition("\n")[0] for group in groups]
+    assert _entries(outside.partition("### Added")[2]) == []
+    assert names
+    assert sorted(set(names)) == sorted(names)
+    assert [name for name, group in zip(names, groups, strict=True) if not _entries(group.partition("\n")[2])] == []
+    earlier = re.compile(r"\b(used to|no longer|any more|any longer|earlier version|formerly|previously)\b", re.I)
+    assert [line for line in _entries(first) if earlier.search(line)] == []
