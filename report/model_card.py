@@ -141,7 +141,7 @@ def _figures(final: Finalized, origin: Origin) -> Iterator[str]:
     rows = []
     for name in _FIGURES:
         number = measurement.metrics.get(name)
-        how = measurement.absent.get(name, "") if number is None else _how(final, name)
+        how = _cell(measurement.absent.get(name, "")) if number is None else _how(final, name)
         rows.append((f"`{name}`", value(name, number, unit=True), METRICS[name].text, how))
     grid = origin.begun.spec.grid_gco2e_per_kwh
     for phase, text in _ENERGIES.items():
@@ -327,7 +327,7 @@ def _numbers(values: Sequence[float]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A name of the user's, harmless in a table."""
+    """A name of the user's, or words of a network's own, harmless in a table."""
     plain = "".join(letter if letter.isprintable() else "?" for letter in text)
     return "".join(f"\\{letter}" if letter in "\\|`*_<>[]" else letter for letter in plain)
 

@@ -167,6 +167,17 @@ def test_words_of_the_data_are_no_markup_in_the_card(trained):
     assert "- '\\<script\\>a\\|b\\</script\\>' has 3 images" in card
 
 
+def test_words_of_the_network_are_no_markup_in_the_card(trained):
+    """It may fail where a batch is timed, and says itself why: that is the reason why ``B`` is not known."""
+    command, told = trained
+    final = finals(command.folder)[-1]
+    said = "RAISED: ValueError: <img src=x> | ![now](http://there/)"
+    mute = replace(final.measurement, metrics={**final.measurement.metrics, "B": None}, absent={"B": said})
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    card = model_card.model_card(replace(final, measurement=mute), origin)
+    assert "RAISED: ValueError: \\<img src=x\\> \\| !\\[now\\](http://there/) |\n" in card
+
+
 def test_the_card_does_not_promise_that_inputs_which_occur_twice_are_new(trained):
     plain = card_of(trained, "x", ("12 images are grey",))
     assert "of the test split, which was kept from the search and from the training. It was" in plain
