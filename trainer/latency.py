@@ -25,6 +25,7 @@ CAP_SECONDS = 1.0
 BATCH = 128
 """Inputs in a batch whose throughput is measured: the paper's batch size."""
 
+_IN_TURN = ("candidate", "reference")
 _WINDOW_SECONDS = 0.01
 _LEAST_SECONDS = 0.3
 _LEAST_WINDOWS = 20
@@ -33,6 +34,8 @@ _SLOW_FACTOR = 1.5
 _MOST_PASSES = 100_000
 _CONFIRMATIONS = 2
 _SURELY_LONG = 20
+_TWICE, _GROWTH = 1.5, 4
+"""Twice as many passes take at least so much longer, or most of a window is waiting: then there are to be more."""
 _BATCH_WINDOW_SECONDS = 0.05
 _BATCH_WINDOWS = 5
 _CONFIDENCE = 1.96
@@ -46,22 +49,29 @@ def latency(
 ) -> Latency:
     """Times candidate and reference in turn, in windows, until the median is known well or the time is up.
 
-    There are 20 windows or more; a network that is too slow for these has at least 5.
+    There are 20 windows or more; a network that is too slow for these has at least 5. Where a window is much shorter
+    than it should be, the machine was busy when its passes were counted, and all begins anew with more of them.
 
     Args:
         timer: runs and times one window.
         clock: how long it all takes, in seconds.
         cap_seconds: to measure for at most, whether it has settled or not; half as much more for slow networks.
     """
-    passes = passes_for(timer, "candidate", _WINDOW_SECONDS)
-    reference_passes = passes_for(timer, "reference", _WINDOW_SECONDS)
+    passes = tuple(passes_for(timer, which, _WINDOW_SECONDS) for which in _IN_TURN)
     candidate: list[float] = []
     reference: list[float] = []
     settled = False
     started = clock()
     while True:
-        candidate.append(timer("candidate", passes) / passes)
-        reference.append(timer("reference", reference_passes) / reference_passes)
+        took = [timer(which, count) for which, count in zip(_IN_TURN, passes, strict=True)]
+        wanted = tuple(map(_enough, passes, took))
+        if wanted != passes:
+            passes = wanted
+            candidate.clear()
+            reference.clear()
+            continue
+        candidate.append(took[0] / passes[0])
+        reference.append(took[1] / passes[1])
         spent = clock() - started
         if len(candidate) >= _LEAST_WINDOWS:
             settled = spent >= _LEAST_SECONDS and spread(candidate) <= SPREAD_BOUND
@@ -79,7 +89,7 @@ def latency(
         p99=p99,
         best=float(milliseconds.min()),
         windows=len(candidate),
-        passes=passes,
+        passes=passes[0],
         reference_ratio=float(np.median(np.array(candidate) / np.array(reference))),
         spread=spread(candidate),
         settled=settled,
@@ -108,13 +118,31 @@ def spread(values: Sequence[float]) -> float:
 
 
 def passes_for(timer: Timer, which: str, seconds: float) -> int:
-    """How many passes fill a window of at least ``seconds``, from windows that grow until one does."""
+    """How many passes fill a window of at least ``seconds``, from windows that grow until one does.
+
+    On a busy machine each window may wait for the processor for as long: it must be the passes that fill it.
+    """
     passes = 1
-    while (took := _shortest(timer, which, passes, seconds)) < seconds and passes < _MOST_PASSES:
-        # a tenth more than needed, and no more than tenfold: the first pass may be a slow one
-        wanted = math.ceil(passes * 1.1 * seconds / max(took, 1e-9))
-        passes = min(max(wanted, passes + 1), passes * 10, _MOST_PASSES)
+    while passes < _MOST_PASSES:
+        took = _shortest(timer, which, passes, seconds)
+        if took < seconds:
+            passes = _more(passes, took, seconds)
+        elif took < _SURELY_LONG * seconds and timer(which, 2 * passes) < _TWICE * took:
+            passes = min(_GROWTH * passes, _MOST_PASSES)
+        else:
+            break
     return passes
+
+
+def _enough(passes: int, took: float) -> int:
+    """More passes, if a window shows by its haste that those were waiting by which the passes were counted."""
+    return passes if took >= _WINDOW_SECONDS / 2 else _more(passes, took, _WINDOW_SECONDS)
+
+
+def _more(passes: int, took: float, seconds: float) -> int:
+    """A tenth more than needed, and no more than tenfold: the first pass may be a slow one."""
+    wanted = math.ceil(passes * 1.1 * seconds / max(took, 1e-9))
+    return min(max(wanted, passes + 1), passes * 10, _MOST_PASSES)
 
 
 def _shortest(timer: Timer, which: str, passes: int, seconds: float) -> float:

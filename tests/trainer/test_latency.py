@@ -17,20 +17,28 @@ class Machine:
     Args:
         noise: the relative spread of the windows.
         hiccups: how many windows at the beginning wait for 30 ms.
+        wait: seconds that every window waits.
     """
 
     def __init__(
-        self, candidate: float, reference: float = 2e-4, batch: float = 1e-2, noise: float = 0.0, hiccups: int = 0
+        self,
+        candidate: float,
+        reference: float = 2e-4,
+        batch: float = 1e-2,
+        noise: float = 0.0,
+        hiccups: int = 0,
+        wait: float = 5e-5,
     ) -> None:
         self.seconds = {"candidate": candidate, "reference": reference, "batch": batch}
         self.now = 0.0
         self.windows: list[tuple[str, int]] = []
         self.noise = noise
         self.hiccups = hiccups
+        self.wait = wait
         self.random = random.Random(0)
 
     def timer(self, which: str, passes: int) -> float:
-        took = self.seconds[which] * passes * (1 + self.noise * self.random.random()) + 5e-5
+        took = self.seconds[which] * passes * (1 + self.noise * self.random.random()) + self.wait
         if self.hiccups:
             self.hiccups -= 1
             took += 0.03
@@ -120,6 +128,22 @@ def test_a_window_grows_until_it_is_long_enough() -> None:
 def test_a_window_that_had_to_wait_is_not_taken_for_a_long_one() -> None:
     machine = Machine(1e-6, hiccups=2)
     assert passes_for(machine.timer, "candidate", 0.005) * 1e-6 + 5e-5 >= 0.005
+
+
+@pytest.mark.parametrize("seconds", [4e-5, 1e-3])
+def test_what_each_window_waits_is_not_taken_for_the_time_of_a_pass(seconds: float) -> None:
+    machine = Machine(seconds, wait=0.012)
+    found = latency(machine.timer, machine.clock)
+    assert found.p50 < 2 * seconds * 1e3
+    assert machine.now < 3
+
+
+def test_windows_that_turn_out_to_be_short_are_made_longer() -> None:
+    machine, waits = Machine(4e-5), iter([0.02] * 3 + [0.05])
+    found = latency(lambda which, passes: machine.timer(which, passes) + next(waits, 0.0), machine.clock)
+    assert found.passes * 4e-5 >= 0.0099
+    assert found.p50 == pytest.approx(0.04, rel=0.01)
+    assert (found.windows >= 20, found.settled) == (True, True)
 
 
 def test_throughput_counts_the_inputs_of_a_batch() -> None:
