@@ -152,7 +152,7 @@ def example(task: Task, rows: int) -> Tensor:
     Token batches hold the largest token, and a last row that is mostly padding: real texts do.
     """
     if task.kind != "text":
-        return torch.randn(rows, *task.input_shape)
+        return torch.randn(rows, *task.input_shape, dtype=torch.float32)
     largest = (task.vocabulary_size or 2) - 1
     tokens = torch.randint(0, largest + 1, (rows, *task.input_shape))
     tokens[0, 0] = largest

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.check import check
@@ -105,6 +106,17 @@ def test_a_network_whose_dropout_is_always_on_passes_with_a_note():
     careless = corpus.HEAD + corpus.FUNCTIONAL.replace("0.3, self.training", "0.3")
     assert "In eval mode the same input gives another output each time" in verdict(careless).message
     assert verdict(corpus.HEAD + corpus.FUNCTIONAL).message is None
+
+
+def test_weights_of_another_default_type_are_refused_before_they_meet_the_data():
+    source = "import torch\n\ntorch.set_default_dtype(torch.float64)\n" + corpus.GOOD[0].source
+    usual = torch.get_default_dtype()
+    try:
+        report = verdict(source, corpus.GOOD[0].task)
+    finally:
+        torch.set_default_dtype(usual)
+    assert report.code == "WRONG_DTYPE"
+    assert "float32" in report.message
 
 
 def test_layers_made_in_the_first_forward_pass_are_counted_as_parameters():
