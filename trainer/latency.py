@@ -69,6 +69,7 @@ def latency(
             passes = wanted
             candidate.clear()
             reference.clear()
+            started = clock()
             continue
         candidate.append(took[0] / passes[0])
         reference.append(took[1] / passes[1])
