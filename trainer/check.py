@@ -184,11 +184,11 @@ class _Ladder:
             if late:  # what is made in the first pass is seen as a part of the network in the second
                 seen, output = trace(model, self._batch(model, _ROWS))
                 self._demand_logits(model, output, _ROWS)
-            in_use, output = trace(model, self._batch(model, _ROWS), training=False)
+            in_use, output = trace(model, self._batch(model, _ROWS, padded=False), training=False)
             self._demand_logits(model, output, _ROWS)
             model.train()
         self.found.update(
-            macs=in_use.macs,  # which in training may be others
+            macs=in_use.macs,  # which in training may be others, and of padding fewer
             activation_mb=round(seen.saved_bytes / seen.rows * self.recipe.batch_size / 1e6, 3),
             census=counted(seen, self.source),
             architecture=digest(seen, model, self.source),
@@ -287,8 +287,8 @@ class _Ladder:
             blame.using(_KEEPING, model, self.source),
         )
 
-    def _batch(self, model: nn.Module, rows: int) -> Tensor:
-        inputs = example(self.task, rows)
+    def _batch(self, model: nn.Module, rows: int, *, padded: bool = True) -> Tensor:
+        inputs = example(self.task, rows, padded=padded)
         return inputs.contiguous(memory_format=settled(model)) if inputs.dim() == 4 else inputs
 
     def _step(self, model: nn.Module, rows: int) -> None:

@@ -260,6 +260,7 @@ def test_token_examples_hold_the_largest_token_and_a_padded_text():
     assert tokens.dtype == torch.int64
     assert tokens.max() == 99
     assert tokens[-1, 1:].sum() == 0
+    assert example(Task("text", "imdb", (20,), 2, vocabulary_size=3), 9, padded=False).unique().tolist() == [1, 2]
 
 
 CONVOLUTIONS = """

@@ -171,3 +171,23 @@ def test_multiply_accumulates_are_those_counted_by_hand(init, forward, macs):
     report = check(network(init, forward), TASK, Budget(), Recipe(), 0)
     assert report.ok, report.message
     assert report.macs == macs
+
+
+TEXT = Task("text", "some", (12,), 2, vocabulary_size=9)
+LENGTHS = "n = (x != 0).sum(1).clamp(min=1); "
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        LENGTHS + "p = nn.utils.rnn.pack_padded_sequence(self.e(x), n.cpu(), True, False); "
+        "return self.f(self.l(p)[1][0][0])",
+        LENGTHS + "return self.f(self.l(self.e(x[:, : int(n.max())]))[0].mean(1))",
+    ],
+    ids=["packed", "cut"],
+)
+def test_work_on_texts_is_that_of_their_whole_length(forward):
+    init = "self.e = nn.Embedding(9, 5); self.l = nn.LSTM(5, 7, batch_first=True); self.f = nn.Linear(7, 2)"
+    report = check(network(init, forward), TEXT, Budget(), Recipe(), 0)
+    assert report.ok, report.message
+    assert report.macs == 12 * 4 * 7 * (5 + 7) + 7 * 2

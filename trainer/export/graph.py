@@ -43,7 +43,7 @@ def to_onnx(model: nn.Module, task: Task) -> bytes:
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
     try:
         with _explained("onnx"):
-            return _onnx(model.cpu(), example(task, 1).cpu(), {})
+            return _onnx(model.cpu(), example(task, 1, padded=False).cpu(), {})
     finally:
         model.to(device)
 
@@ -116,7 +116,7 @@ def raw(task: Task, rows: int) -> Tensor:
     """A random batch of inputs as a deployed network takes them."""
     if task.kind == "image":
         return torch.randint(0, 256, (rows, *task.input_shape), dtype=torch.uint8)
-    return example(task, rows).cpu()
+    return example(task, rows, padded=False).cpu()
 
 
 @contextlib.contextmanager

@@ -63,6 +63,19 @@ def test_an_exported_network_gives_the_same_logits(source, task):
         np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
 
 
+CUT = TOKENS.replace("self.words(tokens)", "self.words(tokens[:, : int((tokens != 0).sum(1).max())])")
+
+
+def test_a_network_that_cuts_padding_off_is_exported_for_the_whole_length():
+    torch.manual_seed(0)
+    model = build(CUT, TEXTS).eval()
+    session = onnxruntime.InferenceSession(to_onnx(model, TEXTS), providers=["CPUExecutionProvider"])
+    batch = torch.randint(1, 50, (1, 12))
+    (logits,) = session.run([OUTPUT], {INPUT: batch.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_exporting_leaves_the_network_as_it_was():
     model = build(CONVOLUTIONS, IMAGES).eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
