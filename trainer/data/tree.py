@@ -20,6 +20,7 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm"
 """Of files that are taken for images, in any case: torchvision's list, and ``.jfif``, which is JPEG."""
 
 _SET = re.compile(r"[ _-]?sets?$")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
 _LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
 
 
@@ -109,6 +110,7 @@ def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
     training = [name for name, part in named.items() if part == "train"]
     only_parts = len(named) == len(listing.folders)
     if not named or not (only_parts or any(_list(root / name).folders for name in training)):
+        _refuse_disguised(root, listing.folders)
         return {"train": ""}  # a class may well be called "train" or "test"
     if not training:
         there = ", ".join(f"{name}/" for name in named)
@@ -136,6 +138,30 @@ def _part_folders(root: Path, findings: _Findings) -> dict[Part, str]:
 def _part(name: str) -> Part | None:
     """The split that a folder is called after: ``train``, ``Test``, ``training_set``, ..."""
     return PARTS.get(_SET.sub("", name.lower()))
+
+
+def _refuse_disguised(root: Path, folders: Sequence[str]) -> None:
+    """Refuse splits that would be taken for classes: ``seg_train`` and ``seg_test``, ``train`` and ``test1``.
+
+    They are called alike but for the split. Without any other word they may be classes, if others are beside them.
+    """
+    alike: dict[tuple[str, ...], dict[str, Part]] = {}
+    for name in folders:
+        words = [word.lower() for word in _WORD.findall(name)]
+        said = [PARTS[word] for word in words if word in PARTS]
+        if len(said) == 1:
+            rest = tuple(word for word in words if word not in PARTS)
+            alike.setdefault(rest, {})[name] = said[0]
+    for rest, named in alike.items():
+        parts = set(named.values())
+        if "train" in parts and len(parts) > 1 and (rest or len(named) == len(folders)):
+            raise DataError(
+                f"the folders {first_three([repr(name) for name in named])} are called like splits, and would be taken "
+                "for classes",
+                where=str(root),
+                hint="call them train, val and test, with a folder for each class in them; if they are classes, call "
+                f"them otherwise; {_LAYOUTS}",
+            )
 
 
 def _innermost(root: Path, folder: str, part: Part) -> str:

@@ -72,6 +72,28 @@ def test_a_tree_without_test_folder_takes_the_test_split_from_training(make_tree
     assert (len(found.train), len(found.validation), found.test_count) == (51, 2, 9)
 
 
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (["seg_pred/seg_pred", "seg_test/seg_test/sea", "seg_train/seg_train/sea"], "'seg_test', 'seg_train'"),
+        (["training_data/cat", "training_data/dog", "validation_data/cat"], "'training_data', 'validation_data'"),
+        (["train", "test1"], "'test1', 'train'"),
+        (["01 Train", "02 Val"], "'01 Train', '02 Val'"),
+        (["TrainImages", "TestImages"], "'TestImages', 'TrainImages'"),
+    ],
+)
+def test_splits_are_not_taken_for_classes(make_tree, folders, named):
+    text = problem(make_tree(dict.fromkeys(folders, 6)))
+    assert f"the folders {named} are called like splits, and would be taken for classes (call them train" in text
+
+
+@pytest.mark.parametrize(
+    "names", [("train station", "bus station"), ("test", "train 1", "bus"), ("test tube", "valid tube")]
+)
+def test_classes_may_have_words_of_splits_in_their_names(make_tree, names):
+    assert load(str(make_tree(dict.fromkeys(names, 5)))).class_names == tuple(sorted(names))
+
+
 def test_a_class_may_be_called_train(make_tree):
     assert load(str(make_tree({"bus": 5, "test": 5, "train": 5}))).class_names == ("bus", "test", "train")
 
