@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lemonade_es.task import Task
 from lemonade_es.trainer import blame, choice, kernels
-from lemonade_es.trainer.candidate import complete, construct, example, parse
+from lemonade_es.trainer.candidate import complete, construct, example, making, parse
 from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.loss import example_labels, loss
@@ -197,6 +197,15 @@ class _Ladder:
             self.notes.append(f"{name} is taken for the network, not {listed(others)}: leave one, or call it Net.")
         if held := choice.unused_instances(parse(self.source), name):
             self.notes.append(f"{name}() is taken for the network, not {listed(held)}: leave one, or call it model.")
+        if makers := choice.rival_makers(parse(self.source), name):
+            with torch.device(device):
+                maker = making(self.source, self.task).removeprefix("source.").partition("(")[0]
+            if maker in makers:
+                others = [other for other in makers if other != maker]
+                self.notes.append(
+                    f"What {maker}() makes is taken for the network, not {listed(others)}: leave one, or call it "
+                    "build_model."
+                )
         if late:
             self.notes.append(f"{listed(late)} made in the first forward pass: make all layers in __init__.")
         if seen.strangers:

@@ -27,6 +27,8 @@ _PART = re.compile(
 _ERRAND = re.compile(r"_?(main|train|test|eval|load|run|count|demo|check|plot|save)", re.IGNORECASE)
 """How functions begin that do something with a network rather than make one."""
 
+_QUANTISED = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
+
 _MISSING = object()
 
 
@@ -46,9 +48,16 @@ def network(module: types.ModuleType, tree: ast.Module, task: Task) -> nn.Module
         task: what the network is for.
 
     Raises:
-        Refusal: there is no network, or it needs arguments.
+        Refusal: there is no network, it needs arguments, or it is quantised.
     """
-    return _Choice(module, tree, task).made()
+    model = _Choice(module, tree, task).made()
+    if kinds := _quantised(model):
+        raise Refusal(
+            "QUANTISED",
+            f"Layers of 8 bits ({', '.join(kinds)}) cannot learn; give the network in floating point, and quantise it "
+            "when it is exported.",
+        )
+    return model
 
 
 def making(module: types.ModuleType, tree: ast.Module, task: Task) -> str:
@@ -104,6 +113,24 @@ def unused_instances(tree: ast.Module, taken: str) -> list[str]:
     }
     made = any(isinstance(node, ast.FunctionDef) and _OBVIOUS_FACTORY.fullmatch(node.name) for node in tree.body)
     return [] if made or len(held) < 2 or held.intersection(_OBVIOUS_INSTANCES) else sorted(held)
+
+
+def rival_makers(tree: ast.Module, taken: str) -> list[str]:
+    """Functions that each make a network of the class taken, where no script calls one, and no name says which it is.
+
+    Args:
+        tree: the source's syntax.
+        taken: the name of the network's class.
+    """
+    used = _used_by_classes(tree)
+    makers = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name not in used and not _ERRAND.match(node.name)
+    ]
+    found = [node.name for node in makers if taken in _names_in([node])]
+    chosen = any(_OBVIOUS_FACTORY.fullmatch(node.name) for node in makers)
+    return [] if chosen or len(found) < 2 or _mentioned_by_script(tree).intersection(found) else found
 
 
 class _Choice:
@@ -165,7 +192,7 @@ class _Choice:
             name: value
             for name, value in self._names.items()
             if isinstance(value, nn.Module)
-            and any(True for _ in value.parameters())
+            and (any(True for _ in value.parameters()) or _quantised(value))
             and name not in self._used
             and type(value).__name__ not in self._used
         }
@@ -281,6 +308,13 @@ def _task_values(task: Task) -> dict[str, object]:
             values |= dict.fromkeys(_CHANNELS, channels)
             values |= dict.fromkeys(("img_size", "image_size"), height if height == width else (height, width))
     return values
+
+
+def _quantised(model: nn.Module) -> list[str]:
+    """The classes of layers whose weights are integers, and so no parameters."""
+    kinds = (type(part) for part in model.modules())
+    names = {kind.__name__ for kind in kinds if kind.__module__.startswith(_QUANTISED)}
+    return sorted(name for name in names if "Packed" not in name)  # those are the weights of the others
 
 
 def _required(make: Callable[..., object]) -> list[inspect.Parameter]:

@@ -295,6 +295,22 @@ BAD = (
         "teacher, student",
     ),
     Sample(
+        "quantised",
+        "import torch, torch.nn as nn\nfloating = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))\n"
+        "model = torch.ao.quantization.quantize_dynamic(floating, {nn.Linear}, dtype=torch.qint8)\n",
+        "QUANTISED",
+        "Layers of 8 bits (Linear) cannot learn; give the network in floating point",
+    ),
+    Sample(
+        "half-quantised",
+        network(
+            "self.a = nn.Conv2d(3, 4, 3)\nself.b = torch.ao.nn.quantized.dynamic.Linear(4, 10)",
+            "return self.b(self.a(x).mean((2, 3)))",
+        ),
+        "QUANTISED",
+        "Layers of 8 bits (Linear) cannot learn",
+    ),
+    Sample(
         "complex-buffer",
         network(
             "self.fc = nn.Linear(3, 10)\nself.register_buffer('z', torch.zeros(2, dtype=torch.complex128))",

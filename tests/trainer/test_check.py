@@ -218,6 +218,43 @@ def test_that_none_of_several_networks_in_variables_was_taken_is_told(more, told
     assert report.message == told
 
 
+WIDE = """
+class Wide(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3072, width), nn.Linear(width, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+def wide4():
+    return Wide(4)
+
+def wide8(pretrained=False):
+    model = Wide(8)
+    return model
+
+def test():
+    return Wide(2)(torch.zeros(1, 3, 32, 32))
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", "What wide4() makes is taken for the network, not wide8: leave one, or call it build_model."),
+        ("if __name__ == '__main__':\n    print(wide8())\n", None),
+        ("def make_net():\n    return wide8()\n", None),
+        ("model = wide8()\n", None),
+    ],
+)
+def test_which_of_several_functions_made_the_network_is_told_unless_the_source_says_it(more, told):
+    report = verdict(f"import torch\nfrom torch import nn\n{WIDE}\n{more}")
+    assert report.ok
+    assert report.message == told
+    assert report.parameters == (3073 * 4 + 50 if told else 3073 * 8 + 90)
+
+
 def test_parameters_and_macs_are_those_counted_by_hand():
     report = verdict(corpus.HEAD + corpus.PLAIN)
     conv = 32 * 32 * 8 * 3 * 9 + 16 * 16 * 16 * 8 * 9
