@@ -29,6 +29,9 @@ MOST_CATEGORIES = 50
 NUMBERS_FROM = 0.9
 """Share of the values that must be numbers, for a column of numbers with some mistakes."""
 
+UNSPEAKING = "an id, a date or free text"
+"""Why a column of words that are nearly all different is not used."""
+
 _ID_FROM = 20
 """Rows from which on a column may be taken for an id."""
 
@@ -218,7 +221,7 @@ def _categorical(name: str, cells: Sequence[str], *, dressed: str | None, odd: s
     if len(counts) == 1:
         return _unused(name, cells, f"it is always {next(iter(counts))!r}")
     if present >= _ID_FROM and (values == present or values > max(MOST_CATEGORIES, present / 2)):
-        what = odd or "an id, a date or free text"
+        what = odd or UNSPEAKING
         if dressed is not None:
             what = f"no plain numbers, as {dressed!r} shows"
         return _unused(name, cells, f"it has {values} different values in {present} rows: {what}")

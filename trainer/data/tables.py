@@ -11,6 +11,7 @@ from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.columns import (
     NUMBERS_FROM,
+    UNSPEAKING,
     dressed_up,
     encoded,
     fitted,
@@ -170,9 +171,10 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         _refuse_huge(sheet, used, columns)
         width = sum(column.features for column in columns)
         if width == 0:
-            raise DataError(
-                f"no column can be learned from: {_listed(columns)}", where=sheet.where, hint="give other columns"
-            )
+            hint = "give other columns"
+            if any((column.why or "").endswith(UNSPEAKING) for column in columns):
+                hint += "; to learn from texts, give --text-column and --label-column instead of --target"
+            raise DataError(f"no column can be learned from: {_listed(columns)}", where=sheet.where, hint=hint)
         needed = len(indexes) * width * _FLOAT_BYTES
         memory.require_bytes(2 * needed, f"a table of {len(indexes)} rows and {width} features", where=name)
         parts = [

@@ -316,6 +316,13 @@ def test_a_table_without_a_useful_column_is_refused(tmp_path):
         load(str(path), reading=Reading(target_column="b"))
 
 
+def test_texts_that_are_given_as_a_table_are_told_how_they_are_learned_from(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("tweet,mood\n" + "".join(f"so many words {n},{n % 2}\n" for n in range(60)))
+    with pytest.raises(DataError, match="to learn from texts, give --text-column and --label-column instead of"):
+        load(str(path), reading=Reading(target_column="mood"))
+
+
 def test_images_take_no_options_of_tables():
     with pytest.raises(DataError, match="--target COLUMN is for table data, and these are image data"):
         load("digits", reading=Reading(target_column="x"))
