@@ -15,8 +15,8 @@ _NAMES_SHOWN = 5
 _SAVED_AS_THEY_ARE = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "complex64")
 """Types of tensors; floating-point ones are saved with 32 bits."""
 _KINDS = {"F64": "float", "F32": "float", "F16": "float", "BF16": "float"}
-_WRAPPERS = ("module.", "_orig_mod.", "model.")
-"""Before the names of what DataParallel, `torch.compile` and trainers wrap."""
+_COUNTER = "num_batches_tracked"
+"""The buffer of a batch normalisation that changes no answer, and that some converters leave out."""
 _WRITE = (
     "write the weights with safetensors.torch.save_file("
     "{name: tensor.clone() for name, tensor in model.state_dict().items()}, FILE)"
@@ -63,13 +63,32 @@ class Weights:
             raise ConfigError(said, where=self.where, hint=self._cure(wanted))
 
     def _cure(self, wanted: Mapping[str, TensorSpec]) -> str | None:
-        """What is most likely wrong: a wrapper's prefix before all names, or tied tensors that were written once."""
-        for prefix in _WRAPPERS:
-            if {name.removeprefix(prefix) for name in self.tensors if name.startswith(prefix)} == set(wanted):
-                return f"its names begin with {prefix!r}, as a wrapper of the network has them: write them without"
+        """What is most likely wrong: a wrapper's prefix before all names, or tensors that were not written."""
+        if prefix := _prefix(self.tensors, wanted):
+            return f"its names begin with {prefix!r}, as a wrapper of the network has them: write them without"
+        if prefix := _prefix(wanted, self.tensors):
+            return f"the network's names begin with {prefix!r}, as a wrapper has them: write those of the file so, too"
+        missing = wanted.keys() - self.tensors.keys()
+        if missing and all(name.endswith(_COUNTER) for name in missing):
+            return f"{_COUNTER} was left out, which batch normalisation saves with its weights; {_WRITE}"
         if set(self.tensors) < set(wanted):
             return f"if tensors are tied: safetensors.torch.save_model keeps one of them alone; {_WRITE}"
         return None
+
+
+def _prefix(longer: Iterable[str], shorter: Iterable[str]) -> str | None:
+    """What stands before all of some names, as ``module.`` does; ``None`` if nothing does.
+
+    Args:
+        longer: names, some of which begin with it.
+        shorter: names without it.
+    """
+    some, whole = set(shorter), set(longer)
+    if not some or some & whole:
+        return None
+    first = min(some)
+    ends = sorted(name.removesuffix(first) for name in whole if name.endswith("." + first))
+    return next((prefix for prefix in ends if {prefix + name for name in some} <= whole), None)
 
 
 def read_weights(path: Path, limit: int) -> Weights:

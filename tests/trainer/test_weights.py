@@ -42,6 +42,8 @@ def test_a_misfit_names_the_tensors(written):
     [
         (("module.a", "module.b"), "its names begin with 'module.'"),
         (("_orig_mod.a", "_orig_mod.b"), "its names begin with '_orig_mod.'"),
+        (("model.net.a", "model.net.b", "ema.decay"), "its names begin with 'model.net.'"),
+        (("a", "b", "ema.a", "ema.b"), None),
         (("a",), "if tensors are tied: safetensors.torch.save_model keeps one of them alone; write the weights with"),
         (("a", "c"), None),
     ],
@@ -51,6 +53,20 @@ def test_a_misfit_of_names_has_a_cure_where_it_is_known(written, names, cure):
     with pytest.raises(ConfigError) as caught:
         written(**{name: np.zeros(1, np.float32) for name in names}).demand_fit(wanted)
     assert caught.value.hint == cure if cure is None else caught.value.hint.startswith(cure)
+
+
+@pytest.mark.parametrize(
+    ("network", "file", "cure"),
+    [
+        (("module.a", "module.b"), ("a", "b"), "the network's names begin with 'module.'"),
+        (("n.weight", "n.num_batches_tracked"), ("n.weight",), "num_batches_tracked was left out"),
+    ],
+)
+def test_what_the_network_has_and_the_file_lacks_has_a_cure(written, network, file, cure):
+    wanted = written(**{name: np.zeros(1, np.float32) for name in network}).tensors
+    with pytest.raises(ConfigError) as caught:
+        written(**{name: np.zeros(1, np.float32) for name in file}).demand_fit(wanted)
+    assert caught.value.hint.startswith(cure)
 
 
 def test_many_misfits_are_counted(written):
