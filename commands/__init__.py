@@ -1,1 +1,1 @@
-"""Groups of commands, and what all commands share."""
+"""The commands, one module each or one for a group, and what they share."""

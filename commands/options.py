@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lemonade_es.trainer.isolation.level import Wish
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes; ``FAILED``: no valid network was found, or a rulebook's tests failed."""
+"""Exit codes; ``FAILED``: the outcome is negative, as when no valid network was found or a test failed."""
 
 Command = Callable[..., Any]
 

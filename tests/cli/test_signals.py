@@ -117,7 +117,7 @@ def _interrupted_once(monkeypatch, place, name):
         return real(*words, **options)
 
     monkeypatch.setattr(place, name, call)
-    monkeypatch.setattr("lemonade_es.cli.interrupt_by_signals", lambda: None)
+    monkeypatch.setattr("lemonade_es.commands.run.interrupt_by_signals", lambda: None)
 
 
 def test_an_interrupt_just_after_a_run_is_taken_up_says_how_to_go_on(finished, tmp_path, monkeypatch):
