@@ -19,7 +19,7 @@ from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.origin import network_of
 from lemonade_es.engine.record import current_spec, is_foreign
-from lemonade_es.engine.run import same_data
+from lemonade_es.engine.run_data import same_data
 from lemonade_es.engine.spec import NOT_MOVED, Whereabouts
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.data.dataset import Dataset

@@ -22,7 +22,7 @@ from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
 from lemonade_es.engine.origin import Origin, network_of
 from lemonade_es.engine.record import current_spec, is_foreign
-from lemonade_es.engine.run import reading, same_data
+from lemonade_es.engine.run_data import reading, same_data
 from lemonade_es.engine.spec import MAX_CANDIDATE_SECONDS, RunSpec
 from lemonade_es.engine.versions import versions
 from lemonade_es.errors import ConfigError, DataError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -13,7 +12,6 @@ from typing import Any, Protocol
 
 from lemonade_es.engine.advisor import Advisor, RulebookWatch
 from lemonade_es.engine.events import (
-    DataSummary,
     IterationEnded,
     RulebookKept,
     RunEnded,
@@ -29,28 +27,23 @@ from lemonade_es.engine.record import (
     current_spec,
     is_foreign,
     is_over,
-    recorded_replies,
     recorded_result,
     rulebook_at,
     taken_on,
 )
 from lemonade_es.engine.roles import Watcher
+from lemonade_es.engine.run_data import run_data, same_data, summary
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.engine.staff import Staff, hired, named
 from lemonade_es.engine.tape import Tape
 from lemonade_es.engine.versions import versions
-from lemonade_es.errors import ConfigError, DataError, LemonadeError, SearchError
-from lemonade_es.llm import registry
-from lemonade_es.llm.executor import Executor, Reply, at_server
+from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.trainer.crew import Crew
-from lemonade_es.trainer.data.catalogue import known
 from lemonade_es.trainer.data.dataset import Dataset
-from lemonade_es.trainer.data.download import Progress
-from lemonade_es.trainer.data.reading import Reading
-from lemonade_es.trainer.data.spec import load as load_data
 from lemonade_es.trainer.device.command import device_command
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
@@ -78,10 +71,10 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     clock = time.monotonic()
     rulebook = tested(load_rulebook(find_rulebook(spec.rulebook)))
     settings = spec.settings(rulebook.defaults)
-    spec = _named(spec, folder)
-    staff = _staff(spec, folder)
+    spec = named(spec, folder)
+    staff = hired(spec, folder)
     _ = _changed(Recipe(), spec)  # what is wrong with it is told before a data set is fetched and read
-    dataset = _dataset(spec, watcher.fetching)
+    dataset = run_data(spec, watcher.fetching)
     recipe = _changed(search_recipe(dataset.task.kind), spec)
     opening = partial(_workshop, spec, dataset, recipe, foreign=staff.foreign, unsafe=unsafe_no_isolation)
     with Crew(opening, spec.repeats - 1) as crew:
@@ -93,7 +86,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             rulebook=rulebook.sources[0].text,
             rulebook_file=rulebook.file,
             rulebook_digest=rulebook.digest,
-            data=_summary(dataset),
+            data=summary(dataset),
             executor=staff.told,
             isolation=workshop.isolation,
             device=workshop.device,
@@ -137,14 +130,14 @@ def resume_run(
             entries = journal.read(run)
             begun = started(entries)
             before = current_spec(entries)
-            spec = _named(extend(before, options), folder)
+            spec = named(extend(before, options), folder)
             if is_over(entries) and spec.public() == before:
                 watcher.begin(run, as_resumed(entries), before)
                 result = recorded_result(run, entries, folder.artifacts, watcher.event)
                 model, weights = folder.leave_best(run, result.state)
                 return replace(result, model=model, weights=weights)
             rulebook = rulebook_at(entries, 0)
-            staff = _staff(spec, folder)
+            staff = hired(spec, folder)
             dataset = same_data(spec, begun, watcher.fetching)
             foreign = staff.foreign or is_foreign(entries)
             opening = partial(_workshop, spec, dataset, begun.recipe, foreign=foreign, unsafe=unsafe_no_isolation)
@@ -166,27 +159,6 @@ def resume_run(
 
 
 @dataclass(frozen=True, slots=True)
-class _Staff:
-    """Who carries instructions out, and who stands in."""
-
-    executor: Executor
-    fallback: Executor | None
-
-    @property
-    def foreign(self) -> bool:
-        """Whether one of them returns source that must only run isolated."""
-        return self.executor.foreign or (self.fallback is not None and self.fallback.foreign)
-
-    @property
-    def told(self) -> str:
-        """Who is asked; and where, as well as who stands in, if that is not the provider's own server."""
-        told = at_server(self.executor)
-        if self.fallback is None or at_server(self.fallback) == self.fallback.name:
-            return told
-        return f"{told}, fallback {at_server(self.fallback)}"
-
-
-@dataclass(frozen=True, slots=True)
 class _Session:
     """One process's part of a run: all parts checked and open."""
 
@@ -196,7 +168,7 @@ class _Session:
     begun: RunStarted
     spec: RunSpec
     rulebook: Rulebook
-    staff: _Staff
+    staff: Staff
     crew: Crew
     watcher: RunWatcher
 
@@ -275,97 +247,6 @@ class _Session:
         return RulebookWatch(self.spec.rulebook, rulebook_at(entries, self.spec.iterations).digest)
 
 
-def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None) -> Dataset:
-    """The data set that a run was started with.
-
-    Args:
-        spec: its options now.
-        begun: its first event.
-        progress: told how far a download is.
-
-    Raises:
-        DataError: it is missing or broken, or it has changed since.
-    """
-    try:
-        dataset = _dataset(spec, progress)
-    except DataError as error:
-        if spec.data in known() or os.path.lexists(Path(spec.data).expanduser()):
-            raise
-        raise DataError(
-            error.message, where=error.where, hint="if the data were moved, give their place: --data"
-        ) from error
-    if dataset.fingerprint != begun.data.fingerprint:
-        raise DataError(
-            "the data set is not the one that the run was started with",
-            where=spec.data,
-            hint="restore it, give its place with --data, or start a new run; another version may read it otherwise",
-        )
-    return replace(dataset, task=begun.data.task)  # the name is that of the folder then
-
-
-def reading(spec: RunSpec) -> Reading:
-    """What a run's options say of the columns of a file."""
-    return Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length)
-
-
-def _dataset(spec: RunSpec, progress: Progress | None) -> Dataset:
-    return load_data(
-        spec.data,
-        limit=spec.limit,
-        resize=spec.resize,
-        seed=spec.seed,
-        root=Path(spec.data_root),
-        download=spec.download,
-        reading=reading(spec),
-        progress=progress,
-    )
-
-
-def _named(spec: RunSpec, folder: RunFolder) -> RunSpec:
-    """The options with the whole ids of runs to replay: a resume must find the same ones."""
-
-    def whole(name: str) -> str:
-        provider, _, run = name.partition(":")
-        if provider != "replay" or not run:
-            return name
-        with closing(folder.journal(create=False)) as journal:
-            return f"replay:{journal.find(run)}"
-
-    return replace(spec, llm=whole(spec.llm), fallback=None if spec.fallback is None else whole(spec.fallback))
-
-
-def _staff(spec: RunSpec, folder: RunFolder) -> _Staff:
-    def recorded(run: str) -> tuple[Reply, ...]:
-        return recorded_replies(folder.entries(run))
-
-    executor = _executor(spec, spec.llm, spec.llm_base_url, recorded)
-    if spec.fallback is None:
-        return _Staff(executor, None)
-    provider, other = spec.llm.partition(":")[0], spec.fallback.partition(":")[0]
-    # the server is that of one provider; another one is asked where it always is
-    base_url = spec.llm_base_url if provider == other else None
-    return _Staff(executor, _executor(spec, spec.fallback, base_url, recorded))
-
-
-def _executor(spec: RunSpec, name: str, base_url: str | None, recorded: registry.Recorded) -> Executor:
-    executor = registry.executor(
-        name,
-        base_url=base_url,
-        prices=spec.prices or None,
-        timeout=spec.llm_timeout or registry.DEFAULT_TIMEOUT,
-        max_tokens=spec.llm_max_tokens,
-        context=spec.llm_context,
-        recorded=recorded,
-    )
-    if spec.max_llm_cost is not None and not executor.priced:
-        raise ConfigError(
-            f"the price of {name} is not known, so a budget cannot be kept",
-            where="--max-llm-cost",
-            hint=f"give it in a configuration file: prices: {{'{name}': {{input: 2.5, output: 10}}}}",
-        )
-    return executor
-
-
 def _changed(recipe: Recipe, spec: RunSpec) -> Recipe:
     changed = with_overrides(recipe, spec.recipe)
     return changed if spec.epochs is None else with_overrides(changed, {"epochs": spec.epochs})
@@ -385,16 +266,4 @@ def _workshop(
         container_image=spec.container_image,
         zero_cost=spec.zero_cost,
         command=None if spec.measure_with is None else device_command(spec.measure_with, spec.measure_seconds),
-    )
-
-
-def _summary(dataset: Dataset) -> DataSummary:
-    return DataSummary(
-        task=dataset.task,
-        training=len(dataset.train_labels),
-        validation=len(dataset.validation_labels),
-        test=dataset.test_count,
-        fingerprint=dataset.fingerprint,
-        class_names=dataset.class_names,
-        notes=dataset.notes,
     )
