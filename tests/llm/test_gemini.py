@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import sys
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
-from lemonade_es.errors import ConfigError, ExecutorError, LemonadeError, ReplyError
+from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
 from lemonade_es.llm.chat import ModelExecutor
 from lemonade_es.llm.codes import Code
@@ -23,7 +20,7 @@ from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.gemini import SDK, SDKS, GeminiClient
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import Attempt, EditRequest, ReplyLimits
-from lemonade_es.llm.testing import Act, Drop, Fail, GeminiWire, ModelServer, Say, Send, Trickle
+from lemonade_es.llm.testing import Act, Drop, Fail, GeminiWire, ModelServer, Say, Send
 from lemonade_es.task import Task
 
 KEY = "AIza-canary-0123456789abcdef"
@@ -95,20 +92,6 @@ def failure_of(served: Served) -> Callable[..., NoAnswerError]:
 
 def config_in(body: Any) -> Any:
     return body["generationConfig"]
-
-
-def test_a_patch_comes_back_as_it_was_sent_with_tokens_and_cost(served: Served) -> None:
-    say = Say(PATCH, input_tokens=1000, cached_tokens=200, output_tokens=300, reasoning_tokens=50)
-    with served(say) as (executor, _):
-        reply = executor.ask(REQUEST)
-
-    assert reply.text == PATCH
-    assert (reply.executor, executor.foreign, executor.priced) == (NAME, True, True)
-    assert (reply.usage.input_tokens, reply.usage.cached_tokens) == (1000, 200)
-    assert (reply.usage.output_tokens, reply.usage.reasoning_tokens) == (300, 50)
-    assert reply.usage.cost_usd == pytest.approx((800 + 200 * 0.5 + 300 * 2) / 1e6)
-    assert (reply.notes, reply.finish) == ((), "complete")
-    assert read_reply(reply).patch.model_py == "import torch\n"
 
 
 def test_the_request_asks_for_the_schema_at_the_papers_temperature(served: Served, sdk: SDK) -> None:
@@ -259,14 +242,6 @@ def test_a_server_that_gives_no_answer_is_an_error_of_one_line_with_a_way_out(
     assert [each.code for each in error.tries] == [code]
 
 
-@pytest.mark.parametrize("status", [401, 429, 500, 503])
-def test_the_sdk_adds_no_tries_of_its_own(served: Served, status: int) -> None:
-    with served(Fail(status), Fail(status), Say(PATCH)) as (executor, server), pytest.raises(NoAnswerError):
-        executor.ask(REQUEST)
-
-    assert len(server.requests) == 1
-
-
 def test_another_try_waits_as_long_as_the_headers_say(served: Served) -> None:
     with served(Fail(429, headers={"Retry-After": "0.3"}), Say(PATCH), tries=2) as (executor, _):
         assert executor.ask(REQUEST).tries[0].waited >= 0.3
@@ -280,30 +255,6 @@ def test_another_try_waits_as_long_as_the_error_itself_says(served: Served) -> N
     error = {"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED", "details": details}}
     with served(Send(json.dumps(error).encode(), 429), Say(PATCH), tries=2) as (executor, _):
         assert executor.ask(REQUEST).tries[0].waited >= 0.3
-
-
-@pytest.mark.parametrize("act", [Say(PATCH, delay=8.0), Trickle()])
-def test_a_server_that_does_not_come_to_an_end_is_given_up(failure_of: Callable[..., NoAnswerError], act: Act) -> None:
-    start = time.monotonic()
-    error = failure_of(act, timeout=0.4, seconds=0.8)
-
-    assert error.tries[0].code == "timeout"
-    assert time.monotonic() - start < 5
-
-
-def test_an_endless_answer_is_cut_off(failure_of: Callable[..., NoAnswerError]) -> None:
-    error = failure_of(Trickle(b"x" * 500_000, 0.0))
-
-    assert error.tries[0].code == "protocol"
-    assert "larger than" in str(error)
-
-
-def test_a_server_that_counts_no_tokens_is_noted_and_costs_nothing_known(served: Served) -> None:
-    with served(Say(PATCH, input_tokens=None)) as (executor, _):
-        reply = executor.ask(REQUEST)
-
-    assert reply.usage.cost_usd is None
-    assert reply.notes == ("the server did not count tokens",)
 
 
 def test_two_clients_with_different_keys_do_not_mix_them_up(monkeypatch: pytest.MonkeyPatch, sdk: SDK) -> None:
@@ -329,18 +280,11 @@ def test_either_variable_may_hold_the_key(monkeypatch: pytest.MonkeyPatch, sdk: 
     assert server.requests[0].headers["x-goog-api-key"] == KEY
 
 
-def test_a_missing_key_is_said_at_once_with_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_said_with_both_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GEMINI_API_KEY")
 
-    with pytest.raises(ExecutorError, match="GEMINI_API_KEY or GOOGLE_API_KEY is not set") as failure:
+    with pytest.raises(ExecutorError, match="GEMINI_API_KEY or GOOGLE_API_KEY is not set"):
         GeminiClient("gemini-test", timeout=1.0)
-
-    assert "export GEMINI_API_KEY" in (failure.value.hint or "")
-
-
-def test_a_base_url_without_a_scheme_is_refused() -> None:
-    with pytest.raises(ConfigError, match="is no base URL"):
-        GeminiClient("gemini-test", base_url="localhost:8080", timeout=1.0)
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, *sdks: SDK) -> None:
@@ -357,46 +301,3 @@ def test_the_older_sdk_serves_where_only_it_is_installed(monkeypatch: pytest.Mon
 
     assert reply.text == PATCH
     assert "genai-py/" in server.requests[0].headers["x-goog-api-client"]
-
-
-def test_without_any_sdk_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    hide(monkeypatch, *SDKS)
-
-    with pytest.raises(ExecutorError, match="google-genai is not installed") as failure:
-        GeminiClient("gemini-test", timeout=1.0)
-
-    assert failure.value.hint == "pip install 'lemonade-es[gemini]'"
-
-
-@pytest.mark.parametrize(
-    "act",
-    [
-        Fail(401, f"invalid key: {KEY}"),
-        Fail(403, f"{KEY} is not allowed"),
-        Fail(400, f"bad header x-goog-api-key: {KEY}"),
-        Fail(500, f"proxy saw {KEY}"),
-        Send(f"debug: {KEY}".encode(), content_type="text/plain"),
-        Say(f"Your key is {KEY}."),
-        Say(None, finish=f"BECAUSE_{KEY}"),
-        Say(PATCH),
-        Drop(),
-    ],
-)
-def test_the_key_is_in_no_error_no_repr_no_reply_and_no_log(
-    served: Served, act: Act, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    seen: list[str] = []
-    with served(act) as (executor, _):
-        seen.append(repr(executor))
-        try:
-            reply = executor.ask(REQUEST)
-            seen.append(repr(reply))
-            read_reply(reply)
-        except LemonadeError as error:
-            seen += [repr(error), *traceback.format_exception(error)]
-
-    logged = [record.getMessage() for record in caplog.records]
-    outputs = [*seen, *logged, *map(repr, caplog.records), *capfd.readouterr()]
-    assert len(logged) > 0
-    assert not [text for text in outputs if KEY in text]

@@ -8,24 +8,22 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.llm.conftest import Provider
 
 from lemonade_es.errors import ConfigError, LemonadeError
 from lemonade_es.llm import registry
 from lemonade_es.llm.address import Address, shown
 from lemonade_es.llm.backoff import Backoff
-from lemonade_es.llm.chat import ChatClient, ModelExecutor
-from lemonade_es.llm.providers.anthropic import AnthropicClient
-from lemonade_es.llm.providers.gemini import GeminiClient
+from lemonade_es.llm.chat import ModelExecutor
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.providers.secret import without_parts
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import EditRequest
-from lemonade_es.llm.testing import Act, AnthropicWire, Drop, Fail, GeminiWire, ModelServer, OpenAIWire, Say, Send
+from lemonade_es.llm.testing import Act, Drop, Fail, ModelServer, Say, Send
 from lemonade_es.task import Task
 
 KEY = "sk-canary-of-the-environment-41"
@@ -37,13 +35,6 @@ PROXY = "canary-of-the-proxy"
 REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 ECHO = f"saw {KEY} and {CREDENTIALS} and {PASSWORD} and ?key={TOKEN} and Basic {BASIC} and {PROXY}"
 
-Client = Callable[..., ChatClient]
-PROVIDERS: dict[str, tuple[Client, Any]] = {
-    "openai": (lambda **options: OpenAIClient("m", **options), OpenAIWire),
-    "anthropic": (lambda **options: AnthropicClient("m", **options), AnthropicWire),
-    "gemini": (lambda **options: GeminiClient("m", sdk="google-genai", **options), GeminiWire),
-    "gemini-legacy": (lambda **options: GeminiClient("m", sdk="google-generativeai", **options), GeminiWire),
-}
 ACTS: dict[str, Act] = {
     "wrong key": Fail(401, ECHO),
     "forbidden": Fail(403, ECHO),
@@ -58,14 +49,9 @@ ACTS: dict[str, Act] = {
     "dropped": Drop(),
     "an answer": Say(ECHO),
     "a refusal": Say(ECHO, refusal=ECHO),
+    "an end of its own": Say(None, finish=f"BECAUSE_{KEY}"),
+    "a patch": Say("{}"),
 }
-
-
-@pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest) -> str:
-    if request.param == "gemini-legacy":
-        pytest.importorskip("google.generativeai", reason="the package google-generativeai is not installed")
-    return str(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -82,16 +68,15 @@ def with_credentials(url: str) -> str:
     return f"{url.replace('http://', f'http://{CREDENTIALS}@')}?key={TOKEN}&api-version=1"
 
 
-def test_credentials_in_the_base_url_go_along_with_the_call(provider: str) -> None:
-    make, wire = PROVIDERS[provider]
-    with ModelServer([Say("{}")], Anywhere(wire())) as server:
-        client = make(base_url=with_credentials(server.url), timeout=5.0)
+def test_credentials_in_the_base_url_go_along_with_the_call(provider: Provider) -> None:
+    with ModelServer([Say("{}")], Anywhere(provider.wire())) as server:
+        client = provider.client(base_url=with_credentials(server.url), timeout=5.0)
         ModelExecutor(client, backoff=Backoff(tries=1)).ask(REQUEST)
 
     (got,) = server.requests
     assert got.headers["authorization"] == f"Basic {BASIC}"
     path, _, query = got.path.partition("?")
-    assert wire().has(path)
+    assert provider.wire().has(path)
     assert {f"key={TOKEN}", "api-version=1"} <= set(query.split("&"))
 
 
@@ -106,24 +91,22 @@ class Anywhere:
         return bool(self._wire.has(path.partition("?")[0]))
 
 
-def test_a_secret_that_is_escaped_as_in_json_is_found(provider: str) -> None:
-    make, wire = PROVIDERS[provider]
+def test_a_secret_that_is_escaped_as_in_json_is_found(provider: Provider) -> None:
     escaped = "".join(f"\\u{ord(character):04x}" for character in KEY)
     deeper = json.dumps(json.dumps({"key": "#"}).replace("#", escaped))  # the backslashes are escaped once more
     text = json.dumps({"summary": "#", "inner": "@"}).replace("#", escaped).replace('"@"', deeper)
-    with ModelServer([Say(text)], wire()) as server:
-        reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
+    with ModelServer([Say(text)], provider.wire()) as server:
+        reply = ModelExecutor(provider.client(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
 
     found = json.loads(reply.text)
     assert (found["summary"], json.loads(found["inner"])) == ("[key]", {"key": "[key]"})
 
 
-def test_a_secret_that_is_escaped_as_in_urls_is_found(provider: str) -> None:
-    make, wire = PROVIDERS[provider]
+def test_a_secret_that_is_escaped_as_in_urls_is_found(provider: Provider) -> None:
     once = "".join(f"%{ord(character):02x}" for character in KEY)
     text = json.dumps({"once": once, "mixed": KEY[:3] + once[9:].upper(), "twice": once.replace("%", "%25")})
-    with ModelServer([Say(text)], wire()) as server:
-        reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
+    with ModelServer([Say(text)], provider.wire()) as server:
+        reply = ModelExecutor(provider.client(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
 
     assert json.loads(reply.text) == dict.fromkeys(("once", "mixed", "twice"), "[key]")
 
@@ -153,10 +136,9 @@ def test_a_secret_that_is_escaped_as_in_urls_is_found(provider: str) -> None:
         "hexadecimal",
     ],
 )
-def test_a_secret_that_is_written_otherwise_is_found(provider: str, written: str) -> None:
-    make, wire = PROVIDERS[provider]
-    with ModelServer([Fail(400, f"bad key <{written}>")], wire()) as server:
-        executor = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1))
+def test_a_secret_that_is_written_otherwise_is_found(provider: Provider, written: str) -> None:
+    with ModelServer([Fail(400, f"bad key <{written}>")], provider.wire()) as server:
+        executor = ModelExecutor(provider.client(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1))
         with pytest.raises(LemonadeError) as caught:
             executor.ask(REQUEST)
 
@@ -224,24 +206,22 @@ def test_a_password_of_other_letters_is_looked_for_at_once(monkeypatch: pytest.M
     assert time.monotonic() - began < 5  # with a choice at each letter it takes minutes
 
 
-def test_a_long_row_of_backslashes_is_looked_through_at_once(provider: str) -> None:
-    make, wire = PROVIDERS[provider]
+def test_a_long_row_of_backslashes_is_looked_through_at_once(provider: Provider) -> None:
     row = "\\" * 500_000  # compared from each of them to the end, it would take hours
-    with ModelServer([Say(row)], wire()) as server:
-        reply = ModelExecutor(make(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
+    with ModelServer([Say(row)], provider.wire()) as server:
+        reply = ModelExecutor(provider.client(base_url=server.url, timeout=5.0), backoff=Backoff(tries=1)).ask(REQUEST)
 
     assert reply.text == row
 
 
 @pytest.mark.parametrize("what", ACTS)
 def test_no_secret_is_in_an_error_a_reply_a_repr_or_a_log(
-    provider: str, what: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    provider: Provider, what: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    make, wire = PROVIDERS[provider]
     told: list[str] = []
-    with ModelServer([ACTS[what]] * 2, Anywhere(wire())) as server:
-        client = make(base_url=with_credentials(server.url), timeout=5.0)
+    with ModelServer([ACTS[what]] * 2, Anywhere(provider.wire())) as server:
+        client = provider.client(base_url=with_credentials(server.url), timeout=5.0)
         executor = ModelExecutor(client, backoff=Backoff(tries=2, base=0.01))
         told += [repr(executor), executor.name, executor.text(REQUEST)]
         try:
@@ -251,22 +231,21 @@ def test_no_secret_is_in_an_error_a_reply_a_repr_or_a_log(
         except LemonadeError as error:
             told += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
         assert server.requests
+    assert caplog.records
     told += [*capfd.readouterr(), *(record.getMessage() for record in caplog.records), *map(repr, caplog.records)]
     leaks = [(canary, text) for text in told for canary in (*CANARIES, PROXY) if canary in text]
     assert not leaks
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
 @pytest.mark.parametrize("variable", [True, False])
 def test_a_base_url_that_is_none_is_refused_without_its_credentials(
-    provider: str, variable: bool, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, variable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "gemini": "GOOGLE_GEMINI_BASE_URL"}
     for url in (f"{CREDENTIALS}@host/v1", f"ftp://{CREDENTIALS}@host/?key={TOKEN}", f"http://u:{PASSWORD}@h/v1"):
         if variable:
-            monkeypatch.setenv(names[provider], url)
+            monkeypatch.setenv(provider.url, url)
         with pytest.raises(ConfigError, match="is no base URL") as failure:
-            registry.executor(f"{provider}:m", base_url=None if variable else url)
+            registry.executor(f"{provider.name}:m", base_url=None if variable else url)
         assert not [canary for canary in CANARIES if canary in str(failure.value)]
 
 
