@@ -1,8 +1,9 @@
-"""Weights that cannot count, and such as are too large to add."""
+"""Weights that cannot be computed, cannot count, or are too large to add; and instructions that have none."""
 
 from __future__ import annotations
 
 import pytest
+from tests.rules.lint.conftest import GOOD, book, codes, found, one
 
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import parse_rulebook
@@ -77,3 +78,61 @@ def test_the_salience_of_a_rule_without_weight_decides_no_tie():
     head = HEAD.replace("combine: max", "combine: sum").replace("weight: 1,", "weight: 0.5,")
     rule = "  - {id: idle, when: V_Acc < 1, weight: 0, instruct: [ACL], salience: 9}\n"
     assert "WEIGHT_TIE" in {item.code for item in lint(parse_rulebook(head + rule, "b.yaml"))}
+
+
+@pytest.mark.parametrize(
+    ("weight", "cause"),
+    [
+        ("1/0", "`1 / 0` divides by 0"),
+        ("P / (PF - PF)", "`P / (PF - PF)` divides by 0"),
+        ("TS / 0", "`TS / 0` divides by 0"),
+        ("min(PF, 1e300 * 1e300)", "`1e+300 * 1e+300` is too large"),
+    ],
+)
+def test_a_weight_that_can_never_be_computed(weight, cause):
+    item = one(book(*GOOD, f"when: P > 5, weight: '{weight}', instruct: [ACL]"), "NEVER_WEIGHED")
+    assert (item.level, item.rules) == ("warning", ("r2",))
+    assert item.message == f"the weight of r2 can never be computed: {cause}; look at its numbers"
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        ("PV_Acc / PS", "at the default settings, where PS = 0, so nothing is asked for; set PS to use it"),
+        (
+            "1 / (PV_Acc - WA)",
+            "at the default settings, where PV_Acc = 1 and WA = 1, so nothing is asked for; set PV_Acc or WA",
+        ),
+        ("1 / (P * PS)", "at the default settings, where PS = 0, so nothing is asked for; set PS to use it"),
+        ("P * 1e300 * 1e300", "in the situations tried, so nothing is asked for; look at its numbers"),
+    ],
+)
+def test_a_weight_that_is_unknown_at_the_default_settings(weight, said):
+    rulebook = book(*GOOD, f"when: V_Acc < TV_Acc, weight: '{weight}', instruct: [ACL]")
+    item = one(rulebook, "UNKNOWN_WEIGHT")
+    assert (item.level, item.rules) == ("note", ("r2",))
+    assert said in item.message
+    assert not found(rulebook, "DOUBLE_COUNT")  # it adds nothing
+
+
+@pytest.mark.parametrize("weight", ["PV_Acc / P", "1 / V_Acc", "1 / (1 + PS)", "TS / 2", "TS / PS"])
+def test_a_weight_that_can_be_computed_somewhere_or_waits_for_a_setting_is_not_doubted(weight):
+    rulebook = book(*GOOD, f"when: V_Acc < TV_Acc, weight: {weight}, instruct: [ACL]")
+    assert not {"NEVER_WEIGHED", "UNKNOWN_WEIGHT"} & (codes(rulebook) | codes(rulebook, "note"))
+
+
+@pytest.mark.parametrize("weight", ["-3", "-(PV_Acc * 4)", "-V_Acc"])
+def test_an_instruction_that_rules_only_take_weight_from(weight):
+    item = one(book(GOOD[0], f"when: V_Acc < 0.5, weight: {weight}, instruct: [ACL, RCL]"), "NEVER_PASSED_ON")
+    assert (item.level, item.rules) == ("warning", ("r1",))
+    assert item.message.startswith("RCL can never be passed on: r1 only takes weight from it, and no rule gives it any")
+
+
+@pytest.mark.parametrize("weight", ["PV_Acc - 1e9", "0", "PF", "V_Acc * V_Acc - 2"])
+def test_an_instruction_that_may_have_weight_somewhere_is_not_said_to_be_never_passed_on(weight):
+    assert not found(book(GOOD[0], f"when: V_Acc < 0.5, weight: {weight}, instruct: [RCL]"), "NEVER_PASSED_ON")
+
+
+def test_a_rule_may_take_weight_from_what_another_gives():
+    taking = "when: V_Acc < 0.5, weight: -3, instruct: [ACL, RCL]"
+    assert not found(book(*GOOD, taking), "NEVER_PASSED_ON")

@@ -20,6 +20,20 @@ def told(text, code, file="b"):
     return [f"{item.level} {item}" for item in lint(parse_rulebook(text, file)) if item.code == code]
 
 
+@pytest.mark.parametrize(
+    ("when", "warnings"),
+    [
+        ("P > 100.000", ["100.000 is 100; if it is meant as thousands, write 100000"]),
+        ("not (14.500 > F) and V_Acc < 0.125", ["14.500 is 14.5; if it is meant as thousands, write 14500"]),
+        ("P > 100.0 or F < 0.125 or V_Acc < 0.500 or S > 1.250", []),
+    ],
+)
+def test_a_point_that_may_part_thousands_in_a_count_is_warned_of(when, warnings):
+    rule = f"  - {{id: r, when: {when}, weight: 1, instruct: [ACL]}}\n"
+    found = [item for item in lint(parse_rulebook(HEAD + rule, "b.yaml")) if item.code == "THOUSANDS_POINT"]
+    assert [(item.level, item.message) for item in found] == [("warning", said) for said in warnings]
+
+
 def test_a_point_that_may_part_thousands_is_told_in_settings_and_tests_too():
     more = """\
 thresholds:

@@ -1,0 +1,145 @@
+"""Rules that never fire, and rules that fire without effect."""
+
+from __future__ import annotations
+
+import pytest
+from tests.rules.lint.conftest import GOOD, HEAD, book, codes, found, one
+
+
+def test_what_no_speed_is_normalised_to_is_no_situation():
+    slow, fast = "when: NF < 0.5, weight: 1, instruct: [RCL]", "when: F >= TF, weight: 1, instruct: [ACL]"
+    assert found(book(slow, fast, head=HEAD)) == []  # both are 14,000 frames a second: no gap, no tie, no overlap
+    item = one(book(slow, fast, "when: F > 14000 and NF < 0.4, weight: 1, instruct: [RCL]"), "NEVER_FIRES")
+    assert str(item).endswith("r2 can never fire with TF = 14000; look at its comparisons")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "F > 12345 and F < 12346 and NF < 0.9 and V_Acc > 0.123 and V_Acc < 0.1232",
+        "NF > 0.9999999 and F > 5",
+        "F > 3500 and F < 3500.5 and NF > 0.2 and NF < 0.20003 and T_Acc > 0.99",
+        "V_NE > 0.2 and V_NE < 0.20001 and V_E > 0 and T_NE > 0.3 and T_NE < 0.30001 and T_E > 0",
+    ],
+)
+def test_a_rule_that_fires_seldom_with_a_normalised_metric_is_not_told_to_never_fire(when):
+    assert found(book(*GOOD, f"when: {when}, weight: 1, instruct: [ACL]"), "NEVER_FIRES") == []
+
+
+@pytest.mark.parametrize("when", ["F <= 1000 and NF >= 0.5", "NF < 0.3 and F > 100 and F >= 6000.5"])
+def test_a_rule_that_no_normalised_metric_fulfils_is_told(when):
+    item = one(book(*GOOD, f"when: {when} and T_NE < 0.7 and T_E > 0, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
+    assert str(item).endswith("r2 can never fire with TF = 14000; look at its comparisons")
+
+
+def test_a_normalised_metric_that_cannot_be_at_the_default_threshold_may_be_at_others():
+    never = "when: F > 14000 and NF < 0.4, weight: 1, instruct: [RCL]"
+    head = HEAD.replace("rules:", "thresholds: {TF: {default: 14000, range: [1000, 50000]}}\nrules:")
+    item = one(book(*GOOD, never, head=head), "NEVER_FIRES")
+    assert (item.level, "can never fire with TF = 14000, though it may" in str(item)) == ("note", True)
+    other = HEAD.replace("rules:", "thresholds: {TL: {default: 1, range: [0.5, 5]}}\nrules:")
+    assert one(book(*GOOD, never, head=other), "NEVER_FIRES").level == "warning"
+
+
+def test_a_rule_that_fires_only_elsewhere_in_the_declared_ranges_is_no_warning():
+    head = HEAD.replace("rules:", "thresholds: {OT: {range: [0, 0.5]}}\nrules:")
+    rule = "when: V_Acc < OT and V_Acc > 0.3, weight: 1, instruct: [ACL]"
+    item = one(book(*GOOD, rule, head=head), "NEVER_FIRES")
+    assert item.level == "note"
+    assert "at other settings in the declared ranges" in item.message
+
+
+def test_a_rule_whose_threshold_is_not_set():
+    item = one(book(*GOOD, "when: S > TS, weight: 1, instruct: [RCL]"), "UNKNOWN_UNTIL_SET")
+    assert item.level == "note"
+    assert "TS (tolerated model size)" in item.message
+
+
+def test_a_rule_whose_priority_is_zero():
+    item = one(book(*GOOD), "NO_WEIGHT")
+    assert item.rules == ("r1",)
+    assert "raise PF" in item.message
+
+
+def test_a_rule_that_always_loses_to_the_partner():
+    rules = (
+        "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 2, instruct: [RCL]",
+    )
+    item = one(book(*rules), "DEAD_RULE")
+    assert (item.rules, item.proof, item.level) == (("r0", "r1"), "proved", "warning")
+    assert "ACL loses to RCL of r1 (b.yaml:8)" in item.message
+    assert item.witness["V_Acc"] < 0.5
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ("when: V_Acc < 0.7, weight: 0.5, instruct: [ACL]", "when: V_Acc < 0.5, weight: 2, instruct: [RCL]"),
+        ("when: V_Acc < 0.5, weight: 3, instruct: [ACL]", "when: V_Acc < 0.7, weight: 2, instruct: [RCL]"),
+    ],
+)
+def test_a_rule_that_wins_somewhere_is_not_dead(rules):
+    assert "DEAD_RULE" not in codes(book(*rules))
+
+
+def test_a_rule_that_loses_only_with_another_rules_help_is_found_too():
+    rules = (
+        "when: V_Acc < 0.5, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 0.75, instruct: [RCL]",
+        "when: V_Acc < 0.9, weight: 0.75, instruct: [RCL]",
+    )
+    item = one(book(*rules), "DEAD_RULE")
+    assert (item.rules, item.proof) == (("r0", "r1", "r2"), "proved")
+
+
+def test_a_rule_that_loses_by_a_weight_that_is_measured_is_told_as_tried():
+    rules = (
+        "when: V_Acc < 0.5, weight: V_Acc, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 1 + V_Acc, instruct: [RCL]",
+    )
+    item = one(book(*rules), "DEAD_RULE")
+    assert item.proof == "tried"
+    assert "such situations tried" in item.message
+
+
+def test_a_rule_can_be_dead_where_the_largest_weight_is_taken():
+    rules = (
+        "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]",
+        "when: V_Acc < 0.7, weight: 2, instruct: [RCL]",
+    )
+    head = HEAD.replace("version: 1", "version: 1\ncombine: max")
+    assert one(book(*rules, head=head), "DEAD_RULE").proof == "proved"
+
+
+def test_a_rule_whose_instruction_is_always_cut_as_too_light_is_dead():
+    head = HEAD.replace("instructions:", "max_instructions: 1\ninstructions:\n  AWI: {text: Initialise}")
+    rules = (*GOOD, "when: V_Acc < 0.5, weight: 0.5, instruct: [AWI]")
+    item = one(book(*rules, head=head), "DEAD_RULE")
+    assert (item.rules, item.proof) == (("r2",), "tried")
+    assert "AWI is not among the 1 heaviest" in item.message
+
+
+def test_what_is_not_linear_and_fires_nowhere_is_told_as_tried():
+    item = one(book(*GOOD, "when: V_Acc * V_Acc > 1, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
+    assert item.proof == "tried"
+    assert "situations tried" in item.message
+
+
+def test_a_rule_that_waits_for_a_threshold_behind_a_conclusion_or_a_weight_is_not_said_to_never_fire():
+    rules = (
+        "when: S > TS, conclude: large",
+        "when: large and V_Acc > 0.5, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.5, weight: TS / 100, instruct: [RCL]",
+    )
+    rulebook = book(*GOOD, *rules)
+    item = one(rulebook, "UNKNOWN_UNTIL_SET")
+    assert item.rules == ("r2", "r3", "r4")
+    assert "NEVER_FIRES" not in codes(rulebook)
+
+
+def test_many_rules_with_the_same_remark_are_one_note():
+    rules = [f"when: F < {number}, weight: PF, instruct: [RCL]" for number in range(1, 9)]
+    item = one(book(GOOD[0], *rules), "NO_WEIGHT")
+    assert len(item.rules) == 8
+    assert "r1, r2, r3 and 5 more" in item.message
