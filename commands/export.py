@@ -68,18 +68,14 @@ def export(
     *,
     form: Literal["onnx", "torchscript", "executorch", "source"],
     quantize: str | None,
-    iteration: int | None,
     weights: tuple[Literal["best", "final"], int | None] | None,
-    out_dir: Path | None,
     data: str | None,
     data_root: str | None,
     download: bool,
-    isolation: Literal["auto", "strong", "medium", "container", "none"],
-    container_image: str | None,
-    unsafe_no_isolation: bool,
     out: Path,
     store: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Make a folder to deploy from a network of a run: its file, what its user must know, and an example that runs.
 
@@ -102,14 +98,10 @@ def export(
     which, number = weights or (None, None)
     wishes = DeploymentSpec(
         wanted=Format(form, quantize == "int8"),
-        iteration=iteration,
         which=which,
         number=number,
-        out_dir=out_dir,
         whereabouts=Whereabouts(data, data_root, download),
-        isolation=isolation,
-        container_image=container_image,
-        unsafe_no_isolation=unsafe_no_isolation,
+        **options,
     )
     progress = DownloadTeller(lambda line: echo(line, err=True))
     interrupt_by_signals()

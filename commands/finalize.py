@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -27,6 +27,9 @@ from lemonade_es.commands.options import (
 )
 from lemonade_es.commands.output import LastingTerminal, echo, echo_json
 from lemonade_es.commands.signals import interrupt_by_signals
+
+if TYPE_CHECKING:
+    from lemonade_es.report.finishing import SilentFinish
 
 
 @click.command(short_help="Train a run's network in the end, and test it.")
@@ -62,25 +65,19 @@ from lemonade_es.commands.signals import interrupt_by_signals
 @click.pass_context
 def finalize(
     context: click.Context,
+    /,
     run_name: str,
     *,
-    iteration: int | None,
-    epochs: int | None,
     recipe: Sequence[tuple[str, Any]],
     hold_out: str | None,
-    seed: int | None,
-    anew: bool,
     checkpoint_seconds: float,
     data: str | None,
     data_root: str | None,
     download: bool,
-    device: Literal["auto", "cpu", "cuda"],
-    isolation: Literal["auto", "strong", "medium", "container", "none"],
-    container_image: str | None,
-    unsafe_no_isolation: bool,
     out: Path,
     store: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a network of a run from scratch on training and validation inputs, test it once, and write its card.
 
@@ -101,18 +98,11 @@ def finalize(
 
     folder = RunFolder(out, store)
     wishes = FinalSpec(
-        iteration=iteration,
-        epochs=epochs,
         recipe=dict(recipe),
         hold_out=hold_out is not None,
-        seed=seed,
-        anew=anew,
         save_seconds=checkpoint_seconds,
         whereabouts=Whereabouts(data, data_root, download),
-        device=device,
-        isolation=isolation,
-        container_image=container_image,
-        unsafe_no_isolation=unsafe_no_isolation,
+        **options,
     )
     console = LastingTerminal(stderr=as_json)
     interrupt_by_signals()
@@ -121,12 +111,8 @@ def finalize(
         try:
             result = final_training(run, folder, watcher, wishes)
         except KeyboardInterrupt:
-            if watcher.kept:
-                kept = f"the checkpoint after epoch {watcher.kept} is kept"
-            else:
-                kept = "no checkpoint was due yet" if watcher.began else "the training had not begun"
             again = shlex.join(_again(context, run, anew=not watcher.kept)) + folder.store_option
-            echo(f"interrupted; {kept}; go on with: {again}", err=True)
+            echo(f"interrupted; {_kept(watcher)}; go on with: {again}", err=True)
             sys.exit(INTERRUPTED)
         path = leave_final(result, folder)
     if as_json:
@@ -134,6 +120,13 @@ def finalize(
     else:
         console.print(final_summary(result, path), soft_wrap=True)  # paths are to be copied whole
     sys.exit(DONE if result.finalized is not None else FAILED)
+
+
+def _kept(watcher: SilentFinish) -> str:
+    """What is left of a training that was broken off."""
+    if watcher.kept:
+        return f"the checkpoint after epoch {watcher.kept} is kept"
+    return "no checkpoint was due yet" if watcher.began else "the training had not begun"
 
 
 def _again(context: click.Context, run: str, *, anew: bool) -> Iterator[str]:

@@ -102,20 +102,13 @@ def validate(
 
     task = validation.input_task(input_shape, classes, vocabulary)
     found = validation.found(files)
+    budget = Budget(max_params, max_macs, max_activation_mb)
+    jobs = jobs or validation.default_jobs()
     console = Terminal(soft_wrap=True, highlight=False)
     started = time.monotonic()
     told = []
     interrupt_by_signals()
-    with closing(
-        validation.validate(
-            found,
-            task,
-            Budget(max_params, max_macs, max_activation_mb),
-            jobs=jobs or validation.default_jobs(),
-            seconds=seconds,
-            **isolation,
-        )
-    ) as verdicts:
+    with closing(validation.validate(found, task, budget, jobs=jobs, seconds=seconds, **isolation)) as verdicts:
         for verdict in verdicts:
             told.append(verdict)
             if as_json:
