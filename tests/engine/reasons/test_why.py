@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.engine.reasons.conftest import CASE_1, LEMONADE, advised
 
-from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.events import Measured
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.reasons.answer import absences
 from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError, StoreError
-from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
+from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.trainer.measurement import Measurement
-from lemonade_es.vocabulary import settings
 
-LEMONADE = load_rulebook(find_rulebook("lemonade"))
-CASE_1 = {"T_Acc": 0.72, "V_Acc": 0.65, "F": 1468.0, "failed": 0.0, "nonfinite": 0.0}
 HEAD = """\
 rulebook: small
 version: 1
@@ -27,10 +24,6 @@ instructions:
   RCL: {text: Reduce, conflicts_with: ACL}
 rules:
 """
-
-
-def advised(metrics, wishes=None, rulebook=LEMONADE):
-    return Advisor(rulebook, settings(None, wishes or {}, rulebook.defaults)).advise(2, 1, metrics)
 
 
 def ask(subject, metrics, wishes=None, rulebook=LEMONADE, absent=None):
