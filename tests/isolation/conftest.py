@@ -9,42 +9,24 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from arena import LIMIT_BYTES, PATIENCE, Naive, WorkshopAt
+from arena import Naive, WorkshopAt
+from attack import LIMIT_BYTES, PATIENCE
 from scene import Scene
+from tests.trainer.conftest import brightness
 
 from lemonade_es.errors import IsolationError
-from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
 
 _SUMMARY = "LEMONADE_REDTEAM_JSON"
-_TRAIN, _VALIDATION, _CLASSES = 160, 40, 4
 
 
 @pytest.fixture(scope="session")
 def toy() -> Dataset:
-    """Images whose class is their brightness, in an order that gives their class away."""
-    generator = np.random.default_rng(0)
-    labels = (np.arange(_TRAIN + _VALIDATION) % _CLASSES).astype(np.int64)
-    noise = generator.integers(0, 60, (len(labels), 3, 8, 8))
-    images = (noise + 60 * labels[:, None, None, None]).astype(np.uint8)
-    return Dataset(
-        task=Task("image", "toy", (3, 8, 8), _CLASSES),
-        train=images[:_TRAIN],
-        train_labels=labels[:_TRAIN],
-        validation=images[_TRAIN:],
-        validation_labels=labels[_TRAIN:],
-        class_names=("night", "dusk", "dawn", "day"),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        flip=True,
-        fingerprint="toy",
-        test_count=0,
-    )
+    return brightness()
 
 
 @pytest.fixture(scope="session")

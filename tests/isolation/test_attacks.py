@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Callable, Iterable
 
 import pytest
-from arena import GOOD, Attack, Naive, Outcome, WorkshopAt, bare, confront
+from arena import Naive, WorkshopAt, bare, confront
+from attack import GOOD, Attack, Outcome
 from attacks import ATTACKS
 from groups import GROUPS
 from scene import Scene

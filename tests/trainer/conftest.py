@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from lemonade_es.task import Task
@@ -16,9 +19,8 @@ from lemonade_es.trainer.workshop import Workshop
 _TRAIN, _VALIDATION, _CLASSES = 160, 40, 4
 
 
-@pytest.fixture(scope="session")
-def toy() -> Dataset:
-    """Images whose class is their brightness."""
+def brightness() -> Dataset:
+    """Images whose class is their brightness, in an order that gives their class away."""
     generator = np.random.default_rng(0)
     labels = (np.arange(_TRAIN + _VALIDATION) % _CLASSES).astype(np.int64)
     noise = generator.integers(0, 60, (len(labels), 3, 8, 8))
@@ -36,6 +38,11 @@ def toy() -> Dataset:
         fingerprint="toy",
         test_count=0,
     )
+
+
+@pytest.fixture(scope="session")
+def toy() -> Dataset:
+    return brightness()
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +74,16 @@ class Net(nn.Module):
     def forward(self, x):
         return self.layers(x)
 """
+
+
+def zygotes() -> list[psutil.Process]:
+    """The zygotes of this process themselves, whatever stands between."""
+    return [child for child in psutil.Process().children(recursive=True) if is_zygote(child)]
+
+
+def is_zygote(process: psutil.Process) -> bool:
+    try:
+        command = process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended, and nobody has asked for its exit code
+        return False
+    return "lemonade_es.trainer.isolation.zygote" in command and Path(sys.executable).name in command[0]

@@ -9,7 +9,7 @@ from functools import partial
 
 import psutil
 import pytest
-from tests.trainer.test_workshop import zygotes
+from tests.trainer.conftest import zygotes
 
 from lemonade_es.errors import DataError, IsolationError, LemonadeError
 from lemonade_es.trainer.company import Company

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena import Attack
+from attack import Attack
 
 from attacks import exhaustion, integrity, loading, network, processes, protocol, reading, writing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena import LIMIT_BYTES, Attack, Outcome, outlives, works
+from attack import LIMIT_BYTES, Attack, Outcome, outlives, works
 from scene import Scene
 
 # what torch takes itself, and the stacks of its threads, come on top of the limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from arena import Attack, Goal, Outcome, Site, works
+from attack import Attack, Goal, Outcome, Site, works
 from scene import Scene
 
 HONEST_MS = 3.0

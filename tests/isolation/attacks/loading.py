@@ -6,7 +6,7 @@ import json
 import pickle
 import struct
 
-from arena import Attack, Outcome, leaks
+from attack import Attack, Outcome, leaks
 from scene import Scene
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena import Attack, connects, works
+from attack import Attack, connects, works
 
 ATTACKS = (
     Attack(

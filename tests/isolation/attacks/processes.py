@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from arena import Attack, Outcome, leaks, works
+from attack import Attack, Outcome, leaks, works
 from scene import Scene
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena import GOOD, Attack, Outcome, leaks
+from attack import GOOD, Attack, Outcome, leaks
 from scene import Scene
 
 from attacks.exhaustion import floods

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena import Attack, leaks, works
+from attack import Attack, leaks, works
 
 ATTACKS = (
     Attack(

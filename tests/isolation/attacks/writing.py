@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena import Attack, writes
+from attack import Attack, writes
 
 ATTACKS = (
     Attack(
