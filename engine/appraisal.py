@@ -110,7 +110,7 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
     """
     source = _source(spec.model)
     limits = Limits()
-    weights = None if spec.weights is None else read_weights(spec.weights, limits.weights_mb * 10**6)
+    weights = None if spec.weights is None else read_weights(spec.weights, limits.weights_bytes)
     command = None
     if spec.measure_with is not None:
         command = device_command(spec.measure_with, spec.measure_seconds or SECONDS)
@@ -158,4 +158,4 @@ def _source(path: Path) -> str:
     except UnicodeDecodeError:
         raise ConfigError("it is not UTF-8 text", where=str(path), hint="give a Python file with a network") from None
     except OSError as error:
-        raise ConfigError(f"it cannot be read: {error.strerror}", where=str(path)) from None
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None

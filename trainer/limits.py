@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.memory import total_bytes
+
+_MB = 10**6
+# address space that a thread takes without using it: its stack and its part of the heap
+_THREAD_BYTES = 256 * _MB
+# what Python and torch take before any candidate does
+_ZYGOTE_BYTES = 4096 * _MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +36,32 @@ class Limits:
     @property
     def memory_bytes(self) -> int:
         """The bound for its process, in bytes."""
-        return total_bytes() // 2 if self.memory_mb is None else self.memory_mb * 10**6
+        return total_bytes() // 2 if self.memory_mb is None else self.memory_mb * _MB
+
+    @property
+    def weights_bytes(self) -> int:
+        """The bound for its trained weights, in bytes."""
+        return self.weights_mb * _MB
+
+    @property
+    def house_bytes(self) -> int:
+        """What a candidate and the process that it is forked from may take together, in bytes."""
+        return self.memory_bytes + _ZYGOTE_BYTES
+
+    def policy(self, seconds: float, threads: int, *, cuda: bool, packages: tuple[str, ...] = ()) -> Policy:
+        """How tightly a child is locked.
+
+        Args:
+            seconds: that it is given, wall-clock.
+            threads: that it may compute with.
+            cuda: whether it works on a GPU.
+            packages: installed packages that it may read besides those that the zygote has imported.
+        """
+        return Policy(
+            confine=True,
+            # a GPU's driver reserves address space without end: there the zygote watches what is really used
+            memory_bytes=None if cuda else self.memory_bytes + threads * _THREAD_BYTES,
+            cpu_seconds=math.ceil(seconds * threads) + 10,
+            cuda=cuda,
+            packages=packages,
+        )

@@ -6,7 +6,6 @@ for the user's own mistakes and for a machine that cannot isolate.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,7 +28,6 @@ from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import Child
 from lemonade_es.trainer.isolation.cover import Withheld
 from lemonade_es.trainer.isolation.level import LevelName, Wish
-from lemonade_es.trainer.isolation.lock import Policy
 from lemonade_es.trainer.isolation.nursery import Job
 from lemonade_es.trainer.isolation.proof import Canary
 from lemonade_es.trainer.isolation.shelter import Needs, Shelter
@@ -46,12 +44,7 @@ T = TypeVar("T", bound=Trial)
 
 _CHECK_SEED = 0
 _PATIENT_SECONDS = 10.0  # for a network that is measured for its own sake
-_MB = 10**6
-# address space that a thread takes without using it: its stack and its part of the heap
-_THREAD_BYTES = 256 * _MB
-# what Python and torch take before any candidate does
-_ZYGOTE_BYTES = 4096 * _MB
-_IDLE_ZYGOTE_BYTES = 512 * _MB  # with torch imported
+_IDLE_ZYGOTE_BYTES = 512 * 10**6  # with torch imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +107,13 @@ class Workshop:
         self._precision: str | None = None
         self.threads = usable_cores()
         """Of the CPU, that a training may use; that of a small network uses one."""
-        self._memory = limits.memory_bytes
         needs = Needs(
             wish=isolation,
             foreign=foreign,
             unsafe=unsafe_no_isolation,
             image=container_image,
             gpu=device != "cpu",
-            memory_bytes=self._memory + _ZYGOTE_BYTES,
+            memory_bytes=limits.house_bytes,
         )
         self._arrays = SharedArrays(dataset)
         self._shelter = Shelter(needs, self._supplies(), self._arrays.descriptors)
@@ -350,7 +342,7 @@ class Workshop:
             score_seconds=limits.check_seconds,
             deadline=started + limits.train_seconds,
             stall_seconds=limits.stall_seconds,
-            weights_limit=limits.weights_mb * _MB,
+            weights_limit=limits.weights_bytes,
             export=self._command is not None,
             zero_cost=self._zero_cost,
             cap_seconds=cap_seconds,
@@ -376,17 +368,9 @@ class Workshop:
         withheld: Withheld = "validation",
     ) -> Child:
         cuda = device == "cuda"
-        policy = Policy(
-            confine=True,
-            # a GPU's driver reserves address space without end: there the zygote watches what is really used
-            memory_bytes=None if cuda else self._memory + self.threads * _THREAD_BYTES,
-            cpu_seconds=math.ceil(seconds * self.threads) + 10,
-            cuda=cuda,
-            packages=packages,
-        )
-        return self._shelter.child(
-            Job(policy, device, self.threads, self._memory if cuda else None, work, withheld=withheld)
-        )
+        policy = self._limits.policy(seconds, self.threads, cuda=cuda, packages=packages)
+        watched = self._limits.memory_bytes if cuda else None
+        return self._shelter.child(Job(policy, device, self.threads, watched, work, withheld=withheld))
 
     def _supplies(self) -> Mapping[str, object]:
         dataset = self._dataset
