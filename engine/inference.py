@@ -137,7 +137,11 @@ def conclusions_of(rulebook: Rulebook) -> tuple[str, ...]:
 
 
 def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
-    """The full record of a decision."""
+    """The full record of a decision.
+
+    Raises:
+        InferenceError: the weight of an instruction is not finite.
+    """
     values: dict[str, float | bool | None] = {**facts, **decided.conclusions}
     fired = {}
     for order, (rule, matched) in enumerate(decided.fired, 1):
@@ -159,17 +163,6 @@ def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
             contributions[name] = tuple(
                 Contribution(item.rule, item.weight, fired[item.rule].because) for item in given
             )
-    # one after the other: `sum` rounds otherwise from Python 3.12 on, which would decide ties
-    combine = operator.add if rulebook.combine == "sum" else max
-    weights = {
-        name: functools.reduce(combine, (item.weight for item in items)) for name, items in contributions.items()
-    }
-    for name, weight in weights.items():
-        if not math.isfinite(weight):
-            rules = ", ".join(part.rule for part in contributions[name])
-            raise InferenceError(
-                f"the weight of {name} is too large to compute", where=f"rules {rules}", hint="lower their weights"
-            )
     return Inference(
         facts=dict(facts),
         fired=tuple(fired.values()),
@@ -180,8 +173,24 @@ def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
         ),
         conclusions=dict(decided.conclusions),
         contributions=contributions,
-        weights=weights,
+        weights=_combined(rulebook, contributions),
     )
+
+
+def _combined(rulebook: Rulebook, contributions: Mapping[str, tuple[Contribution, ...]]) -> dict[str, float]:
+    """The weight of each instruction, of all rules that give it."""
+    # one after the other: `sum` rounds otherwise from Python 3.12 on, which would decide ties
+    combine = operator.add if rulebook.combine == "sum" else max
+    weights = {
+        name: functools.reduce(combine, (part.weight for part in parts)) for name, parts in contributions.items()
+    }
+    for name, weight in weights.items():
+        if not math.isfinite(weight):
+            rules = ", ".join(part.rule for part in contributions[name])
+            raise InferenceError(
+                f"the weight of {name} is too large to compute", where=f"rules {rules}", hint="lower their weights"
+            )
+    return weights
 
 
 class Compiled:

@@ -10,7 +10,7 @@ from lemonade_es.engine.finalized import Finalized
 from lemonade_es.engine.origin import Origin
 from lemonade_es.report.formats import count, duration, shape, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
-from lemonade_es.trainer.examination import ClassScore
+from lemonade_es.trainer.examination import ClassScore, Examination
 from lemonade_es.trainer.measurement import Energy
 from lemonade_es.vocabulary import METRICS
 from lemonade_es.wording import counted, ordinal
@@ -110,19 +110,24 @@ def _test(final: Finalized, origin: Origin) -> Iterator[str]:
     if (warning := tested_told(final)) is not None:
         yield f"**Note:** {warning}."
     if test.classes:
-        shown: Sequence[ClassScore] = test.classes
-        told = "Recall is the share of a class that was recognised, precision the share of its answers that are right."
-        if len(shown) > _MOST_CLASSES:
-            ranked = sorted(shown, key=lambda item: -1.0 if item.recall is None else item.recall)
-            shown = [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
-            told += f" Here are the {_EXTREMES} classes with the lowest recall and the {_EXTREMES} with the highest."
-            told += " All of them are in `final.json`."
-        yield told
-        yield _table(
-            ("class", "inputs", "recall", "precision"),
-            [(_cell(item.name), f"{item.count:,}", _percent(item.recall), _percent(item.precision)) for item in shown],
-        )
-    if test.classes and len(test.classes) <= _MATRIX_CLASSES:
+        yield from _by_class(test)
+
+
+def _by_class(test: Examination) -> Iterator[str]:
+    """Recall and precision of the classes, and which one was taken for which other."""
+    shown: Sequence[ClassScore] = test.classes
+    told = "Recall is the share of a class that was recognised, precision the share of its answers that are right."
+    if len(shown) > _MOST_CLASSES:
+        ranked = sorted(shown, key=lambda item: -1.0 if item.recall is None else item.recall)
+        shown = [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
+        told += f" Here are the {_EXTREMES} classes with the lowest recall and the {_EXTREMES} with the highest."
+        told += " All of them are in `final.json`."
+    yield told
+    yield _table(
+        ("class", "inputs", "recall", "precision"),
+        [(_cell(item.name), f"{item.count:,}", _percent(item.recall), _percent(item.precision)) for item in shown],
+    )
+    if len(test.classes) <= _MATRIX_CLASSES:
         yield "Confusion matrix (a row for each true class, a column for each answer; also in `confusion.csv`):"
         names = [_cell(item.name) for item in test.classes]
         yield _table(
@@ -132,7 +137,7 @@ def _test(final: Finalized, origin: Origin) -> Iterator[str]:
                 for name, row in zip(names, test.confusion, strict=True)
             ],
         )
-    elif test.classes:
+    else:
         yield "The confusion matrix is in `confusion.csv`."
 
 
