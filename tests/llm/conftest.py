@@ -1,7 +1,8 @@
-"""The providers with their real SDKs, for what holds for each of them."""
+"""A request, what may be answered, and the providers with their real SDKs, for what holds for each of them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +13,25 @@ from lemonade_es.llm.chat import ChatClient
 from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
+from lemonade_es.llm.request import Attempt, EditRequest
 from lemonade_es.llm.testing import AnthropicWire, GeminiWire, OpenAIWire
 from lemonade_es.llm.testing.wires import Wire
+from lemonade_es.task import Task
+
+REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
+TRIED = EditRequest(REQUEST.task, 2, "import torch\n", history=(Attempt(1, ("ACL",), "ok", summary="reshaped"),))
+PATCH = json.dumps(
+    {
+        "summary": "A first network.",
+        "model_py": "import torch\n",
+        "edits": None,
+        "applied": [],
+        "skipped": [],
+        "predicted": None,
+    }
+)
+_ENVELOPE = {"summary": "A first network.", "model_py": None, "edits": None, "applied": [], "skipped": []}
+FENCED = json.dumps({**_ENVELOPE, "predicted": None}) + "\n```python\nimport torch\n```\n"
 
 
 @dataclass(frozen=True, slots=True)

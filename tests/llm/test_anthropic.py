@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.llm.conftest import PATCH, REQUEST, TRIED
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -18,25 +19,13 @@ from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.anthropic import MAX_TOKENS, AnthropicClient
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import Attempt, EditRequest, ReplyLimits
+from lemonade_es.llm.request import EditRequest, ReplyLimits
 from lemonade_es.llm.testing import Act, AnthropicWire, Drop, Fail, ModelServer, Request, Say, Send
-from lemonade_es.task import Task
 
 anthropic = pytest.importorskip("anthropic", reason="the package anthropic is not installed")
 
 KEY = "sk-ant-canary-0123456789abcdef"
 NAME = "anthropic:claude-test"
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
-PATCH = json.dumps(
-    {
-        "summary": "A first network.",
-        "model_py": "import torch\n",
-        "edits": None,
-        "applied": [],
-        "skipped": [],
-        "predicted": None,
-    }
-)
 NO_TEMPERATURE = Fail(400, "`temperature` is deprecated for this model.")
 NO_FORMAT = Fail(400, "output_config: Extra inputs are not permitted")
 NO_STRICT = Fail(400, "tools.0.custom.strict: Extra inputs are not permitted")
@@ -173,10 +162,9 @@ def test_a_bound_on_the_answer_is_sent() -> None:
 
 
 def test_a_prompt_that_is_too_long_is_told_in_brief() -> None:
-    tried = EditRequest(REQUEST.task, 2, "import torch\n", history=(Attempt(1, ("ACL",), "ok", summary="reshaped"),))
     said = "prompt is too long: 210000 tokens > 200000 maximum"
     with served(Fail(400, said), Say(PATCH)) as (executor, server):
-        reply = executor.ask(tried)
+        reply = executor.ask(TRIED)
 
     assert "reshaped" in str(server.requests[0].body)
     assert "reshaped" not in str(server.requests[1].body)

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -25,10 +26,7 @@ from lemonade_es.llm.faults import (
     passing,
 )
 from lemonade_es.llm.prompt import Prompt
-from lemonade_es.llm.request import EditRequest
-from lemonade_es.task import Task
 
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 FAULT = CallFaultError("overloaded", "full", where="chat:m", hint="resume later")
 
 

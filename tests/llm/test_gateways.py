@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -17,11 +18,8 @@ from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.providers.service import too_long
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.testing import Act, Fail, ModelServer, Say, Send
-from lemonade_es.task import Task
 
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 COUNTED = {"prompt_tokens": 1000, "completion_tokens": 200}
 
 

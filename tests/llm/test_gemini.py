@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+from tests.llm.conftest import FENCED, PATCH, REQUEST, TRIED
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -19,26 +20,11 @@ from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.gemini import SDK, SDKS, GeminiClient
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import Attempt, EditRequest, ReplyLimits
+from lemonade_es.llm.request import EditRequest, ReplyLimits
 from lemonade_es.llm.testing import Act, Drop, Fail, GeminiWire, ModelServer, Say, Send
-from lemonade_es.task import Task
 
 KEY = "AIza-canary-0123456789abcdef"
 NAME = "gemini:gemini-test"
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
-PATCH = json.dumps(
-    {
-        "summary": "A first network.",
-        "model_py": "import torch\n",
-        "edits": None,
-        "applied": [],
-        "skipped": [],
-        "predicted": None,
-    }
-)
-ENVELOPE = {"summary": "A first network.", "model_py": None, "edits": None, "applied": [], "skipped": []}
-FENCED = json.dumps({**ENVELOPE, "predicted": None}) + "\n```python\nimport torch\n```\n"
-TRIED = EditRequest(REQUEST.task, 2, "import torch\n", history=(Attempt(1, ("ACL",), "ok", summary="reshaped"),))
 NO_TEMPERATURE = Fail(400, "temperature is not supported by this model")
 NO_SCHEMA = Fail(400, "Json mode is not enabled for models/gemini-test")
 NO_JSON_MODE = Fail(400, "response_mime_type application/json is not supported")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -19,11 +20,8 @@ from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.testing import Act, AnthropicWire, GeminiWire, ModelServer, OpenAIWire, Send
-from lemonade_es.task import Task
 
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 PATCH = {"summary": "s", "model_py": "x = 1\n", "edits": None, "applied": [], "skipped": [], "predicted": None}
 WORDS = json.dumps(PATCH)
 

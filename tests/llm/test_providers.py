@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.llm.conftest import Provider
+from tests.llm.conftest import PATCH, REQUEST, Provider
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.backoff import Backoff
@@ -18,22 +17,9 @@ from lemonade_es.llm.chat import ModelExecutor
 from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.testing import Act, Fail, ModelServer, Say, Trickle
-from lemonade_es.task import Task
 
 KEY = "sk-canary-0123456789abcdef"
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
-PATCH = json.dumps(
-    {
-        "summary": "A first network.",
-        "model_py": "import torch\n",
-        "edits": None,
-        "applied": [],
-        "skipped": [],
-        "predicted": None,
-    }
-)
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.executor import Executor
-from lemonade_es.llm.request import EditRequest, Feedback
+from lemonade_es.llm.request import Feedback
 from lemonade_es.llm.scripted import ScriptedExecutor
-from lemonade_es.task import Task
-
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 
 
 def test_replies_come_in_order_and_calls_are_kept() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.llm.conftest import Provider
+from tests.llm.conftest import REQUEST, Provider
 
 from lemonade_es.errors import ConfigError, LemonadeError
 from lemonade_es.llm import registry
@@ -22,9 +22,7 @@ from lemonade_es.llm.chat import ModelExecutor
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.providers.secret import without_parts
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.testing import Act, Drop, Fail, ModelServer, Say, Send
-from lemonade_es.task import Task
 
 KEY = "sk-canary-of-the-environment-41"
 USER, PASSWORD, TOKEN = "canary-user", "canary/pass:word", "canary-token-77"
@@ -32,7 +30,6 @@ CREDENTIALS = f"{USER}:canary%2Fpass:word"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 CANARIES = (KEY, PASSWORD, "canary%2Fpass", TOKEN, BASIC)
 PROXY = "canary-of-the-proxy"
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 ECHO = f"saw {KEY} and {CREDENTIALS} and {PASSWORD} and ?key={TOKEN} and Basic {BASIC} and {PROXY}"
 
 ACTS: dict[str, Act] = {

@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.backoff import Backoff
@@ -20,11 +21,8 @@ from lemonade_es.llm.faults import PERHAPS_PAID, NoAnswerError
 from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
-from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.testing import AnthropicWire, Fail, GeminiWire, ModelServer, OpenAIWire
-from lemonade_es.task import Task
 
-REQUEST = EditRequest(Task("image", "digits", (1, 8, 8), 10), 1)
 PROVIDERS: dict[str, Callable[..., ChatClient]] = {
     "openai": OpenAIClient,
     "anthropic": AnthropicClient,
