@@ -168,7 +168,7 @@ def _adapter(service: Service, reading: _Reading) -> Any:
     """An adapter of ``requests`` that hears the server once: the SDK would follow redirects and ask again after 401."""
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - the SDK's
 
-    class Adapter(HTTPAdapter):
+    class _Adapter(HTTPAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
             request.headers.update(service.address.headers)
             request.url = service.address.target(request.url)
@@ -176,7 +176,7 @@ def _adapter(service: Service, reading: _Reading) -> Any:
                 reading.read(super().send(request, *args, **options))
             raise _Heard
 
-    return Adapter(max_retries=0)
+    return _Adapter(max_retries=0)
 
 
 def _openapi(schema: Mapping[str, Any]) -> dict[str, Any]:
