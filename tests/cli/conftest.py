@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from lemonade_es.engine.events import Event, Finalized
+from lemonade_es.engine.folder import RunFolder
+
+FINALIZE = ("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
 
 
 @dataclass
@@ -49,6 +55,11 @@ class Command:
         process = self.start(*words, file_bytes=file_bytes, **environment)
         out, err = process.communicate(timeout=240)
         return Done(process.returncode, out, err)
+
+
+def read_until(process, words):
+    """Take what a command prints, up to the first line that has these words in it."""
+    assert any(words in line for line in process.stdout), process.stderr.read()
 
 
 @pytest.fixture
@@ -88,3 +99,35 @@ def photographs(folder, classes=("cat", "dog"), each=12, side=10):
 @pytest.fixture
 def tree(tmp_path):
     return photographs(tmp_path / "photos")
+
+
+def copied(finished, folder):
+    """The command in a folder of its own, with a copy of a finished run."""
+    ours, _ = finished
+    shutil.copytree(ours.folder / "runs", folder / "runs")
+    return Command(folder)
+
+
+@pytest.fixture
+def command(finished, tmp_path):
+    """The command beside a copy of the finished run."""
+    return copied(finished, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def trained(finished, tmp_path_factory):
+    """A run whose network was trained in the end: the command in its folder, and what it printed."""
+    command = copied(finished, tmp_path_factory.mktemp("trained") / "copy")
+    done = command(*FINALIZE)
+    assert done.code == 0, done.err
+    return command, done.json
+
+
+def events(folder) -> list[Event]:
+    """Those of the only run in a command's folder."""
+    return [entry.event for entry in RunFolder(folder / "runs").entries("latest")]
+
+
+def finals(folder) -> list[Finalized]:
+    """The final trainings among them."""
+    return [event for event in events(folder) if isinstance(event, Finalized)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from tests.cli.conftest import read_until
 
 from lemonade_es.engine.events import Measured
 from lemonade_es.engine.folder import RunFolder
@@ -16,9 +17,7 @@ WORDS = ("--iterations", 2, "--epochs", 2, "--limit", 300, "--repeats", 3, "--pr
 @pytest.mark.isolation
 def test_a_run_killed_between_two_seeds_ends_as_an_unbroken_one_and_tells_the_noise(lemonade):
     process = lemonade.start("run", *WORDS)
-    for line in process.stdout:
-        if "trained again with another seed (2)" in line:
-            break
+    read_until(process, "trained again with another seed (2)")
     process.kill()
     process.communicate(timeout=60)
     resumed = lemonade("run", "--resume", "latest", "--json")

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import read_until
 
 
 def test_the_result_as_json_has_the_documented_names(finished):
@@ -95,9 +96,7 @@ def test_a_best_network_that_was_lost_is_put_back_from_the_artifacts(lemonade):
 @pytest.mark.slow
 def test_the_command_to_go_on_with_works_as_it_is_printed(lemonade):
     process = lemonade.start("run", "--iterations", 4, "--epochs", 10, "--out", "my runs?")
-    for line in process.stdout:
-        if line.startswith("iteration 1:"):
-            break
+    read_until(process, "iteration 1:")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
@@ -110,9 +109,7 @@ def test_the_command_to_go_on_with_works_as_it_is_printed(lemonade):
 @pytest.mark.slow
 def test_a_run_is_written_by_one_process_at_a_time(lemonade):
     process = lemonade.start("run", "--iterations", 40, "--epochs", 1)
-    for line in process.stdout:
-        if line.startswith("iteration 1:"):
-            break
+    read_until(process, "iteration 1:")
     second = lemonade("run", "--resume", "latest")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.cli.conftest import read_until
 
 from lemonade_es.cli import main
 from lemonade_es.commands import signals
@@ -25,9 +26,7 @@ from lemonade_es.engine.folder import RunFolder
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on_and_a_resume_ends_as_an_unbroken_run_does(lemonade, finished):
     process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
-    for line in process.stdout:
-        if line.startswith("iteration 1:"):
-            break
+    read_until(process, "iteration 1:")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
@@ -94,9 +93,7 @@ def test_what_hangs_after_an_interrupt_can_be_interrupted_again():
 @pytest.mark.parametrize("gap", [0.02, 0.05, 0.15, 0.3])
 def test_two_interrupts_in_a_row_are_as_good_as_one(lemonade, gap):
     process = lemonade.start("run", "--iterations", 5, "--epochs", 30)
-    for line in process.stdout:
-        if line.startswith("iteration 1:"):
-            break
+    read_until(process, "iteration 1:")
     for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
         time.sleep(gap)
@@ -149,9 +146,7 @@ def test_an_interrupt_while_the_best_network_is_left_comes_too_late(tmp_path, mo
 
 def test_a_termination_ends_as_ctrl_c_does(lemonade):
     process = lemonade.start("run", "--iterations", 40, "--epochs", 1)
-    for line in process.stdout:
-        if line.startswith("iteration 1:"):
-            break
+    read_until(process, "iteration 1:")
     process.terminate()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
@@ -171,9 +166,7 @@ def test_a_reader_that_leaves_does_not_end_the_search(lemonade):
 @pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_was(lemonade, finished):
     process = lemonade.start("run", "--iterations", 3, "--epochs", 2)
-    for line in process.stdout:
-        if line.startswith("iteration 2:"):
-            break
+    read_until(process, "iteration 2:")
     process.kill()
     process.communicate(timeout=60)
     resumed = lemonade("run", "--resume", "latest", "--json")

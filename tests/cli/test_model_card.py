@@ -1,0 +1,89 @@
+"""The card of a network that was trained in the end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from tests.cli.conftest import finals
+
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.origin import network_of
+from lemonade_es.report import model_card
+
+pytestmark = pytest.mark.isolation
+
+
+def card_of(trained, spec_data, notes, name="digits"):
+    """The card that the training would have on data of another name, with other notes."""
+    command, told = trained
+    entries = RunFolder(command.folder / "runs").entries(told["run"])
+    origin = network_of(entries, told["iteration"])
+    begun = origin.begun
+    data = replace(begun.data, notes=notes, task=replace(begun.data.task, data=name))
+    other = replace(begun, spec=replace(begun.spec, data=spec_data), data=data)
+    return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("i_testsize", "`i_testsize`"), ("a|b*c", "`a\\|b*c`"), ("it`s", "`` it`s ``")]
+)
+def test_the_name_of_the_data_is_code_in_the_card_and_not_escaped_as_text(trained, name, code):
+    assert f"| data set | {code}" in card_of(trained, name, ())
+
+
+def test_the_card_tells_the_scale_of_a_target_in_full(trained):
+    command, told = trained
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    final = replace(finals(command.folder)[-1], target_scale=(1000000010.733, 3.84981))
+    assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin)
+
+
+def test_power_in_the_card_is_the_energy_of_one_input_over_its_time(trained):
+    command, _ = trained
+    inference = finals(command.folder)[-1].measurement.energy["inference"]
+    row = next(line for line in card_of(trained, "x", ()).splitlines() if line.startswith("| `W`"))
+    assert f"energy of one input in {inference.seconds * 1e3:.3g} ms, " in row
+    assert float(row.split("|")[2].removesuffix(" mW ").replace(",", "")) == pytest.approx(
+        inference.joules / inference.seconds * 1e3, rel=1e-2
+    )
+
+
+def test_words_of_the_data_are_no_markup_in_the_card(trained):
+    card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",), "<b>birds</b>")
+    assert card.startswith("# \\<b\\>birds\\</b\\>: the network")
+    assert "- '\\<script\\>a\\|b\\</script\\>' has 3 images" in card
+
+
+def test_words_of_the_network_are_no_markup_in_the_card(trained):
+    """It may fail where a batch is timed, and says itself why: that is the reason why ``B`` is not known."""
+    command, told = trained
+    final = finals(command.folder)[-1]
+    said = "RAISED: ValueError: <img src=x> | ![now](http://there/)"
+    mute = replace(final.measurement, metrics={**final.measurement.metrics, "B": None}, absent={"B": said})
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    card = model_card.model_card(replace(final, measurement=mute), origin)
+    assert "RAISED: ValueError: \\<img src=x\\> \\| !\\[now\\](http://there/) |\n" in card
+
+
+def test_the_card_does_not_promise_that_inputs_which_occur_twice_are_new(trained):
+    plain = card_of(trained, "x", ("12 images are grey",))
+    assert "of the test split, which was kept from the search and from the training. It was" in plain
+    twice = card_of(trained, "x", ("2 row(s) repeat another one; they were kept, and the same row may be in several",))
+    assert "from the training (but for inputs that occur more than once: see Data). It was" in twice
+
+
+def test_the_card_says_how_to_load_it(trained):
+    command, told = trained
+    card = (command.folder / told["folder"] / "model-card.md").read_text()
+    snippet = card.split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", snippet + "\nimport torch\nprint(tuple(model(torch.zeros(3, 1, 8, 8)).shape))"],
+        cwd=command.folder / told["folder"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "(3, 10)\n", done.stderr
