@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from lemonade_es.errors import StoreError
@@ -79,20 +79,20 @@ def write_file(path: Path, content: bytes, *, option: str = "--out") -> None:
     Raises:
         StoreError: with the reason of the operating system.
     """
-    temporary: str | None = None
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=UNFINISHED, delete=False) as file:
-            temporary = file.name
+        unfinished = path.parent / f"{UNFINISHED}{secrets.token_hex(4)}"
+        with unfinished.open("xb") as file:  # who may read it is for the user's umask to say
+            temporary = unfinished
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise StoreError(
             f"cannot be written: {error.strerror or error}", where=str(path), hint=f"free some space or choose {option}"
         ) from None
