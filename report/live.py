@@ -36,7 +36,7 @@ from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.report.weakened import weakened
 from lemonade_es.task import SHORT_R2
-from lemonade_es.trainer.measurement import Epoch
+from lemonade_es.trainer.measurement import Epoch, Failure
 
 _AGAINST = (
     ("T_Acc", "TT_Acc"),
@@ -113,12 +113,7 @@ class PlainView(SilentView):
             if event.check.message is not None:
                 self._say(f"iteration {event.iteration}: odd about the network: {event.check.message}")
         elif isinstance(event, Measured | Repeated):
-            if isinstance(event, Repeated):
-                self._say(f"iteration {event.iteration}: {_repeated(event)}")
-            if event.measurement.device is not None and (failure := event.measurement.device.failure) is not None:
-                self._say(f"iteration {event.iteration}: not measured on the device: {failure.message}")
-            if (warning := self._device.heard(event.measurement)) is not None:
-                self._say(f"warning: {warning}")
+            self._measured(event)
         elif isinstance(event, NoiseEstimated):
             self._say(f"iteration {event.iteration}: {noise_told(event)}")
         elif isinstance(event, Pruned):
@@ -128,6 +123,18 @@ class PlainView(SilentView):
         elif isinstance(event, IterationEnded):
             self._say(f"iteration {event.iteration}: {self._outcome(event)}")
             self._weights = {}
+
+    def _measured(self, event: Measured | Repeated) -> None:
+        """Say what went wrong with a training, and that it was one more with another seed."""
+        failure = event.measurement.failure
+        if isinstance(event, Repeated):
+            self._say(f"iteration {event.iteration}: {_repeated(event)}")
+        elif failure is not None:
+            self._say(f"iteration {event.iteration}: {_failed(failure)}")
+        if event.measurement.device is not None and (unmeasured := event.measurement.device.failure) is not None:
+            self._say(f"iteration {event.iteration}: not measured on the device: {unmeasured.message}")
+        if (warning := self._device.heard(event.measurement)) is not None:
+            self._say(f"warning: {warning}")
 
     def _called(self, event: Refused | Unanswered | Replied) -> None:
         """Say what came of asking an executor, where that is not a reply of the usual one."""
@@ -170,6 +177,7 @@ class LiveView(SilentView):
         self._loss: float | None = None
         self._advised: Advised | None = None
         self._problem: str | None = None
+        self._failure: str | None = None
         self._stand_in: str | None = None
         self._rulebook: str | None = None
         self._ended: list[IterationEnded] = []
@@ -219,6 +227,9 @@ class LiveView(SilentView):
             self._problem = f"pruned: {event.reason}"
         elif isinstance(event, Measured | Repeated):
             self._epoch, self._loss = 0, None
+            if isinstance(event, Measured):
+                failure = event.measurement.failure
+                self._failure = None if failure is None else f"iteration {event.iteration}: {_failed(failure)}"
             warning = self._device.heard(event.measurement)
             self._warning = (self._warning or warning) if self._device.in_a_row else None
         elif isinstance(event, RulebookChanged | RulebookKept):
@@ -257,6 +268,8 @@ class LiveView(SilentView):
             parts.append(self._rules(self._advised))
         if self._problem is not None:
             parts.append(Text(self._problem, "yellow"))
+        if self._failure is not None:
+            parts.append(Text(self._failure, "yellow"))
         if self._stand_in is not None:
             parts.append(Text(self._stand_in, "yellow"))
         if self._warning is not None:
@@ -360,6 +373,11 @@ def _stand_in(replied: Replied, repairs: int) -> str | None:
 def _wait(executor: str, failed: Try) -> str:
     """For instance: openai:gpt-4o is asked again after 20.0 s: it answered 429; true before and after the wait."""
     return f"{executor} is asked again after {duration(failed.waited)}: {failed.message}"
+
+
+def _failed(failure: Failure) -> str:
+    line = "" if failure.line is None else f" (line {failure.line} of the network)"
+    return f"training failed ({failure.code}): {failure.message}{line}"
 
 
 def _repeated(event: Repeated) -> str:

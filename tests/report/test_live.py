@@ -11,6 +11,7 @@ from lemonade_es.engine.events import (
     Accepted,
     DataSummary,
     IterationEnded,
+    Measured,
     Replied,
     RunStarted,
     Seconds,
@@ -27,7 +28,7 @@ from lemonade_es.report.finishing import LiveFinish, PlainFinish
 from lemonade_es.report.live import LiveView, PlainView, redraws
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import CheckReport
+from lemonade_es.trainer.measurement import CheckReport, Failure, Measurement
 from lemonade_es.trainer.recipe import Recipe, search_recipe
 
 TABLE = Task("table", "churn", (6,), 3)
@@ -58,6 +59,24 @@ def test_what_is_odd_about_a_network_is_told_before_it_is_trained():
     odd = replace(sound, check=CheckReport(ok=True, stage="done", message="Its dropout is always on."))
     assert shown(sound) == ""
     assert shown(odd) == "iteration 2: odd about the network: Its dropout is always on.\n"
+
+
+TIMED_OUT = Measured(
+    3, Measurement({}, {}, Failure("TIMED_OUT", "it was not done 3,600 s after it was started", line=7)), None
+)
+WHY_IT_FAILED = "iteration 3: training failed (TIMED_OUT): it was not done 3,600 s after it was started (line 7 of the"
+
+
+def test_a_training_that_failed_is_told_with_its_reason():
+    assert WHY_IT_FAILED in shown(TIMED_OUT)
+    out = io.StringIO()
+    view = LiveView(Console(file=out, width=400))
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    view.begin("r", begun, RunSpec())
+    for event in (TIMED_OUT, ENDED):  # it stays for more than the moment until the iteration ends
+        view.event(event)
+    Console(file=out, width=400).print(view._draw())
+    assert WHY_IT_FAILED in out.getvalue()
 
 
 def replied(cost):

@@ -25,6 +25,7 @@ from lemonade_es.trainer.measurement import Failure
 
 _LAST_SECONDS = 2.0
 _TEXT_LIMIT = 2000
+_MANY_SECONDS = 999.5
 
 
 class CandidateFailed(Exception):  # noqa: N818  (an outcome with a reason, not an error of the program)
@@ -189,7 +190,8 @@ class Child:
 
     def _too_slow(self) -> CandidateFailed:
         seconds = time.monotonic() - self._born
-        return CandidateFailed(Failure("TIMED_OUT", f"it was not done {seconds:.3g} s after it was started"))
+        told = f"{seconds:.3g}" if seconds < _MANY_SECONDS else f"{seconds:,.0f}"
+        return CandidateFailed(Failure("TIMED_OUT", f"it was not done {told} s after it was started"))
 
     def _finish(self, *, patience: float) -> Exit:
         if self._exit is None:

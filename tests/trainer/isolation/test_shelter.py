@@ -14,7 +14,7 @@ from lemonade_es.trainer.isolation import bubblewrap, proof
 from lemonade_es.trainer.isolation import level as levels
 from lemonade_es.trainer.isolation import nursery as nurseries
 from lemonade_es.trainer.isolation import shelter as shelters
-from lemonade_es.trainer.isolation.child import Child, Exit
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, Exit
 from lemonade_es.trainer.isolation.housing import Beside, Launch
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.isolation.nursery import Nursery
@@ -221,6 +221,17 @@ def test_a_lock_that_is_late_is_told_from_one_that_cannot_be_taken() -> None:
         assert isinstance(caught.value.__cause__, DeadlinePassedError) is late
         if late:
             os.close(theirs)
+
+
+@pytest.mark.parametrize(("late", "told"), [(2.0, "2 s"), (3600.0, "3,600 s")])
+def test_how_long_a_child_was_waited_for_is_told_in_digits(late: float, told: str) -> None:
+    ours, theirs = os.pipe()
+    child = Child(0, Channel(ours), lambda _: Exit(None))
+    child._born -= late
+    with pytest.raises(CandidateFailed) as caught:
+        child.call("train", deadline=time.monotonic() - 1)
+    assert caught.value.failure.message == f"it was not done {told} after it was started"
+    os.close(theirs)
 
 
 def test_bubblewrap_that_does_not_answer_is_not_said_to_be_forbidden(
