@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -170,6 +171,7 @@ class LiveView(SilentView):
         self._started: RunStarted | None = None
         self._run = ""
         self._iterations = 0
+        self._seconds: float | None = None
         self._iteration = 0
         self._state = "starting"
         self._fetched: str | None = None
@@ -208,6 +210,7 @@ class LiveView(SilentView):
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """The search begins or goes on."""
         self._run, self._iterations, self._started = run, spec.iterations, started
+        self._seconds = spec.max_seconds
 
     def event(self, event: Event) -> None:
         """Take over what was recorded."""
@@ -303,7 +306,10 @@ class LiveView(SilentView):
     def _left(self) -> float | None:
         done = [ended.seconds.total for ended in self._ended]
         missing = self._iterations - len(done)
-        return sum(done) / len(done) * missing if done and missing > 0 else None
+        if not done or missing <= 0:
+            return None
+        budget = math.inf if self._seconds is None else max(self._seconds - sum(done), 0.0)
+        return min(sum(done) / len(done) * missing, budget)
 
     def _rules(self, advised: Advised) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)

@@ -79,6 +79,17 @@ def test_a_training_that_failed_is_told_with_its_reason():
     assert WHY_IT_FAILED in out.getvalue()
 
 
+@pytest.mark.parametrize(("seconds", "left"), [(None, "10.0 s"), (7.0, "5.0 s"), (1000.0, "10.0 s")])
+def test_no_more_time_is_said_to_be_left_than_its_budget_has(seconds, left):
+    out = io.StringIO()
+    view = LiveView(Console(file=out, width=200))
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    view.begin("r", begun, RunSpec(iterations=6, max_seconds=seconds))
+    view.event(ENDED)  # it took 2 s
+    Console(file=out, width=200).print(view._draw())
+    assert f"about {left} left" in out.getvalue()
+
+
 def replied(cost):
     return Replied(1, 1, Reply("{}", "openai:gpt-4o", Usage(cost_usd=cost)))
 
