@@ -220,6 +220,8 @@ class Journal:
 def _cure(error: Exception, cause: object) -> str | None:
     if getattr(cause, "sqlite_errorname", "").startswith(_TAKEN):
         return "another program holds the journal open for writing: end that, or wait"
+    if isinstance(error, ArgumentError):
+        return "give a URL: sqlite:///runs/lemonade.db for a file, postgresql+psycopg://HOST/DATABASE for a server"
     return "is the disk full, or the folder not writable?" if isinstance(error, OperationalError | OSError) else None
 
 

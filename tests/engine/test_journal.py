@@ -153,6 +153,12 @@ def test_a_file_that_is_no_database_is_reported(tmp_path):
         Journal.in_folder(tmp_path, create=True)
 
 
+def test_what_is_no_url_of_a_store_is_told_how_one_is_written(tmp_path):
+    with pytest.raises(StoreError, match="Could not parse") as caught:
+        Journal(str(tmp_path / "lemonade.db"), create=False)
+    assert "sqlite:///runs/lemonade.db for a file" in str(caught.value)
+
+
 def test_a_store_url_of_an_unknown_kind_is_reported_without_its_password():
     with pytest.raises(StoreError) as caught:
         Journal("nosuch://user:secret@host/db")
