@@ -20,7 +20,7 @@ from lemonade_es.trainer.device.command import SECONDS
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Budget
-from lemonade_es.vocabulary import METRICS
+from lemonade_es.vocabulary import METRICS, PRESETS
 from lemonade_es.vocabulary import settings as resolve_settings
 
 Place = Callable[[str], str]
@@ -240,7 +240,7 @@ def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
     ``set``, ``target``, ``require`` and ``recipe`` are merged name by name.
 
     Raises:
-        ConfigError: naming the option, its value, and what it must be.
+        ConfigError: naming the option, its value, and what it must be; or nothing would tell networks apart.
     """
     merged = dict(config)
     for name, value in options.items():
@@ -250,7 +250,21 @@ def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
             merged[name] = {**merged.get(name, {}), **value}
         else:
             merged[name] = value
-    return demand_sound(merged, _as_option)
+    spec = demand_sound(merged, _as_option)
+    _demand_order(spec)
+    return spec
+
+
+def _demand_order(spec: RunSpec) -> None:
+    """Something must tell networks apart; of a journal of old that is not asked."""
+    preset = PRESETS.get(spec.preset)
+    weights = {**(preset.values if preset is not None else {}), **spec.set}
+    if not spec.require and all(weights.get(name) == 0 for name in ("WA", "WE", "WF")):
+        raise ConfigError(
+            "WA, WE and WF are all 0: CM is 0 for every network, and the smallest would lead, however bad it is",
+            where="--set",
+            hint="give one of them more than 0, or say what a network must keep, for example --require V_Acc=0.9",
+        )
 
 
 def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
@@ -295,6 +309,8 @@ def demand_sound(data: Mapping[str, Any], place: Place, before: Sequence[ConfigE
             name = str(item["loc"][0])
             given = f"{item['input']!r}: " if name != "llm_base_url" else ""  # it may hold a password
             told = _TYPE_TOLD.get(item["type"], item["msg"][0].lower() + item["msg"][1:])
+            if name == "target" and isinstance(item["input"], str) and item["type"] == "dict_type":
+                told = f"write target_column: {item['input']} for a column, and {{V_Acc: 0.95}} for a metric to reach"
             said = f"{given}{_TORN if _torn(item, data) else told}"
             within = map(str, item["loc"][1:2]) if isinstance(data[name], Mapping) else ()
             found.setdefault((name, *within), ConfigError(said, where=place(name)))

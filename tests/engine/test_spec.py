@@ -50,6 +50,7 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("recipe:\n  lrr: 0.1\n", "2:8", "did you mean lr?"),
         ("recipe: {lr: fast}\n", "1:14", "lr is 'fast'"),
         ("unsafe_no_isolation: true\n", "1:1", "no option"),
+        ("target: price\n", "1:9", "write target_column: price for a column, and {V_Acc: 0.95} for a metric to reach"),
         ("require: S < 0.1 MB\n", "1:10", "write pairs of a name and its value"),
         ("set: {TV_Acc: 95%}\n", "1:6", "'95%': write a plain number with a point"),
         ("iterations: 2.5\n", "1:13", "2.5: write a whole number"),
@@ -135,6 +136,16 @@ def test_a_problem_in_an_option_names_the_option(options, words):
     with pytest.raises(ConfigError) as caught:
         resolve({}, options)
     assert words in str(caught.value)
+
+
+def test_weights_that_tell_no_network_from_another_are_refused_unless_bounds_do():
+    with pytest.raises(ConfigError, match="CM is 0 for every network"):
+        resolve({}, {"set": {"WA": 0}})
+    with pytest.raises(ConfigError, match="CM is 0 for every network"):
+        resolve({"preset": "edge", "set": {"WA": 0, "WF": 0}}, {"set": {"WE": 0}})
+    assert resolve({}, {"set": {"WA": 0, "WF": 1}}).set["WF"] == 1
+    assert resolve({"preset": "edge"}, {"set": {"WA": 0}}).set["WA"] == 0
+    assert resolve({}, {"set": {"WA": 0}, "require": {"V_Acc": 0.9}}).set["WA"] == 0
 
 
 def test_all_problems_of_the_options_are_told_at_once():
