@@ -12,7 +12,7 @@ import bisect
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
@@ -35,6 +35,8 @@ OVERSHOOT = 0.05
 LEAST = 1e-3
 """... or by this share of the term's range (of the value where it has no end), where both are tiny."""
 
+_CLOSE = 1e-6
+_SPARSE = 8
 _SHORT = 4
 _DIGITS = 18
 _EXACT = Context(prec=80)
@@ -204,13 +206,21 @@ class _Line:
             critical.update(found)
             points = sorted({*points, *found})
         for low, high in itertools.pairwise(sorted(critical)):
-            inner = [low + (high - low) * share for share in (1e-6, 0.5, 1 - 1e-6)]
+            inner = self._inner(low, high, points)
             for one, other in self._goal.rivals:
                 critical.update(roots(functools.partial(self._balance, one, other), inner, flat=True))
         if self._whole:
             whole = {float(number) for point in critical for number in (math.floor(point), math.ceil(point))}
             critical = {number for number in whole if self._low <= number <= self._high or number == self._start}
         return sorted(critical)
+
+    def _inner(self, low: float, high: float, points: Sequence[float]) -> list[float]:
+        """Points between two critical values, close to both and between them; several in a piece without an end."""
+        known = points[bisect.bisect_right(points, low) : bisect.bisect_left(points, high)]
+        first, last = (known[0], known[-1]) if known else (high, low)
+        ends = (low + (first - low) * _CLOSE, high - (high - last) * _CLOSE)
+        endless = math.isinf(self._high - self._low) and (low == points[0] or high == points[-1])
+        return sorted({*ends, *(known[::_SPARSE] if endless else ()), low + (high - low) / 2})
 
     def _middle(self, one: float, other: float) -> float:
         """What lies between two values; one of these where nothing does, as between two neighbouring counts."""

@@ -113,6 +113,25 @@ def test_where_two_weights_begin_to_be_equal_is_found_though_they_stay_so():
     assert flips(answer) == {"PP": pytest.approx(1.25, abs=0.01)}  # from there on, both rules give 0.5
 
 
+@pytest.mark.parametrize(
+    ("limit", "weights", "lowest", "highest"),
+    [
+        ("", "{ACL: PV_Acc - 0.4, RCL: PV_Acc * 2 - 1}", 0.4, 0.6),
+        ("max_instructions: 1\n", "{ACL: PV_Acc + 0.6, RCL: PV_Acc * 2, AWI: 1}", 0.4, 0.6),
+        ("", "{ACL: PV_Acc - 400, RCL: PV_Acc * 2 - 1000}", 400.0, 600.0),
+    ],
+)
+def test_a_change_that_is_not_to_be_too_large_either_is_found_where_a_setting_has_no_end(
+    limit, weights, lowest, highest
+):
+    rules = "".join(
+        f'  - {{id: {name}-rule, when: V_Acc < 0.9, weight: "{weight}", instruct: [{name}]}}\n'
+        for name, weight in (pair.split(": ") for pair in weights.strip("{}").split(", "))
+    )
+    answer = ask_why_not("ACL", {"V_Acc": 0.5}, {"PV_Acc": 0.2}, book(rules, HEAD.replace("rules:\n", limit + "rules:\n")))
+    assert lowest <= flips(answer)["PV_Acc"] <= lowest + (highest - lowest) * 0.2
+
+
 def test_a_setting_stays_within_the_range_that_the_rulebook_gives_it():
     rules = "  - {id: r, when: T_Acc - V_Acc > OT, weight: 1, instruct: [ACL]}\n"
     metrics = {"T_Acc": 0.72, "V_Acc": 0.65}
