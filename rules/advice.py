@@ -26,6 +26,10 @@ _DIRECTIONS: Mapping[str, str] = {
 _OFTEN = ("increase", "reduce", "decrease")
 """Words that are recognised though they are misspelt."""
 
+_MUCH = "highest high higher large medium middle moderate normal small low lower lowest critical important"
+_DEGREES = frozenset(_MUCH.split())
+"""Words for how much: by their spelling alone, `high` would be taken for `grad_high`."""
+
 _NAMED = 4
 
 _CALLED: Mapping[str, str] = MappingProxyType(
@@ -72,8 +76,32 @@ def for_key(key: str, section: str, near: str | None, conclusions: Collection[st
     return f"did you mean {near}?" if near else "remove it"
 
 
+def for_name(name: str, source: str, known: Collection[str]) -> str:
+    """What to add about a name that an expression cannot use; mostly nothing.
+
+    Args:
+        name: as it was written.
+        source: the expression.
+        known: the names that it can use.
+    """
+    if name.lower() in _DEGREES and name.lower() not in known:
+        return "; how much is told by a number, as 0.5, or by a threshold or priority"
+    for torn in re.findall(r"\w+(?:-\w+)+", source):
+        whole = next((one for one in known if one.lower() == torn.lower().replace("-", "_")), None)
+        if whole is not None and name in torn.split("-"):
+            return f"; did you mean {whole}? (a hyphen subtracts)"
+    near = closest(name, known)
+    return f"; did you mean {near}?" if near else ""
+
+
 def for_type(key: str, value: object) -> str:
     """What to add where a value is of the wrong type; mostly nothing."""
+    if key == "instruct" and isinstance(value, str | Mapping):
+        names = value.split() if isinstance(value, str) else [str(name) for name in value]
+        listed = ", ".join(name for part in names for name in re.split("[,;]", part) if name)
+        weights = isinstance(value, Mapping)
+        alike = ", and the one weight in `weight`; another weight takes another rule" if weights else ""
+        return f"; write [{listed}]{alike}" if listed else ""
     if key in SETTABLE and isinstance(value, int | float):
         return f"; write {{default: {value}}}"
     if key == "when" and isinstance(value, bool):

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lemonade_es.rules import logic
-from lemonade_es.rules.advice import ALWAYS
+from lemonade_es.rules.advice import ALWAYS, for_name
 from lemonade_es.rules.logic import Condition, Number, Values
 from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.syntax import read_tree
-from lemonade_es.vocabulary import TERMS, closest
+from lemonade_es.vocabulary import TERMS
 
 Kind = Literal["condition", "number"]
 
@@ -301,8 +301,8 @@ class _Parser:
             raise self._unfit(node, "NOT_A_NUMBER", f"{name} is a conclusion, which is true or false, no number")
         if name.lower() in ("true", "false"):
             raise self._truth(node, name)
-        near = closest(name, [*TERMS, *self.conclusions]) if len(self.problems) < MAX_HINTS else None
-        hint = f"; did you mean {near}?" if near else ""
+        known = [*TERMS, *self.conclusions]
+        hint = for_name(name, self.source, known) if len(self.problems) < MAX_HINTS else ""
         raise self._unfit(
             node, "UNKNOWN_NAME", f"{name!r} is neither in the vocabulary nor a conclusion of any rule{hint}"
         )

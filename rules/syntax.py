@@ -58,6 +58,8 @@ _WORDS = frozenset({"and", "or", "not"})
 _MINUS = "\u2212"
 
 _UNIT = re.compile(r"(?<![\w.])([\d.]+)\s+(?!(?:and|or|not|if)\b)([A-Za-z]\w*)")
+_GOES_ON = re.compile(r"\s+(?!(?:and|or|not)\b)[\w(]")
+_PARTED = re.compile(r"(?<![\w.])\d{1,3}(?:[ ']\d{3})+(?![\w.])")
 _TWO_WORDS = re.compile(r"\b(?!(?:and|or|not|if)\b)[A-Za-z]\w* (?!(?:and|or|not|if)\b)[A-Za-z]\w*")
 
 
@@ -93,12 +95,20 @@ def _cure(said: str, line: str) -> str:
     """What is most likely wrong: a rule in braces ends an expression at its first comma; a unit; words for signs."""
     if "never closed" in said:
         return "; in a rule written in braces, quote an expression that has commas"
+    parted = _PARTED.search(line)
+    if parted is not None:
+        return f"; {_unparted(parted)}"
     unit = _UNIT.search(line)
-    if unit is not None and (unit[2] in TERMS or unit[2] == "then"):
+    if unit is not None and (unit[2] in TERMS or unit[2] == "then" or _GOES_ON.match(line, unit.end())):
         return "; join comparisons with `and` or `or`"
     if unit is not None:
         return f"; numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
     return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""
+
+
+def _unparted(number: re.Match[str]) -> str:
+    """How a number is written whose thousands are parted by blanks or apostrophes."""
+    return f"write {number[0].replace(' ', '').replace(chr(39), '')}"
 
 
 def _excerpt(line: str, offset: int) -> str:
@@ -113,7 +123,8 @@ def _tokens_are_allowed(source: str, note: Note) -> bool:
         token = _TOKEN.match(source, position)
         if token is None:
             character = source[position]
-            advice = _ADVICE.get(character) or _advice(character)
+            parted = next((one for one in _PARTED.finditer(source) if one.start() < position < one.end()), None)
+            advice = _unparted(parted) if parted is not None else _ADVICE.get(character) or _advice(character)
             note(position, "UNKNOWN_CHARACTER", f"{character!r} cannot be used here: {advice}")
             return False
         text = token.group()

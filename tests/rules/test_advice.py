@@ -50,15 +50,46 @@ def condition(when):
         ("latency > 5", "7:11", "did you mean L?"),
         ("S > 0.1 MB", "7:19", "numbers have no units here: write 0.1 without MB"),
         ("V_Acc < 0.5 P > 3", "7:23", "join comparisons with `and` or `or`"),
+        ("V_Acc < 0.5 xor T_Acc < 0.5", "7:23", "join comparisons with `and` or `or`"),
+        ("V_Acc < 0.5 und (P > 3)", "7:23", "join comparisons with `and` or `or`"),
+        ("S > 0.1 MB and failed", "7:19", "numbers have no units here: write 0.1 without MB"),
+        ("P > 1 200 000", "7:17", "write 1200000"),
+        ("P > 100'000", "7:18", "write 100000"),
+        ("V-Acc < 0.5", "7:11", "did you mean V_Acc? (a hyphen subtracts)"),
+        ("V_Acc == low", "7:20", "how much is told by a number, as 0.5, or by a threshold or priority"),
         ("V_Acc under 0.5", "7:17", "compare with signs, as in V_Acc < 0.5"),
         ("V_Acc < < 0.5 and failed", "7:19", "invalid syntax"),
         ("> 0.5", "7:13", "put a text that begins with > or | in quotes"),
     ],
 )
 def test_a_slip_in_a_condition_is_told_with_its_cure(when, place, message):
-    (line,) = condition(when)
+    line, *others = condition(when)
     assert line.startswith(f"b:{place} ")
     assert message in line
+    assert all(message in other for other in others)
+
+
+@pytest.mark.parametrize("weight", ["high", "Low", "medium"])
+def test_a_word_for_how_much_a_rule_weighs_is_not_taken_for_a_metric(weight):
+    (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: {weight}\n    instruct: [ACL]\n")
+    assert line.startswith("b:8:13 UNKNOWN_NAME")
+    assert line.endswith("; how much is told by a number, as 0.5, or by a threshold or priority")
+
+
+@pytest.mark.parametrize(
+    ("instruct", "meant"),
+    [
+        ("ACL", "; write [ACL]"),
+        ("ACL, RCL", "; write [ACL, RCL]"),
+        ("ACL RCL;AWI", "; write [ACL, RCL, AWI]"),
+        ("{ACL: 1, AWI: 0.5}", "; write [ACL, AWI], and the one weight in `weight`; another weight takes another rule"),
+        ('""', "found ''"),
+    ],
+)
+def test_instructions_that_are_no_list_are_told_as_one(instruct, meant):
+    (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: 1\n    instruct: {instruct}\n")
+    assert line.startswith("b:9:15 WRONG_TYPE instruct must be a list, found ")
+    assert line.endswith(meant)
 
 
 @pytest.mark.parametrize("name", ["V_Ac", "PV_acc", "TT_Acc"])
