@@ -11,8 +11,9 @@ from lemonade_es.rules.document import Scalar, Table, items_in, read_document, t
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
+from lemonade_es.rules.reason import reason_names
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import COUNTS, TERMS
+from lemonade_es.vocabulary import COUNTS, NORMALISED, TERMS
 from lemonade_es.wording import counted
 
 IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
@@ -24,9 +25,10 @@ _TAG = re.compile(r"#\w")
 
 
 def writing(rulebook: Rulebook) -> Iterator[Finding]:
-    """Thousands with a point in settings and tests, texts cut off by a comment, and inherited tests left out."""
+    """Settings that no rule reads, thousands with a point, texts cut off by a comment, inherited tests left out."""
     whole = _composed(rulebook)
     if whole is not None:
+        yield from _unread(rulebook, whole.root)
         yield from _numbers(whole.root)
         yield from _cut_off(whole.root)
         yield from _left_out(rulebook, whole.left_out)
@@ -44,6 +46,20 @@ def _composed(rulebook: Rulebook) -> Composition | None:
     documents = [read_document(source.text, source.file, []) for source in rulebook.sources]
     tables = [document for document in documents if isinstance(document, Table)]
     return compose(tables, []) if tables and len(tables) == len(documents) else None
+
+
+def _unread(rulebook: Rulebook, root: Table) -> Iterator[Finding]:
+    """Thresholds and priorities of the rulebook's own file that none of its rules reads."""
+    expressions = [part for rule in rulebook.rules for part in (rule.when, rule.weight) if part is not None]
+    read = {name for expression in expressions for name in expression.names}
+    read.update(name for rule in rulebook.rules for name in reason_names(rule.because))
+    read.update(threshold for _, threshold in NORMALISED.values())  # CM and normalised metrics do
+    for section in ("thresholds", "priorities"):
+        settings = root.get(section)
+        for name, place in settings.keys.items() if isinstance(settings, Table) else ():
+            if name not in read and place.file == rulebook.file:
+                said = f"no rule reads {name}, so it changes no advice; write a rule that does, or remove it"
+                yield Finding("warning", "UNUSED_SETTING", place, said)
 
 
 def _cut_off(root: Table) -> Iterator[Finding]:

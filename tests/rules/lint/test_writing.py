@@ -6,6 +6,7 @@ import pytest
 
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped
+from lemonade_es.rules.rulebook import Source
 
 HEAD = """\
 rulebook: b
@@ -52,7 +53,7 @@ tests:
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_rulebooks_are_written_well(name):
-    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT"}
+    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT", "UNUSED_SETTING"}
     assert not [item for item in lint(load_rulebook(find_rulebook(name))) if item.code in codes]
 
 
@@ -120,3 +121,29 @@ def test_what_an_extended_rulebook_has_left_out_is_told_only_there(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("rulebook: own\nversion: 1\nextends: base.yaml\n")
     assert not [item for item in lint(load_rulebook(own)) if item.code == "TESTS_LEFT_OUT"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("priorities:\n  PV_Acc: {default: 1}\n  PW: {default: 2}\n", ["b:5:3 UNUSED_SETTING no rule reads PW"]),
+        ("thresholds:\n  TW: {default: 500}\n", ["b:4:3 UNUSED_SETTING no rule reads TW"]),
+        ("thresholds:\n  TV_Acc: {default: 0.9}\n  TF: {default: 100}\n", []),  # CM is computed with TF
+        ("extends: lemonade\npriorities:\n  PF: {default: 1}\n", []),
+        ("extends: lemonade\npriorities:\n  PS: {range: [0, 1]}\n", ["b:5:3 UNUSED_SETTING no rule reads PS"]),
+    ],
+)
+def test_a_setting_that_no_rule_reads_is_told_where_it_stands(settings, expected):
+    instructions = "" if "extends" in settings else "instructions:\n  ACL: {text: Add}\n"
+    rule = "rules:\n  - {id: low-v, when: V_Acc < TV_Acc, weight: PV_Acc, instruct: [ACL], because: low}\n"
+    found = lint(parse_rulebook(f"rulebook: book\nversion: 1\n{settings}{instructions}{rule}", "b"))
+    told = [f"{item.place} {item.code} {item.message}" for item in found if item.code == "UNUSED_SETTING"]
+    assert [line.split(",")[0] for line in told] == expected
+
+
+def test_a_setting_that_is_inherited_or_told_in_a_reason_is_no_fault():
+    base = "rulebook: base\nversion: 1\npriorities:\n  PW: {default: 2}\ninstructions:\n  ACL: {text: Add}\n"
+    rule = 'rules:\n  - {id: one, when: V_Acc < 0.5, weight: 1, instruct: [ACL], because: "below {TV_Acc:.1%}"}\n'
+    own = f"rulebook: own\nversion: 1\nextends: base.yaml\nthresholds:\n  TV_Acc: {{default: 0.9}}\n{rule}"
+    book = parse_rulebook(own, "own.yaml", [Source("base.yaml", base + rule)])
+    assert [item for item in lint(book) if item.code == "UNUSED_SETTING"] == []
