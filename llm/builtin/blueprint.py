@@ -2,7 +2,7 @@
 
 ::
 
-    input -> [embedding] -> [noise] -> stage 1 -> pooling -> stage 2 -> ... -> pooling to one position -> head
+    input -> [embedding, dropout] -> [noise] -> stage 1 -> pooling -> stage 2 -> ... -> pooling to one position -> head
 
 A table has no positions: its map has the size ``()``, one stage of dense layers takes the place of the
 convolutions (a convolution over no positions is a dense layer), and nothing is pooled.
@@ -104,6 +104,7 @@ class Blueprint:
         initializers: names from :data:`lemonade_es.llm.builtin.source.INITIALIZERS`, in that order.
         vocabulary_size: for text, the number of tokens.
         embedding: for text, the width of the embedding.
+        embedding_dropout: for text, rate of the dropout of the embedding's numbers; 0 is no layer.
         objective: whether classes are told apart or a number is predicted.
     """
 
@@ -120,6 +121,7 @@ class Blueprint:
     initializers: tuple[str, ...] = ()
     vocabulary_size: int | None = None
     embedding: int | None = None
+    embedding_dropout: float = 0.0
     objective: Objective = "classification"
 
     @property

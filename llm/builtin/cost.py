@@ -46,7 +46,8 @@ def census(blueprint: Blueprint) -> dict[str, int]:
     units = [unit for stage in blueprint.stages for unit in stage.units]
     layers = tuple(_convolutions(blueprint))
     convolved, dense = ((), layers) if blueprint.kind == "table" else (layers, ())
-    rates = [blueprint.head_dropout, *(unit.dropout for unit in units), *(d.dropout for d in blueprint.hidden)]
+    ends = (blueprint.embedding_dropout, blueprint.head_dropout)
+    rates = [*ends, *(unit.dropout for unit in units), *(d.dropout for d in blueprint.hidden)]
     regularizers = [
         *(layer.norm for layer in layers),
         *(unit.stochastic_depth > 0 for unit in units),

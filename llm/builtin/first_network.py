@@ -68,6 +68,8 @@ def _text(task: Task, width: int) -> Blueprint:
     """With 1,800 reviews of IMDb and 6 epochs, an accuracy of 0.83; with torch's embeddings, 50 times as large, 0.61.
 
     Small ones can be moved by a few steps; the average, unlike the maximum, hears every word from the beginning.
+    Dropout from the beginning: 0.776 instead of 0.742 on 2,400 descriptions of packages in six sections, and alike on
+    reviews (50 epochs, three seeds).
     """
     length = task.input_shape[0]
     stem = Conv(width, kernel=5)
@@ -81,6 +83,8 @@ def _text(task: Task, width: int) -> Blueprint:
         initializers=("small_embedding",),
         vocabulary_size=task.vocabulary_size,
         embedding=embedding,
+        embedding_dropout=0.2,
+        head_dropout=0.3,
         objective=task.objective,
     )
 

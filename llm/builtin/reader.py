@@ -93,7 +93,7 @@ def _blueprint(tree: ast.Module) -> Blueprint:
     if "features" not in assigned or "head" not in assigned:
         raise _UnknownError("Network has no features or no head")
     features, head = assigned["features"].layers, assigned["head"].layers
-    noise = features.pop(0).argument(0) if features and features[0].layer == "GaussianNoise" else 0.0
+    embedding_dropout, noise = (_leading(features, layer) for layer in ("Dropout", "GaussianNoise"))
     stages, pooling = _stages(features)
     readout, head_dropout, hidden = _head(head)
     kind = next(kind for kind in get_args(TaskKind) if subject[kind])
@@ -112,8 +112,14 @@ def _blueprint(tree: ast.Module) -> Blueprint:
         initializers=_initializers(tree),
         vocabulary_size=int(subject["vocabulary"]) if kind == "text" else None,
         embedding=embedding.argument(1) if kind == "text" and embedding is not None else None,
+        embedding_dropout=embedding_dropout,
         objective="classification" if subject["classes"] else "regression",
     )
+
+
+def _leading(layers: list[_Call], name: str) -> float:
+    """Take a layer off the front, and give its number; 0 if another one stands there."""
+    return float(layers.pop(0).argument(0)) if layers and layers[0].layer == name else 0.0
 
 
 def _assigned(network: ast.ClassDef) -> Iterator[tuple[str, _Call]]:

@@ -25,7 +25,7 @@ class _Dropout:
 
 
 def dropout_added(blueprint: Blueprint) -> Iterator[Change]:
-    """AD: before the head at first, then after hidden layers, then little after late convolutions."""
+    """AD: before the head and of an embedding at first, then after hidden layers, then little after convolutions."""
     for dropout in _dropouts(blueprint):
         steps = (0.1, 0.2) if dropout.largest >= 0.5 else (0.05, 0.1)
         for step in steps:
@@ -54,6 +54,14 @@ def _dropouts(blueprint: Blueprint) -> Iterator[_Dropout]:
         5.0,
         lambda rate: replace(blueprint, head_dropout=rate),
     )
+    if blueprint.kind == "text":
+        yield _Dropout(
+            "of the embedding",
+            blueprint.embedding_dropout,
+            0.5,
+            5.0,
+            lambda rate: replace(blueprint, embedding_dropout=rate),
+        )
     for index, dense in enumerate(blueprint.hidden):
         yield _Dropout(
             f"after hidden dense layer {index + 1}",

@@ -189,6 +189,8 @@ def _network(blueprint: Blueprint) -> Iterator[str]:
 
 def _features(blueprint: Blueprint) -> Iterator[str]:
     d = _dimensions(blueprint)
+    if blueprint.embedding_dropout:
+        yield f"nn.Dropout({blueprint.embedding_dropout}),"
     if blueprint.noise:
         yield f"GaussianNoise({blueprint.noise}),"
     for site in sites(blueprint):

@@ -128,7 +128,9 @@ def test_a_change_that_is_not_to_be_too_large_either_is_found_where_a_setting_ha
         f'  - {{id: {name}-rule, when: V_Acc < 0.9, weight: "{weight}", instruct: [{name}]}}\n'
         for name, weight in (pair.split(": ") for pair in weights.strip("{}").split(", "))
     )
-    answer = ask_why_not("ACL", {"V_Acc": 0.5}, {"PV_Acc": 0.2}, book(rules, HEAD.replace("rules:\n", limit + "rules:\n")))
+    answer = ask_why_not(
+        "ACL", {"V_Acc": 0.5}, {"PV_Acc": 0.2}, book(rules, HEAD.replace("rules:\n", limit + "rules:\n"))
+    )
     assert lowest <= flips(answer)["PV_Acc"] <= lowest + (highest - lowest) * 0.2
 
 

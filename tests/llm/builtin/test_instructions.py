@@ -20,6 +20,7 @@ RICH = (["ACL", "ADL"], ["ASC", "AD"], ["ACL", "AR"], ["ASC", "AD"])
 DIGITS = Task("image", "digits", (1, 8, 8), 10)
 PHOTOGRAPHS = Task("image", "cifar10", (3, 32, 32), 10)
 TABLE = Task("table", "churn", (9,), 3)
+TEXT = Task("text", "reviews", (200,), 2, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,18 @@ def test_a_network_for_a_table_learns_what_there_is_to_learn(bench, task):
         assert 1 - nn.functional.mse_loss(outputs.squeeze(1), truth).item() / truth.var().item() > 0.95
     else:
         assert (outputs.argmax(1) == (truth > 0)).float().mean() > 0.97
+
+
+def test_dropout_of_a_text_grows_on_its_embedding_too_but_not_beyond_one_half(bench):
+    source, rates = first(bench, TEXT), []
+    for seed in range(30):
+        reply = bench.ask(TEXT, source, ["AD"], seed=seed)
+        if reply["skipped"]:
+            break
+        source = bench.patched(source, reply)
+        rates.append(parse(source).embedding_dropout)
+    assert rates == sorted(rates)
+    assert rates[-1] == 0.5
 
 
 def test_there_are_the_fifteen_instructions_of_table_3():

@@ -62,6 +62,7 @@ def blueprints(draw):
         initializers=tuple(name for names in initializers for name in names),
         vocabulary_size=500 if text else None,
         embedding=draw(st.integers(1, 64)) if text else None,
+        embedding_dropout=draw(RATES) if text else 0.0,
     )
 
 
