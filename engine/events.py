@@ -40,7 +40,10 @@ from lemonade_es.trainer.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """The data set of a run: its task, its sizes, and a fingerprint that a resume must meet again."""
+    """The data set of a run: its task, its sizes, and a fingerprint that a resume must meet again.
+
+    ``logs`` is whether skewed columns of a table are logarithms as well; they are not in runs of earlier versions.
+    """
 
     task: Task
     training: int
@@ -49,6 +52,7 @@ class DataSummary:
     fingerprint: str
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    logs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,12 @@ class _Session:
         if dataset.test_count == 0:
             raise DataError("the data have no test split", where=spec.data, hint="give them a folder `test`")
         inputs, labels = load_test(
-            spec.data, dataset.task, limit=spec.limit, seed=spec.seed, root=Path(spec.data_root), reading=reading(spec)
+            spec.data,
+            dataset.task,
+            limit=spec.limit,
+            seed=spec.seed,
+            root=Path(spec.data_root),
+            reading=reading(spec, self.origin.begun.data),
         )
         return for_test(dataset, inputs, labels)
 

@@ -32,7 +32,7 @@ from lemonade_es.engine.record import (
     taken_on,
 )
 from lemonade_es.engine.roles import Watcher
-from lemonade_es.engine.run_data import run_data, same_data, summary
+from lemonade_es.engine.run_data import new_data, same_data, summary
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec, extend
@@ -74,7 +74,7 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
     spec = named(spec, folder)
     staff = hired(spec, folder)
     _ = _changed(Recipe(), spec)  # what is wrong with it is told before a data set is fetched and read
-    dataset = run_data(spec, watcher.fetching)
+    dataset = new_data(spec, watcher.fetching)
     recipe = _changed(search_recipe(dataset.task.kind), spec)
     opening = partial(_workshop, spec, dataset, recipe, foreign=staff.foreign, unsafe=unsafe_no_isolation)
     with Crew(opening, spec.repeats - 1) as crew:

@@ -1,4 +1,4 @@
-"""The data set of a run: read as its options say, and whether it is still the one that the run was started with."""
+"""The data set of a run: read for a new one, and again, as it was, for one that goes on or is finished."""
 
 from __future__ import annotations
 
@@ -16,22 +16,17 @@ from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load
 
 
-def run_data(spec: RunSpec, progress: Progress | None = None) -> Dataset:
-    """The data set that a run's options name.
+def new_data(spec: RunSpec, progress: Progress | None = None) -> Dataset:
+    """The data set for a run that begins.
+
+    Args:
+        spec: its options.
+        progress: told how far a download is.
 
     Raises:
         DataError: it is missing or broken.
     """
-    return load(
-        spec.data,
-        limit=spec.limit,
-        resize=spec.resize,
-        seed=spec.seed,
-        root=Path(spec.data_root),
-        download=spec.download,
-        reading=reading(spec),
-        progress=progress,
-    )
+    return _dataset(spec, reading(spec), progress)
 
 
 def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None) -> Dataset:
@@ -46,7 +41,7 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
         DataError: it is missing or broken, or it has changed since.
     """
     try:
-        dataset = run_data(spec, progress)
+        dataset = _dataset(spec, reading(spec, begun.data), progress)
     except DataError as error:
         if spec.data in known() or os.path.lexists(Path(spec.data).expanduser()):
             raise
@@ -62,13 +57,19 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
     return replace(dataset, task=begun.data.task)  # the name is that of the folder then
 
 
-def reading(spec: RunSpec) -> Reading:
-    """What a run's options say of the columns of a file."""
-    return Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length)
+def reading(spec: RunSpec, begun: DataSummary | None = None) -> Reading:
+    """How a run reads a file, by its options.
+
+    Args:
+        spec: the options.
+        begun: what was read when the run began; ``None`` for one that begins.
+    """
+    logs = True if begun is None else begun.logs
+    return Reading(spec.text_column, spec.label_column, spec.target_column, spec.task, spec.text_length, logs)
 
 
 def summary(dataset: Dataset) -> DataSummary:
-    """What the journal keeps of a data set."""
+    """What a run keeps of the data set that it begins with."""
     return DataSummary(
         task=dataset.task,
         training=len(dataset.train_labels),
@@ -77,4 +78,18 @@ def summary(dataset: Dataset) -> DataSummary:
         fingerprint=dataset.fingerprint,
         class_names=dataset.class_names,
         notes=dataset.notes,
+        logs=True,
+    )
+
+
+def _dataset(spec: RunSpec, reading: Reading, progress: Progress | None) -> Dataset:
+    return load(
+        spec.data,
+        limit=spec.limit,
+        resize=spec.resize,
+        seed=spec.seed,
+        root=Path(spec.data_root),
+        download=spec.download,
+        reading=reading,
+        progress=progress,
     )

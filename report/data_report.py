@@ -153,7 +153,8 @@ def _column_table(columns: tuple[Column, ...]) -> Table:
 
 def _found(column: Column) -> str:
     if column.kind == "number":
-        return f"mean {column.mean:.4g}, standard deviation {column.std:.4g}, median {column.median:.4g}"
+        log = "" if column.log is None else "; skewed: its logarithm is a feature, too"
+        return f"mean {column.mean:.4g}, standard deviation {column.std:.4g}, median {column.median:.4g}{log}"
     if column.kind == "category":
         shown = ", ".join(name or "(missing)" for name in column.categories[:6])
         more = len(column.categories) + column.rest - 6

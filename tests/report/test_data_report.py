@@ -64,6 +64,15 @@ def test_counts_add_up(dataset):
     assert found["splits"]["train"] == len(dataset.train)
 
 
+def test_a_skewed_column_is_told_to_have_its_logarithm(tmp_path):
+    lines = [f"{2.0 ** (n % 30)},{n % 5},{('open', 'shut')[n % 2]}" for n in range(120)]
+    (tmp_path / "shops.csv").write_text("sales,size,state\n" + "\n".join(lines) + "\n")
+    shops = load(str(tmp_path / "shops.csv"), reading=Reading(target_column="state"))
+    assert set(data_report(shops)["columns"][0]["log"]) == {"scale", "mean", "std"}
+    assert data_report(shops)["columns"][1]["log"] is None
+    assert page(shops, width=200).count("skewed: its logarithm is a feature, too") == 1
+
+
 def test_images_are_told_with_shape_values_and_channels(digits):
     found = data_report(digits)
     assert (found["kind"], found["input_shape"], found["values"]["type"]) == ("image", [1, 8, 8], "uint8")

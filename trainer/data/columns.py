@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.skew import log_of, logarithms
 from lemonade_es.trainer.data.traits import Column
 
 if TYPE_CHECKING:
@@ -122,11 +123,17 @@ def dressed_up(cells: Sequence[str], *, decimal_comma: bool = False) -> str | No
     )
 
 
-def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> Column:
+def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False, logs: bool = True) -> Column:
     """What a column is, by its training cells in the order of the file.
 
-    Numbers are standardised, and categories get one feature a value. A column is unused if it says nothing: it
-    is constant, or (nearly) every row has a value of its own that is no measurement.
+    Numbers are standardised, skewed ones are logarithms as well, and categories get one feature a value. A column is
+    unused if it says nothing: it is constant, or (nearly) every row has a value of its own that is no measurement.
+
+    Args:
+        name: of the column.
+        cells: of the training split.
+        decimal_comma: whether its numbers may be written ``3,14``.
+        logs: whether skewed numbers have one.
     """
     present = [cell for cell in cells if not is_missing(cell)]
     if not present:
@@ -134,7 +141,7 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False) -> C
     numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
     if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1:
         points = any(map(has_decimal_point, present))
-        return replace(_numeric(name, cells, numbers), decimal_comma=decimal_comma, decimal_points=points)
+        return replace(_numeric(name, cells, numbers, logs=logs), decimal_comma=decimal_comma, decimal_points=points)
     odd = None
     if 2 * len(numbers) >= len(present):
         share = len(numbers) / len(present)
@@ -148,10 +155,9 @@ def encoded(column: Column, cells: Sequence[str]) -> NDArray[np.float32]:
     import numpy as np
 
     if column.kind == "number":
-        assert column.mean is not None and column.std is not None  # noqa: S101, PT018  (numbers have them)
         found = (number(cell, decimal_comma=column.decimal_comma) for cell in cells)
         values = np.array([column.median if value is None else value for value in found], dtype=np.float64)
-        return standardised(values, column.mean, column.std)[:, None]
+        return measured(column, values)
     features = np.zeros((len(cells), column.features), dtype=np.float32)
     place = {category: at for at, category in enumerate(column.categories)}
     for row, cell in enumerate(cells):
@@ -159,6 +165,17 @@ def encoded(column: Column, cells: Sequence[str]) -> NDArray[np.float32]:
         if at is not None:
             features[row, at] = 1
     return features
+
+
+def measured(column: Column, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The features of numbers of a column, ``(N, features)``; NaN or infinite where they cannot be computed."""
+    import numpy as np
+
+    assert column.mean is not None and column.std is not None  # noqa: S101, PT018  (numbers have them)
+    found = [standardised(values, column.mean, column.std)]
+    if column.log is not None:
+        found.append(standardised(logarithms(values, column.log.scale), column.log.mean, column.log.std))
+    return np.stack(found, axis=1)
 
 
 def standardised(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float32]:
@@ -194,7 +211,7 @@ def refuse_huge(column: str, values: NDArray[np.float64], features: NDArray[np.f
         )
 
 
-def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Column:
+def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float], *, logs: bool) -> Column:
     import numpy as np
 
     values = np.array(numbers)
@@ -210,7 +227,9 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float]) -> Colum
     with np.errstate(all="ignore"):  # what overflows is refused later, with its file
         mean, std, median = float(values.mean()), float(values.std()), float(np.median(values))
     missing = len(cells) - len(numbers)
-    return Column(name, "number", 1, missing, mean=mean, std=max(std, spared), median=median)
+    log = log_of(values) if logs else None
+    features = 1 if log is None else 2
+    return Column(name, "number", features, missing, mean=mean, std=max(std, spared), median=median, log=log)
 
 
 def _categorical(name: str, cells: Sequence[str], *, dressed: str | None, odd: str | None) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lemonade_es.task import Task, TaskKind
@@ -150,7 +150,8 @@ def _scales(inputs: Inputs, target: Target | None) -> list[object]:
     columns = () if inputs.table is None else inputs.table.columns
     for column in columns:
         numbers = map(_rounded, (column.mean, column.std, column.median))
-        found += [column.name, column.kind, column.categories, *numbers]
+        logs = () if column.log is None else map(_rounded, astuple(column.log))
+        found += [column.name, column.kind, column.categories, *numbers, *logs]
     return found if target is None else [*found, target.name, _rounded(target.mean), _rounded(target.std)]
 
 

@@ -20,6 +20,7 @@ class Reading:
         target_column: is to be predicted from the others, which makes the file a table.
         objective: whether the target of a table is a class or a number.
         text_length: tokens that each text is cut or padded to.
+        logs: whether skewed columns of a table are logarithms as well, as they are not in runs of earlier versions.
     """
 
     text_column: str | None = None
@@ -27,6 +28,7 @@ class Reading:
     target_column: str | None = None
     objective: Objective | None = None
     text_length: int | None = None
+    logs: bool = True
 
     def refuse_for(self, kind: str, where: str) -> None:
         """Refuse what does not concern ``image``, ``text`` or ``table`` data.

@@ -40,12 +40,14 @@ class Wanted:
         channels: of images: 1 (grey) or 3 (RGB).
         length: of texts, in tokens.
         checked: other images, by their indexes: of these it is only checked whether they can be read in this form.
+        logs: whether skewed columns of a table are logarithms as well.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     length: int | None = None
     checked: Sequence[int] = ()
+    logs: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,6 +76,7 @@ def load(
         size=None if side is None else (side, side),
         length=reading.text_length,
         checked=split.test if source.kind == "image" else (),
+        logs=reading.logs,
     )
     inputs = source.read(split.train, searched, wanted)
     if source.kind == "image":
@@ -126,7 +127,7 @@ def load_test(
         channels, height, width = task.input_shape
         wanted = Wanted((height, width), channels)
     else:
-        wanted = Wanted(length=task.input_shape[0])
+        wanted = Wanted(length=task.input_shape[0], logs=reading.logs)
     values = source.read(split.train, split.test, wanted).values
     labels = _labels(source, split.test, _target(source, split))
     values.setflags(write=False)

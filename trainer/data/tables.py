@@ -16,9 +16,9 @@ from lemonade_es.trainer.data.columns import (
     encoded,
     fitted,
     is_missing,
+    measured,
     number,
     refuse_huge,
-    standardised,
     undecorated,
 )
 from lemonade_es.trainer.data.delimited import Sheet, split_column
@@ -162,10 +162,14 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
     def read(learned: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
         import numpy as np
 
-        del wanted  # a table has one form
         in_order = sorted(learned)
         columns = tuple(
-            fitted(sheet.header[at], [sheet.rows[row][at] for row in in_order], decimal_comma=at in sheet.commas)
+            fitted(
+                sheet.header[at],
+                [sheet.rows[row][at] for row in in_order],
+                decimal_comma=at in sheet.commas,
+                logs=wanted.logs,
+            )
             for at in used
         )
         _refuse_huge(sheet, used, columns)
@@ -194,10 +198,10 @@ def _refuse_huge(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -
     import numpy as np
 
     for at, column in zip(used, columns, strict=True):
-        if column.mean is not None and column.std is not None:
+        if column.kind == "number":
             found = (number(cell, decimal_comma=column.decimal_comma) for cell in sheet.column(at))
             values = np.array([value for value in found if value is not None])
-            refuse_huge(column.name, values, standardised(values, column.mean, column.std), where=sheet.where)
+            refuse_huge(column.name, values, measured(column, values), where=sheet.where)
 
 
 def _notes(columns: Sequence[Column]) -> tuple[str, ...]:

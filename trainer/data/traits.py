@@ -27,12 +27,28 @@ class TextTraits:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """The logarithm of skewed numbers: ``sign(value) log(1 + |value| / scale)``, standardised.
+
+    Attributes:
+        scale: where it begins: smaller numbers stay nearly as they are.
+        mean: of the logarithms, over the training split.
+        std: likewise.
+    """
+
+    scale: float
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """What became of one column of a table; figures are those of the training split.
 
     Attributes:
         name: as in the header.
-        kind: ``number`` (standardised), ``category`` (one feature for each value), or ``unused``.
+        kind: ``number`` (standardised, a skewed one as logarithm, too), ``category`` (one feature for each value), or
+            ``unused``.
         features: how many features it gives.
         missing: cells without a value.
         mean: of a number.
@@ -43,6 +59,7 @@ class Column:
         why: why an unused column is not used.
         decimal_comma: whether its numbers may be written ``3,14``.
         decimal_points: whether one of its numbers has a point that can part no thousands.
+        log: of a skewed number, the logarithm that is its second feature.
     """
 
     name: str
@@ -57,6 +74,7 @@ class Column:
     why: str | None = None
     decimal_comma: bool = False
     decimal_points: bool = False
+    log: Log | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
         "rules": [
             "features follow each other in the order of `columns`",
             "a number gives (value - mean) / std, computed in double precision",
+            "with a `log` a second feature follows: sign(value) * log(1 + |value| / scale), by the mean and std there",
             "a missing number takes the median, and so does a cell that holds none",
             "numbers may be 3,14 where semicolons separate the fields; where `delimiter` does, if `decimal_comma`",
             "a category gives a feature for each of `categories`: 1 for its value, 0 for the others",
@@ -137,6 +138,6 @@ def _table(dataset: Dataset) -> Mapping[str, Any] | None:
 
 
 def _column(column: Column) -> Mapping[str, Any]:
-    of_numbers, of_categories = ("mean", "std", "median", "decimal_comma", "decimal_points"), ("categories", "rest")
-    of_its_kind = of_numbers if column.kind == "number" else of_categories
+    of_numbers = ("mean", "std", "median", "decimal_comma", "decimal_points", "log")
+    of_its_kind = of_numbers if column.kind == "number" else ("categories", "rest")
     return {name: value for name, value in asdict(column).items() if name in ("name", "kind", *of_its_kind)}

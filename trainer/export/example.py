@@ -106,7 +106,11 @@ def features(column, cell, decimal_comma, where):
     value = number(cell, decimal_comma)
     if value is None and not missing:
         print(f"warning: {where}: {cell!r} in {column['name']!r} is no number, and counts as missing", file=sys.stderr)
-    return [((column["median"] if value is None else value) - column["mean"]) / column["std"]]
+    value = column["median"] if value is None else value
+    scaled, log = [(value - column["mean"]) / column["std"]], column["log"]
+    if log:  # a skewed column
+        scaled.append((np.sign(value) * np.log1p(abs(value) / log["scale"]) - log["mean"]) / log["std"])
+    return scaled
 
 
 def refuse_thousands(path, column, cells, commas):  # beside decimal commas and whole numbers, a point may part them

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 import warnings
+from dataclasses import asdict
 from unittest import mock
 
 import numpy as np
@@ -21,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
 
 from lemonade_es.errors import DataError
-from lemonade_es.trainer.data.columns import number
+from lemonade_es.trainer.data.columns import encoded, fitted, number
 from lemonade_es.trainer.data.decoding import BROKEN, UnusableImageError, decode, read_header
 from lemonade_es.trainer.data.delimited import LONGEST_FIELD, read_sheet
 from lemonade_es.trainer.data.thousands import refuse_thousands
@@ -35,6 +36,7 @@ COLUMN = {
     "std": 1.0,
     "decimal_comma": False,
     "decimal_points": False,
+    "log": None,
 }
 TARGET = {"mean": 10.0, "std": 2.0}
 ABOUT = {
@@ -320,6 +322,19 @@ def test_an_answer_has_the_digits_that_tell_it_from_others(tmp_path, mean, std, 
     (tmp_path / "rows.csv").write_text("area\n3\n")
     done = exported(tmp_path, "table", target={"mean": mean, "std": std})("rows.csv")
     assert (done.stdout, done.stderr) == (f"rows.csv, row 1: {told}\n", "")
+
+
+def test_the_features_of_a_skewed_column_are_those_of_the_training(tmp_path):
+    cells = [repr(round(1.1**n, 6)) for n in range(-40, 80)]
+    column = fitted("area", cells)
+    assert column.log is not None
+    told = {"columns": [asdict(column)], "missing": [""], "delimiter": ","}
+    asked = ["-30", "0", "", "1e9", *cells[::30]]
+    (tmp_path / "rows.csv").write_bytes(rows("area,town", *(f"{cell},Paris" for cell in asked)))
+    about = {"input": {"shape": [2]}, "table": told, "target": {"mean": 0.0, "std": 1.0}}
+    done = exported(tmp_path, "table", Places(), **about)("rows.csv")
+    answers = [float(line.split()[-1]) for line in done.stdout.splitlines()]
+    assert answers == pytest.approx((encoded(column, asked) @ [1, 2]).tolist(), rel=1e-4)
 
 
 def test_an_answer_beyond_float32_is_told(tmp_path):

@@ -1,0 +1,51 @@
+"""The data set of a run, read again as it was when the run began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from lemonade_es.engine.events import DataSummary
+from lemonade_es.engine.run_data import new_data, reading, same_data, summary
+from lemonade_es.engine.spec import RunSpec
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.spec import load
+
+
+@dataclass
+class Begun:
+    """What of the first event is asked."""
+
+    data: DataSummary
+
+
+@pytest.fixture
+def spec(tmp_path):
+    """Of a run on a table with a skewed column."""
+    incomes = np.exp(np.linspace(7, 14, 120) + np.sin(np.arange(120)))
+    rows = [f"{income!r},{n % 9 + 0.5}" for n, income in enumerate(incomes.tolist())]
+    (tmp_path / "incomes.csv").write_text("\n".join(["income,y", *rows]) + "\n")
+    return RunSpec(data=str(tmp_path / "incomes.csv"), target_column="y", task="regression")
+
+
+def test_skewed_columns_are_logarithms_as_well_in_a_new_run_and_when_it_goes_on(spec):
+    dataset = new_data(spec)
+    assert dataset.task.input_shape == (2,)
+    assert same_data(spec, Begun(summary(dataset))).fingerprint == dataset.fingerprint
+
+
+def test_a_run_of_an_earlier_version_goes_on_without_logarithms(spec):
+    dataset = load(spec.data, reading=replace(reading(spec), logs=False))
+    told = replace(summary(dataset), logs=DataSummary.__dataclass_fields__["logs"].default)
+    again = same_data(spec, Begun(told))
+    assert again.task.input_shape == (1,)
+    assert again.fingerprint == dataset.fingerprint
+    assert not reading(spec, told).logs
+
+
+def test_other_data_are_no_data_of_the_run(spec):
+    told = replace(summary(new_data(spec)), fingerprint="0")
+    with pytest.raises(DataError, match="not the one that the run was started with"):
+        same_data(spec, Begun(told))
