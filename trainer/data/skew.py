@@ -39,7 +39,7 @@ def log_of(values: NDArray[np.float64]) -> Log | None:
         return None
     found = [float(scale) for scale in np.quantile(np.abs(values[values != 0]), _BEGINNINGS, method="lower")]
     distance, scale = min((_distance(*_shape(logarithms(values, scale))), scale) for scale in found)
-    if not _GAIN * distance <= _distance(skewness, kurtosis):
+    if not math.isfinite(distance) or _GAIN * distance > _distance(skewness, kurtosis):
         return None
     logs = logarithms(values, scale)
     return Log(scale, float(logs.mean()), float(logs.std()))
