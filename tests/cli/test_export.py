@@ -318,12 +318,13 @@ def test_the_example_for_tables_encodes_rows_as_the_training_did(lemonade, tmp_p
     path = tmp_path / "houses.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, delimiter=";")
-        writer.writerow(["area", "town", "year", "price"])
+        writer.writerow(["area", "town", "year", "sales", "price"])
         for index in range(120):
             area, town = 50 + 100 * generator.random(), ("A", "B b", "")[index % 3]
             price = 1000 * area + 20000 * (index % 3)
             shown = "" if index == 5 else f"{area:.2f}".replace(".", ",")
-            writer.writerow([shown, town, 1950 + int(50 * generator.random()), f"{price:.2f}".replace(".", ",")])
+            year, sales = 1950 + int(50 * generator.random()), round(float(np.exp(generator.normal(8, 2))))
+            writer.writerow([shown, town, year, sales, f"{price:.2f}".replace(".", ",")])
     options = ["--data", path, "--target-column", "price", "--iterations", 1, "--epochs", 3, "--json"]
     run = lemonade("run", *options)
     assert run.code == 0, run.err
@@ -335,6 +336,7 @@ def test_the_example_for_tables_encodes_rows_as_the_training_did(lemonade, tmp_p
     assert len(answers) == 120
 
     dataset = load(str(path), reading=Reading(None, None, "price", None, None))
+    assert [column.log is not None for column in dataset.table.columns] == [False, False, False, True]
     import onnxruntime  # noqa: PLC0415
 
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
