@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load
-from lemonade_es.trainer.device.command import SECONDS, device_command
+from lemonade_es.trainer.device.command import SECONDS, DeviceCommand, device_command
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Measurement
 from lemonade_es.trainer.recipe import search_recipe
-from lemonade_es.trainer.weights import read_weights
+from lemonade_es.trainer.weights import Weights, read_weights
 from lemonade_es.trainer.workshop import Workshop
+
+_PLAIN_NOTE = "It takes skewed columns as they are, without their logarithms, as its input is no wider."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,24 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
     command = None
     if spec.measure_with is not None:
         command = device_command(spec.measure_with, spec.measure_seconds or SECONDS)
-    dataset = load(
+    dataset = _dataset(spec, progress)
+    found = _measured(spec, source, weights, limits, command, dataset)
+    failure = found.measurement.failure
+    if failure is not None and failure.code == "SHAPE_MISMATCH" and _has_logs(dataset):
+        # a network from elsewhere has a feature for each column
+        plain = _dataset(replace(spec, reading=replace(spec.reading, logs=False)), progress)
+        other = _measured(spec, source, weights, limits, command, plain)
+        if other.measurement.failure is None:
+            return replace(other, note=" ".join(filter(None, (_PLAIN_NOTE, other.note))))
+    return found
+
+
+def _has_logs(dataset: Dataset) -> bool:
+    return dataset.table is not None and any(column.log is not None for column in dataset.table.columns)
+
+
+def _dataset(spec: AppraisalSpec, progress: Progress | None) -> Dataset:
+    return load(
         spec.data,
         limit=spec.limit,
         resize=spec.resize,
@@ -124,6 +144,16 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
         reading=spec.reading,
         progress=progress,
     )
+
+
+def _measured(
+    spec: AppraisalSpec,
+    source: str,
+    weights: Weights | None,
+    limits: Limits,
+    command: DeviceCommand | None,
+    dataset: Dataset,
+) -> Appraisal:
     with Workshop(
         dataset,
         search_recipe(dataset.task.kind),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import random
 import re
 import shlex
 import signal
@@ -96,6 +98,19 @@ def test_which_of_several_networks_is_measured_is_told_and_what_is_odd_about_it(
     assert found["note"].startswith("Large is taken for the network, not Small: leave one, or call it Net. In eval")
     told = " ".join(lemonade("measure", file, "--limit", 300).out.split())
     assert f"note: {found['note']}" in told
+
+
+@pytest.mark.parametrize(("width", "plain"), [(3, True), (4, False)])
+def test_a_network_may_take_a_skewed_column_with_its_logarithm_or_without(lemonade, tmp_path, width, plain):
+    generator = random.Random(1)
+    rows = [[generator.random(), generator.random(), math.exp(generator.gauss(0, 2))] for _ in range(200)]
+    lines = ["age,height,income,rich", *(f"{a},{b},{c},{int(c > 1)}" for a, b, c in rows)]
+    (tmp_path / "people.csv").write_text("\n".join(lines))
+    (tmp_path / "net.py").write_text(f"import torch\n\nmodel = torch.nn.Linear({width}, 2)\n")
+    options = ("--data", tmp_path / "people.csv", "--target", "rich", "--task", "classification", "--json")
+    told = lemonade("measure", tmp_path / "net.py", *options).json
+    assert told["input_shape"] == [width]
+    assert ("without their logarithms" in (told["note"] or "")) is plain
 
 
 def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path):
