@@ -36,6 +36,8 @@ Failure = tuple[Path, str]
 
 Done = tuple[list[T], list[Failure]]
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 _CHUNK = 64
 _MOST_READERS = 32
 _WORTH_PROCESSES = 2048
@@ -100,6 +102,7 @@ class _Shares(Generic[T]):
             inlet.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told as well, and ends its readers
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
             try:
                 outlet.send([self.chunk(start) for start in starts])
@@ -140,7 +143,8 @@ def _readers(shares: _Shares[T], parts: Sequence[Sequence[int]]) -> Iterator[lis
             inlets = [*(other for _, other in readers), inlet]
             process = context.Process(target=shares.serve, args=(part, outlet, inlets), daemon=True)
             readers.append((process, inlet))
-            process.start()
+            with _held_back():
+                process.start()
             outlet.close()
         yield readers
     finally:
@@ -149,6 +153,16 @@ def _readers(shares: _Shares[T], parts: Sequence[Sequence[int]]) -> Iterator[lis
             if process.pid is not None:
                 process.terminate()
                 process.join()
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals wait: a process that is ended before it has its own handlers would go on with those of its parent."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _told(code: int | None) -> str:

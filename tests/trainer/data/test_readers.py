@@ -105,6 +105,35 @@ def test_what_no_file_is_to_blame_for_is_raised_here_as_it_was_there(files):
     assert multiprocessing.active_children() == []
 
 
+HASTE = """
+import itertools, os, signal, sys, time
+from pathlib import Path
+from lemonade_es.trainer.data import readers
+readers._WORTH_PROCESSES = 1
+readers.os.sched_getaffinity = lambda _: {0, 1, 2}
+parent, forks = os.getpid(), itertools.count()
+os.register_at_fork(before=lambda: next(forks), after_in_child=lambda: time.sleep(0.25 * (next(forks) - 1)))
+
+def told(number, frame):
+    print("the parent's handler" if os.getpid() == parent else "its own parent's handler, in a reader", flush=True)
+
+def work(index):
+    raise MemoryError
+
+signal.signal(signal.SIGTERM, told)
+try:
+    readers.each(work, [Path(str(number)) for number in range(500)])
+except MemoryError:
+    os.kill(parent, signal.SIGTERM)
+"""
+
+
+@needs_fork
+def test_a_reader_that_is_ended_as_soon_as_it_is_there_does_not_go_on_as_its_parent_would():
+    done = subprocess.run([sys.executable, "-c", HASTE], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("the parent's handler\n", "")
+
+
 ORPHANS = """
 import os, signal, sys
 from pathlib import Path
