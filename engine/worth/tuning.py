@@ -137,7 +137,8 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
     known = [gain for _, gain in told if gain is not None]
     if len(known) < LEAST_STEPS:
         raise StoreError(
-            f"{len(known)} step(s) with a gain in CM are too few to learn from",
+            f"{counted(len(known), 'step')} with a gain in CM {'is' if len(known) == 1 else 'are'} too few to learn "
+            "from",
             hint=f"give runs with {LEAST_STEPS} or more between them",
         )
     used = [step for step, _ in told]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things, as ``1 test`` or ``1,200 tests``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    """A number of things, as ``1 test``, ``1,200 tests`` or ``2 classes``."""
+    ending = "" if number == 1 else "es" if what.endswith("ss") else "s"
+    return f"{number:,} {what}{ending}"
 
 
 def ordinal(number: int) -> str:

@@ -71,7 +71,7 @@ def test_words_of_the_network_are_no_markup_in_the_card(trained):
 def test_the_card_does_not_promise_that_inputs_which_occur_twice_are_new(trained):
     plain = card_of(trained, "x", ("12 images are grey",))
     assert "of the test split, which was kept from the search and from the training. It was" in plain
-    twice = card_of(trained, "x", ("2 row(s) repeat another one; they were kept, and the same row may be in several",))
+    twice = card_of(trained, "x", ("2 rows repeat another one; they were kept, and the same row may be in several",))
     assert "from the training (but for inputs that occur more than once: see Data). It was" in twice
 
 

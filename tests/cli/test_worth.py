@@ -43,7 +43,7 @@ def test_two_steps_are_too_few_to_learn_from(finished):
     command, result = finished
     done = command("rulebook", "tune", result["run"])
     assert (done.code, done.out) == (2, "")
-    assert "2 step(s) with a gain in CM are too few to learn from" in done.err
+    assert "2 steps with a gain in CM are too few to learn from" in done.err
 
 
 @pytest.mark.slow

@@ -50,6 +50,9 @@ _BELOW_ONE = re.compile(r"[+-]?0,\d{3}")
 _COMMAS_FROM = 10
 """Different numbers with a comma, from which on they are taken for numbers, whatever is behind it."""
 
+_CODE_WIDTH = 2
+"""Digits from which on one may be a leading zero."""
+
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
@@ -93,6 +96,16 @@ def has_decimal_commas(cells: Sequence[str]) -> bool:
 def has_decimal_point(cell: str) -> bool:
     """Whether a cell is a number with a point that parts no thousands."""
     return "." in cell and "," not in cell and GROUPED.fullmatch(cell) is None and number(cell) is not None
+
+
+def padded(cells: Sequence[str]) -> str | None:
+    """The first cell with leading zeros in a column of digits of one width, as postcodes are; else ``None``."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    digits = [cell for cell in present if cell.isdecimal()]
+    width, count = max(Counter(map(len, digits)).items(), key=lambda item: item[1], default=(0, 0))
+    if width < _CODE_WIDTH or count < NUMBERS_FROM * len(present):
+        return None
+    return next((cell for cell in digits if len(cell) == width and cell.startswith("0")), None)
 
 
 def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:

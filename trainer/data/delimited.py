@@ -17,6 +17,7 @@ from lemonade_es.trainer.data.columns import has_decimal_commas
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import PARTS, Part
 from lemonade_es.vocabulary import closest
+from lemonade_es.wording import counted
 
 EXTENSIONS = (".csv", ".tsv")
 """Of files that are taken for delimited values, in lower case."""
@@ -136,7 +137,8 @@ def split_column(sheet: Sheet) -> tuple[int, list[Part]] | None:
     odd = [f"{said[row]!r} in line {sheet.lines[row]}" for row in range(len(said)) if said[row] not in PARTS]
     if odd:
         raise DataError(
-            f"the column {sheet.header[index]!r} names {len(odd)} split(s) that do not exist: {first_three(odd)}",
+            f"no split is named by {counted(len(odd), 'cell')} of the column {sheet.header[index]!r}: "
+            + first_three(odd),
             where=sheet.where,
             hint="write train, val or test, or rename the column",
         )

@@ -10,6 +10,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.columns import WORDS, is_missing, number
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Part
+from lemonade_es.wording import counted
 
 _FEW = 10
 """Values; where there are fewer, they may well be meant for classes of one row."""
@@ -55,7 +56,7 @@ def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, whe
         if unknown:
             named = first_three([repr(value) for value in sorted(unknown)])
             raise DataError(
-                f"the {split} split has {len(unknown)} class(es) without training rows: {named}",
+                f"the {split} split has {counted(len(unknown), 'class')} without training rows: {named}",
                 where=where,
                 hint="add training rows of these classes, or remove theirs",
             )
@@ -101,7 +102,8 @@ def left_out(what: str, lines: Sequence[int]) -> tuple[str, ...]:
     """A note on rows that are left out, if there are any."""
     if not lines:
         return ()
-    return (f"{len(lines)} row(s) {what} were left out: {first_three([f'line {line}' for line in lines])}",)
+    were = "was" if len(lines) == 1 else "were"
+    return (f"{counted(len(lines), 'row')} {what} {were} left out: {first_three([f'line {line}' for line in lines])}",)
 
 
 def _ordered(names: Iterable[str]) -> tuple[str, ...]:

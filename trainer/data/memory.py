@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.memory import free_bytes
+from lemonade_es.wording import counted
 
 SHARE = 0.5
 """Of the free memory that images may take: training wants the rest."""
@@ -26,7 +27,7 @@ def require(count: int, shape: tuple[int, int, int], *, where: str, free: int | 
     allowed = SHARE * (free_bytes() if free is None else free)
     if needed > allowed:
         raise DataError(
-            f"{count} images of {height}x{width} with {channels} channel(s) need {needed / 1e9:.2f} GB, "
+            f"{count} images of {height}x{width} with {counted(channels, 'channel')} need {needed / 1e9:.2f} GB, "
             f"and {allowed / 1e9:.2f} GB may be used (half of the free memory)",
             where=where,
             hint="use --resize N for smaller images or --limit N for fewer",

@@ -16,6 +16,7 @@ from lemonade_es.trainer.data.decoding import Header, UnusableImageError, decode
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.readers import Failure, each, shared_array
 from lemonade_es.trainer.data.source import Inputs, Wanted
+from lemonade_es.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,8 +134,9 @@ def _repetitions(digests: Sequence[bytes], resized: str) -> tuple[str, ...]:
     repeated = len(digests) - len(set(digests))
     if not repeated:
         return ()
-    told = f"{repeated} image(s) repeat another one{resized}, pixel for pixel"
-    return (f"{told}; they were kept, and the same image may be in several splits and classes",)
+    repeat, they = ("repeats", "it was") if repeated == 1 else ("repeat", "they were")
+    told = f"{counted(repeated, 'image')} {repeat} another one{resized}, pixel for pixel; {they} kept"
+    return (f"{told}, and the same image may be in several splits and classes",)
 
 
 def _darkness(pixels: NDArray[np.uint8], root: Path) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.columns import number
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Source
+from lemonade_es.wording import counted
 
 VALIDATION_PERCENT_OF_TRAIN = 10
 """Of the training inputs, where the data bring a test split alone."""
@@ -81,7 +82,7 @@ def limited(split: Split, limit: int, source: Source) -> Split:
         if source.targets is not None:
             needed = f"training and validation need two {source.noun}s each"
         raise DataError(
-            f"a limit of {limit} {source.noun}(s) is too small: {needed}",
+            f"a limit of {counted(limit, source.noun)} is too small: {needed}",
             where=source.name,
             hint=f"use --limit {least} or more",
         )
@@ -163,7 +164,7 @@ def _refuse_small_classes(source: Source, train: Sequence[int], *, missing: Sequ
         raise DataError(
             "; ".join(
                 [
-                    f"too few {source.noun}s in {len(small)} class(es): {first_three(small)}",
+                    f"too few {source.noun}s in {counted(len(small), 'class')}: {first_three(small)}",
                     f"each class needs {needed}, one for each of: {what}",
                     *source.few,
                 ]
@@ -181,7 +182,7 @@ def _refuse_missing_classes(source: Source, validation: Sequence[int]) -> None:
     absent = [repr(name) for label, name in enumerate(source.class_names) if label not in present]
     if absent:
         raise DataError(
-            f"the validation split has no {source.noun} of {len(absent)} class(es): " + first_three(absent),
+            f"the validation split has no {source.noun} of {counted(len(absent), 'class')}: " + first_three(absent),
             where=source.name,
             hint=f"add one, or have no validation split: it is then taken from the training {source.noun}s",
         )

@@ -18,6 +18,7 @@ from lemonade_es.trainer.data.columns import (
     is_missing,
     measured,
     number,
+    padded,
     refuse_huge,
     undecorated,
 )
@@ -27,6 +28,7 @@ from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.source import Inputs, Part, Read, Source, Wanted
 from lemonade_es.trainer.data.thousands import refuse_thousands
 from lemonade_es.trainer.data.traits import Column, TableTraits
+from lemonade_es.wording import counted
 
 MOST_CLASSES_OF_NUMBERS = 20
 """A target of whole numbers with more different values is a quantity."""
@@ -98,7 +100,8 @@ def _with_a_value(sheet: Sheet, target_at: int, *, numeric: bool) -> tuple[Sheet
     kept = sheet.only([row for row in range(len(sheet.rows)) if row not in gaps]) if gaps else sheet
     if len(kept.rows) < LEAST_ROWS:
         raise DataError(
-            f"{len(kept.rows)} row(s) with a value in {target!r} are too few to learn from",
+            f"{counted(len(kept.rows), 'row')} with a value in {target!r} {'is' if len(kept.rows) == 1 else 'are'} too "
+            "few to learn from",
             where=sheet.where,
             hint=f"give {LEAST_ROWS} or more",
         )
@@ -144,7 +147,8 @@ def _demand_numbers(
     odd = [f"{values[row]!r} in line {sheet.lines[row]}" for row, value in enumerate(numbers) if value is None]
     if odd:
         raise DataError(
-            f"{len(odd)} value(s) of {target!r} are no numbers: {first_three(odd)}",
+            f"{counted(len(odd), 'value')} of {target!r} {'is no number' if len(odd) == 1 else 'are no numbers'}: "
+            + first_three(odd),
             where=sheet.where,
             hint="mend them, leave them empty, or choose --task classification",
         )
@@ -155,7 +159,8 @@ def _repetitions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     repeated = len(rows) - len(Counter(tuple(row) for row in rows))
     if not repeated:
         return ()
-    return (f"{repeated} row(s) repeat another one; they were kept, and the same row may be in several splits",)
+    told = "repeats another one; it was kept" if repeated == 1 else "repeat another one; they were kept"
+    return (f"{counted(repeated, 'row')} {told}, and the same row may be in several splits",)
 
 
 def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
@@ -187,8 +192,8 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
             if column.features
         ]
         values = np.ascontiguousarray(np.concatenate(parts, axis=1))
-        mistakes = (*_mistakes(sheet, used, columns), *_dressed(sheet, used, columns))
-        return Inputs(values, (*_notes(columns), *mistakes), table=TableTraits(columns, sheet.delimiter))
+        doubts = (note for doubt in (_mistakes, _dressed, _codes) for note in doubt(sheet, used, columns))
+        return Inputs(values, (*_notes(columns), *doubts), table=TableTraits(columns, sheet.delimiter))
 
     return read
 
@@ -208,13 +213,14 @@ def _notes(columns: Sequence[Column]) -> tuple[str, ...]:
     notes = []
     unused = [column for column in columns if column.kind == "unused"]
     if unused:
-        notes.append(f"{len(unused)} column(s) are not used: {_listed(unused)}")
+        are = "is" if len(unused) == 1 else "are"
+        notes.append(f"{counted(len(unused), 'column')} {are} not used: {_listed(unused)}")
     gaps = [column for column in columns if column.missing and column.kind != "unused"]
     if gaps:
         cells = sum(column.missing for column in gaps)
         named = first_three([f"{column.name!r} ({column.missing})" for column in gaps])
         notes.append(
-            f"{cells} training cell(s) have no value, in {named}: "
+            f"{counted(cells, 'training cell')} {'has' if cells == 1 else 'have'} no value, in {named}: "
             "numbers take the median of their column, and a missing category is one of its own"
         )
     many = [f"{column.name!r}" for column in columns if column.kind == "category" and column.rest]
@@ -236,9 +242,11 @@ def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> t
         for row, fields in enumerate(sheet.rows)
         if not is_missing(fields[at]) and number(fields[at], decimal_comma=column.decimal_comma) is None
     ]
-    return (
-        (f"{len(odd)} cell(s) in columns of numbers are none, and count as missing: {first_three(odd)}",) if odd else ()
-    )
+    if not odd:
+        return ()
+    are, count = ("is", "counts") if len(odd) == 1 else ("are", "count")
+    told = f"{counted(len(odd), 'cell')} in columns of numbers {are} none, and {count} as missing"
+    return (f"{told}: {first_three(odd)}",)
 
 
 def _dressed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
@@ -250,4 +258,21 @@ def _dressed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tu
         plain = None if cell is None else undecorated(cell, decimal_comma=at in sheet.commas)
         if plain is not None and len(set(cells)) > 1:
             odd.append(f"{column.name!r} ({plain:.15g} instead of {cell})")
-    return (f"{len(odd)} column(s) hold numbers in disguise; write plain ones: {first_three(odd)}",) if odd else ()
+    if not odd:
+        return ()
+    hold = "holds" if len(odd) == 1 else "hold"
+    return (f"{counted(len(odd), 'column')} {hold} numbers in disguise; write plain ones: {first_three(odd)}",)
+
+
+def _codes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
+    """A note on columns of numbers that may be codes: as numbers, they say that one is more than another."""
+    found = [
+        f"{column.name!r} ({code})"
+        for at, column in zip(used, columns, strict=True)
+        if column.kind == "number" and (code := padded(sheet.column(at))) is not None
+    ]
+    if not found:
+        return ()
+    count = "counts as a number" if len(found) == 1 else "count as numbers"
+    told = f"{counted(len(found), 'column')} with leading zeros, as codes have them, {count}: {first_three(found)}"
+    return (f"{told}; write a letter before codes, and they are categories",)

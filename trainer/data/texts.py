@@ -13,6 +13,7 @@ from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
 from lemonade_es.trainer.data.source import PAPER_PORTIONS, Inputs, Part, Source, Wanted
 from lemonade_es.trainer.data.words import is_empty, tokenised
+from lemonade_es.wording import counted
 
 _TEXT_NAMES = ("text", "review", "sentence", "comment", "message")
 _LABEL_NAMES = ("label", "sentiment", "class", "category")
@@ -66,7 +67,7 @@ def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
     few = (
         *left_out(f"without a label in {columns.label!r}", [lines[row] for row in gaps]),
         *left_out("of whose text nothing is left after cleaning", [lines[row] for row in empty]),
-        *left_out("that repeat another one word for word", [lines[row] for row in sorted(repeated)]),
+        *left_out("repeating another one word for word", [lines[row] for row in sorted(repeated)]),
     )
     notes = (*sheet.notes, *few, *_contradictions([pairs[row] for row in kept]))
     return _source(
@@ -91,7 +92,7 @@ def _nothing(sheet: Sheet, columns: TextColumns, *, cleaned: int) -> DataError:
             hint="name other columns with --text-column and --label-column",
         )
     return DataError(
-        f"cleaning leaves no word of {cleaned} labelled text(s) in {columns.text!r}, and there are no others",
+        f"cleaning leaves no word of {counted(cleaned, 'labelled text')} in {columns.text!r}, and there are no others",
         where=sheet.where,
         hint="URLs, tags, mentions, hashtags and special characters such as emoji are removed: name another column "
         "with --text-column",
@@ -155,7 +156,10 @@ def _repeated(pairs: dict[int, tuple[str, str]], parts: Sequence[Part]) -> set[i
 def _contradictions(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """A note, if a text has several labels: what is left of repeated rows differs in label, or in text."""
     several = len(pairs) - len({text for text, _ in pairs})
-    return (f"{several} text(s) occur again under another label; they were kept",) if several else ()
+    if not several:
+        return ()
+    occur, they = ("occurs", "it was") if several == 1 else ("occur", "they were")
+    return (f"{counted(several, 'text')} {occur} again under another label; {they} kept",)
 
 
 def _review(member: PurePosixPath) -> PurePosixPath | None:

@@ -10,6 +10,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.columns import GROUPED, NUMBERS_FROM, has_decimal_point, is_missing, number
 from lemonade_es.trainer.data.delimited import Sheet
 from lemonade_es.trainer.data.names import first_three
+from lemonade_es.wording import counted
 
 HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+")
 """What may be a number with a decimal comma, whatever its points mean."""
@@ -41,8 +42,8 @@ def refuse_thousands(sheet: Sheet, used: Sequence[int]) -> None:
                 beside = f"whole numbers such as {whole!r} in line {sheet.lines[cells.index(whole)]}"
     if odd:
         raise DataError(
-            f"{len(odd)} number(s) have a point that may be a decimal point or part thousands, beside {beside}: "
-            f"{first_three(odd)}",
+            f"{counted(len(odd), 'number')} {'has' if len(odd) == 1 else 'have'} a point that may be a decimal point "
+            f"or part thousands, beside {beside}: {first_three(odd)}",
             where=sheet.where,
             hint="write 3110 for three thousand, and 3,110 for three and a bit",
         )

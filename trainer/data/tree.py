@@ -15,6 +15,7 @@ from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.pictures import read_pictures
 from lemonade_es.trainer.data.source import PARTS, Inputs, Part, Source, Wanted
 from lemonade_es.vocabulary import closest
+from lemonade_es.wording import counted
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 """Of files that are taken for images, in any case: torchvision's list, and ``.jfif``, which is JPEG."""
@@ -290,12 +291,12 @@ def _class_names(members: _Members, root: Path, findings: _Findings) -> tuple[st
             hint = f"did you mean {root / folders[0]}? {hint}"
         elif other:
             hint = f"images are files that end in {' '.join(sorted(EXTENSIONS))}, others must be converted; {hint}"
-        raise DataError(f"{what} (of {len(folders)} class folder(s)){other}", where=str(root), hint=hint)
+        raise DataError(f"{what} (of {counted(len(folders), 'class folder')}){other}", where=str(root), hint=hint)
     for part, classes in members.items():
         unknown = [repr(name) for name, images in classes.items() if images and name not in class_names]
         if unknown:
             raise DataError(
-                f"the {part} split has images of {len(unknown)} class(es) without training images: "
+                f"the {part} split has images of {counted(len(unknown), 'class')} without training images: "
                 + first_three(unknown),
                 where=str(root),
                 hint="add training images of these classes, or remove their folders",
@@ -321,9 +322,11 @@ def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...],
         )
     empty = [repr(name) for name, images in members["train"].items() if not images]
     if empty:
-        notes.append(f"{len(empty)} class folder(s) without images were left out: {first_three(empty)}")
+        were = "was" if len(empty) == 1 else "were"
+        notes.append(f"{counted(len(empty), 'class folder')} without images {were} left out: {first_three(empty)}")
     if findings.stray:
-        notes.append(f"{findings.stray} image(s) beside the class folders belong to no class and were ignored")
+        told = "belongs to no class and was" if findings.stray == 1 else "belong to no class and were"
+        notes.append(f"{counted(findings.stray, 'image')} beside the class folders {told} ignored")
     if findings.ignored:
         notes.append(f"not part of the data set, and ignored: {first_three(findings.ignored)}")
     if findings.seen_twice:

@@ -109,6 +109,6 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_decoded(make_tree):
         for number in range(psutil.virtual_memory().total // 49_000_000 // 2):
             (root / "train" / name / f"{number}.png").symlink_to(large)
     text = problem(root)
-    assert "images of 7000x7000 with 1 channel(s) need" in text
+    assert "images of 7000x7000 with 1 channel need" in text
     assert "--resize N" in text
     assert "--limit N" in text

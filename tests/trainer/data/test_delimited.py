@@ -165,7 +165,10 @@ def test_a_split_column_with_other_values_is_a_column_like_any_other(written):
 
 @pytest.mark.parametrize(
     ("rows", "says"),
-    [("1,train\n2,tset\n", "names 1 split(s) that do not exist: 'tset' in line 3"), ("1,test\n", "says train")],
+    [
+        ("1,train\n2,tset\n", "no split is named by 1 cell of the column 'split': 'tset' in line 3"),
+        ("1,test\n", "says train"),
+    ],
 )
 def test_a_split_column_with_a_mistake_is_refused(written, rows, says):
     with pytest.raises(DataError, match="split") as raised:

@@ -41,7 +41,7 @@ def test_real_reviews_are_read_in_seconds(root):
 
 def test_each_review_is_in_one_split_and_repetitions_are_told(reviews):
     assert len(reviews.train) + len(reviews.validation) + reviews.test_count == 12_500 - 26
-    assert reviews.notes[0].startswith("26 row(s) that repeat another one word for word were left out: line ")
+    assert reviews.notes[0].startswith("26 rows repeating another one word for word were left out: line ")
     assert reviews.class_names == ("negative", "positive")
     assert np.bincount(reviews.train_labels).min() > 4000
 

@@ -200,7 +200,7 @@ def test_too_small_classes_are_named_with_their_counts():
 
 
 def test_a_validation_split_without_a_class_is_refused():
-    with pytest.raises(DataError, match=r"no image of 1 class\(es\): 'class-1'"):
+    with pytest.raises(DataError, match=r"no image of 1 class: 'class-1'"):
         divide(source_of([5, 5], validation=[2, 0]), 0)
 
 

@@ -48,7 +48,7 @@ def test_numbers_are_standardised_and_categories_become_features(houses):
     assert data.train[:, 0].mean() == pytest.approx(0, abs=1e-5)
     assert data.train[:, 0].std() == pytest.approx(1, abs=1e-5)
     assert set(data.train[:, 1:].sum(axis=1)) == {1.0}
-    assert any(note.startswith("3 column(s) are not used: 'id' (it has 42 different values") for note in data.notes)
+    assert any(note.startswith("3 columns are not used: 'id' (it has 42 different values") for note in data.notes)
 
 
 def test_a_target_of_numbers_is_a_regression_and_accuracy_is_said_to_be_r2(houses):
@@ -103,7 +103,7 @@ def test_the_user_decides_what_the_target_is(houses):
     data = load(path, reading=price(objective="regression"))
     assert data.task.objective == "regression"
     assert not any("is taken for" in note for note in data.notes)
-    with pytest.raises(DataError, match=r"60 value\(s\) of 'district' are no numbers: 'north' in line 2"):
+    with pytest.raises(DataError, match=r"60 values of 'district' are no numbers: 'north' in line 2"):
         load(path, reading=Reading(target_column="district", objective="regression"))
 
 
@@ -129,7 +129,7 @@ def test_a_target_that_is_meant_for_a_number_but_written_as_text_is_refused_with
         load(path, reading=price())
     assert "the column 'price' is taken for classes because of values such as" in str(raised.value)
     assert example in str(raised.value)
-    with pytest.raises(DataError, match=r"too few rows in \d+ class\(es\)"):
+    with pytest.raises(DataError, match=r"too few rows in \d+ classes"):
         load(path, reading=price(objective="classification"))
 
 
@@ -144,13 +144,13 @@ def test_gaps_take_the_median_and_are_told(houses):
     area = data.table.columns[1]
     assert area.missing > 0
     assert (area.median - area.mean) / area.std in data.train[:, 0]
-    assert any(f"{area.missing} training cell(s) have no value, in 'area'" in note for note in data.notes)
+    assert any(f"{area.missing} training cells have no value, in 'area'" in note for note in data.notes)
 
 
 def test_a_word_among_numbers_is_named_with_its_line(houses):
     path = houses(area=lambda n: "large" if n == 7 else str(50 + n))
     assert any(
-        "1 cell(s) in columns of numbers are none" in note and "'large' in line 9" in note
+        "1 cell in columns of numbers is none" in note and "'large' in line 9" in note
         for note in load(path, reading=price()).notes
     )
 
@@ -165,7 +165,7 @@ def test_a_word_for_nothing_is_a_class_where_words_are_told_apart(houses, words,
 def test_beside_numbers_a_word_for_nothing_is_a_gap(houses):
     data = load(houses(price=lambda n: "None" if n == 4 else f"{2 * n + 0.5}"), reading=price())
     assert data.task.objective == "regression"
-    assert any("1 row(s) without a value in 'price'" in note for note in data.notes)
+    assert any("1 row without a value in 'price'" in note for note in data.notes)
 
 
 def test_beside_numbers_with_decimal_commas_a_word_for_nothing_is_a_gap_too(tmp_path):
@@ -182,7 +182,7 @@ def test_a_limit_that_leaves_nothing_to_explain_is_refused_in_the_words_of_a_reg
 def test_rows_without_a_target_are_left_out_and_told(houses):
     data = load(houses(price=lambda n: "" if n == 3 else str(n)), reading=price())
     assert len(data.train) + len(data.validation) + data.test_count == 59
-    assert "1 row(s) without a value in 'price' were left out: line 5" in data.notes
+    assert "1 row without a value in 'price' was left out: line 5" in data.notes
 
 
 def test_decimal_commas_are_numbers_where_semicolons_separate(tmp_path):
@@ -235,9 +235,30 @@ def test_sets_of_labels_are_no_numbers_with_decimal_commas(tmp_path):
 )
 def test_a_column_of_numbers_in_disguise_is_told_of(houses, area, told):
     data = load(houses(area=area), reading=price())
-    assert f"1 column(s) hold numbers in disguise; write plain ones: {told}" in data.notes
+    assert f"1 column holds numbers in disguise; write plain ones: {told}" in data.notes
     column = data.table.columns[1]
     assert column.kind == "category" or "different values in 42 rows: no plain numbers, as " in column.why
+
+
+@pytest.mark.parametrize(
+    ("area", "code"),
+    [
+        (lambda n: f"{37 * n % 90:05}", "00000"),
+        (lambda n: "" if n == 7 else f"{(501 + 1601 * n) % 99950:05}", "00501"),
+        (lambda n: f"{n % 12 + 1:02}", "01"),
+        (lambda n: str(10501 + n) if n else "501", None),  # whose zeros are lost: nothing shows it
+        (lambda n: str(n % 7), None),
+        (lambda n: f"{n % 7 / 8:.3f}", None),
+        (lambda n: f"{n % 7:03}" if n % 2 else str(n % 5), None),
+    ],
+    ids=["padded", "postcodes", "months", "lost", "digits", "fractions", "mixed"],
+)
+def test_codes_of_digits_count_as_numbers_with_a_note(houses, area, code):
+    data = load(houses(area=area), reading=price())
+    assert data.table.columns[1].kind == "number"
+    notes = [note for note in data.notes if "leading zeros" in note]
+    told = f"1 column with leading zeros, as codes have them, counts as a number: 'area' ({code})"
+    assert notes == ([] if code is None else [f"{told}; write a letter before codes, and they are categories"])
 
 
 def test_words_and_constants_are_no_numbers_in_disguise(houses):
@@ -260,8 +281,8 @@ def test_few_rows_in_a_class_are_explained(houses):
     path = houses(price=lambda n: "yes" if n == 3 else "" if n in (5, 6) else ("Yes", "no")[n % 2])
     with pytest.raises(DataError) as raised:
         load(path, reading=price())
-    assert "too few rows in 1 class(es): 'yes' has 1; " in str(raised.value)
-    assert "; 2 row(s) without a value in 'price' were left out: line 7, line 8; " in str(raised.value)
+    assert "too few rows in 1 class: 'yes' has 1; " in str(raised.value)
+    assert "; 2 rows without a value in 'price' were left out: line 7, line 8; " in str(raised.value)
     assert "'Yes' and 'yes' (add rows to these classes, or remove their rows)" in str(raised.value)
 
 
@@ -273,14 +294,14 @@ def test_few_rows_of_a_number_point_to_a_regression(houses):
 def test_rows_that_repeat_others_may_be_in_the_test_split_too(houses):
     path = Path(houses())
     path.write_text(path.read_text() + "h003,53,north,DE,written by hand no 3,6.5\n")
-    note = "1 row(s) repeat another one; they were kept, and the same row may be in several splits"
+    note = "1 row repeats another one; it was kept, and the same row may be in several splits"
     assert note in load(str(path), reading=price()).notes
 
 
 @pytest.mark.parametrize(
     ("build", "reading", "says"),
     [
-        ({"rows": 8}, price(), "8 row(s) with a value in 'price' are too few to learn from"),
+        ({"rows": 8}, price(), "8 rows with a value in 'price' are too few to learn from"),
         ({}, Reading(target_column="prize"), "there is no column 'prize' for --target"),
         ({"price": lambda n: "1.5"}, price(), "'price' is always 1.5 in the training split: nothing to predict"),
         ({"price": lambda n: "same"}, price(), "the column 'price' holds only 'same'"),

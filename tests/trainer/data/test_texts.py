@@ -160,7 +160,7 @@ def test_rows_whose_label_is_no_number_among_numbers_are_left_out(tmp_path, gap)
     content = [(f"{GOOD} {n}", gap if n == 4 else ("10", "9", "1")[n % 3]) for n in range(60)]
     data = load(write(tmp_path / "a.csv", ("text", "label"), content))
     assert data.class_names == ("1", "9", "10")
-    assert data.notes == ("1 row(s) without a label in 'label' were left out: line 6",)
+    assert data.notes == ("1 row without a label in 'label' was left out: line 6",)
 
 
 def test_a_word_for_nothing_is_a_label_among_words(tmp_path):
@@ -185,10 +185,10 @@ def test_gaps_empty_texts_and_repetitions_are_left_out_and_told(tmp_path):
     extra = [("a text without a label", ""), ("<br /> http://x.y", "positive"), rows(1)[0], (rows(1)[0][0], "positive")]
     data = load(write(tmp_path / "a.csv", ("text", "label"), rows(40, extra=extra)))
     assert data.notes == (
-        "1 row(s) without a label in 'label' were left out: line 42",
-        "1 row(s) of whose text nothing is left after cleaning were left out: line 43",
-        "1 row(s) that repeat another one word for word were left out: line 44",
-        "1 text(s) occur again under another label; they were kept",
+        "1 row without a label in 'label' was left out: line 42",
+        "1 row of whose text nothing is left after cleaning was left out: line 43",
+        "1 row repeating another one word for word was left out: line 44",
+        "1 text occurs again under another label; it was kept",
     )
     assert len(data.train) + len(data.validation) + data.test_count == 41
 
@@ -212,18 +212,18 @@ def test_imbalance_is_told(tmp_path):
         ([(f"{GOOD} {n}", "same") for n in range(30)], "the column 'label' holds only 'same' in the training rows"),
         (
             [("\N{GRINNING FACE} " * n, f"{n % 2}") for n in range(1, 31)],
-            "cleaning leaves no word of 30 labelled text(s) in 'text', and there are no others (URLs, tags, mentions, ",
+            "cleaning leaves no word of 30 labelled texts in 'text', and there are no others (URLs, tags, mentions, ",
         ),
         (
             [*((f"{GOOD} {n}", f"{n % 2}") for n in range(30)), *[("much the same", "2")] * 5],
-            "of: training, validation, test; 4 row(s) that repeat another one word for word were left out: line 33, ",
+            "of: training, validation, test; 4 rows repeating another one word for word were left out: line 33, ",
         ),
         ([(f"{GOOD} {n}", "") for n in range(30)], "no row of 30 has both a text in 'text' and a label in 'label'"),
         (
             [(f"{GOOD} {n}", f"{n % 2}", "train") for n in range(30)] + [("new", "2", "test")],
-            "the test split has 1 class(es) without training rows: '2'",
+            "the test split has 1 class without training rows: '2'",
         ),
-        ([(f"{GOOD} {n}", str(n // 2)) for n in range(30)], "too few texts in 15 class(es): '0' has 2"),
+        ([(f"{GOOD} {n}", str(n // 2)) for n in range(30)], "too few texts in 15 classes: '0' has 2"),
         (
             [(f"{GOOD} {n}", f"{n / 8}") for n in range(30)],
             "the column 'label' is taken for classes, and 30 of its 30 values differ, '0.0' for instance (name",
