@@ -156,7 +156,7 @@ def sheet(path):  # header and rows, by the rules of the training
     rows = [row if any(row) else [""] * len(header) for row in rows]
     for at, row in enumerate(rows, 1):
         if len(row) != len(header):
-            raise ValueError(f"{path}, row {at}: {len(row)} field(s) where the header has {len(header)}")
+            raise ValueError(f"{path}, row {at}: {len(row)} is not the number of fields of the header, {len(header)}")
     return [name or f"column {at}" for at, name in enumerate(header, 1)], rows, delimiter
 
 
@@ -201,7 +201,9 @@ def run(batch):
     return session.run(None, {"input": batch})[0]
 """,
         "torchscript": """
-network = torch.jit.load(HERE / ABOUT["file"])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # PyTorch means to give TorchScript up
+    network = torch.jit.load(HERE / ABOUT["file"])
 
 
 def run(batch):
@@ -280,6 +282,7 @@ def infer_file(form: Form, kind: TaskKind, objective: Objective, making: str | N
         packages.append("from PIL import Image, ImageOps")
         needed.append("Pillow")
     read = _READ[kind]
+    library = _IMPORTS[kind] + ("\nimport warnings" if form == "torchscript" else "")
     for name, value in (
         ("formats", json.dumps(FORMATS)),
         ("longest", str(LONGEST_FIELD)),
@@ -293,7 +296,7 @@ def infer_file(form: Form, kind: TaskKind, objective: Objective, making: str | N
     return f'''"""{_USE[kind]} prints {answers}. It needs {", ".join(needed[:-1])} and {needed[-1]}."""
 
 import json
-{_IMPORTS[kind]}
+{library}
 from pathlib import Path
 
 {chr(10).join(sorted(packages, key=lambda line: (line.startswith("from"), line)))}

@@ -95,7 +95,6 @@ def started(script, *words):
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("error")  # nor does anybody want to read warnings
-        warnings.simplefilter("ignore", FutureWarning)
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:
@@ -221,8 +220,11 @@ def test_a_row_of_nothing_keeps_its_number_and_gets_a_warning_for_an_answer(tmp_
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (rows("area,town", "3,Paris", "4"), "rows.csv, row 2: 1 field(s) where the header has 2"),
-        (rows("area,town", "3,5,Paris", "4,Rome"), "rows.csv, row 1: 3 field(s) where the header has 2"),
+        (rows("area,town", "3,Paris", "4"), "rows.csv, row 2: 1 is not the number of fields of the header, 2"),
+        (
+            rows("area,town", "3,5,Paris", "4,Rome"),
+            "rows.csv, row 1: 3 is not the number of fields of the header, 2",
+        ),
         (
             rows("area,town", f"3,{'x' * (LONGEST_FIELD + 1)}"),
             f"rows.csv: field larger than field limit ({LONGEST_FIELD})",
