@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import example
@@ -42,10 +43,17 @@ def to_onnx(model: nn.Module, task: Task) -> bytes:
     """
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
     try:
-        with _explained("onnx"):
-            return _onnx(model.cpu(), example(task, 1, padded=False).cpu(), {})
+        batch = example(task, 1, padded=False).cpu()
+        with _explained("onnx", model, batch):
+            return _onnx(model.cpu(), batch, {})
     finally:
         model.to(device)
+
+
+_PACKED = (
+    "packed sequences (pack_padded_sequence) are exported to TorchScript alone; give the recurrent layer the padded "
+    "batch, and take its output at each text's last token with gather"
+)
 
 
 class Deployed(nn.Module):
@@ -100,7 +108,7 @@ def written(
     deployed = Deployed(model, mean, std)
     # two rows: nothing that depends on their number may look constant
     batch = raw(task, 2 if rows is None else rows)
-    with _explained(form), torch.no_grad():
+    with _explained(form, deployed, batch), torch.no_grad():
         match form:
             case "onnx":
                 axes = {} if rows is not None else {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}}
@@ -120,7 +128,7 @@ def raw(task: Task, rows: int) -> Tensor:
 
 
 @contextlib.contextmanager
-def _explained(form: Form) -> Iterator[None]:
+def _explained(form: Form, model: nn.Module, batch: Tensor) -> Iterator[None]:
     """Quiet while a file is written, and a refusal where it cannot be."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # the exporters do not know the fused attention of eval mode
@@ -130,12 +138,27 @@ def _explained(form: Form) -> Iterator[None]:
             yield
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise Refusal(
-            "EXPORT_FAILED",
-            f"the network cannot be exported to {FORMS[form].name}: {reason[0][:300]}",
-        ) from error
+        why = _PACKED if form != "torchscript" and _packs(model, batch) else reason[0][:300]
+        raise Refusal("EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {why}") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _packs(model: nn.Module, batch: Tensor) -> bool:
+    """Whether a recurrent layer gets a packed sequence, at which the exporters fail without naming it."""
+    found: list[bool] = []
+
+    def look(_layer: nn.Module, inputs: tuple[object, ...]) -> None:
+        found.append(bool(inputs) and isinstance(inputs[0], PackedSequence))
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in model.modules() if isinstance(layer, nn.RNNBase)]
+    try:
+        with contextlib.suppress(Exception), torch.no_grad():  # candidate code may raise anything
+            model(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return any(found)
 
 
 def _onnx(model: nn.Module, batch: Tensor, options: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from torch import nn
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import Refusal, build, example
-from lemonade_es.trainer.export.graph import INPUT, OUTPUT, to_onnx
+from lemonade_es.trainer.export.graph import INPUT, OUTPUT, to_onnx, written
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -98,3 +98,36 @@ def test_what_onnx_has_no_word_for_is_refused_with_the_reason():
         to_onnx(Odd().eval(), IMAGES)
     assert caught.value.code == "EXPORT_FAILED"
     assert "eigvals" in caught.value.message
+
+
+PACKED = TOKENS.replace(
+    "return self.head(self.mix(self.words(tokens))[0][:, -1])",
+    """lengths = (tokens != 0).sum(1).clamp(min=1).cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(self.words(tokens), lengths, batch_first=True, enforce_sorted=False)
+        return self.head(self.mix(packed)[1][0][-1])""",
+)
+GATHERED = TOKENS.replace(
+    "return self.head(self.mix(self.words(tokens))[0][:, -1])",
+    """lengths = (tokens != 0).sum(1).clamp(min=1)
+        outputs = self.mix(self.words(tokens))[0]
+        last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, outputs.size(2))
+        return self.head(outputs.gather(1, last).squeeze(1))""",
+)
+
+
+@pytest.mark.parametrize("rows", [None, 1])
+def test_packed_sequences_are_named_where_onnx_has_none(rows):
+    with pytest.raises(Refusal, match=r"to ONNX: packed sequences .* exported to TorchScript alone; .* with gather"):
+        written(build(PACKED, TEXTS), TEXTS, (), (), "onnx", rows)
+    assert written(build(PACKED, TEXTS), TEXTS, (), (), "torchscript", rows)
+
+
+def test_what_is_said_to_take_their_place_does():
+    torch.manual_seed(0)
+    packed, gathered = build(PACKED, TEXTS).eval(), build(GATHERED, TEXTS).eval()
+    gathered.load_state_dict(packed.state_dict())
+    session = onnxruntime.InferenceSession(written(gathered, TEXTS, (), (), "onnx", None))
+    batch = torch.randint(1, 50, (5, 12)).masked_fill(torch.arange(12) > 2 * torch.arange(5).view(-1, 1), 0)
+    (logits,) = session.run([OUTPUT], {INPUT: batch.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, packed(batch).numpy(), rtol=1e-4, atol=1e-5)
