@@ -69,6 +69,7 @@ class PlainFinish(SilentFinish):
         self._fetched = DownloadTeller(self._say)
         self._epochs = 1
         self._point: CurvePoint | None = None
+        self._last: str | None = None
 
     def fetching(self, done: int, total: int | None) -> None:
         """Say how far a download is, now and then."""
@@ -86,13 +87,18 @@ class PlainFinish(SilentFinish):
 
     def epoch(self, number: int, epoch: Epoch) -> None:
         """Say how far it is, now and then."""
-        if number % -(-self._epochs // _LINES) == 0 or number in (1, self._epochs):
-            told = "" if self._point is None else f"  {_told(self._point)} after epoch {self._point.epoch}"
-            self._say(f"epoch {number}/{self._epochs}: loss {epoch.loss:.4f}  {duration(epoch.seconds)}{told}")
+        line = f"epoch {number}/{self._epochs}: loss {epoch.loss:.4f}  {duration(epoch.seconds)}"
+        if number == self._epochs:
+            self._last = line
+        elif number % -(-self._epochs // _LINES) == 0 or number == 1:
+            self._say(line + ("" if self._point is None else f"  {_seen(self._point)}"))
 
     def point(self, point: CurvePoint) -> None:
-        """Keep it for the next line."""
+        """Keep it for the next line; the last epoch's is told with its own."""
         self._point = point
+        if self._last is not None:
+            self._say(f"{self._last}  {_seen(point)}")
+            self._last = None
 
     def testing(self) -> None:
         """Say so."""
@@ -165,7 +171,7 @@ class LiveFinish(SilentFinish):
         if self.began:
             words = [self._state] if self._state else []
             words += [] if self._loss is None else [f"loss {self._loss:.4f}"]
-            words += [] if self._point is None else [f"{_told(self._point)} after epoch {self._point.epoch}"]
+            words += [] if self._point is None else [_seen(self._point)]
             words += [f"checkpoint after epoch {self.kept}"] if self.kept else []
             parts += [self._bar, Text("  ".join(words))]
         return Group(*parts)
@@ -222,6 +228,6 @@ def _headline(plan: Plan) -> str:
     )
 
 
-def _told(point: CurvePoint) -> str:
+def _seen(point: CurvePoint) -> str:
     held = "" if point.held_out is None else f", held out {value('V_Acc', point.held_out)}"
-    return f"training accuracy {value('T_Acc', point.training)}{held}"
+    return f"training accuracy {value('T_Acc', point.training)}{held} after epoch {point.epoch}"

@@ -28,7 +28,8 @@ from lemonade_es.report.finishing import LiveFinish, PlainFinish
 from lemonade_es.report.live import LiveView, PlainView, redraws
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
-from lemonade_es.trainer.measurement import CheckReport, Failure, Measurement
+from lemonade_es.trainer.final_trial import CurvePoint
+from lemonade_es.trainer.measurement import CheckReport, Epoch, Failure, Measurement
 from lemonade_es.trainer.recipe import Recipe, search_recipe
 
 TABLE = Task("table", "churn", (6,), 3)
@@ -177,6 +178,24 @@ def test_a_final_training_tells_so_too(view):
     if isinstance(shown, LiveFinish):
         Console(file=out, width=400).print(shown._draw())
     assert f"isolation medium: {WHY}" in out.getvalue()
+
+
+def test_the_last_line_of_a_final_training_tells_the_last_accuracy():
+    out = io.StringIO()
+    shown = PlainFinish(Console(file=out, width=400))
+    begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
+    accepted = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
+    origin = Origin("r", begun, accepted, None, None, ("builtin",))
+    shown.begin(Plan(origin, Recipe(epochs=3), 9, 0, 1, 0, "cpu", "strong", ""))
+    for number in (1, 2, 3):
+        shown.epoch(number, Epoch(1 / number, 1.0))
+        shown.point(CurvePoint(number, number / 4, 1.0))
+    shown.testing()
+    *_, second, third, end = out.getvalue().splitlines()
+    assert second.endswith("training accuracy 25.00% after epoch 1")
+    assert third.startswith("epoch 3/3: loss 0.3333")
+    assert third.endswith("training accuracy 75.00% after epoch 3")
+    assert end == "the training is done; the test split is opened"
 
 
 @pytest.mark.parametrize(
