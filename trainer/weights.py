@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,20 @@ from typing import Any
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.printable import one_line
-from lemonade_es.trainer.isolation.protocol import ProtocolError, TensorSpec, manifest
+from lemonade_es.trainer.isolation.protocol import ProtocolError, TensorSpec, UnreadTypeError, manifest
 
 _NAMES_SHOWN = 5
 _SAVED_AS_THEY_ARE = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "complex64")
 """Types of tensors; floating-point ones are saved with 32 bits."""
 _KINDS = {"F64": "float", "F32": "float", "F16": "float", "BF16": "float"}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _COUNTER = "num_batches_tracked"
 """The buffer of a batch normalisation that changes no answer, and that some converters leave out."""
+_PICKLES = (
+    (b"PK\x03\x04", "a ZIP archive, as torch.save writes it,"),
+    *((bytes((0x80, protocol)), "a pickle") for protocol in range(2, 6)),
+)
+"""What begins so is no safetensors file: its header would be too long."""
 _WRITE = (
     "write the weights with safetensors.torch.save_file("
     "{name: tensor.clone() for name, tensor in model.state_dict().items()}, FILE)"
@@ -111,12 +118,20 @@ def read_weights(path: Path, limit: int) -> Weights:
         raise ConfigError(f"the weights cannot be read: {error.strerror}", where=where) from None
     try:
         return Weights(where, content, manifest(content))
+    except UnreadTypeError as error:
+        hint = "turn such tensors into float32, times their scale if they have one, before they are written"
+        raise ConfigError(f"{error}, which is not read", where=where, hint=hint) from None
     except ProtocolError as error:
-        raise ConfigError(
-            f"this is no safetensors file: {error}",
-            where=where,
-            hint=f"pickles are not read; {_WRITE}",
-        ) from None
+        hint = f"pickles are not read; {_WRITE}"
+        what = f"this is {found} and no safetensors file" if (found := _pickled(content)) else None
+        raise ConfigError(what or f"this is no safetensors file: {error}", where=where, hint=hint) from None
+
+
+def _pickled(content: bytes) -> str | None:
+    """What kind of pickle a file is that is no safetensors file, if it is one."""
+    if not any(content[4:8]):  # the length of a header
+        return None
+    return next((what for start, what in _PICKLES if content.startswith(start)), None)
 
 
 def unsavable(name: str, entry: Any) -> str | None:
@@ -134,7 +149,9 @@ def unsavable(name: str, entry: Any) -> str | None:
     kind = str(entry.dtype).removeprefix("torch.")
     if not entry.is_floating_point() and kind not in _SAVED_AS_THEY_ARE:
         return f"a tensor of {kind}"
-    return "a name that files of weights keep for themselves" if name == "__metadata__" else None
+    if name == "__metadata__":
+        return "a name that files of weights keep for themselves"
+    return "a name that is no Unicode text" if _SURROGATE.search(name) else None
 
 
 def _kind(spec: TensorSpec) -> tuple[str, tuple[int, ...]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from safetensors.numpy import save_file
 
 from lemonade_es.errors import ConfigError
@@ -80,6 +82,22 @@ def test_a_pickle_is_refused_unread(tmp_path):
     file.write_bytes(b"\x80\x02cos\nsystem\n(S'touch pwned'\ntR.")
     with pytest.raises(ConfigError, match=r"no safetensors file.*pickles are not read"):
         read_weights(file, LIMIT)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_file_of_torch_save_is_told_as_what_it_is(tmp_path, older):
+    file = tmp_path / "w.pth"
+    torch.save({"a": torch.zeros(2)}, file, _use_new_zipfile_serialization=not older)
+    kind = "a pickle" if older else "a ZIP archive, as torch.save writes it,"
+    with pytest.raises(ConfigError, match=f": this is {kind} and no safetensors file .pickles are not read; write"):
+        read_weights(file, LIMIT)
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_a_tensor_of_a_type_that_is_not_read_is_named_with_it(tmp_path, kind):
+    safetensors.torch.save_file({"a": torch.zeros(2), "b": torch.zeros(2).to(kind)}, tmp_path / "w.safetensors")
+    with pytest.raises(ConfigError, match=r"tensor 'b' is of type 'F8_E\dM\d', which is not read .turn such tensors"):
+        read_weights(tmp_path / "w.safetensors", LIMIT)
 
 
 def test_a_file_that_is_too_large_or_not_there_is_said_so(tmp_path):

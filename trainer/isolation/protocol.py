@@ -53,6 +53,10 @@ class ProtocolError(Exception):
     """The other side sent what it must not send."""
 
 
+class UnreadTypeError(ProtocolError):
+    """A tensor is of a type that is not read."""
+
+
 class ChannelClosedError(Exception):
     """The other side has closed its end, most likely because it has ended."""
 
@@ -198,7 +202,8 @@ def manifest(tensors: bytes) -> dict[str, TensorSpec]:
     """What a safetensors file holds, by name, with every length checked against every other.
 
     Raises:
-        ProtocolError: the file is not what it says it is.
+        ProtocolError: the file is not what it says it is, or, as an :class:`UnreadTypeError`, has a tensor of 8 bits or
+            another type that is not read.
     """
     if len(tensors) < _TENSOR_HEADER.size:
         raise ProtocolError("a tensor file without a header")
@@ -242,6 +247,8 @@ def _spec(name: str, entry: object, body: int) -> TensorSpec:
             and math.prod(shape) * _ITEM_BYTES[dtype] == end - start
         ):
             return TensorSpec(dtype, tuple(shape), body + start, body + end)
+        case {"dtype": str(dtype)} if dtype not in _ITEM_BYTES:
+            raise UnreadTypeError(f"tensor {name[:100]!r} is of type {dtype[:20]!r}")
     raise ProtocolError(f"tensor {name[:100]!r} is described wrongly")
 
 
