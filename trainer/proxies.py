@@ -13,7 +13,7 @@ from lemonade_es.trainer.measurement import ZERO_COST
 from lemonade_es.trainer.questions import Questions
 
 
-def scores(ask: Questions, source: str, *, seed: int, macs: int) -> Mapping[str, Reading]:
+def scores(ask: Questions, source: str, *, seed: int, macs: int, onednn: bool) -> Mapping[str, Reading]:
     """The scores of an untrained network.
 
     Args:
@@ -21,11 +21,12 @@ def scores(ask: Questions, source: str, *, seed: int, macs: int) -> Mapping[str,
         source: the network.
         seed: for its weights, and for the inputs that are taken.
         macs: multiply-accumulates of one input.
+        onednn: whether it computes right gradients.
 
     Raises:
         CandidateFailed: it has none to tell, be it for want of time or memory.
     """
-    match ask.call("score", source=source, seed=seed, macs=macs).message:
+    match ask.call("score", source=source, seed=seed, macs=macs, onednn=onednn).message:
         case {"known": dict(known), "absent": dict(absent)}:
             return {name: _reading(known.get(name), absent.get(name)) for name in ZERO_COST}
     raise broken("no scores")

@@ -163,7 +163,8 @@ class Trial:
     def _score(self, source: str, report: CheckReport, seed: int) -> None:
         """Scores of the untrained network; one that has none is sound all the same."""
         with self._aside(lambda failure: proxies.unscored(f"{failure.code}: {failure.message}")) as ask:
-            self._found.take(proxies.scores(ask, source, seed=seed, macs=report.macs or 0))
+            macs = report.macs or 0
+            self._found.take(proxies.scores(ask, source, seed=seed, macs=macs, onednn=report.onednn))
 
     def _rehearse(self, source: str, report: CheckReport, seed: int) -> None:
         """Whether its steps can be recorded."""

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lemonade_es.trainer import check, kernels
+from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.kernels import misled, without_onednn
-from lemonade_es.trainer.measurement import Budget
+from lemonade_es.trainer.measurement import ZERO_COST, Budget
+from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
 
 MISLED = """
@@ -120,6 +122,13 @@ def test_the_check_says_so_and_the_training_goes_without(workshop):
     assert workshop.train(MISLED, report, seed=0).measurement.failure is None
     with_it = workshop.train(MISLED, replace(report, onednn=True), seed=0).measurement
     assert "trained with oneDNN" in with_it.failure.message
+
+
+def test_scores_before_a_training_go_without_it_too(toy: Dataset, quick_recipe: Recipe):
+    with Workshop(toy, quick_recipe, device="cpu", zero_cost=True) as workshop:
+        measurement = workshop.train(MISLED, seed=0).measurement
+    assert {name: measurement.absent.get(name) for name in ZERO_COST} == dict.fromkeys(ZERO_COST)
+    assert all(measurement.metrics[name] is not None for name in ZERO_COST)
 
 
 def test_a_large_network_is_not_tried(workshop: Workshop, monkeypatch):

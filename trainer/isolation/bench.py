@@ -159,7 +159,9 @@ class Bench:
         rows = torch.randperm(len(data.inputs), generator=torch.Generator().manual_seed(command["seed"]))[:ROWS]
         batch = training.batch(model, data, rows, supplies.device)
         number = torch.float32 if data.objective == "regression" else torch.int64
-        return asdict(scored(model, batch, data.labels[rows].to(supplies.device, number), supplies.task)), b""
+        labels = data.labels[rows].to(supplies.device, number)
+        with without_onednn(wanted=not self._onednn):
+            return asdict(scored(model, batch, labels, supplies.task)), b""
 
     def _build(self, command: Mapping[str, Any]) -> Reply:
         self._source = command["source"]
