@@ -15,6 +15,7 @@ import torch
 import torch._dynamo  # meta kernels import parts of it in their first call, which would cost every child a second
 from torch import Tensor, nn
 
+from lemonade_es.printable import shortened
 from lemonade_es.task import Task
 from lemonade_es.trainer import blame, choice, kernels
 from lemonade_es.trainer.candidate import complete, construct, example, making, parse
@@ -24,7 +25,7 @@ from lemonade_es.trainer.loss import example_labels, loss
 from lemonade_es.trainer.measurement import UNSAVED, Budget, CheckReport
 from lemonade_es.trainer.output import listed, wrong_output
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.refusal import Refusal, explain
+from lemonade_es.trainer.refusal import MESSAGE_LIMIT, Refusal, explain
 from lemonade_es.trainer.trace import trace
 from lemonade_es.trainer.weights import unsavable
 
@@ -100,10 +101,12 @@ def check(
             ladder.climb()
     except BaseException as error:  # noqa: BLE001  (candidate code may raise anything)
         refusal = explain(error, source, _UNKNOWN_ERROR[ladder.stage])
-        return CheckReport(False, ladder.stage, refusal.code, refusal.message, refusal.line, **ladder.found)
+        said = shortened(refusal.message, MESSAGE_LIMIT)
+        return CheckReport(False, ladder.stage, refusal.code, said, refusal.line, **ladder.found)
     finally:
         torch.set_num_threads(threads)
-    return CheckReport(True, "done", message=" ".join(ladder.notes) or None, **ladder.found)
+    notes = shortened(" ".join(ladder.notes), MESSAGE_LIMIT)
+    return CheckReport(True, "done", message=notes or None, **ladder.found)
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lemonade_es.printable import shortened
+
 _NAMES_SHOWN = 5
+_NAME_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +24,9 @@ class WrongOutput:
 
 def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
     """What keeps an output from being logits of the shape ``wanted``; ``None`` if nothing does."""
-    kind = type(output).__name__
+    kind = shortened(type(output).__name__, _NAME_LIMIT)
     if not isinstance(output, Tensor):
-        return WrongOutput("None" if output is None else f"a {kind}", _unpack(output))
+        return WrongOutput("None" if output is None else f"a {kind}", _unpack(output, wanted))
     shape = tuple(output.shape)
     if shape != wanted:
         return WrongOutput(f"shape {shape}", _reshape(shape, wanted))
@@ -34,16 +37,25 @@ def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
 
 def listed(names: Sequence[str]) -> str:
     """The first few names."""
-    shown = ", ".join(names[:_NAMES_SHOWN])
+    shown = ", ".join(shortened(name, _NAME_LIMIT) for name in names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
-def _unpack(output: object) -> str:
+def _unpack(output: object, wanted: tuple[int, int]) -> str:
     if output is None:
         return "forward has no return statement."
+    if isinstance(output, tuple | list) and sum(_are_logits(item, wanted) for item in output) > 1:
+        return (
+            "Auxiliary outputs are not trained: return the logits alone, in training mode, too; networks of "
+            "torchvision do with aux_logits=False."
+        )
     if isinstance(output, Mapping | tuple | list):
         return "Take the logits out of it."
     return ""
+
+
+def _are_logits(item: object, wanted: tuple[int, int]) -> bool:
+    return isinstance(item, Tensor) and tuple(item.shape) == wanted
 
 
 def _reshape(shape: tuple[int, ...], wanted: tuple[int, int]) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from lemonade_es.printable import shortened
 from lemonade_es.source_lines import lines_of
 from lemonade_es.trainer.blame import FILE_NAME, built_at, line_of
 
 _DOWNLOADER = "torch/hub.py"
+_COMPILER = "torch/_dynamo/"
 _TEXT_LIMIT = 300
+_NAME_LIMIT = 100
+MESSAGE_LIMIT = 2000
+"""The longest message that a child tells."""
 _MARK = "<--- HERE"
 _SCRIPTED = re.compile(rf'File "{re.escape(FILE_NAME)}", line (\d+)')
 
@@ -246,8 +251,15 @@ DIAGNOSES = (
         "NOT_PERMITTED",
         "A network may read no files, use no network and start no processes: make all that it needs itself.",
         r"^(PermissionError|FileNotFoundError|ConnectionError|ConnectionRefusedError|BlockingIOError|URLError|OSError)",
-        r"urlopen error|Operation not permitted|Permission denied",
+        r"urlopen error|Operation not permitted|Permission denied|No such file or directory",
+        r"^ValueError: The provided filename",  # torch.jit.load
     ),
+)
+
+
+_NOT_COMPILED = (
+    "torch.compile starts compilers and reads files, which a network may not: leave it out of forward; it changes no "
+    "result."
 )
 
 
@@ -263,12 +275,14 @@ def explain(error: BaseException, source: str, otherwise: str = "RAISED") -> Ref
     if isinstance(error, Refusal):
         return error
     line = _line(error, source)
-    said = f"{type(error).__name__}: {_text(error)}".removesuffix(": ")
-    if any(frame.f_code.co_filename.endswith(_DOWNLOADER) for frame, _ in _steps(error)):
+    said = f"{shortened(type(error).__name__, _NAME_LIMIT)}: {_text(error)}".removesuffix(": ")
+    files = [frame.f_code.co_filename for frame, _ in _steps(error)]
+    known = next((entry for entry in DIAGNOSES if entry.pattern.search(said)), None)
+    code, advice = (known.code, known.advice) if known else (otherwise, "Correct this line." if line else "")
+    if any(file.endswith(_DOWNLOADER) for file in files):
         code, advice = "NEEDS_DOWNLOAD", "There is no network here: use weights=None (or pretrained=False)."
-    else:
-        known = next((entry for entry in DIAGNOSES if entry.pattern.search(said)), None)
-        code, advice = (known.code, known.advice) if known else (otherwise, "Correct this line." if line else "")
+    elif code == "NOT_PERMITTED" and any(_COMPILER in file for file in files):
+        advice = _NOT_COMPILED
     if line is None:
         line = line_of(code, said, source)
     return Refusal(code, f"{said}{quoted(line, source)}. {advice}".rstrip(), line)
@@ -277,7 +291,7 @@ def explain(error: BaseException, source: str, otherwise: str = "RAISED") -> Ref
 def quoted(line: int | None, source: str) -> str:
     """Where it is, with the line's text, to be put behind what is wrong; empty for an unknown line."""
     lines = lines_of(source)
-    return f" at line {line} `{lines[line - 1].strip()}`" if line and line <= len(lines) else ""
+    return f" at line {line} `{shortened(lines[line - 1].strip(), _TEXT_LIMIT)}`" if line and line <= len(lines) else ""
 
 
 def _line(error: BaseException, source: str) -> int | None:
@@ -309,7 +323,7 @@ def _text(error: BaseException) -> str:
         first, last = text.partition('\n  File "')[0], text.rpartition(_MARK)[2]
         text = last if not first.strip() or first.lstrip().startswith("The following operation failed") else first
     text = " ".join(text.split()).removeprefix("RuntimeError: ").rstrip(" :")
-    return (text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 3]}...").rstrip(".")
+    return shortened(text, _TEXT_LIMIT).rstrip(".")
 
 
 def _said(error: BaseException) -> str:

@@ -13,6 +13,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("", text)
 
 
+def shortened(text: str, limit: int) -> str:
+    """``text``, with dots in the place of what is behind so many letters."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def one_line(text: str) -> str:
     """``text`` on one line, with blanks for what does not print."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

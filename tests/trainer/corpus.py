@@ -326,6 +326,30 @@ BAD = (
         "UNSAVABLE",
         "'_extra_state', a dict",
     ),
+    Sample(
+        "name-that-is-no-text",
+        network(
+            r"self.add_module('\ud800', nn.Linear(3, 10))",
+            r"return getattr(self, '\ud800')(x.mean((2, 3)))",
+        ),
+        "UNSAVABLE",
+        r"'\ud800.weight', a name that is no Unicode text",
+    ),
+    Sample(
+        "torchscript-from-a-file",
+        "import torch\nmodel = torch.jit.load('model.pt')\n",
+        "NOT_PERMITTED",
+        "make all that it needs itself",
+    ),
+    Sample(
+        "auxiliary-outputs",
+        network(
+            "self.fc, self.aux = nn.Linear(3, 10), nn.Linear(3, 10)",
+            "x = x.mean((2, 3))\nreturn (self.fc(x), self.aux(x)) if self.training else self.fc(x)",
+        ),
+        "WRONG_OUTPUT",
+        "return the logits alone, in training mode, too",
+    ),
     Sample("raises", network("raise ValueError('no such block')", "return x"), "BUILD_FAILED", "no such block", 7),
     Sample("exits", network("raise SystemExit(3)", "return x"), "BUILD_FAILED", "SystemExit", 7),
     Sample(

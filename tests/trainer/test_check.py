@@ -136,6 +136,24 @@ def test_the_line_of_a_wrong_output_is_that_of_the_return_statement():
     assert "Take the logits out of it" in report.message
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise type('E' * 100_000, (Exception,), {})('no')",
+        "return type('E' * 100_000, (), {})()",
+        "return self.undefined  # " + "e" * 90_000,
+        "return self.fc(x.mean((2, 3)))",
+    ],
+    ids=["exception", "output", "line", "parameter"],
+)
+def test_names_and_lines_without_end_are_shortened(body):
+    made = "self.fc = nn.Linear(3, 10)\nself.add_module('E' * 100_000, nn.Linear(3, 10))"
+    report = verdict(corpus.HEAD + corpus.network(made, body))
+    assert report.code != "PROTOCOL"
+    assert "eee..." in report.message.casefold()
+    assert len(report.message) < 1000
+
+
 def test_a_cut_gradient_is_blamed_on_the_line_that_cuts():
     report = verdict(next(sample for sample in HERE if sample.name == "no-grad-forward").source)
     assert report.line == 10

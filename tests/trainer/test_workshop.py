@@ -35,6 +35,19 @@ class Net(nn.Module):
         return self.layers(x)
 """
 
+COMPILED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(192, 4)
+
+    def forward(self, x):
+        return torch.compile(self.layer)(x.flatten(1))
+"""
+
 # a check makes fewer passes than ten; what is hidden before it ends would be refused by it
 HIDING = """
     def __call__(self, *arguments):
@@ -252,3 +265,9 @@ def test_weights_of_other_kinds_of_numbers_are_trained_and_saved(workshop: Works
     assert trained.measurement.failure is None
     assert trained.measurement.metrics["V_Acc"] is not None
     assert trained.measurement.metrics["grad_low"] == 0.0
+
+
+def test_a_compiler_in_forward_is_named(workshop: Workshop) -> None:
+    report = workshop.check(COMPILED)
+    assert (report.code, report.line) == ("NOT_PERMITTED", 11)
+    assert report.message.endswith("leave it out of forward; it changes no result.")

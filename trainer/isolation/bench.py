@@ -29,7 +29,7 @@ from lemonade_es.trainer.measurement import UNSAVED, Budget, Epoch
 from lemonade_es.trainer.precision import pace
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.recording import RecordingFailed
-from lemonade_es.trainer.refusal import Refusal, explain
+from lemonade_es.trainer.refusal import MESSAGE_LIMIT, Refusal, explain
 from lemonade_es.trainer.standing import Standing
 from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.threads import threads_for
@@ -40,7 +40,6 @@ from lemonade_es.trainer.zero_cost import ROWS, scored
 Reply = tuple[Mapping[str, object], bytes]
 
 _BUDGET = TypeAdapter(Budget)
-_MESSAGE_LENGTH = 2000
 # the parent is trusted, and a source that is too large shall be refused as such
 _COMMAND_LIMIT = 1 << 30
 _TENSOR_LIMIT = 1 << 40
@@ -134,11 +133,11 @@ class Bench:
 
     def _reason(self, error: BaseException) -> Mapping[str, object]:
         if isinstance(error, training.Diverged):
-            return {"code": "DIVERGED", "message": error.message, "line": None}
+            return {"code": "DIVERGED", "message": error.message[:MESSAGE_LIMIT], "line": None}
         if isinstance(error, RecordingFailed):
-            return {"code": "UNRECORDED", "message": error.message[:_MESSAGE_LENGTH], "line": None}
+            return {"code": "UNRECORDED", "message": error.message[:MESSAGE_LIMIT], "line": None}
         refusal = explain(error, self._source)
-        return {"code": refusal.code, "message": refusal.message[:_MESSAGE_LENGTH], "line": refusal.line}
+        return {"code": refusal.code, "message": refusal.message[:MESSAGE_LIMIT], "line": refusal.line}
 
     def _check(self, command: Mapping[str, Any]) -> Reply:
         supplies = self._supplies
@@ -341,7 +340,7 @@ def probe_cuda() -> Mapping[str, object]:
             return {"cuda": False, "why": "torch sees no CUDA device"}
         torch.ones(2, device="cuda").sum().item()
     except Exception as error:  # noqa: BLE001  (driver and library errors have many types)
-        return {"cuda": False, "why": f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]}
+        return {"cuda": False, "why": f"{type(error).__name__}: {error}"[:MESSAGE_LIMIT]}
     return {"cuda": True, "why": torch.cuda.get_device_name()}
 
 
