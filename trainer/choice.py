@@ -28,6 +28,8 @@ _ERRAND = re.compile(r"_?(main|train|test|eval|load|run|count|demo|check|plot|sa
 """How functions begin that do something with a network rather than make one."""
 
 _QUANTISED = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
+_WEIGHTLESS = "torch.ao.nn.quantized.modules.functional_modules"
+"""Where sums that may be quantised lie, which networks in floating point have, too."""
 
 _MISSING = object()
 
@@ -128,7 +130,7 @@ def rival_makers(tree: ast.Module, taken: str) -> list[str]:
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name not in used and not _ERRAND.match(node.name)
     ]
-    found = [node.name for node in makers if taken in _names_in([node])]
+    found = [node.name for node in makers if taken in _called_in(node)]
     chosen = any(_OBVIOUS_FACTORY.fullmatch(node.name) for node in makers)
     return [] if chosen or len(found) < 2 or _mentioned_by_script(tree).intersection(found) else found
 
@@ -313,7 +315,9 @@ def _task_values(task: Task) -> dict[str, object]:
 def _quantised(model: nn.Module) -> list[str]:
     """The classes of layers whose weights are integers, and so no parameters."""
     kinds = (type(part) for part in model.modules())
-    names = {kind.__name__ for kind in kinds if kind.__module__.startswith(_QUANTISED)}
+    names = {
+        kind.__name__ for kind in kinds if kind.__module__.startswith(_QUANTISED) and kind.__module__ != _WEIGHTLESS
+    }
     return sorted(name for name in names if "Packed" not in name)  # those are the weights of the others
 
 
@@ -350,6 +354,11 @@ def _mentioned_by_script(tree: ast.Module) -> set[str]:
     """Names in statements that are no definitions: a script's, most of all below ``if __name__ == "__main__"``."""
     definitions = ast.ClassDef | ast.FunctionDef | ast.Import | ast.ImportFrom
     return _names_in(node for node in tree.body if not isinstance(node, definitions))
+
+
+def _called_in(node: ast.AST) -> set[str]:
+    """Of what is called: a name in an annotation or a test of types makes nothing."""
+    return _names_in(inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
 
 
 def _names_in(nodes: Iterable[ast.AST]) -> set[str]:

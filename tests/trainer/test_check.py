@@ -273,6 +273,23 @@ def test_which_of_several_functions_made_the_network_is_told_unless_the_source_s
     assert report.parameters == (3073 * 4 + 50 if told else 3073 * 8 + 90)
 
 
+def test_a_function_that_takes_a_network_is_none_that_makes_one():
+    one = WIDE.partition("\ndef wide8")[0]
+    helpers = "\ndef freeze(model: Wide) -> None:\n    assert isinstance(model, Wide)\n"
+    report = verdict(f"import torch\nfrom torch import nn\n{one}{helpers}")
+    assert report.ok
+    assert report.message is None
+
+
+def test_sums_that_may_be_quantised_are_no_layers_of_8_bits():
+    source = RIVAL.replace("nn.Linear(3072, 10)\n", "nn.Linear(3072, 10)\n        self.plus = Sum()\n")
+    source = source.replace(
+        "return self.layer(x.flatten(1))", "y = self.layer(x.flatten(1))\n        return self.plus.add(y, y)"
+    )
+    report = verdict(f"from torch import nn\nfrom torch.ao.nn.quantized import FloatFunctional as Sum\n{source}")
+    assert report.ok, report.message
+
+
 def test_parameters_and_macs_are_those_counted_by_hand():
     report = verdict(corpus.HEAD + corpus.PLAIN)
     conv = 32 * 32 * 8 * 3 * 9 + 16 * 16 * 16 * 8 * 9
