@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,8 @@ from lemonade_es.trainer.weights import Weights, read_weights
 from lemonade_es.trainer.workshop import Workshop
 
 _PLAIN_NOTE = "It takes skewed columns as they are, without their logarithms, as its input is no wider."
+_NARROW = frozenset({"SHAPE_MISMATCH", "WRONG_OUTPUT", "FORWARD_FAILED", "ASSERTION_FAILED"})
+"""How a network fails whose input has no room for logarithms: by a layer, a view, an unpacking or its own condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +121,34 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
     command = None
     if spec.measure_with is not None:
         command = device_command(spec.measure_with, spec.measure_seconds or SECONDS)
+    measured = partial(_measured, spec, source, weights, limits, command)
     dataset = _dataset(spec, progress)
-    found = _measured(spec, source, weights, limits, command, dataset)
+    if not _has_logs(dataset):
+        return measured(dataset)
+    try:
+        found = measured(dataset)
+    except ConfigError:
+        if weights is None or (other := _without_logs(spec, measured, progress)) is None:
+            raise
+        return other
     failure = found.measurement.failure
-    if failure is not None and failure.code == "SHAPE_MISMATCH" and _has_logs(dataset):
-        # a network from elsewhere has a feature for each column
-        plain = _dataset(replace(spec, reading=replace(spec.reading, logs=False)), progress)
-        other = _measured(spec, source, weights, limits, command, plain)
-        if other.measurement.failure is None:
-            return replace(other, note=" ".join(filter(None, (_PLAIN_NOTE, other.note))))
-    return found
+    if failure is None or failure.code not in _NARROW:
+        return found
+    return _without_logs(spec, measured, progress) or found
+
+
+def _without_logs(
+    spec: AppraisalSpec, measured: Callable[[Dataset], Appraisal], progress: Progress | None
+) -> Appraisal | None:
+    """A network from elsewhere, which has a feature for each column; ``None`` if it does not fit this either."""
+    plain = _dataset(replace(spec, reading=replace(spec.reading, logs=False)), progress)
+    try:
+        found = measured(plain)
+    except ConfigError:
+        return None
+    if found.measurement.failure is not None:
+        return None
+    return replace(found, note=" ".join(filter(None, (_PLAIN_NOTE, found.note))))
 
 
 def _has_logs(dataset: Dataset) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 import safetensors.torch
+import torch
 
 from lemonade_es.engine import appraisal
 
@@ -100,17 +101,65 @@ def test_which_of_several_networks_is_measured_is_told_and_what_is_odd_about_it(
     assert f"note: {found['note']}" in told
 
 
-@pytest.mark.parametrize(("width", "plain"), [(3, True), (4, False)])
-def test_a_network_may_take_a_skewed_column_with_its_logarithm_or_without(lemonade, tmp_path, width, plain):
+@pytest.fixture
+def people(tmp_path):
+    """Options for a table with three columns, one of them skewed."""
     generator = random.Random(1)
     rows = [[generator.random(), generator.random(), math.exp(generator.gauss(0, 2))] for _ in range(200)]
     lines = ["age,height,income,rich", *(f"{a},{b},{c},{int(c > 1)}" for a, b, c in rows)]
     (tmp_path / "people.csv").write_text("\n".join(lines))
+    return "--data", tmp_path / "people.csv", "--target", "rich", "--task", "classification", "--json"
+
+
+@pytest.mark.parametrize(("width", "plain"), [(3, True), (4, False)])
+def test_a_network_may_take_a_skewed_column_with_its_logarithm_or_without(lemonade, tmp_path, people, width, plain):
     (tmp_path / "net.py").write_text(f"import torch\n\nmodel = torch.nn.Linear({width}, 2)\n")
-    options = ("--data", tmp_path / "people.csv", "--target", "rich", "--task", "classification", "--json")
-    told = lemonade("measure", tmp_path / "net.py", *options).json
+    told = lemonade("measure", tmp_path / "net.py", *people).json
     assert told["input_shape"] == [width]
     assert ("without their logarithms" in (told["note"] or "")) is plain
+
+
+def test_a_network_that_demands_a_feature_a_column_is_measured_too(lemonade, tmp_path, people):
+    source = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(1, 2)
+
+    def forward(self, x):
+        assert x.shape[1] == 3
+        return self.head(x.sum(1, keepdim=True))
+"""
+    (tmp_path / "net.py").write_text(source)
+    told = lemonade("measure", tmp_path / "net.py", *people).json
+    assert told["input_shape"] == [3]
+    assert "without their logarithms" in told["note"]
+
+
+def test_weights_for_a_feature_a_column_fit_a_network_that_is_told_its_width(lemonade, tmp_path, people):
+    source = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, in_features):
+        super().__init__()
+        self.layer = nn.Linear(in_features, 2)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+    (tmp_path / "net.py").write_text(source)
+    for width in (3, 5):
+        tensors = {"layer.weight": torch.zeros(2, width), "layer.bias": torch.zeros(2)}
+        safetensors.torch.save_file(tensors, tmp_path / f"{width}.safetensors")
+    told = lemonade("measure", tmp_path / "net.py", *people, "--weights", tmp_path / "3.safetensors").json
+    assert told["input_shape"] == [3]
+    assert "without their logarithms" in told["note"]
+    refused = lemonade("measure", tmp_path / "net.py", *people, "--weights", tmp_path / "5.safetensors")
+    assert refused.code == 2
+    assert "the network's is F32 [2, 4]" in refused.err
 
 
 def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path):
