@@ -98,7 +98,7 @@ def for_type(key: str, value: object) -> str:
     """What to add where a value is of the wrong type; mostly nothing."""
     if key == "instruct" and isinstance(value, str | Mapping):
         names = value.split() if isinstance(value, str) else [str(name) for name in value]
-        listed = ", ".join(name for part in names for name in re.split("[,;]", part) if name)
+        listed = ", ".join(name for part in names for name in re.split(r"[,;\[\]]", part) if name)
         weights = isinstance(value, Mapping)
         alike = ", and the one weight in `weight`; another weight takes another rule" if weights else ""
         return f"; write [{listed}]{alike}" if listed else ""

@@ -59,7 +59,7 @@ _MINUS = "\u2212"
 
 _UNIT = re.compile(r"(?<![\w.])([\d.]+)\s+(?!(?:and|or|not|if)\b)([A-Za-z]\w*)")
 _GOES_ON = re.compile(r"\s+(?!(?:and|or|not)\b)[\w(]")
-_PARTED = re.compile(r"(?<![\w.])\d{1,3}(?:[ ']\d{3})+(?![\w.])")
+_PARTED = re.compile(r"(?<![\w.])\d{1,3}(?:[ ']\d{3})+(?![ ']?\d)(?:\.\d+)?(?![\w.])")
 _TWO_WORDS = re.compile(r"\b(?!(?:and|or|not|if)\b)[A-Za-z]\w* (?!(?:and|or|not|if)\b)[A-Za-z]\w*")
 
 

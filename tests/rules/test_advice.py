@@ -55,6 +55,7 @@ def condition(when):
         ("S > 0.1 MB and failed", "7:19", "numbers have no units here: write 0.1 without MB"),
         ("P > 1 200 000", "7:17", "write 1200000"),
         ("P > 100'000", "7:18", "write 100000"),
+        ("P > 1 000 000.5", "7:17", "write 1000000.5"),
         ("V-Acc < 0.5", "7:11", "did you mean V_Acc? (a hyphen subtracts)"),
         ("V_Acc == low", "7:20", "how much is told by a number, as 0.5, or by a threshold or priority"),
         ("V_Acc under 0.5", "7:17", "compare with signs, as in V_Acc < 0.5"),
@@ -81,6 +82,7 @@ def test_a_word_for_how_much_a_rule_weighs_is_not_taken_for_a_metric(weight):
     [
         ("ACL", "; write [ACL]"),
         ("ACL, RCL", "; write [ACL, RCL]"),
+        ("'[ACL, RCL]'", "; write [ACL, RCL]"),
         ("ACL RCL;AWI", "; write [ACL, RCL, AWI]"),
         ("{ACL: 1, AWI: 0.5}", "; write [ACL, AWI], and the one weight in `weight`; another weight takes another rule"),
         ('""', "found ''"),
