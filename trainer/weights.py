@@ -73,7 +73,7 @@ class Weights:
         """What is most likely wrong: a wrapper's prefix before all names, or tensors that were not written."""
         if prefix := _prefix(self.tensors, wanted):
             return f"its names begin with {prefix!r}, as a wrapper of the network has them: write them without"
-        if prefix := _prefix(wanted, self.tensors):
+        if (prefix := _prefix(wanted, self.tensors)) and all(name.startswith(prefix) for name in wanted):
             return f"the network's names begin with {prefix!r}, as a wrapper has them: write those of the file so, too"
         missing = wanted.keys() - self.tensors.keys()
         if missing and all(name.endswith(_COUNTER) for name in missing):
