@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import inspect
 import re
@@ -130,7 +131,7 @@ def rival_makers(tree: ast.Module, taken: str) -> list[str]:
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name not in used and not _ERRAND.match(node.name)
     ]
-    found = [node.name for node in makers if taken in _called_in(node)]
+    found = [node.name for node in makers if _makes(node, taken)]
     chosen = any(_OBVIOUS_FACTORY.fullmatch(node.name) for node in makers)
     return [] if chosen or len(found) < 2 or _mentioned_by_script(tree).intersection(found) else found
 
@@ -356,9 +357,19 @@ def _mentioned_by_script(tree: ast.Module) -> set[str]:
     return _names_in(node for node in tree.body if not isinstance(node, definitions))
 
 
-def _called_in(node: ast.AST) -> set[str]:
-    """Of what is called: a name in an annotation or a test of types makes nothing."""
-    return _names_in(inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+def _makes(function: ast.FunctionDef, taken: str) -> bool:
+    """Whether a function calls the class and returns what may be a network: a name in an annotation makes none."""
+    inside = list(ast.walk(function))
+    called = _names_in(node.func for node in inside if isinstance(node, ast.Call))
+    returned = {_beginning(node.value) for node in inside if isinstance(node, ast.Return)} - {None}
+    return taken in called and any(not hasattr(builtins, str(name)) for name in returned)
+
+
+def _beginning(value: ast.expr | None) -> str | None:
+    """The name that a value begins with, as ``Net`` in ``Net(4).to(device)``."""
+    while isinstance(value, ast.Call | ast.Attribute):
+        value = value.func if isinstance(value, ast.Call) else value.value
+    return value.id if isinstance(value, ast.Name) else None
 
 
 def _names_in(nodes: Iterable[ast.AST]) -> set[str]:

@@ -273,10 +273,16 @@ def test_which_of_several_functions_made_the_network_is_told_unless_the_source_s
     assert report.parameters == (3073 * 4 + 50 if told else 3073 * 8 + 90)
 
 
-def test_a_function_that_takes_a_network_is_none_that_makes_one():
-    one = WIDE.partition("\ndef wide8")[0]
-    helpers = "\ndef freeze(model: Wide) -> None:\n    assert isinstance(model, Wide)\n"
-    report = verdict(f"import torch\nfrom torch import nn\n{one}{helpers}")
+@pytest.mark.parametrize(
+    "helper",
+    [
+        "def freeze(model: Wide) -> None:\n    assert isinstance(model, Wide)\n",
+        "def summary():\n    print(Wide(3))\n",
+        "def size():\n    return sum(p.numel() for p in Wide(3).parameters())\n",
+    ],
+)
+def test_a_function_that_has_to_do_with_a_network_is_none_that_makes_one(helper):
+    report = verdict(f"import torch\nfrom torch import nn\n{WIDE.partition('def wide8')[0]}{helper}")
     assert report.ok
     assert report.message is None
 
