@@ -13,6 +13,13 @@ PLAIN = "write a plain number, without a unit, as 0.5 or 100000"
 ALWAYS = "1 > 0"
 """The condition of a rule that always fires."""
 
+UNASKED = "whether a value is known cannot be asked: where it is unknown, a rule that needs it does not fire"
+"""What to say of a condition that asks it."""
+
+_KNOWING = "exist exists existing known unknown defined undefined missing available unavailable none null nan"
+KNOWING = frozenset([*_KNOWING.split(), "isnan", "isnull", "isnone", "is_nan", "is_null", "is_none", "is_known", "nil"])
+"""Words that ask whether a value is known."""
+
 PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 """A number whose point may part thousands, as in ``100.000``."""
 
@@ -37,6 +44,7 @@ _CALLED: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("if", "condition", "conditions"), "when"),
         **dict.fromkeys(("then", "do", "action", "actions"), "instruct"),
         **dict.fromkeys(("why", "reason", "explanation"), "because"),
+        **dict.fromkeys(("priority", "importance"), "weight"),
     }
 )
 """Words by which the keys of a rule are called elsewhere, and which are spelled like other keys or like none."""
@@ -86,6 +94,8 @@ def for_name(name: str, source: str, known: Collection[str]) -> str:
     """
     if name.lower() in _DEGREES and name.lower() not in known:
         return "; how much is told by a number, as 0.5, or by a threshold or priority"
+    if name.lower() in KNOWING and name.lower() not in known:
+        return f"; {UNASKED}"
     for torn in re.findall(r"\w+(?:-\w+)+", source):
         whole = next((one for one in known if one.lower() == torn.lower().replace("-", "_")), None)
         if whole is not None and name in torn.split("-"):

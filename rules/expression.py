@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lemonade_es.rules import logic
-from lemonade_es.rules.advice import ALWAYS, for_name
+from lemonade_es.rules.advice import ALWAYS, KNOWING, UNASKED, for_name
 from lemonade_es.rules.logic import Condition, Number, Values
 from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.syntax import read_tree
@@ -247,6 +247,10 @@ class _Parser:
 
     def _comparison(self, node: ast.Compare, wanted: bool) -> Condition:
         sides = [node.left, *node.comparators]
+        for side in sides:
+            if self._asks(side):
+                code = "UNKNOWN_NAME" if isinstance(side, ast.Name) else "NOT_ALLOWED"
+                raise self._unfit(side, code, f"{self._text(side)!r} is no value here; {UNASKED}")
         numbers = [self.number(side) for side in sides]
         pairs: list[Condition] = []
         for index, op in enumerate(node.ops):
@@ -307,6 +311,12 @@ class _Parser:
             node, "UNKNOWN_NAME", f"{name!r} is neither in the vocabulary nor a conclusion of any rule{hint}"
         )
 
+    def _asks(self, node: ast.expr) -> bool:
+        """Whether a word stands for a value that is known or not, as ``None`` and ``unknown`` do."""
+        if isinstance(node, ast.Name):
+            return node.id.lower() in KNOWING and node.id not in self.conclusions
+        return isinstance(node, ast.Constant) and node.value is None
+
     def _truth(self, node: ast.expr, name: str) -> _Unfit:
         said = f"{name!r} is no value here; what is true or false stands alone: `failed`, `not failed`"
         if self.source.lower() == "true":
@@ -315,7 +325,9 @@ class _Parser:
 
     def _call(self, node: ast.Call, func: ast.expr, args: list[ast.expr]) -> Number:
         if not isinstance(func, ast.Name) or func.id not in logic.FUNCTIONS:
-            raise self._unfit(node, "UNKNOWN_FUNCTION", f"{self._text(func)!r} is no function; use min, max or abs")
+            said = f"{self._text(func)!r} is no function; "
+            said += UNASKED if self._asks(func) else "use min, max or abs"
+            raise self._unfit(node, "UNKNOWN_FUNCTION", said)
         wanted = 1 if func.id == "abs" else 2
         if node.keywords or (len(args) != 1 if wanted == 1 else len(args) < wanted):
             needs = "one number" if wanted == 1 else "two numbers or more"

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from lemonade_es.rules.advice import PLAIN
+from lemonade_es.rules.advice import KNOWING, PLAIN, UNASKED
 from lemonade_es.vocabulary import TERMS
 
 MAX_LENGTH = 2000
@@ -103,6 +103,8 @@ def _cure(said: str, line: str) -> str:
         return "; join comparisons with `and` or `or`"
     if unit is not None:
         return f"; numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
+    if KNOWING & {word.lower() for word in re.findall(r"\w+", line)}:
+        return f"; {UNASKED}"
     return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""
 
 

@@ -109,7 +109,15 @@ def test_one_letter_too_many_is_still_understood():
 
 
 @pytest.mark.parametrize(
-    ("key", "meant"), [("then", "instruct"), ("if", "when"), ("why", "because"), ("Reason", "because"), ("wen", "when")]
+    ("key", "meant"),
+    [
+        ("then", "instruct"),
+        ("if", "when"),
+        ("why", "because"),
+        ("Reason", "because"),
+        ("wen", "when"),
+        ("priority", "weight"),
+    ],
 )
 def test_a_key_of_a_rule_is_known_by_what_other_systems_call_it(key, meant):
     rule = f"  - {{id: one, when: failed, weight: 1, instruct: [ACL], because: x, {key}: y}}\n"
@@ -287,6 +295,30 @@ def test_a_rule_that_always_fires_is_told_how_it_is_written():
     (said,) = told(HEAD + rule.format("false"))
     assert said == "b:6:21 WRONG_TYPE when must be text, found false; leave out a rule that never fires"
     parse_rulebook(HEAD + rule.format("1 > 0"), "b")
+
+
+@pytest.mark.parametrize(
+    ("when", "found"),
+    [
+        ("exists(L)", "6:22 UNKNOWN_FUNCTION 'exists' is no function"),
+        ("not known(L)", "6:26 UNKNOWN_FUNCTION 'known' is no function"),
+        ("L is unknown", "6:27 UNKNOWN_NAME 'unknown' is no value here"),
+        ("L is not None", "6:31 NOT_ALLOWED 'None' is no value here"),
+        ("None != L", "6:22 NOT_ALLOWED 'None' is no value here"),
+        ("known", "6:22 UNKNOWN_NAME 'known' is neither in the vocabulary nor a conclusion of any rule"),
+        ("L exists and L < 3", "6:24 EXPRESSION_SYNTAX 'L exists and L < 3': invalid syntax"),
+    ],
+)
+def test_a_condition_that_asks_whether_a_value_is_known_is_told_what_an_unknown_one_does(when, found):
+    (said,) = told(f'{HEAD}  - {{id: one, when: "{when}", weight: 1, instruct: [ACL]}}\n')
+    assert said == (
+        f"b:{found}; whether a value is known cannot be asked: where it is unknown, a rule that needs it does not fire"
+    )
+
+
+def test_a_conclusion_may_have_a_name_that_asks():
+    known = "  - {id: measured, when: L > 0, conclude: known}\n"
+    parse_rulebook(f"{HEAD}{known}  - {{id: one, when: not known, weight: 1, instruct: [ACL]}}\n", "b")
 
 
 @pytest.mark.parametrize(("escape", "code"), [("\\0", "0000"), ("\\e", "001b"), ("\\r", "000d"), ("\\N", "0085")])
