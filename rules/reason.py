@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lemonade_es.vocabulary import TERMS, closest
@@ -15,6 +15,8 @@ DEFAULT_FORMAT = ".4g"
 
 _FORMAT = re.compile(r"[-+ ]?(?:[0-9]{1,2})?,?(?:\.[0-9]{1,2})?[eEfFgG%]?", re.ASCII)
 """Number formats only, and none that could fill the memory with padding."""
+
+_SIGNED = re.compile(r"(?<!\{)\{(?P<name>\w+)(?::(?P<form>[^{}%]*))?\}(?: ?%| per ?cent\b)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,19 @@ def reason_problems(template: str) -> list[tuple[int, str]]:
 def reason_names(template: str) -> tuple[str, ...]:
     """The vocabulary terms that a template shows, in the order of their first use."""
     return tuple(dict.fromkeys(part.name for part in _parts(template) if part.name is not None))
+
+
+def shares_without_percent(template: str) -> Iterator[tuple[int, str, str]]:
+    """Shares with a per cent sign behind them that are not shown in per cent.
+
+    Yields:
+        The offset in the template, what stands there, and what is meant: ``{V_Acc:.1f}%`` and ``{V_Acc:.1%}``.
+    """
+    for found in _SIGNED.finditer(template):
+        term, form = TERMS.get(found["name"]), found["form"] or ""
+        if term is not None and term.high == 1.0:
+            digits = re.search(r"\.[0-9]+", form) if form.endswith(("f", "F")) else None
+            yield found.start(), found[0], f"{{{term.name}:{digits[0] if digits else '.1'}%}}"
 
 
 def render_reason(template: str, values: Mapping[str, float | bool | None]) -> str:

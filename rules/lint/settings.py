@@ -1,14 +1,15 @@
-"""Settings in the place of others: a priority to compare with, a threshold to weigh with."""
+"""Settings in the place of others: a priority to compare with, a threshold to weigh with; and settings unread."""
 
 from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lemonade_es.rules.lint.finding import Finding
+from lemonade_es.rules.reason import reason_names
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import METRICS, PRIORITIES, THRESHOLDS, Term
+from lemonade_es.vocabulary import METRICS, NORMALISED, PRIORITIES, THRESHOLDS, Term
 
 
 def misplaced_settings(rulebook: Rulebook) -> Iterator[Finding]:
@@ -20,6 +21,15 @@ def misplaced_settings(rulebook: Rulebook) -> Iterator[Finding]:
             name = weight.tree.id
             said = f"the weight of {rule.id} is {name}, which is a threshold{_meant(name, PRIORITIES)}"
             yield Finding("warning", "WRONG_SETTING", weight.place, said, (rule.id,))
+
+
+def unread(rulebook: Rulebook, names: Iterable[str]) -> Iterator[str]:
+    """Thresholds and priorities among some names that neither a rule nor the combined metric reads."""
+    expressions = [part for rule in rulebook.rules for part in (rule.when, rule.weight) if part is not None]
+    read = {name for expression in expressions for name in expression.names}
+    read.update(name for rule in rulebook.rules for name in reason_names(rule.because))
+    read.update(threshold for _, threshold in NORMALISED.values())
+    return (name for name in names if (name in THRESHOLDS or name in PRIORITIES) and name not in read)
 
 
 def _compared(rule: Rule) -> Iterator[Finding]:

@@ -9,28 +9,31 @@ from lemonade_es.rules.advice import PARTED
 from lemonade_es.rules.composition import Composition, compose
 from lemonade_es.rules.document import Scalar, Table, items_in, read_document, tables_in, text_at
 from lemonade_es.rules.lint.finding import Finding
+from lemonade_es.rules.lint.settings import unread
 from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.problem import Place
-from lemonade_es.rules.reason import reason_names
+from lemonade_es.rules.reason import render_reason, shares_without_percent
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import COUNTS, NORMALISED, TERMS
+from lemonade_es.vocabulary import COUNTS, TERMS
 from lemonade_es.wording import counted
 
 IN_THOUSANDS = frozenset({"P", "TP", "M", "TM", "F", "TF", "B"})
 """Terms whose values are thousands or millions."""
 
 _SHOWN = 60
+_HALVES = dict.fromkeys(TERMS, 0.5)
 _PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
 _TAG = re.compile(r"#\w")
 
 
 def writing(rulebook: Rulebook) -> Iterator[Finding]:
-    """Settings that no rule reads, thousands with a point, texts cut off by a comment, inherited tests left out."""
+    """Settings unread, thousands with a point, texts cut off, shares that are no per cent, inherited tests left out."""
     whole = _composed(rulebook)
     if whole is not None:
         yield from _unread(rulebook, whole.root)
         yield from _numbers(whole.root)
         yield from _cut_off(whole.root)
+        yield from _not_in_percent(whole.root)
         yield from _left_out(rulebook, whole.left_out)
 
 
@@ -50,16 +53,13 @@ def _composed(rulebook: Rulebook) -> Composition | None:
 
 def _unread(rulebook: Rulebook, root: Table) -> Iterator[Finding]:
     """Thresholds and priorities of the rulebook's own file that none of its rules reads."""
-    expressions = [part for rule in rulebook.rules for part in (rule.when, rule.weight) if part is not None]
-    read = {name for expression in expressions for name in expression.names}
-    read.update(name for rule in rulebook.rules for name in reason_names(rule.because))
-    read.update(threshold for _, threshold in NORMALISED.values())  # CM and normalised metrics do
     for section in ("thresholds", "priorities"):
         settings = root.get(section)
-        for name, place in settings.keys.items() if isinstance(settings, Table) else ():
-            if name not in read and place.file == rulebook.file:
+        own = settings.keys if isinstance(settings, Table) else {}
+        for name in unread(rulebook, own):
+            if own[name].file == rulebook.file:
                 said = f"no rule reads {name}, so it changes no advice; write a rule that does, or remove it"
-                yield Finding("warning", "UNUSED_SETTING", place, said)
+                yield Finding("warning", "UNUSED_SETTING", own[name], said)
 
 
 def _cut_off(root: Table) -> Iterator[Finding]:
@@ -78,6 +78,18 @@ def _cut_off(root: Table) -> Iterator[Finding]:
             said = f"`{shown}` is a comment to YAML, and {key} ends before it; put the whole text in quotes"
             end = text.layout.at(len(text.text)) if text.layout.rows else text.place
             yield Finding("warning" if placed else "note", "CUT_OFF", end, said)
+
+
+def _not_in_percent(root: Table) -> Iterator[Finding]:
+    """Reasons that put a per cent sign behind a share as it is: 0.8 where 80 is meant."""
+    for rule in tables_in(root.get("rules")):
+        because = text_at(rule, "because")
+        if because is None:
+            continue
+        for offset, shown, meant in shares_without_percent(because.text):
+            said = f"`{shown}` shows a half as {render_reason(shown, _HALVES)}; write {meant}, which shows "
+            said += f"{render_reason(meant, _HALVES)}"
+            yield Finding("warning", "NOT_IN_PERCENT", because.layout.at(offset), said)
 
 
 def _left_out(rulebook: Rulebook, names: Mapping[str, Place]) -> Iterator[Finding]:

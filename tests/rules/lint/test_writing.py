@@ -53,7 +53,7 @@ tests:
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_rulebooks_are_written_well(name):
-    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT", "UNUSED_SETTING"}
+    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT", "UNUSED_SETTING", "NOT_IN_PERCENT"}
     assert not [item for item in lint(load_rulebook(find_rulebook(name))) if item.code in codes]
 
 
@@ -95,6 +95,24 @@ def test_the_other_texts_are_looked_at_too():
         "version: 1", "version: 1\nabout: a #b"
     )
     assert [said.split(" CUT_OFF")[0] for said in told(text, "CUT_OFF")] == ["note b:3:9", "note b:6:14"]
+
+
+@pytest.mark.parametrize(
+    ("because", "found"),
+    [
+        ("{V_Acc:.1f}% below", "b:10:15 `{V_Acc:.1f}%` shows a half as 0.5%; write {V_Acc:.1%}, which shows 50.0%"),
+        ("at {OT} %", "b:10:18 `{OT} %` shows a half as 0.5 %; write {OT:.1%}, which shows 50.0%"),
+        (
+            "{F:.0f} and {TV_Acc:.0f} per cent",
+            "b:10:27 `{TV_Acc:.0f} per cent` shows a half as 0 per cent; write {TV_Acc:.0%}, which shows 50%",
+        ),
+        ("{V_Acc:.1%} below {TV_Acc:.3f}, {F:.0f}% {{V_Acc}}%", None),
+        ("{V_Acc:.2f} percentage points", None),
+    ],
+)
+def test_a_share_with_a_per_cent_sign_behind_it_is_told_how_it_is_shown_in_per_cent(because, found):
+    said = told(HEAD + RULE.format(f'"{because}"'), "NOT_IN_PERCENT")
+    assert [line.replace("warning ", "").replace("NOT_IN_PERCENT ", "") for line in said] == ([found] if found else [])
 
 
 EXTENDING = "rulebook: b\nversion: 1\nextends: lemonade\n"
