@@ -11,6 +11,9 @@ from lemonade_es.vocabulary import COUNTS, METRICS, Term, closest
 _OF_NO_NETWORK = ("plateau",)
 """Metrics of the search."""
 
+_OF_FAILURES = ("failed", "nonfinite")
+"""Metrics that are 0 for each network that may lead."""
+
 _NEVER_0 = ("P", "M")
 """Metrics of which each network has 1 or more."""
 
@@ -57,6 +60,8 @@ def doubts_of_wish(option: str, name: str, value: float) -> Iterator[Doubt]:
     elif value == term.low and name not in _MAY_BE_0:
         why = "is reached by any network" if term.better == "higher" else "leaves no room"
         yield Doubt(option, f"{name}={value:g} {why}", f"give more than {term.low:g}")
+    elif value == term.high and term.better == "lower":
+        yield Doubt(option, f"{name}={value:g} is kept by any network", f"give less than {term.high:g}")
     elif name in _NEVER_0 and value < 1:
         yield Doubt(option, f"{name}={value:g} is reached by none", "give 1 or more")
     elif name in COUNTS and not value.is_integer():
@@ -67,4 +72,6 @@ def _unfit(term: Term) -> str | None:
     """Why no bound can be put on a metric."""
     if term.name in _OF_NO_NETWORK:
         return "it is of the search, not of a network"
+    if term.name in _OF_FAILURES:
+        return "a network of which it is not 0 never leads anyway"
     return "neither more nor less of it is better" if term.better is None else None

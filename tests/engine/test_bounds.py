@@ -196,6 +196,9 @@ def test_rules_steer_to_where_the_bounds_are_unless_something_else_is_set():
         ({"P": 0.5}, "--require: P=0.5 is reached by none"),
         ({"P": 1000.5}, r"--require: P=1000.5 is no whole number \(P is a count\)"),
         ({"plateau": 3}, "plateau cannot be required: it is of the search, not of a network .* for example V_Acc=0.95"),
+        ({"nonfinite": 1}, "nonfinite cannot be required: a network of which it is not 0 never leads .* for example"),
+        ({"failed": 0.5}, "failed cannot be required: a network of which it is not 0 never leads"),
+        ({"class_gap": 1}, r"--require: class_gap=1 is kept by any network \(give less than 1\)"),
         *(
             ({name: 1}, f"{name} cannot be required: neither more nor less of it is better .* for example V_Acc=0.95")
             for name in ("best_epoch", "loss_slope", "synflow")

@@ -150,11 +150,12 @@ def test_weights_that_tell_no_network_from_another_are_refused_unless_bounds_do(
 
 def test_all_problems_of_the_options_are_told_at_once():
     with pytest.raises(ConfigError) as caught:
-        resolve({}, {"iterations": 0, "device": "tpu", "target": {"F": 0.0}})
+        resolve({}, {"iterations": 0, "device": "tpu", "target": {"F": 0.0, "class_gap": 1.0}})
     assert str(caught.value).splitlines() == [
         "--iterations: 0 is too few (give 1 or more)",
         "--device: 'tpu': input should be 'auto', 'cpu' or 'cuda'",
         "--target: F=0 is reached by any network (give more than 0)",
+        "--target: class_gap=1 is kept by any network (give less than 1)",
     ]
 
 
