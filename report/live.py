@@ -35,6 +35,7 @@ from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, shape, value, weighted
 from lemonade_es.report.noise import combined, noise_told
 from lemonade_es.report.tables import iterations_table
+from lemonade_es.report.unread import unread_settings
 from lemonade_es.report.weakened import weakened
 from lemonade_es.task import SHORT_R2
 from lemonade_es.trainer.measurement import Epoch, Failure
@@ -103,6 +104,8 @@ class PlainView(SilentView):
         self._say(_isolation(started))
         for note in started.data.notes:
             self._say(f"note: {note}")
+        for warning in unread_settings(started):
+            self._say(f"warning: {warning}")
 
     def event(self, event: Event) -> None:
         """Say what an iteration was asked to do and what came of it."""
@@ -182,6 +185,7 @@ class LiveView(SilentView):
         self._failure: str | None = None
         self._stand_in: str | None = None
         self._rulebook: str | None = None
+        self._unread: tuple[str, ...] = ()
         self._ended: list[IterationEnded] = []
         self._instructions: list[dict[str, float]] = []
         self._best: IterationEnded | None = None
@@ -210,6 +214,7 @@ class LiveView(SilentView):
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
         """The search begins or goes on."""
         self._run, self._iterations, self._started = run, spec.iterations, started
+        self._unread = unread_settings(started)
         self._seconds = spec.max_seconds
 
     def event(self, event: Event) -> None:
@@ -264,17 +269,13 @@ class LiveView(SilentView):
         parts: list[Text | Table] = [Text(_headline(self._run, self._started), "dim")]
         if (less := weakened(self._started.isolation, self._started.isolation_reason)) is not None:
             parts.append(Text(less, "yellow"))
+        parts += [Text(f"warning: {said}", "yellow") for said in self._unread]
         parts.append(self._status())
         if self._rulebook is not None:
             parts.append(Text(self._rulebook, "yellow"))
         if self._advised is not None:
             parts.append(self._rules(self._advised))
-        if self._problem is not None:
-            parts.append(Text(self._problem, "yellow"))
-        if self._failure is not None:
-            parts.append(Text(self._failure, "yellow"))
-        if self._stand_in is not None:
-            parts.append(Text(self._stand_in, "yellow"))
+        parts += [Text(said, "yellow") for said in (self._problem, self._failure, self._stand_in) if said is not None]
         if self._warning is not None:
             parts.append(Text(f"warning: {self._warning}", "bold yellow"))
         if self._ended:

@@ -80,6 +80,37 @@ def test_a_training_that_failed_is_told_with_its_reason():
     assert WHY_IT_FAILED in out.getvalue()
 
 
+RULEBOOK = """
+rulebook: book
+version: 1
+instructions:
+  ACL: {text: Add}
+rules:
+  - {id: low, when: V_Acc < TV_Acc, weight: PV_Acc, instruct: [ACL], because: "above {PP}"}
+"""
+SETS_UNREAD = RunSpec(set={"PW": 1.0, "PV_Acc": 2.0, "TS": 0.5, "TF": 100.0, "WA": 1.0, "PP": 1.0})
+"""Of these, neither a condition, a weight, a reason nor CM reads PW and TS."""
+
+
+@pytest.mark.parametrize(("spec", "warned"), [(SETS_UNREAD, ["PW=1", "TS=0.5"]), (RunSpec(set={"PV_Acc": 2.0}), [])])
+def test_what_is_set_and_no_rule_reads_is_told_when_the_search_begins(spec, warned):
+    data = DataSummary(TABLE, 1, 1, 1, "", ())
+    begun = RunStarted(spec, {}, Recipe(), RULEBOOK, "book.yaml", "", data, "", "", "", "", {})
+    out = io.StringIO()
+    PlainView(Console(file=out, width=200)).begin("r", begun, spec)
+    live = LiveView(Console(file=io.StringIO(), width=400))
+    live.begin("r", begun, spec)
+    drawn = io.StringIO()
+    Console(file=drawn, width=400).print(live._draw())
+    for text in (out.getvalue(), drawn.getvalue()):
+        warnings = [line.rstrip() for line in text.splitlines() if line.startswith("warning: ")]
+        assert warnings == [
+            f"warning: no rule reads {given.partition('=')[0]}, so --set {given} changes no advice; "
+            "take a rulebook with a rule that does, or leave it out"
+            for given in warned
+        ]
+
+
 @pytest.mark.parametrize(("seconds", "left"), [(None, "10.0 s"), (7.0, "5.0 s"), (1000.0, "10.0 s")])
 def test_no_more_time_is_said_to_be_left_than_its_budget_has(seconds, left):
     out = io.StringIO()
