@@ -27,8 +27,9 @@ from lemonade_es.engine.events import (
 )
 from lemonade_es.engine.inference import Inference
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.sent import replies
-from lemonade_es.errors import StoreError
+from lemonade_es.errors import LemonadeError, StoreError
 from lemonade_es.wording import counted
 
 
@@ -50,6 +51,7 @@ class Explanation:
         repeated: what training with other seeds gave.
         noise: the noise floor, if it stood from this iteration on.
         ended: the outcome.
+        texts: what the instructions of the rulebook in force say, by id; empty for a first network.
         source_before: the source that was edited.
         source_after: the source that was trained.
     """
@@ -66,6 +68,7 @@ class Explanation:
     repeated: tuple[Repeated, ...] = ()
     noise: NoiseEstimated | None = None
     ended: IterationEnded | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
     source_before: str | None = None
     source_after: str | None = None
 
@@ -159,6 +162,8 @@ def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation
             found[slot] = entry.event
     for replied in replies(entry.event for entry in entries):
         gathered[replied.iteration]["replied"] += (replied,)
+    for found in gathered.values():
+        found["texts"] = _texts(tuple(entries), found.get("advised"))
     return tuple(_with_sources(number, found, artifacts) for number, found in sorted(gathered.items()))
 
 
@@ -194,6 +199,14 @@ _SLOTS: Mapping[type[Any], str] = {
 
 _EACH = ("unanswered", "replied", "refused", "repeated")
 """What an iteration may have several of."""
+
+
+def _texts(entries: tuple[Entry, ...], advised: Advised | None) -> dict[str, str]:
+    if advised is None:
+        return {}
+    with suppress(LemonadeError):  # an older version took it, and this one does not
+        return {one.id: one.text for one in rulebook_at(entries, advised.iteration).instructions.values()}
+    return {}
 
 
 def _with_sources(iteration: int, found: Mapping[str, Any], artifacts: Artifacts) -> Explanation:

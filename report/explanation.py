@@ -136,7 +136,8 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield from conflict_lines(advised.inference, advised.resolution.decisions)
         yield ""
         yield "Instructions sent, heaviest first"
-        texts = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
+        requested = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
+        texts = {**explanation.texts, **requested}
         for name, weight in advised.resolution.instructions.items():
             behind = weight_told(advised.inference.contributions.get(name, ()), weight)
             yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}  = {behind}"

@@ -49,6 +49,20 @@ def test_the_instructions_sent_say_what_their_weights_are_made_of():
     assert "   2.000  ACL    = the largest of low 2, large -1.5" in sent(2.0)
 
 
+def test_instructions_have_their_names_where_the_run_was_killed_before_they_were_requested(tmp_path):
+    """The journal ends with the advice; its rulebook says what the instructions are."""
+    book = "rulebook: b\nversion: 1\ninstructions:\n  ACL: {text: Add a layer}\nrules:\n"
+    book += "  - {id: low, when: V_Acc < 1, weight: 2, instruct: [ACL]}\n"
+    data = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
+    begun = RunStarted(RunSpec(), {}, Recipe(), book, "book.yaml", "", data, "", "strong", "", "", {})
+    parts = {"ACL": (Contribution("low", 2.0, ""),)}
+    advised = Advised(2, 1, Inference({}, (), (), {}, parts, {"ACL": 2.0}), Resolution({"ACL": 2.0}))
+    entries = (Entry("r-1", 0, "", begun), Entry("r-1", 1, "", advised))
+    folder = RunFolder(tmp_path, None)
+    told = explained(entries, folder, explanations(entries, folder, None), source=False)
+    assert "   2.000  ACL  Add a layer  = low 2" in told
+
+
 def test_values_that_differ_are_told_apart_and_wishes_have_units():
     values = {"P": 100_400.0, "TP": 100_000.0, "V_Acc": 0.5, "TV_Acc": 0.5, "small": True, "F": None}
     firing = Firing(1, "large", "book.yaml:1:1", values, (), 1.0, ("RK",), None, "")
