@@ -177,7 +177,7 @@ def _chosen(run: str, entries: tuple[Entry, ...], folder: RunFolder, wishes: Dep
         raise ConfigError(
             "the run has no final training",
             where=f"run {run}",
-            hint=f"train it with `lemonade-es finalize {run}` and the same --out, or choose --weights best",
+            hint=f"train it with `{folder.command('finalize', run)}`, or choose --weights best",
         )
     final = finals[-1] if number is None else _numbered(finals, number)
     source, weights = _read(folder, final.source, final.weights)

@@ -49,7 +49,7 @@ def leave_final(result: FinalResult, folder: RunFolder) -> Path | None:
     write_file(path / "curves.csv", curves_csv(final))
     if (confusion := confusion_csv(final)) is not None:
         write_file(path / "confusion.csv", confusion)
-    write_file(path / "model-card.md", model_card(final, origin).encode("utf-8", "backslashreplace"))
+    write_file(path / "model-card.md", model_card(final, origin, folder).encode("utf-8", "backslashreplace"))
     write_file(path / RECORD, (json.dumps(_record(final, origin), allow_nan=False, indent=1) + "\n").encode())
     return path
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.origin import Origin
 from lemonade_es.report.formats import count, duration, shape, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
@@ -29,12 +30,13 @@ _KEPT = "they were kept"
 """In notes on inputs that occur more than once, and may be in the test split and in another one."""
 
 
-def model_card(final: Finalized, origin: Origin) -> str:
+def model_card(final: Finalized, origin: Origin, folder: RunFolder) -> str:
     """The card, in Markdown.
 
     Args:
         final: the training and its test.
         origin: where the network comes from.
+        folder: where the run lies, for the command that explains it.
     """
     task = origin.begun.data.task
     parts = [
@@ -49,7 +51,7 @@ def model_card(final: Finalized, origin: Origin) -> str:
         "## Data",
         *_data(final, origin),
         "## How it was found",
-        *_found(final, origin),
+        *_found(final, origin, folder),
         "## How to load it",
         *_usage(final, origin),
         "## Licence and limits",
@@ -238,7 +240,7 @@ def _in_the_search(origin: Origin) -> str:
     return f"V_Acc{kind} {value('V_Acc', searched)} after {counted(begun.recipe.epochs, 'epoch')}{mean}"
 
 
-def _found(final: Finalized, origin: Origin) -> Iterator[str]:
+def _found(final: Finalized, origin: Origin, folder: RunFolder) -> Iterator[str]:
     begun = origin.begun
     rows = [
         ("run", f"`{origin.run}`, iteration {final.iteration}"),
@@ -249,7 +251,8 @@ def _found(final: Finalized, origin: Origin) -> Iterator[str]:
         ("versions", ", ".join(f"{name} {number}" for name, number in final.versions.items() if name != "platform")),
     ]
     yield _table(_BARE, rows)
-    yield f"Why the network is as it is: `lemonade-es explain {origin.run} --iteration {final.iteration}`"
+    why = folder.command("explain", origin.run, "--iteration", str(final.iteration))
+    yield f"Why the network is as it is: {_code(why)}"
 
 
 def _usage(final: Finalized, origin: Origin) -> Iterator[str]:

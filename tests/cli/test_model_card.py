@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.cli.conftest import finals
@@ -24,7 +25,23 @@ def card_of(trained, spec_data, notes, name="digits"):
     begun = origin.begun
     data = replace(begun.data, notes=notes, task=replace(begun.data.task, data=name))
     other = replace(begun, spec=replace(begun.spec, data=spec_data), data=data)
-    return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other))
+    return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other), RunFolder(command.folder / "runs"))
+
+
+@pytest.mark.parametrize(
+    ("out", "store", "more"),
+    [
+        ("runs", None, ""),
+        ("my runs", None, " --out 'my runs'"),
+        ("runs", "sqlite:///all.db", " --store sqlite:///all.db"),
+        ("runs", "postgresql://me:secret@host/db", " --store URL"),
+    ],
+)
+def test_the_card_names_the_folder_of_its_run_in_the_command_that_explains_it(trained, out, store, more):
+    command, told = trained
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    card = model_card.model_card(finals(command.folder)[-1], origin, RunFolder(Path(out), store))
+    assert f"`lemonade-es explain {told['run']} --iteration {told['iteration']}{more}`\n" in card
 
 
 @pytest.mark.parametrize(
@@ -38,7 +55,7 @@ def test_the_card_tells_the_scale_of_a_target_in_full(trained):
     command, told = trained
     origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
     final = replace(finals(command.folder)[-1], target_scale=(1000000010.733, 3.84981))
-    assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin)
+    assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin, RunFolder(command.folder))
 
 
 def test_power_in_the_card_is_the_energy_of_one_input_over_its_time(trained):
@@ -64,7 +81,7 @@ def test_words_of_the_network_are_no_markup_in_the_card(trained):
     said = "RAISED: ValueError: <img src=x> | ![now](http://there/)"
     mute = replace(final.measurement, metrics={**final.measurement.metrics, "B": None}, absent={"B": said})
     origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
-    card = model_card.model_card(replace(final, measurement=mute), origin)
+    card = model_card.model_card(replace(final, measurement=mute), origin, RunFolder(command.folder))
     assert "RAISED: ValueError: \\<img src=x\\> \\| !\\[now\\](http://there/) |\n" in card
 
 
