@@ -62,7 +62,7 @@ class Account:
         purposes: calls by what they were for: ``first``, ``repair``, ``fresh``, ``fallback``.
         refusals: refused replies by their typed reason.
         mended: replies by what had to be mended in them.
-        accepted: networks that were trained.
+        accepted: networks that passed all checks; they are trained next.
         compliance: over all replies that were judged.
         by_instruction: the same for each instruction, by its id.
         calibration: of each predicted metric.

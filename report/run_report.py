@@ -250,7 +250,7 @@ def _account_lines(account: Account) -> Iterator[str]:
         (account.unanswered, "unanswered"),
     )
     told = ", ".join(f"{number} {what}" for number, what in parts if number)
-    yield f"calls: {bill.calls}{f' ({told})' if told else ''}, networks trained: {account.accepted}"
+    yield f"calls: {bill.calls}{f' ({told})' if told else ''}, networks accepted: {account.accepted}"
     if account.faults or bill.tries != bill.calls:
         yield f"tries: {bill.tries}; faults: {_counts(account.faults)}"
     if account.broken_off:
