@@ -57,7 +57,8 @@ def show(run_name: str, *, out: Path, store: str | None, as_json: bool) -> None:
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.run_report import report_page, run_report
 
-    report = run_report(RunFolder(out, store).entries(run_name))
+    folder = RunFolder(out, store)
+    report = run_report(folder.entries(run_name), folder)
     if as_json:
         echo_json(report.to_json())
     else:

@@ -3,22 +3,83 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lemonade_es.engine.artifacts import write_file
 from lemonade_es.engine.final_plan import FinalResult
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.finalized import Finalized, trainings
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import to_data
+from lemonade_es.engine.journal import Entry, started, to_data
 from lemonade_es.engine.origin import Origin
 from lemonade_es.report.curves import confusion_csv, curves_csv, curves_png
-from lemonade_es.report.model_card import model_card
+from lemonade_es.report.model_card import accuracy_told, model_card
+from lemonade_es.wording import counted
 
 RECORD = "final.json"
 
 _MEASURED = ("metrics", "absent", "energy", "latency", "epochs", "training_seconds", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTraining:
+    """A final training of a run, and where it was left.
+
+    Attributes:
+        final: its record.
+        data: the data set that the network was trained and tested on.
+        folder: of the finished network; ``None`` if it is no longer there.
+    """
+
+    final: Finalized
+    data: str
+    folder: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The training as JSON data, with the names that ``runs show --json`` documents."""
+        final = self.final
+        return {
+            "iteration": final.iteration,
+            "training": final.training,
+            "data": self.data,
+            "trained_on": final.trained_on,
+            "held_out": final.held_out,
+            "epochs": final.recipe.epochs,
+            "test": {
+                "count": final.test.count,
+                "accuracy": final.test.accuracy,
+                "interval": asdict(final.test.interval),
+            },
+            "tested_before": final.tested_before,
+            "folder": None if self.folder is None else str(self.folder.resolve()),
+        }
+
+    @property
+    def told(self) -> str:
+        """The training on one line."""
+        final = self.final
+        where = "its folder is gone" if self.folder is None else f"in {self.folder}"
+        return (
+            f"iteration {final.iteration}, {counted(final.recipe.epochs, 'epoch')} on {final.trained_on:,} inputs of "
+            f"{self.data}: test accuracy {accuracy_told(final)}, {final.test.count:,} inputs; {where}"
+        )
+
+
+def final_trainings(entries: Sequence[Entry], folder: RunFolder) -> tuple[FinalTraining, ...]:
+    """The final trainings of a run that were tested, in the order in which they were first done.
+
+    Args:
+        entries: the run's journal.
+        folder: where the run lies.
+    """
+    found = trainings(entry.event for entry in entries)
+    if not found:
+        return ()
+    run, data = entries[0].run, started(tuple(entries)).data.task.data
+    places = {held: path for path in sorted((folder.path / run).glob("final*")) if (held := _held(path)) is not None}
+    return tuple(FinalTraining(final, data, places.get(training)) for training, final in found.items())
 
 
 def leave_final(result: FinalResult, folder: RunFolder) -> Path | None:
@@ -85,10 +146,15 @@ def _record(final: Finalized, origin: Origin) -> dict[str, Any]:
 def _place(run: Path, training: str, number: int) -> Path:
     while True:
         path = run / ("final" if number == 1 else f"final-{number}")
-        try:
-            held = json.loads((path / RECORD).read_bytes()).get("training")
-        except (OSError, ValueError, AttributeError):
-            held = None  # free, or not finished
-        if held in (None, training):
+        if _held(path) in (None, training):
             return path
         number += 1
+
+
+def _held(path: Path) -> str | None:
+    """The digest of the training that a folder holds; ``None`` if it is free, or not finished."""
+    try:
+        held = json.loads((path / RECORD).read_bytes()).get("training")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return held if isinstance(held, str) else None

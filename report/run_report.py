@@ -26,10 +26,12 @@ from lemonade_es.engine.events import (
     RunResumed,
     RunStarted,
 )
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.record import as_resumed, current_spec, is_over, isolations
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally, EnergyTally
+from lemonade_es.report.final_folder import FinalTraining, final_trainings
 from lemonade_es.report.formats import UNKNOWN, duration, shape, value
 from lemonade_es.report.noise import noise_told
 from lemonade_es.report.tables import dynamics_table, iterations_table
@@ -58,6 +60,7 @@ class RunReport:
         noise: the noise floor, once it stood.
         changes: of a watched rulebook, those that were not taken over too.
         isolations: the levels that its processes ran generated code at, first to last.
+        finals: its final trainings.
     """
 
     run: str
@@ -76,6 +79,7 @@ class RunReport:
     noise: NoiseEstimated | None = None
     changes: tuple[RulebookChanged | RulebookKept, ...] = ()
     isolations: tuple[str, ...] = ()
+    finals: tuple[FinalTraining, ...] = ()
 
     @property
     def best(self) -> IterationEnded | None:
@@ -130,13 +134,19 @@ class RunReport:
             "best": best.iteration if best is not None else None,
             "required": self._required,
             "iterations": [asdict(item) | {"instructions": dict(given)} for item, given in rows],
+            "finals": [final.to_json() for final in self.finals],
             "llm": self.bill.to_json(),
             "executors": [account.to_json() for account in self.executors],
         }
 
 
-def run_report(entries: tuple[Entry, ...]) -> RunReport:
-    """The report of a run."""
+def run_report(entries: tuple[Entry, ...], folder: RunFolder) -> RunReport:
+    """The report of a run.
+
+    Args:
+        entries: its journal.
+        folder: where it lies.
+    """
     begun, spec = as_resumed(entries), current_spec(entries)
     events = [entry.event for entry in entries]
     ends = [event for event in events if isinstance(event, RunEnded)]
@@ -164,6 +174,7 @@ def run_report(entries: tuple[Entry, ...]) -> RunReport:
         changes=tuple(event for event in events if isinstance(event, RulebookChanged | RulebookKept)),
         noise=next((event for event in events if isinstance(event, NoiseEstimated)), None),
         isolations=isolations(entries),
+        finals=final_trainings(entries, folder),
     )
 
 
@@ -209,6 +220,8 @@ def _head(report: RunReport) -> Iterator[str]:
     there = report.measured_there
     if there.asked:
         yield f"measured on a device: {there.asked - there.failed} of {there.asked} trainings"
+    for final in report.finals:
+        yield f"final training: {final.told}"
 
 
 def _change(event: RulebookChanged | RulebookKept) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from tests.cli.conftest import FINALIZE, finals
+from tests.cli.conftest import FINALIZE, copied, finals
 
 pytestmark = pytest.mark.isolation
 
@@ -61,6 +61,27 @@ def test_the_same_again_computes_nothing_and_leaves_the_folder_anew(trained):
     assert again.json == {**told, "trained_now": False}
     assert (folder / "weights.safetensors").read_bytes() == weights
     assert len(finals(command.folder)) == before
+
+
+def test_the_page_of_the_run_tells_of_its_final_training_and_where_it_lies(trained):
+    command, told = trained
+    (final,) = command("runs", "show", "latest", "--json").json["finals"]
+    same = ("iteration", "training", "data", "trained_on", "held_out", "tested_before", "folder")
+    assert {key: final[key] for key in same} == {key: told[key] for key in same}
+    assert final["epochs"] == 2
+    assert final["test"] == {key: told["test"][key] for key in ("count", "accuracy", "interval")}
+    page = " ".join(command("runs", "show", "latest").out.split())
+    assert f"final training: iteration {told['iteration']}, 2 epochs on {told['trained_on']:,} inputs of digits" in page
+    assert f"test accuracy {told['test']['accuracy']:.2%}" in page
+    assert f"in runs/{told['run']}/final" in page
+
+
+def test_a_final_training_whose_folder_is_gone_is_told_all_the_same(trained, tmp_path):
+    command = copied(trained, tmp_path / "copy")
+    shutil.rmtree(command.folder / "runs" / trained[1]["run"] / "final")
+    (final,) = command("runs", "show", "latest", "--json").json["finals"]
+    assert final["folder"] is None
+    assert "its folder is gone" in " ".join(command("runs", "show", "latest").out.split())
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from lemonade_es.report import model_card
 
 pytestmark = pytest.mark.isolation
 
+FOLDER = RunFolder(Path("runs"))
+
 
 def card_of(trained, spec_data, notes, name="digits"):
     """The card that the training would have on data of another name, with other notes."""
@@ -25,7 +27,7 @@ def card_of(trained, spec_data, notes, name="digits"):
     begun = origin.begun
     data = replace(begun.data, notes=notes, task=replace(begun.data.task, data=name))
     other = replace(begun, spec=replace(begun.spec, data=spec_data), data=data)
-    return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other), RunFolder(command.folder / "runs"))
+    return model_card.model_card(finals(command.folder)[-1], replace(origin, begun=other), FOLDER)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_the_card_tells_the_scale_of_a_target_in_full(trained):
     command, told = trained
     origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
     final = replace(finals(command.folder)[-1], target_scale=(1000000010.733, 3.84981))
-    assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin, RunFolder(command.folder))
+    assert "prediction = output x 3.84981 + 1000000010.733" in model_card.model_card(final, origin, FOLDER)
 
 
 def test_power_in_the_card_is_the_energy_of_one_input_over_its_time(trained):
@@ -81,7 +83,7 @@ def test_words_of_the_network_are_no_markup_in_the_card(trained):
     said = "RAISED: ValueError: <img src=x> | ![now](http://there/)"
     mute = replace(final.measurement, metrics={**final.measurement.metrics, "B": None}, absent={"B": said})
     origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
-    card = model_card.model_card(replace(final, measurement=mute), origin, RunFolder(command.folder))
+    card = model_card.model_card(replace(final, measurement=mute), origin, FOLDER)
     assert "RAISED: ValueError: \\<img src=x\\> \\| !\\[now\\](http://there/) |\n" in card
 
 

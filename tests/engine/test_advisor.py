@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -17,6 +18,7 @@ from lemonade_es.engine.events import (
     RulebookKept,
     RunStarted,
 )
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tape import TapeEnd
@@ -138,7 +140,7 @@ def test_the_report_of_a_run_tells_what_became_of_changed_rules(bench, file, wat
     Editor(bench.notes, file, {1: wrong, 2: right})
     bench.journal.append(bench.run, 0, begun())
     bench.search(REPLIES, watch=watch).run()
-    report = run_report(bench.journal.read(bench.run))
+    report = run_report(bench.journal.read(bench.run), RunFolder(Path("runs")))
     kept, changed = report.to_json()["rulebook"]["changes"]
     assert (kept["iteration"], kept["digest"]) == (2, None)
     assert "UNKNOWN_NAME" in kept["problems"][0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from tests.engine.conftest import LineTrainer
 
 from lemonade_es.engine.bounds import breaches, budget, excess
 from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
+from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.ranking import Rank, challenges, ranked
 from lemonade_es.engine.spec import RunSpec, extend, resolve
@@ -230,7 +232,9 @@ def test_the_report_of_a_run_says_whether_its_best_network_keeps_the_bounds(benc
     searched(bench, network(0.5, 10, 0.4), require={"S": 0.1})
     data = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
     begun = RunStarted(RunSpec(require={"S": 0.1}), {}, Recipe(), "", "", "", data, "", "strong", "", "", {})
-    report = run_report((Entry(bench.run, 0, "2026-11-27T00:00:00", begun), *bench.journal.read(bench.run)))
+    report = run_report(
+        (Entry(bench.run, 0, "2026-11-27T00:00:00", begun), *bench.journal.read(bench.run)), RunFolder(Path("runs"))
+    )
     assert report.to_json()["required"] == {"bounds": {"S": 0.1}, "kept": False}
     out = io.StringIO()
     Console(file=out, width=200).print(report_page(report))
