@@ -19,7 +19,10 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_SECONDS = 600.0
 """For a whole call, unless the user waits longer for a single step of it."""
 
-_WINDOWS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+_GZIP, _ZLIB_OR_GZIP, _RAW = 31, 47, -15
+_WINDOWS: Mapping[str, int] = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB_OR_GZIP}
+_MAGIC = b"\x1f\x8b"
+"""What a member of gzip begins with."""
 
 
 class Bounds:
@@ -120,19 +123,59 @@ class Bounds:
         response.stream = type("Bounded", (stream_type,), members)()
 
     def _pieces(self, stream: Iterable[bytes], encoding: str, watch: _Watch) -> Iterator[bytes]:
-        size = 0
-        inflate = zlib.decompressobj(_WINDOWS[encoding]).decompress if encoding in _WINDOWS else None
+        size = received = 0
+        inflate = _Inflation(_WINDOWS[encoding]).more if encoding in _WINDOWS else None
         for chunk in stream:
+            received += len(chunk)
             try:
                 plain = chunk if inflate is None else inflate(chunk, self._max_bytes + 1)
             except zlib.error:
                 raise watch.end("protocol", f"the answer is not {encoding}, as it says it is") from None
             size += len(plain)
-            if size > self._max_bytes:
+            if max(size, received) > self._max_bytes:
                 raise watch.end("protocol", f"the answer is larger than {self._max_bytes} bytes")
             yield plain
         if watch.fault is not None:  # an answer of no announced length just ends when it is cut
             raise watch.fault
+
+
+class _Inflation:
+    """Decompresses an answer that comes in pieces, of one member or of several.
+
+    Args:
+        window: of :mod:`zlib`; what is to be zlib's own format may be bare, as some servers take the name.
+    """
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._begin = b""
+        self._stream: Any = None
+
+    def more(self, chunk: bytes, most: int) -> bytes:
+        """What a piece comes to, ``most`` bytes of it at most; what is no further member behind one is passed over.
+
+        Raises:
+            zlib.error: it is not compressed so.
+        """
+        plain = b""
+        while chunk and len(plain) < most:
+            if self._stream is None:
+                self._begin += chunk
+                if len(self._begin) < len(_MAGIC):
+                    break
+                chunk, self._begin = self._begin, b""
+                self._stream = zlib.decompressobj(self._fitting(chunk))
+            plain += self._stream.decompress(chunk, most - len(plain))
+            chunk = self._stream.unused_data
+            if self._stream.eof and chunk.startswith(_MAGIC[: len(chunk)]):
+                self._stream = None
+            else:
+                break
+        return plain
+
+    def _fitting(self, begin: bytes) -> int:
+        wrapped = begin.startswith(_MAGIC) or (begin[0] & 15 == 8 and int.from_bytes(begin[:2]) % 31 == 0)
+        return _RAW if self._window == _ZLIB_OR_GZIP and not wrapped else self._window
 
 
 class _Watch:

@@ -102,6 +102,11 @@ def bomb(size: int) -> bytes:
     return gzip.compress(b" " * size)
 
 
+def byte_by_byte(content: bytes, encoding: bytes) -> Callable[[], Iterable[bytes]]:
+    head = OK + b"Transfer-Encoding: chunked\r\nContent-Encoding: " + encoding + b"\r\n\r\n"
+    return lambda: [head, *(b"1\r\n%c\r\n" % each for each in content), b"0\r\n\r\n"]
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -149,11 +154,24 @@ def test_an_answer_that_never_ends_is_ended(
         (sized(b" " * (MAX_BYTES + 1)), "larger than"),
         (sized(bomb(200 << 20), b"Content-Encoding: gzip"), "larger than"),
         (sized(zlib.compress(b" " * (200 << 20)), b"Content-Encoding: deflate"), "larger than"),
+        (sized(bomb(3 << 20) * 2, b"Content-Encoding: gzip"), "larger than"),
+        (sized(gzip.compress(b"") * 300_000, b"Content-Encoding: gzip"), "larger than"),
         (sized(BODY, b"Content-Encoding: gzip"), "is not gzip"),
         (sized(BODY, b"Content-Encoding: br"), "not asked for (br)"),
         (sized(BODY, b"Content-Encoding: gzip, gzip"), "not asked for (gzip, gzip)"),
     ],
-    ids=["endless", "an endless error", "long", "gzip bomb", "deflate bomb", "no gzip", "brotli", "gzip twice"],
+    ids=[
+        "endless",
+        "an endless error",
+        "long",
+        "gzip bomb",
+        "deflate bomb",
+        "two bombs",
+        "members without end",
+        "no gzip",
+        "brotli",
+        "gzip twice",
+    ],
 )
 def test_an_answer_beyond_all_measure_is_ended(
     monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], Iterable[bytes]], words: str
@@ -172,11 +190,28 @@ def test_an_answer_beyond_all_measure_is_ended(
         sized(BODY),
         sized(gzip.compress(BODY), b"Content-Encoding: gzip"),
         sized(zlib.compress(BODY), b"Content-Encoding: deflate"),
+        sized(zlib.compress(BODY, wbits=-15), b"Content-Encoding: deflate"),
+        sized(gzip.compress(BODY[:20]) + gzip.compress(b"") + gzip.compress(BODY[20:]), b"Content-Encoding: gzip"),
+        sized(gzip.compress(BODY) + b"\0" * 512, b"Content-Encoding: gzip"),
+        byte_by_byte(gzip.compress(BODY[:20]) + gzip.compress(BODY[20:]), b"gzip"),
+        byte_by_byte(zlib.compress(BODY, wbits=-15), b"deflate"),
         lambda: iter([OK + b"\r\n" + BODY]),
         lambda: iter([OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)]),
         sized(BODY + b" " * 1_000_000),
     ],
-    ids=["plain", "gzip", "deflate", "of no length", "in chunks", "with a million spaces"],
+    ids=[
+        "plain",
+        "gzip",
+        "deflate",
+        "bare deflate",
+        "gzip in members",
+        "gzip with padding",
+        "gzip in members, byte by byte",
+        "bare deflate, byte by byte",
+        "of no length",
+        "in chunks",
+        "with a million spaces",
+    ],
 )
 def test_an_answer_within_the_bounds_is_read(
     monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], Iterable[bytes]]
