@@ -22,7 +22,8 @@ def variables_set() -> tuple[str, ...]:
 def proxy_variable(url: str) -> str | None:
     """The variable by which a call to ``url`` goes through a proxy; ``None`` if it goes straight there."""
     parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
+    port = "" if parts.port is None else f":{parts.port}"  # NO_PROXY may name it
+    if proxy_bypass(f"{parts.hostname or ''}{port}"):
         return None
     upper = (f"{parts.scheme.upper()}_PROXY", "ALL_PROXY")
     found = (name for each in upper for name in (each.lower(), each) if os.environ.get(name))

@@ -94,6 +94,21 @@ def test_a_proxy_that_does_not_answer_is_named_with_the_way_round_it(
         assert "refused the key" in str(unanswered(provider, server.url))
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_server_that_is_left_out_of_the_proxy_by_its_port_is_told_without_it(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:7")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1:8")
+    assert "the proxy in HTTP_PROXY" in str(unanswered(provider, NOWHERE))
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1:9")
+    assert "proxy" not in str(unanswered(provider, NOWHERE))
+    with ModelServer([Fail(401)], WIRES[provider]()) as server:
+        monkeypatch.setenv("NO_PROXY", server.url.removeprefix("http://").partition("/")[0])
+        assert "refused the key" in str(unanswered(provider, server.url))
+
+
 def test_without_a_proxy_none_is_named() -> None:
     assert "proxy" not in str(unanswered("openai", NOWHERE))
 
