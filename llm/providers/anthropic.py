@@ -289,11 +289,12 @@ def _usage(usage: object, text: str) -> Usage | None:
     cached, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     if not sent + cached + written or (text and not received):
         return None
+    thinking = count(usage.get("output_tokens_details"), "thinking_tokens")
     return Usage(
         input_tokens=sent + written + cached,
         cached_tokens=cached,
         cache_write_tokens=written,
-        output_tokens=received,
-        reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
+        output_tokens=max(received, thinking),
+        reasoning_tokens=thinking,
         cost_usd=None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -294,7 +294,7 @@ def _text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, dict):
         return json.dumps(content)
-    text = content if isinstance(content, str) else "".join(_parts(content, "text", "output_text"))
+    text = content if isinstance(content, str) else "".join(_words(content))
     if text:
         return text
     calls = [call.get("function") for call in _dicts(message.get("tool_calls"))] or [message.get("function_call")]
@@ -302,6 +302,12 @@ def _text(message: Mapping[str, Any]) -> str:
     return "".join(
         each if isinstance(each, str) else json.dumps(each) for each in given if isinstance(each, str | dict)
     )
+
+
+def _words(content: object) -> Iterator[str]:
+    """The texts of a message's parts; a few servers send these as plain strings."""
+    for part in content if isinstance(content, list) else ():
+        yield from [part] if isinstance(part, str) else _parts([part], "text", "output_text")
 
 
 def _refusal(message: Mapping[str, Any]) -> object:

@@ -59,6 +59,9 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
+_STREAMED = re.compile(r"\s*(?:(?:event|id|retry)?:[^\n]*\s+)*data:")
+"""How a stream of server-sent events begins; a line that begins with a colon is a comment in it."""
+
 MOST_TOKENS = 2 * 10**7
 """A server that counts more in one call counts wrongly: no model reads or writes so many."""
 
@@ -283,6 +286,9 @@ class Service:
             expected: what kind of server has that base URL.
         """
         said = self.discreet(body)[:200]
+        if _STREAMED.match(body):
+            told = f"{self.url} streams its answer, though it was asked for the whole at once: {said!r}"
+            return self.fault("protocol", told, "turn streaming off at the server")
         if _is_cut_off(body):
             return self.fault("cut_off", f"the answer of {self.url} ends in the middle: {said!r}", "resume later")
         return self.fault(

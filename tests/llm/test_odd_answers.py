@@ -171,6 +171,8 @@ CALL = {"name": "patch", "arguments": WORDS}
     [
         ("openai", openai({"content": PATCH})),
         ("openai", openai({"content": [{"type": "output_text", "text": WORDS}]})),
+        ("openai", openai({"content": [WORDS]})),
+        ("openai", openai({"content": [WORDS[:9], {"type": "text", "text": WORDS[9:]}]})),
         ("openai", openai({"content": None, "tool_calls": [{"type": "function", "function": CALL}]})),
         ("openai", openai({"content": "", "function_call": CALL})),
         ("openai", openai({"content": None, "tool_calls": [{"function": {"name": "patch", "arguments": PATCH}}]})),
@@ -180,6 +182,31 @@ CALL = {"name": "patch", "arguments": WORDS}
 )
 def test_words_in_an_odd_place_are_found(provider: str, body: Body) -> None:
     assert read_reply(asked(provider, sent(body))).patch.model_py == "x = 1\n"
+
+
+def test_more_thinking_than_output_is_output_all_the_same() -> None:
+    usage = {"input_tokens": 10, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 700}}
+
+    counts = asked("anthropic", sent(anthropic(usage))).usage
+
+    assert (counts.output_tokens, counts.reasoning_tokens, counts.cost_usd) == (700, 700, 10e-6 + 1400e-6)
+
+
+STREAMS = {
+    "openai": b'data: {"choices": [{"delta": {"content": "x"}}]}\n\ndata: [DONE]\n\n',
+    "anthropic": b'event: message_start\ndata: {"type": "message_start"}\n\n',
+    "gemini": b': keep-alive\n\n\r\ndata: {"candidates": []}\r\n\r\n',
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_server_that_streams_unasked_is_told_to_do_so(provider: str) -> None:
+    with pytest.raises(NoAnswerError) as caught:
+        asked(provider, Send(STREAMS[provider], content_type="text/event-stream"))
+
+    assert "streams its answer, though it was asked for the whole at once" in str(caught.value)
+    assert "turn streaming off at the server" in str(caught.value)
+    assert "base URL" not in str(caught.value)
 
 
 def test_a_refusal_among_the_parts_of_a_message_is_one() -> None:
