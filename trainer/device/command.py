@@ -1,4 +1,4 @@
-"""The command that measures a network on the user's device: found before the search, run once for each candidate."""
+"""The command that measures a network on the user's device: found before the search, run for each candidate."""
 
 from __future__ import annotations
 

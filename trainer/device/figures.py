@@ -7,10 +7,15 @@ from dataclasses import replace
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.device.command import DeviceCommand
+from lemonade_es.trainer.device.report import DeviceReport
 from lemonade_es.trainer.measurement import DeviceOutcome, Energy, Failure, Measurement
 
 ON_DEVICE = ("L", "F", "B", "W", "R")
 """The metrics that a device tells; with a device, those of this machine do not stand in for them."""
+
+
+AGAIN_AFTER = 5.0
+"""Seconds after which a command that failed is tried once more: a board may have been away for a moment."""
 
 
 def on_device(measurement: Measurement, command: DeviceCommand, model: bytes | Failure, task: Task) -> Measurement:
@@ -23,7 +28,7 @@ def on_device(measurement: Measurement, command: DeviceCommand, model: bytes | F
         task: says what one input is.
     """
     started = time.perf_counter()
-    report = model if isinstance(model, Failure) else command.run(model, (1, *task.input_shape), task.vocabulary_size)
+    report = model if isinstance(model, Failure) else _asked(command, model, task)
     seconds = time.perf_counter() - started
     energy = {phase: taken for phase, taken in measurement.energy.items() if phase != "inference"}
     if isinstance(report, Failure):
@@ -53,3 +58,13 @@ def on_device(measurement: Measurement, command: DeviceCommand, model: bytes | F
         sources=dict.fromkeys(known, "device"),
         device=outcome,
     )
+
+
+def _asked(command: DeviceCommand, model: bytes, task: Task) -> DeviceReport | Failure:
+    """What the device tells; a command that fails is tried a second time, one that is slow or babbles is not."""
+    shape = (1, *task.input_shape)
+    report = command.run(model, shape, task.vocabulary_size)
+    if isinstance(report, Failure) and report.code == "DEVICE_FAILED":
+        time.sleep(AGAIN_AFTER)
+        return command.run(model, shape, task.vocabulary_size)
+    return report

@@ -15,6 +15,7 @@ import pytest
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.task import Task
+from lemonade_es.trainer.device import figures
 from lemonade_es.trainer.device.command import device_command, passed_environment
 from lemonade_es.trainer.device.figures import on_device
 from lemonade_es.trainer.device.report import DeviceReport
@@ -181,7 +182,28 @@ def test_how_many_tokens_there_are_is_in_the_environment_where_inputs_are_tokens
     assert told == ["none", "5000"]
 
 
-def test_where_the_device_fails_nothing_of_this_machine_stands_in():
+@pytest.mark.parametrize(
+    ("first", "tries", "code"),
+    [
+        ("echo no route to host >&2; exit 255", 2, None),
+        ("echo '{}'", 1, "DEVICE_BABBLED"),
+        ("sleep 60", 1, "DEVICE_TIMED_OUT"),
+    ],
+)
+def test_a_command_that_fails_is_tried_once_more_and_one_that_is_slow_or_babbles_is_not(
+    monkeypatch, tmp_path, first, tries, code
+):
+    monkeypatch.setattr(figures, "AGAIN_AFTER", 0.0)
+    tried = tmp_path / "tried"
+    command = shell(f"""echo >> {tried}; test $(wc -l < {tried}) -gt 1 || {{ {first}; exit; }}; echo '{{"L": 2}}'""", 2)
+    found = on_device(measured(), command, b"network", TASK)
+    assert len(tried.read_text()) == tries
+    assert found.metrics["L"] == (2.0 if code is None else None)
+    assert (found.device.failure and found.device.failure.code) == code
+
+
+def test_where_the_device_fails_nothing_of_this_machine_stands_in(monkeypatch):
+    monkeypatch.setattr(figures, "AGAIN_AFTER", 0.0)
     found = on_device(measured(), shell("exit 1"), b"network", TASK)
     assert [found.metrics[name] for name in ("L", "F", "B", "W", "R")] == [None] * 5
     assert found.metrics["V_Acc"] == 0.5
