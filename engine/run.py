@@ -259,7 +259,11 @@ def _workshop(
         dataset,
         recipe if like is None else with_overrides(recipe, {"precision": like.precision}),
         device=spec.device,
-        limits=Limits(train_seconds=spec.candidate_seconds, stall_seconds=max(300.0, spec.candidate_seconds / 2)),
+        limits=Limits(
+            train_seconds=spec.candidate_seconds,
+            stall_seconds=max(300.0, spec.candidate_seconds / 2),
+            train_option="--candidate-seconds",
+        ),
         foreign=foreign,
         unsafe_no_isolation=unsafe,
         isolation=spec.isolation if like is None else like.isolation,

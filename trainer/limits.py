@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from lemonade_es.trainer.isolation.lock import Policy
+from lemonade_es.trainer.measurement import Trained
 from lemonade_es.trainer.memory import total_bytes
 
 _MB = 10**6
@@ -25,6 +27,7 @@ class Limits:
         stall_seconds: between two signs of progress.
         memory_mb: for its process, in MB; ``None`` is half of the machine's (or the container's).
         weights_mb: for its trained weights, in MB.
+        train_option: by which a user sets ``train_seconds``; empty if there is none.
     """
 
     check_seconds: float = 30.0
@@ -32,6 +35,7 @@ class Limits:
     stall_seconds: float = 300.0
     memory_mb: int | None = None
     weights_mb: int = 1024
+    train_option: str = ""
 
     @property
     def memory_bytes(self) -> int:
@@ -47,6 +51,20 @@ class Limits:
     def house_bytes(self) -> int:
         """What a candidate and the process that it is forked from may take together, in bytes."""
         return self.memory_bytes + _ZYGOTE_BYTES
+
+    def told(self, trained: Trained, deadline: float) -> Trained:
+        """What came of a training, with the option that allows more time where it was ended for want of it.
+
+        Args:
+            trained: as its trial says.
+            deadline: by which all of it had to be done, on :func:`time.monotonic`'s clock.
+        """
+        failure = trained.measurement.failure
+        late = failure is not None and failure.code == "TIMED_OUT" and time.monotonic() >= deadline
+        if failure is None or not late or not self.train_option:
+            return trained
+        named = replace(failure, message=f"{failure.message}: give more with {self.train_option}")
+        return replace(trained, measurement=replace(trained.measurement, failure=named))
 
     def policy(self, seconds: float, threads: int, *, cuda: bool, packages: tuple[str, ...] = ()) -> Policy:
         """How tightly a child is locked.

@@ -256,7 +256,8 @@ class Workshop:
             IsolationError: no locked process can be had.
         """
         trial = self._trial(place=place)
-        return self._completed(trial, trial.run(source, report, seed=seed, on_epoch=on_epoch))
+        trained = trial.run(source, report, seed=seed, on_epoch=on_epoch)
+        return self._completed(trial, self._limits.told(trained, trial.deadline))
 
     def measure(self, source: str, weights: Weights | None = None, *, seed: int = 0) -> Trained:
         """Measures a network as it is, without training it; what goes wrong is in the measurement.

@@ -164,6 +164,7 @@ def test_a_candidate_that_takes_too_long_is_an_outcome(lemonade):
     assert done.code == 1
     told = lemonade("explain", "latest", "--iteration", 1, "--json").json
     assert told["outcome"]["outcome"] == "TIMED_OUT"
+    assert told["measured"]["failure"]["message"].endswith("after it was started: give more with --candidate-seconds")
 
 
 @pytest.mark.slow
