@@ -35,6 +35,8 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
         LemonadeError: it cannot be written.
     """
     stream = sys.stderr if err else sys.stdout
+    if not err:
+        _demand_output()
     with _written():
         click.echo(printable(text) if stream is not None and stream.isatty() else text, err=err, nl=nl)
 
@@ -74,6 +76,7 @@ class Terminal(Console):
         Raises:
             LemonadeError: it cannot be written.
         """
+        self.demand_reader()
         unbounded = self.options.update(width=_UNBOUNDED)
         tables = (table for item in objects for table in _tables(item))
         least = max((Measurement.get(self, unbounded, table).minimum for table in tables), default=0)
@@ -87,15 +90,32 @@ class Terminal(Console):
             finally:
                 self.width = narrow
 
+    def demand_reader(self) -> None:
+        """What is printed would be lost without a word where standard output was closed from the beginning.
+
+        Raises:
+            LemonadeError: it was.
+        """
+        if not self.stderr and self._file is None:
+            _demand_output()
+
 
 class LastingTerminal(Terminal):
-    """A terminal whose reader may leave: the work goes on without it."""
+    """A terminal whose reader may leave, or never was there: the work goes on without it."""
+
+    def demand_reader(self) -> None:
+        """None is needed."""
 
     def on_broken_pipe(self) -> None:
         """Print no more, and let what is still kept for the reader go nowhere."""
         self.quiet = True
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), self.file.fileno())
+
+
+def _demand_output() -> None:
+    if sys.stdout is None:  # Python's word for one that is closed, and click and rich print nothing then
+        raise LemonadeError("the output cannot be written: standard output is closed")
 
 
 @contextmanager

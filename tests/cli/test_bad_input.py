@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
-
 import pytest
 
 
@@ -192,12 +188,6 @@ def test_a_seed_that_torch_does_not_take_is_refused(lemonade, words, seed):
     done = lemonade(*words, "--seed", seed)
     assert done.code == 2
     assert f"{seed} is not in the range" in done.err
-
-
-def test_a_closed_standard_output_is_no_traceback(lemonade):
-    words = [sys.executable, "-m", "lemonade_es.cli", "rulebook", "list", "--json"]
-    done = subprocess.run(["sh", "-c", f"{shlex.join(words)} >&-"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_rulebook_that_a_full_disk_has_no_room_for_leaves_no_empty_file(lemonade, tmp_path):

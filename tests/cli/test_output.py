@@ -6,6 +6,9 @@ import errno
 import io
 import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from rich.text import Text
 
 from lemonade_es.cli import main
 from lemonade_es.commands.output import LastingTerminal, Terminal, echo
+from lemonade_es.errors import LemonadeError
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,23 @@ def test_what_has_nothing_to_do_with_the_output_is_told_as_it_is(monkeypatch, re
     assert done.exit_code == 2
     assert said in done.output
     assert len(done.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", ["completion bash", "rulebook list", "rulebook list --json"])
+def test_standard_output_that_is_closed_is_no_success(words):
+    script = f"exec {shlex.quote(sys.executable)} -m lemonade_es {words} >&-"
+    done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "lemonade-es: the output cannot be written: standard output is closed\n",
+    )
+
+
+def test_work_that_goes_on_for_long_needs_no_standard_output(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    LastingTerminal().print("to nobody")
+    with pytest.raises(LemonadeError, match="standard output is closed"):
+        Terminal().print("to nobody")
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b31m \u202eback\u2069\u061c, größe\u00a05, 👩\u200d🔬\tend"
