@@ -43,7 +43,7 @@ def test_texts_are_searched_with_the_rulebook_for_texts(lemonade, tmp_path):
 def test_real_reviews_are_searched_to_better_than_chance(lemonade, tmp_path):
     with lzma.open(IMDB) as packed:
         (tmp_path / "imdb.csv").write_bytes(packed.read())
-    words = ("--rulebook", "text", "--iterations", 3, "--limit", 1500, "--epochs", 4)
+    words = ("--rulebook", "text", "--iterations", 3, "--limit", 1500, "--epochs", 12)
     done = lemonade("run", "--data", "imdb.csv", *words, "--json")
     assert done.code == 0, done.err
     assert done.json["valid"] == 3

@@ -102,7 +102,7 @@ def test_what_gives_logits_plainly_and_is_refused_cannot_be_trained(whole):
         for _, judged, verdict in zip(*whole, strict=True)
         if judged["shapes"] and not judged["ok"] and not verdict.ok
     }
-    cannot_be_trained = {"GRAPH_KEPT", "IN_PLACE", "NO_GRADIENT", "NON_FINITE_GRADIENT", "NON_FINITE_LOSS"}
+    cannot_be_trained = {"GRAPH_KEPT", "IN_PLACE", "NO_GRADIENT", "NON_FINITE_GRADIENT", "NON_FINITE_LOSS", "QUANTISED"}
     one_input_is_another_shape = {"NO_PARAMETERS", "WRONG_OUTPUT"}
     assert reasons <= cannot_be_trained | one_input_is_another_shape
 
