@@ -21,7 +21,8 @@ _EMBEDDINGS = (32, 16, 8, 4)
 def first_network(task: Task, constraints: Constraints, rng: Random, shrink: int = 0) -> Blueprint:
     """Two convolutions with batch normalisation and pooling between them, and one dense layer.
 
-    For a table two dense layers with batch normalisation and dropout take the place of the convolutions.
+    For a text there is an embedding before them, with dropout there and before the dense layer. For a table two dense
+    layers with batch normalisation and dropout take the place of the convolutions.
 
     Args:
         task: what the network must take and give.

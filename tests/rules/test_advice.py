@@ -318,7 +318,8 @@ def test_a_condition_that_asks_whether_a_value_is_known_is_told_what_an_unknown_
 
 def test_a_conclusion_may_have_a_name_that_asks():
     known = "  - {id: measured, when: L > 0, conclude: known}\n"
-    parse_rulebook(f"{HEAD}{known}  - {{id: one, when: not known, weight: 1, instruct: [ACL]}}\n", "b")
+    book = parse_rulebook(f"{HEAD}{known}  - {{id: one, when: not known, weight: 1, instruct: [ACL]}}\n", "b")
+    assert [rule.when.conclusions for rule in book.rules] == [(), ("known",)]
 
 
 @pytest.mark.parametrize(("escape", "code"), [("\\0", "0000"), ("\\e", "001b"), ("\\r", "000d"), ("\\N", "0085")])
