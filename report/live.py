@@ -1,4 +1,4 @@
-"""The live view of a search, and its plain counterpart for logs and pipes."""
+"""The live view of a search, which redraws itself; and which view fits a console."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from lemonade_es.engine.events import (
     RunStarted,
     Unanswered,
 )
-from lemonade_es.engine.ladder import purpose
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.llm.executor import Try
-from lemonade_es.report.downloading import DownloadTeller, downloaded
-from lemonade_es.report.formats import UNKNOWN, duration, shape, value, weighted
-from lemonade_es.report.noise import combined, noise_told
+from lemonade_es.report.downloading import downloaded
+from lemonade_es.report.formats import UNKNOWN, duration, value
+from lemonade_es.report.noise import noise_told
+from lemonade_es.report.plain import PlainView, SilentView, WarningView
+from lemonade_es.report.sayings import failure_told, headline, paid, rulebook_told, stand_in_told, wait_told
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.report.unread import unread_settings
 from lemonade_es.report.weakened import weakened
-from lemonade_es.task import SHORT_R2
-from lemonade_es.trainer.measurement import Epoch, Failure
+from lemonade_es.trainer.measurement import Epoch
 
 _AGAINST = (
     ("T_Acc", "TT_Acc"),
@@ -49,122 +49,6 @@ _AGAINST = (
     ("P", "TP"),
     ("S", "TS"),
 )
-
-
-class SilentView:
-    """Shows nothing."""
-
-    def __enter__(self) -> SilentView:
-        """Nothing to set up."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to take down."""
-
-    def fetching(self, done: int, total: int | None) -> None:
-        """Nothing is shown."""
-
-    def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
-        """Nothing is shown."""
-
-    def event(self, event: Event) -> None:
-        """Nothing is shown."""
-
-    def doing(self, iteration: int, state: str) -> None:
-        """Nothing is shown."""
-
-    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
-        """Nothing is shown."""
-
-    def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
-        """Nothing is shown."""
-
-
-class PlainView(SilentView):
-    """One line for each thing that happened: for logs, pipes, and terminals that cannot redraw."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._fetched = DownloadTeller(self._say)
-        self._weights: dict[str, float] = {}
-        self._bill = Bill()
-        self._device = DeviceTally()
-        self._repairs = 0
-
-    def fetching(self, done: int, total: int | None) -> None:
-        """Say how far a download is, now and then."""
-        self._fetched(done, total)
-
-    def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
-        """Say what is searched, and by whom."""
-        self._repairs = spec.repairs
-        self._say(_headline(run, started))
-        self._say(_isolation(started))
-        for note in started.data.notes:
-            self._say(f"note: {note}")
-        for warning in unread_settings(started):
-            self._say(f"warning: {warning}")
-
-    def event(self, event: Event) -> None:
-        """Say what an iteration was asked to do and what came of it."""
-        if isinstance(event, Advised):
-            self._weights = dict(event.resolution.instructions)
-        elif isinstance(event, Refused | Unanswered | Replied):
-            self._called(event)
-        elif isinstance(event, Accepted):
-            if event.check.message is not None:
-                self._say(f"iteration {event.iteration}: odd about the network: {event.check.message}")
-        elif isinstance(event, Measured | Repeated):
-            self._measured(event)
-        elif isinstance(event, NoiseEstimated):
-            self._say(f"iteration {event.iteration}: {noise_told(event)}")
-        elif isinstance(event, Pruned):
-            self._say(f"iteration {event.iteration}: pruned: {event.reason}")
-        elif isinstance(event, RulebookChanged | RulebookKept):
-            self._say(f"iteration {event.iteration}: {_rulebook(event)}")
-        elif isinstance(event, IterationEnded):
-            self._say(f"iteration {event.iteration}: {self._outcome(event)}")
-            self._weights = {}
-
-    def _measured(self, event: Measured | Repeated) -> None:
-        """Say what went wrong with a training, and that it was one more with another seed."""
-        failure = event.measurement.failure
-        if isinstance(event, Repeated):
-            self._say(f"iteration {event.iteration}: {_repeated(event)}")
-        elif failure is not None:
-            self._say(f"iteration {event.iteration}: {_failed(failure)}")
-        if event.measurement.device is not None and (unmeasured := event.measurement.device.failure) is not None:
-            self._say(f"iteration {event.iteration}: not measured on the device: {unmeasured.message}")
-        if (warning := self._device.heard(event.measurement)) is not None:
-            self._say(f"warning: {warning}")
-
-    def _called(self, event: Refused | Unanswered | Replied) -> None:
-        """Say what came of asking an executor, where that is not a reply of the usual one."""
-        if isinstance(event, Refused):
-            self._say(f"iteration {event.iteration}: refused ({event.code}): {event.message}")
-            return
-        self._bill += Bill.of(event)
-        if isinstance(event, Unanswered):
-            self._say(f"iteration {event.iteration}: no answer: {event.message}")
-        elif (stand_in := _stand_in(event, self._repairs)) is not None:
-            self._say(f"iteration {event.iteration}: {stand_in}")
-
-    def waiting(self, iteration: int, executor: str, failed: Try) -> None:
-        """Say that there was no answer, and when the next try is."""
-        self._say(f"iteration {iteration}: {_wait(executor, failed)}")
-
-    def _outcome(self, ended: IterationEnded) -> str:
-        done = weighted(self._weights) or ("first network" if ended.iteration == 1 else "no instruction")
-        shown = "  ".join(f"{name} {value(name, ended.metrics.get(name))}" for name in ("V_Acc", "T_Acc", "F", "P"))
-        head = "" if ended.outcome == "ok" else f"{ended.outcome}  "
-        tail = f"  [{done}]  {duration(ended.seconds.total)}{_paid(self._bill)}"
-        note = f"  ({ended.note})" if ended.note and ended.outcome == "ok" else ""
-        return f"{head}{shown}  CM {combined(ended)}{'  best' if ended.is_best else ''}{note}{tail}"
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveView(SilentView):
@@ -228,7 +112,7 @@ class LiveView(SilentView):
             self._problem = f"no answer: {event.message}"
         elif isinstance(event, Replied):
             self._bill += Bill.of(event)
-            self._stand_in = _stand_in(event, self._started.spec.repairs) if self._started is not None else None
+            self._stand_in = stand_in_told(event, self._started.spec.repairs) if self._started is not None else None
         elif isinstance(event, NoiseEstimated):
             self._noise = event
         elif isinstance(event, Pruned):
@@ -237,11 +121,11 @@ class LiveView(SilentView):
             self._epoch, self._loss = 0, None
             if isinstance(event, Measured):
                 failure = event.measurement.failure
-                self._failure = None if failure is None else f"iteration {event.iteration}: {_failed(failure)}"
+                self._failure = None if failure is None else f"iteration {event.iteration}: {failure_told(failure)}"
             warning = self._device.heard(event.measurement)
             self._warning = (self._warning or warning) if self._device.in_a_row else None
         elif isinstance(event, RulebookChanged | RulebookKept):
-            self._rulebook = _rulebook(event)
+            self._rulebook = rulebook_told(event)
         elif isinstance(event, Accepted):
             self._problem = None
         elif isinstance(event, IterationEnded):
@@ -257,7 +141,7 @@ class LiveView(SilentView):
 
     def waiting(self, iteration: int, executor: str, failed: Try) -> None:
         """There was no answer; the next try comes later."""
-        self._iteration, self._state = iteration, _wait(executor, failed)
+        self._iteration, self._state = iteration, wait_told(executor, failed)
 
     def epoch(self, iteration: int, number: int, epoch: Epoch) -> None:
         """An epoch ended."""
@@ -266,7 +150,7 @@ class LiveView(SilentView):
     def _draw(self) -> Group | Text:
         if self._started is None:
             return Text(self._fetched or "reading the data and starting the trainer …", "dim")
-        parts: list[Text | Table] = [Text(_headline(self._run, self._started), "dim")]
+        parts: list[Text | Table] = [Text(headline(self._run, self._started), "dim")]
         if (less := weakened(self._started.isolation, self._started.isolation_reason)) is not None:
             parts.append(Text(less, "yellow"))
         parts += [Text(f"warning: {said}", "yellow") for said in self._unread]
@@ -298,7 +182,7 @@ class LiveView(SilentView):
         if self._epoch:
             loss = UNKNOWN if self._loss is None else f"{self._loss:.3f}"
             text.append(f"  epoch {self._epoch}/{epochs}, loss {loss}")
-        text.append(_paid(self._bill))
+        text.append(paid(self._bill))
         left = self._left()
         if left is not None:
             text.append(f"  about {duration(left)} left", "dim")
@@ -333,68 +217,13 @@ class LiveView(SilentView):
         return text
 
 
-def view(console: Console, *, quiet: bool) -> SilentView | PlainView | LiveView:
-    """The view that fits the console: live on a terminal, plain lines elsewhere, none if asked."""
+def view(console: Console, *, quiet: bool) -> WarningView | PlainView | LiveView:
+    """The view that fits the console: live on a terminal, plain lines elsewhere, warnings alone if asked."""
     if quiet:
-        return SilentView()
+        return WarningView(console)
     return LiveView(console) if redraws(console) else PlainView(console)
 
 
 def redraws(console: Console) -> bool:
     """Whether what is shown can be drawn anew: on a terminal that can. ``FORCE_COLOR`` makes none of a file."""
     return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
-
-
-def _headline(run: str, started: RunStarted) -> str:
-    data = started.data
-    meaning = f"; accuracy is {SHORT_R2}" if data.task.objective == "regression" else ""
-    return (
-        f"run {run}: {data.task.data} ({data.training} training, {data.validation} validation inputs of "
-        f"{shape(data.task)}, {data.task.answer}{meaning}), rulebook {started.rulebook_file}, {started.executor}, "
-        f"{started.device}, isolation {started.isolation}"
-    )
-
-
-def _isolation(started: RunStarted) -> str:
-    """What the level rests on, and what its canaries said."""
-    rests = f"isolation {started.isolation}: {started.isolation_reason}"
-    if not started.canaries:
-        return rests
-    seconds = sum(canary.seconds for canary in started.canaries)
-    return f"{rests}; all {len(started.canaries)} canaries were held back in {seconds:.2g} s"
-
-
-def _paid(bill: Bill) -> str:
-    """What the calls have cost so far, if they cost anything."""
-    least = "at least " if bill.unpriced else ""
-    return f"  {least}{bill.known_usd:.4f} USD" if bill.known_usd else ""
-
-
-def _stand_in(replied: Replied, repairs: int) -> str | None:
-    """That it was the fallback that answered, if so."""
-    if purpose(replied.attempt, repairs) != "fallback":
-        return None
-    return f"{replied.reply.executor} has answered in the place of the usual executor"
-
-
-def _wait(executor: str, failed: Try) -> str:
-    """For instance: openai:gpt-4o is asked again after 20.0 s: it answered 429; true before and after the wait."""
-    return f"{executor} is asked again after {duration(failed.waited)}: {failed.message}"
-
-
-def _failed(failure: Failure) -> str:
-    line = "" if failure.line is None else f" (line {failure.line} of the network)"
-    return f"training failed ({failure.code}): {failure.message}{line}"
-
-
-def _repeated(event: Repeated) -> str:
-    measurement = event.measurement
-    if measurement.failure is not None:
-        return f"training {event.number}, with another seed, failed: {measurement.failure.message}"
-    return f"trained again with another seed ({event.number}): V_Acc {value('V_Acc', measurement.metrics.get('V_Acc'))}"
-
-
-def _rulebook(event: RulebookChanged | RulebookKept) -> str:
-    if isinstance(event, RulebookChanged):
-        return f"the changed rulebook is in force now ({event.sources[0].file}, SHA-256 {event.digest[:8]})"
-    return "\n".join(["the rulebook has changed, but the old one stays in force:", *event.problems])

@@ -14,7 +14,7 @@ from lemonade_es.engine.outcome import outcome
 from lemonade_es.engine.record import RunResult
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import Network, SearchState
-from lemonade_es.report.live import PlainView
+from lemonade_es.report.plain import PlainView
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import CheckReport, Failure, Measurement

@@ -25,11 +25,12 @@ from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import SearchState
 from lemonade_es.llm.executor import Reply, Try, Usage
 from lemonade_es.report.finishing import LiveFinish, PlainFinish
-from lemonade_es.report.live import LiveView, PlainView, redraws
+from lemonade_es.report.live import LiveView, redraws
+from lemonade_es.report.plain import PlainView, WarningView
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
 from lemonade_es.trainer.final_trial import CurvePoint
-from lemonade_es.trainer.measurement import CheckReport, Epoch, Failure, Measurement
+from lemonade_es.trainer.measurement import CheckReport, DeviceOutcome, Epoch, Failure, Measurement
 from lemonade_es.trainer.recipe import Recipe, search_recipe
 
 TABLE = Task("table", "churn", (6,), 3)
@@ -98,17 +99,37 @@ def test_what_is_set_and_no_rule_reads_is_told_when_the_search_begins(spec, warn
     begun = RunStarted(spec, {}, Recipe(), RULEBOOK, "book.yaml", "", data, "", "", "", "", {})
     out = io.StringIO()
     PlainView(Console(file=out, width=200)).begin("r", begun, spec)
+    quiet = io.StringIO()
+    WarningView(Console(file=quiet, width=200)).begin("r", begun, spec)
     live = LiveView(Console(file=io.StringIO(), width=400))
     live.begin("r", begun, spec)
     drawn = io.StringIO()
     Console(file=drawn, width=400).print(live._draw())
-    for text in (out.getvalue(), drawn.getvalue()):
+    for text in (out.getvalue(), drawn.getvalue(), quiet.getvalue()):
         warnings = [line.rstrip() for line in text.splitlines() if line.startswith("warning: ")]
         assert warnings == [
             f"warning: no rule reads {given.partition('=')[0]}, so --set {given} changes no advice; "
             "take a rulebook with a rule that does, or leave it out"
             for given in warned
         ]
+
+
+def test_in_quiet_nothing_is_told_but_warnings():
+    data = DataSummary(TABLE, 1, 1, 1, "", ())
+    begun = RunStarted(
+        RunSpec(), {}, Recipe(), RULEBOOK, "book.yaml", "", data, "", "none", "", "", {}, isolation_reason="asked for"
+    )
+    lost = DeviceOutcome("ssh board", 1.0, "", Failure("TIMED_OUT", "no answer after 60 s"))
+    measured = Measured(3, Measurement({}, device=lost), None)
+    out = io.StringIO()
+    view = WarningView(Console(file=out, width=400))
+    view.begin("r", begun, RunSpec())
+    for event in (measured, measured, measured, ENDED):
+        view.event(event)
+    weaker, silent = out.getvalue().splitlines()
+    assert weaker == "warning: isolation none: asked for"
+    assert silent.startswith("warning: ")
+    assert "no answer after 60 s" in silent
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(None, "10.0 s"), (7.0, "5.0 s"), (1000.0, "10.0 s")])

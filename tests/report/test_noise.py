@@ -9,8 +9,9 @@ from rich.console import Console
 
 from lemonade_es.engine.events import IterationEnded, NoiseEstimated, Pruned, Repeated, Seconds
 from lemonade_es.engine.noise import Noise
-from lemonade_es.report.live import LiveView, PlainView
+from lemonade_es.report.live import LiveView
 from lemonade_es.report.noise import combined, noise_told, still_unknown
+from lemonade_es.report.plain import PlainView
 from lemonade_es.report.tables import iterations_table
 from lemonade_es.trainer.measurement import Failure, Measurement
 
