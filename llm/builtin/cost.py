@@ -87,7 +87,7 @@ def _of_unit(site: Site, dimensions: int) -> Iterator[_Layer]:
         yield _Layer(inputs, conv.width, kernel_size, math.prod(size), conv.norm, bias=not conv.norm)
         inputs = conv.width
     if site.projects:
-        yield _Layer(site.inputs, site.unit.width, 1, math.prod(size), norm=False, bias=False)
+        yield _Layer(site.inputs, site.unit.width, 1, math.prod(size), site.normalises_projection, bias=False)
 
 
 def _linears(blueprint: Blueprint) -> Iterator[tuple[int, int]]:

@@ -225,7 +225,10 @@ def _shortcut(site: Site, dimensions: int, *, table: bool) -> str:
     if table:
         return f"nn.Linear({site.inputs}, {site.unit.width}, bias=False)"
     stride = f", stride={site.unit.stride}" if site.unit.stride != 1 else ""
-    return f"nn.Conv{dimensions}d({site.inputs}, {site.unit.width}, 1{stride}, bias=False)"
+    convolution = f"nn.Conv{dimensions}d({site.inputs}, {site.unit.width}, 1{stride}, bias=False)"
+    if not site.normalises_projection:
+        return convolution
+    return f"nn.Sequential({convolution}, nn.BatchNorm{dimensions}d({site.unit.width}))"
 
 
 def _conv(inputs: int, conv: Conv) -> str:
