@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Stage, Unit
 from lemonade_es.llm.builtin.capability import BY_ID, capability
-from lemonade_es.llm.builtin.convolutions import narrower
+from lemonade_es.llm.builtin.convolutions import narrower, skip_added
 from lemonade_es.llm.builtin.cost import census, macs, parameters
 from lemonade_es.llm.builtin.reader import parse
 from lemonade_es.llm.builtin.source import render
@@ -109,6 +110,26 @@ def test_dropout_of_a_text_grows_on_its_embedding_too_but_not_beyond_one_half(be
         rates.append(parse(source).embedding_dropout)
     assert rates == sorted(rates)
     assert rates[-1] == 0.5
+
+
+ONE, TWO = Stage((Unit((Conv(12),)),)), Stage((Unit((Conv(12),)), Unit((Conv(12),))))
+NARROW = Stage((Unit((Conv(8),)),), pool=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stages", "most"),
+    [
+        ((3, 32, 32), (NARROW, ONE), 3),  # one more layer, with its skip
+        ((3, 32, 32), (NARROW, TWO), 3),  # an identity fits around layers that are there: none is added
+        ((200,), (NARROW, ONE), 2),  # nor for a text
+    ],
+)
+def test_a_skip_brings_its_own_layer_where_no_identity_fits_around_others(shape, stages, most):
+    kind, more = ("image", {}) if len(shape) == 3 else ("text", {"vocabulary_size": 99, "embedding": 4})
+    blueprint = Blueprint(kind, shape, 2, stages, **more)
+    grown = [change.blueprint for change in skip_added(blueprint)]
+    assert max(sum(len(stage.units) for stage in after.stages) for after in grown) == most
+    assert {census(after)["skips"] for after in grown} == {1}
 
 
 def test_there_are_the_fifteen_instructions_of_table_3():

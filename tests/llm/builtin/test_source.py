@@ -116,6 +116,22 @@ def test_the_source_says_what_the_network_costs_and_where_its_stages_are(bench, 
     assert max(map(len, source.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "norm", "shortcut"),
+    [
+        ("image", (3, 8, 8), True, "nn.Sequential(nn.Conv2d(3, 12, 1, bias=False), nn.BatchNorm2d(12)),"),
+        ("image", (3, 8, 8), False, "nn.Conv2d(3, 12, 1, bias=False),"),
+        ("text", (40,), True, "nn.Conv1d(3, 12, 1, bias=False),"),
+        ("table", (3,), True, "nn.Linear(3, 12, bias=False),"),
+    ],
+)
+def test_a_projection_is_normalised_as_the_layers_of_an_image_network_beside_it(kind, shape, norm, shortcut):
+    unit = Unit((Conv(12, kernel=1, norm=norm),), skip=True)
+    words = {"vocabulary_size": 50, "embedding": 3} if kind == "text" else {}
+    lines = [line.strip() for line in render(Blueprint(kind, shape, 10, (Stage((unit,), 1),), **words)).splitlines()]
+    assert lines[lines.index("Residual(") + 1] == shortcut
+
+
 @pytest.mark.parametrize("name", ["Residual", "StochasticDepth", "GaussianNoise"])
 def test_classes_that_are_not_used_are_not_written(bench, task, name):
     assert name not in bench.ask(task, iteration=1)["model_py"]
