@@ -38,7 +38,7 @@ ABOUT = (
     "space of the executor's own building blocks: stages, widths, depths, kernel sizes, skips, normalisation, "
     "dropout, stochastic depth, dense layers, initialisers, activation, pooling; what is too large is narrowed for "
     "them, so that no evaluation is lost. *-warm* begins with the network that lemonade begins with. Digits: 10 "
-    "epochs, at most 4 MMACs; photographs: 2,500 images of CIFAR-10, 32x32 in colour, 6 epochs, at most 6 MMACs. "
+    "epochs; photographs: 2,000 images of CIFAR-10, 32x32 in colour, 6 epochs; both at most 4 MMACs. "
     "Intervals are bootstraps over seeds; *lemonade less* is taken seed by seed. The network of the highest V_Acc is "
     "tested after its search is over. Optuna's samplers begin with ten random draws, the same ones for the same seed. "
     "A network that another peer has had trained with the same seed, at the same revision, is taken over with its "

@@ -58,6 +58,6 @@ def tasks(photos: Path | None, *, quick: bool) -> dict[str, QualityTask]:
     """
     found = [QualityTask("digits", "digits", epochs=1 if quick else 10, max_macs=4_000_000)]
     if photos is not None:
-        epochs, limit = (1, 400) if quick else (6, 2500)
-        found.append(QualityTask("photographs", str(photos.resolve()), epochs, 6_000_000, limit))
+        epochs, limit = (1, 400) if quick else (6, 2000)
+        found.append(QualityTask("photographs", str(photos.resolve()), epochs, 4_000_000, limit))
     return {task.name: task for task in found}
