@@ -176,6 +176,18 @@ def out_option(command: Command) -> Command:
     )(command)
 
 
+def set_option(command: Command) -> Command:
+    """``--set``."""
+    return click.option(
+        "--set",
+        "set_",
+        type=Assignments("PF=0.5"),
+        multiple=True,
+        callback=distinct,
+        help="A threshold, priority or weight.",
+    )(command)
+
+
 def data_root_option(command: Command) -> Command:
     """``--data-root``."""
     return click.option(

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import click
 
-from lemonade_es.commands.options import BAD_INPUT, DONE, FAILED, Assignments, Finite, distinct, json_option, out_option
+from lemonade_es.commands.options import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    Assignments,
+    Finite,
+    distinct,
+    json_option,
+    out_option,
+    set_option,
+)
 from lemonade_es.commands.output import Terminal, echo, echo_json
 from lemonade_es.commands.worth import efficacy, tune
 from lemonade_es.errors import ConfigError
@@ -203,14 +213,7 @@ def test(
     callback=distinct,
     help="A supposed measurement; all others are unknown.",
 )
-@click.option(
-    "--set",
-    "set_",
-    type=Assignments("PF=0.5"),
-    multiple=True,
-    callback=distinct,
-    help="A threshold, priority or weight.",
-)
+@set_option
 @click.option("--from", "run_name", metavar="RUN", help="Begin with the facts of a decision of this run.")
 @click.option("--iteration", type=int, metavar="N", help="Which decision of the run [default: the last].")
 @click.option(

@@ -23,6 +23,7 @@ from lemonade_es.commands.options import (
     measure_with_options,
     out_option,
     reading_options,
+    set_option,
 )
 from lemonade_es.commands.output import LastingTerminal, echo, echo_json
 from lemonade_es.commands.signals import interrupt_by_signals
@@ -58,14 +59,7 @@ if TYPE_CHECKING:
 @click.option("--llm-context", type=int, metavar="N", help="Tokens of prompt and answer, for local: models.")
 @click.option("--fallback", metavar="SPEC", help="Executor asked once if --llm gives no answer, or only unusable ones.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What counts [default: accuracy].")
-@click.option(
-    "--set",
-    "set_",
-    type=Assignments("PF=0.5"),
-    multiple=True,
-    callback=distinct,
-    help="A threshold, priority or weight.",
-)
+@set_option
 @click.option("--iterations", type=int, help="How many networks to try [default: 30].")
 @click.option("--epochs", type=int, help="Epochs of each training [default: the recipe's, 50].")
 @click.option("--zero-cost", is_flag=True, default=None, help="Score untrained networks, as facts for the rules.")
