@@ -88,7 +88,6 @@ class Service:
         key_variable: the environment variable that the key was, or should have been, in.
         timeout: seconds to wait for the connection, and for each piece of the answer.
         secrets: what must not be told, beside the key.
-        home: the provider's own server.
     """
 
     name: str
@@ -99,7 +98,6 @@ class Service:
     key_variable: str
     timeout: float
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    home: str = ""
 
     @classmethod
     def found(
@@ -129,8 +127,10 @@ class Service:
             ExecutorError: there is no usable key.
         """
         url = base_url or _first(urls)[1] or None
+        address = Address.of(url or home, example or home)
+        elsewhere = address.url != home
         variable, key = _first(keys)
-        if not key and url is None:
+        if not key and not elsewhere:
             raise ExecutorError(
                 f"{' or '.join(keys)} is not set",
                 where=name,
@@ -138,17 +138,15 @@ class Service:
             )
         if not (key.isascii() and key.isprintable()):
             raise ExecutorError(f"{variable} holds characters that no key has", where=name, hint="copy the key again")
-        address = Address.of(url or home, example or home)
         return cls(
             name=name,
             model=name.partition(":")[2],
             address=address,
-            elsewhere=url is not None,
+            elsewhere=elsewhere,
             key=key or NO_KEY,
             key_variable=variable,
             timeout=timeout,
             secrets=(*address.secrets, *proxy_secrets()),
-            home=home,
         )
 
     @property
@@ -159,7 +157,7 @@ class Service:
     @property
     def server(self) -> str | None:
         """Likewise; ``None`` if it is the provider's own."""
-        return None if self.url == self.home else self.url
+        return self.url if self.elsewhere else None
 
     def failed(
         self,

@@ -78,7 +78,14 @@ def test_a_server_that_is_not_the_makers_is_told_without_credentials(
         executor = registry.executor(spec)
         assert isinstance(executor, Served)
         assert executor.server == server
+        assert executor.priced == (server is None)
         assert registry.servers_in({variable: url}).get(variable) == told
+
+
+def test_the_makers_server_wants_a_key_though_its_url_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ExecutorError, match="OPENAI_API_KEY is not set"):
+        registry.executor("openai:gpt-4o", base_url="https://api.openai.com/v1/")
 
 
 def test_an_unknown_executor_is_refused_with_what_was_meant_and_what_is_known() -> None:
