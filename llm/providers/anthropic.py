@@ -55,8 +55,10 @@ _FINISH: Mapping[str, Finish] = {
     "model_context_window_exceeded": "length",
     "refusal": "refused",
 }
-_TOO_MANY = re.compile(r"max_tokens: \d+ > (?P<most>\d+)")
-_TOGETHER = re.compile(r"input length and `max_tokens` exceed context limit: (?P<sent>\d+) \+ \d+ > (?P<most>\d+)")
+_TOO_MANY = re.compile(r"max_tokens: \d+ > (?P<most>\d{1,12})\b")
+_TOGETHER = re.compile(
+    r"input length and `max_tokens` exceed context limit: (?P<sent>\d{1,12}) \+ \d+ > (?P<most>\d{1,12})\b"
+)
 """There is room for an answer, though not for such a long one."""
 
 _LOWERED = "max_tokens lowered to"

@@ -54,13 +54,15 @@ _LOGS = (
 
 _TOO_LONG = re.compile(
     r"context_length_exceeded|maximum (context|prompt) length|context size|context window|context length"
-    r"|(prompt|input) is too long|input token count.*exceeds|too many (input )?tokens|exceeded model token limit"
+    r"|(prompt|input) is too long|input token count.{0,200}exceeds|too many (input )?tokens|exceeded model token limit"
     r"|range of input length|inputs.{0,20}tokens.{0,40}max_new_tokens",
     re.IGNORECASE,
 )
 
-_STREAMED = re.compile(r"\s*(?:(?:event|id|retry)?:[^\n]*\s+)*data:")
-"""How a stream of server-sent events begins; a line that begins with a colon is a comment in it."""
+_STREAMED = re.compile(r"\s*+(?:(?:event|id|retry)?:[^\n]*+\s++)*+data:")
+"""How a stream of server-sent events begins; a line that begins with a colon is a comment in it.
+
+Without a way back: a row of colons could be divided into comments in so many ways that it would take for ever."""
 
 MOST_TOKENS = 2 * 10**7
 """A server that counts more in one call counts wrongly: no model reads or writes so many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from lemonade_es.llm.prices import Price
 from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
+from lemonade_es.llm.providers.service import too_long
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, AnthropicWire, GeminiWire, ModelServer, OpenAIWire, Send
 
@@ -207,6 +209,16 @@ def test_a_server_that_streams_unasked_is_told_to_do_so(provider: str) -> None:
     assert "streams its answer, though it was asked for the whole at once" in str(caught.value)
     assert "turn streaming off at the server" in str(caught.value)
     assert "base URL" not in str(caught.value)
+
+
+def test_words_that_begin_like_a_stream_or_a_refusal_and_are_none_are_read_soon() -> None:
+    begun = time.process_time()
+
+    with pytest.raises(NoAnswerError, match="is no completion"):
+        asked("openai", Send(b": " * 500_000))
+    assert not too_long("input token count " * 100_000)
+
+    assert time.process_time() - begun < 5  # of all ways to divide them, it would take for ever
 
 
 def test_a_refusal_among_the_parts_of_a_message_is_one() -> None:
