@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 from lemonade_es.defaults import MAX_SOURCE_BYTES
 from lemonade_es.source_lines import lines_of
 from lemonade_es.task import Task
-from lemonade_es.trainer import choice, imports, layout
+from lemonade_es.trainer import choice, imports, layout, mode
 from lemonade_es.trainer.blame import FILE_NAME
 from lemonade_es.trainer.refusal import Refusal, explain, quoted
 
@@ -59,7 +59,7 @@ def construct(source: str, task: Task) -> nn.Module:
         warnings.simplefilter("ignore")
         try:
             vars(torch)["compile"] = _uncompiled
-            return choice.network(_executed(tree, source), tree, task).train()
+            return mode.trained(choice.network(_executed(tree, source), tree, task))
         except BaseException as error:  # as above
             raise explain(error, source, "BUILD_FAILED") from error
         finally:
@@ -96,7 +96,7 @@ def complete(model: nn.Module, task: Task) -> None:
         warnings.simplefilter("ignore")
         if lazy or task.kind != "image":
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                model.eval()(inputs)
+                mode.used(model)(inputs)
             model.train()
         if task.kind == "image" and not inputs.is_meta:
             layout.settle(model, inputs)

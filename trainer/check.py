@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lemonade_es.printable import shortened
 from lemonade_es.task import Task
-from lemonade_es.trainer import blame, choice, kernels
+from lemonade_es.trainer import blame, choice, kernels, mode
 from lemonade_es.trainer.candidate import complete, construct, example, making, parse
 from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
@@ -235,11 +235,11 @@ class _Ladder:
 
     def _demand_logits(self, model: nn.Module, output: object, rows: int) -> None:
         inputs, wanted = (rows, *self.task.input_shape), (rows, self.task.classes)
-        mode = "training" if model.training else "eval"
+        phase = "training" if model.training else "eval"
         if (wrong := wrong_output(output, wanted)) is not None:
             raise Refusal(
                 "WRONG_OUTPUT",
-                f"forward returned {wrong.what} for an input of shape {inputs} in {mode} mode; return float logits "
+                f"forward returned {wrong.what} for an input of shape {inputs} in {phase} mode; return float logits "
                 f"of shape {wanted} and nothing else. {wrong.advice}".rstrip(),
                 blame.returned(model, self.source),
             )
@@ -261,10 +261,10 @@ class _Ladder:
         torch.manual_seed(self.seed)
         with kernels.without_onednn(wanted=not self.found.get("onednn", True)):
             for rows in _REAL_ROWS:
-                self._step(model.train(), rows)
+                self._step(mode.trained(model), rows)
         self._note_unreached(model)
         self._demand_savable(model)
-        asked = self._batch(model.eval(), 1)
+        asked = self._batch(mode.used(model), 1)
         with torch.no_grad():
             output, again = (model(asked.clone()) for _ in range(2))
         self._demand_logits(model, output, 1)
@@ -276,7 +276,7 @@ class _Ladder:
 
     def _first_step(self, model: nn.Module) -> None:
         torch.manual_seed(self.seed)
-        self._step(model.train(), _REAL_ROWS[0])
+        self._step(mode.trained(model), _REAL_ROWS[0])
 
     def _demand_whole(self, model: nn.Module, inputs: Tensor, output: Tensor) -> None:
         """Source and weights must be all of a network: made anew, from other random numbers, it answers the same."""
@@ -289,7 +289,7 @@ class _Ladder:
             what = f"its weights do not fit the network that the source makes: {str(error).splitlines()[-1].strip()}"
         else:
             with torch.no_grad():
-                if _alike(twin.eval()(inputs), output):
+                if _alike(mode.used(twin)(inputs), output):
                     return
             what = "made anew from the source, with the same weights, it answers otherwise"
         raise Refusal(

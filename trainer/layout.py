@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from lemonade_es.trainer import mode
+
 _ONEDNN_BLOCK = 16
 """Input channels that oneDNN's AVX-512 kernels take at once."""
 
@@ -29,12 +31,13 @@ def settle(model: nn.Module, inputs: Tensor) -> None:
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             # what only runs in channels-last order would run here and nowhere else
-            model.eval()(inputs)
+            mode.used(model)(inputs)
             model.to(memory_format=torch.channels_last)
             kept = [(buffer, buffer.clone()) for buffer in model.buffers() if buffer.layout is torch.strided]
             with _SafeConvolutions():
                 for training in (True, False):
-                    model.train(training)(inputs.contiguous(memory_format=torch.channels_last))
+                    model.train(training)
+                    model(inputs.contiguous(memory_format=torch.channels_last))
     except Exception:  # noqa: BLE001  (if the order is not to blame, the next forward pass raises the same)
         takes_it = False
     with torch.no_grad():

@@ -237,6 +237,22 @@ def network(init: str, forward: str) -> str:
     return "\n".join([*lines, *(f"        {line}" for line in forward.splitlines())]) + "\n"
 
 
+FROZEN = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.fc = nn.Linear(8, 10)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+
+    def forward(self, x):
+        return self.fc(F.relu(self.norm(self.conv(x))).mean((2, 3)))
+"""
+
 GOOD = (
     Sample("plain", PLAIN),
     Sample("residual", RESIDUAL, net="ResNet()"),
@@ -261,6 +277,7 @@ GOOD = (
         network("self.fc = nn.Linear(3, 10)", "x.mul_(2)\nreturn self.fc(x.mean((2, 3)))"),
         says="in place",
     ),
+    Sample("train-without-return", FROZEN),
     Sample("lstm", LSTM, task=TEXT),
     Sample("transformer", TRANSFORMER, task=TEXT),
 )

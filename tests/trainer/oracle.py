@@ -104,8 +104,9 @@ def train(model: torch.nn.Module, case: dict) -> None:
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(torch.isfinite(g).all() for g in gradients), "a gradient is not finite"
     assert any(g.any() for g in gradients), "no gradient"
+    model.eval()
     with torch.no_grad():
-        demand(model.eval()(batch(case, 1)), 1, case)
+        demand(model(batch(case, 1)), 1, case)
 
 
 if __name__ == "__main__":

@@ -221,7 +221,8 @@ def run(batch):
 sys.path.insert(0, str(HERE))
 import model as source  # model.py beside this file: the network's code, run with all your rights
 
-network = {making}.eval()
+network = {making}
+network.eval()
 with torch.no_grad():  # what lazy layers wait for
     network(torch.zeros(2, *ABOUT["input"]["shape"], dtype=getattr(torch, ABOUT["input"]["dtype"])))
 network.load_state_dict(load_file(HERE / ABOUT["file"]))
