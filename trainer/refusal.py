@@ -319,6 +319,8 @@ def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 def _text(error: BaseException) -> str:
     """What the error says, on one line and not too long."""
     text = _said(error)
+    if isinstance(error, ImportError) and error.path:  # where a package lies here helps nobody, and is sent to a model
+        text = text.replace(f" ({error.path})", "")
     if _MARK in text:  # TorchScript quotes the source, after it said what is wrong or before
         first, last = text.partition('\n  File "')[0], text.rpartition(_MARK)[2]
         text = last if not first.strip() or first.lstrip().startswith("The following operation failed") else first

@@ -233,6 +233,12 @@ def test_the_line_that_is_quoted_is_the_one_that_python_counts():
     assert "`return self.missing(x)`" in explain(raised.value, HEAD + body, "FORWARD_FAILED").message
 
 
+def test_a_name_that_a_package_lacks_is_told_without_where_the_package_lies():
+    told = refused("from torch.nn import Conv9d\n" + network("Net")).message
+    assert told.startswith("ImportError: cannot import name 'Conv9d' from 'torch.nn' at line ")
+    assert "/" not in told
+
+
 def test_a_default_value_is_kept_even_if_the_task_has_another():
     body = network("Net", arguments=", num_classes=1000").replace("10)", "num_classes)", 1)
     assert build(HEAD + body, TASK).fc.out_features == 1000
