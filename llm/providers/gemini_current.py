@@ -72,10 +72,15 @@ class CurrentTransport:
             raise self._service.silent(error) from None
         except self._httpx.HTTPError as error:
             raise self._service.unreachable(error, begun=self._bounds.status is not None) from None
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # the SDK's, as it read
-            if (status := self._bounds.status) is not None and status >= 300:
-                return Answer(status, f"{type(error).__name__}: {error}", {})
-            raise self._service.no_completion(f"{type(error).__name__}: {error}", EXPECTED) from None
+        except (self._httpx.InvalidURL, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            said, status = f"{type(error).__name__}: {error}", self._bounds.status
+            if status is None:  # the SDK's, before it sent anything
+                raise self._service.denied(
+                    f"google-genai does not send the call: {self._service.one_line(said)}", "check the model's name"
+                ) from None
+            if status >= 300:
+                return Answer(status, said, {})
+            raise self._service.no_completion(said, EXPECTED) from None
         got = response.sdk_http_response
         return Answer(200, (got and got.body) or "", (got and got.headers) or {})
 

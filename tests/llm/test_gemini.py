@@ -273,6 +273,19 @@ def test_a_missing_key_is_said_with_both_variables(monkeypatch: pytest.MonkeyPat
         GeminiClient("gemini-test", timeout=1.0)
 
 
+@pytest.mark.parametrize("model", ["gemini?", "../gemini", "gem\tini"])
+def test_a_name_that_no_call_can_be_made_for_is_told_at_once(model: str) -> None:
+    with ModelServer([Say(PATCH)], GeminiWire()) as server:
+        client = GeminiClient(model, base_url=server.url, timeout=5.0, sdk="google-genai")
+        executor = ModelExecutor(client, backoff=Backoff(tries=3, base=0.01))
+        with pytest.raises(NoAnswerError) as failure:
+            executor.ask(REQUEST)
+
+    assert [each.code for each in failure.value.tries] == ["denied"]
+    assert "check the model's name" in str(failure.value)
+    assert server.requests == []
+
+
 def hide(monkeypatch: pytest.MonkeyPatch, *sdks: SDK) -> None:
     for each in sdks:
         monkeypatch.setitem(sys.modules, MODULES[each], None)
