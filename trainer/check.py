@@ -23,7 +23,7 @@ from lemonade_es.trainer.census import counted, digest
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.loss import example_labels, loss
 from lemonade_es.trainer.measurement import UNSAVED, Budget, CheckReport
-from lemonade_es.trainer.output import listed, wrong_output
+from lemonade_es.trainer.output import called, listed, wrong_output
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.refusal import MESSAGE_LIMIT, Refusal, explain
 from lemonade_es.trainer.trace import trace
@@ -239,8 +239,8 @@ class _Ladder:
         if (wrong := wrong_output(output, wanted)) is not None:
             raise Refusal(
                 "WRONG_OUTPUT",
-                f"forward returned {wrong.what} for an input of shape {inputs} in {phase} mode; return float logits "
-                f"of shape {wanted} and nothing else. {wrong.advice}".rstrip(),
+                f"forward returned {wrong.what} for an input of shape {inputs} in {phase} mode; return float "
+                f"{called(wanted)} of shape {wanted} and nothing else. {wrong.advice}".rstrip(),
                 blame.returned(model, self.source),
             )
 

@@ -12,18 +12,25 @@ from lemonade_es.printable import shortened
 
 _NAMES_SHOWN = 5
 _NAME_LIMIT = 100
+_FLOAT = ("Return the logits, not the class that wins.", "Return them as float32.")
+"""What to do about an answer that is no float: of a classification, and of a regression."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongOutput:
-    """What came instead of logits, in words, and what to do about it (empty where nothing is to be added)."""
+    """What came instead of the answers, in words, and what to do about it (empty where nothing is to be added)."""
 
     what: str
     advice: str = ""
 
 
 def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
-    """What keeps an output from being logits of the shape ``wanted``; ``None`` if nothing does."""
+    """What keeps an output from being answers of the shape ``wanted``; ``None`` if nothing does.
+
+    Args:
+        output: of a forward pass.
+        wanted: rows and classes; with one class, a regression's numbers are meant, and not logits.
+    """
     kind = shortened(type(output).__name__, _NAME_LIMIT)
     if not isinstance(output, Tensor):
         return WrongOutput("None" if output is None else f"a {kind}", _unpack(output, wanted))
@@ -31,8 +38,13 @@ def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
     if shape != wanted:
         return WrongOutput(f"shape {shape}", _reshape(shape, wanted))
     if not output.is_floating_point():
-        return WrongOutput(f"{output.dtype}".removeprefix("torch."), "Return the logits, not the class that wins.")
+        return WrongOutput(f"{output.dtype}".removeprefix("torch."), _FLOAT[wanted[1] == 1])
     return None
+
+
+def called(wanted: tuple[int, int]) -> str:
+    """What the answers of a shape are."""
+    return "numbers" if wanted[1] == 1 else "logits"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -46,11 +58,11 @@ def _unpack(output: object, wanted: tuple[int, int]) -> str:
         return "forward has no return statement."
     if isinstance(output, tuple | list) and sum(_are_logits(item, wanted) for item in output) > 1:
         return (
-            "Auxiliary outputs are not trained: return the logits alone, in training mode, too; networks of "
-            "torchvision do with aux_logits=False."
+            f"Auxiliary outputs are not trained: return the {called(wanted)} alone, in training mode, too; networks "
+            "of torchvision do with aux_logits=False."
         )
     if isinstance(output, Mapping | tuple | list):
-        return "Take the logits out of it."
+        return f"Take the {called(wanted)} out of it."
     return ""
 
 
@@ -60,6 +72,8 @@ def _are_logits(item: object, wanted: tuple[int, int]) -> bool:
 
 def _reshape(shape: tuple[int, ...], wanted: tuple[int, int]) -> str:
     rows, classes = wanted
+    if classes == 1 and shape == (rows,):
+        return "Leave out what removes the last dimension, or add unsqueeze(1)."
     if shape in ((classes,), ()):
         return "A squeeze() without a dimension removes the batch too: use flatten(1)."
     if shape[0] != rows:
@@ -67,7 +81,11 @@ def _reshape(shape: tuple[int, ...], wanted: tuple[int, int]) -> str:
     if math.prod(shape[1:]) == classes:
         return "Use flatten(1) to remove the dimensions of size 1."
     return {
-        2: f"The last layer gives {shape[-1]} values, and there are {classes} classes.",
+        2: f"The last layer gives {shape[-1]} values, and {_sought(classes)}.",
         3: "Take the mean over the sequence, or one element of it, before the last nn.Linear.",
         4: "Pool and flatten the feature maps before the last nn.Linear.",
     }.get(len(shape), "")
+
+
+def _sought(classes: int) -> str:
+    return "one number is predicted" if classes == 1 else f"there are {classes} classes"

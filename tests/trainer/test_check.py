@@ -38,6 +38,28 @@ def test_a_good_candidate_reaches_the_top_with_all_its_figures(sample):
     assert sample.says in (report.message or "")
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("y.squeeze(1)", "return float numbers of shape (2, 1) and nothing else. Leave out what removes the last"),
+        ("y.repeat(1, 3)", "The last layer gives 3 values, and one number is predicted."),
+        ("y.long()", "Return them as float32."),
+        ("(y,)", "Take the numbers out of it."),
+    ],
+)
+def test_of_a_regression_a_wrong_answer_is_told_in_its_own_words(answer, says):
+    body = f"        y = self.fc(x)\n        return {answer}\n"
+    source = (
+        "import torch.nn as nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        self.fc = nn.Linear(6, 1)\n\n    def forward(self, x):\n{body}"
+    )
+    report = verdict(source, Task("table", "houses", (6,), 1, objective="regression"))
+    assert report.code == "WRONG_OUTPUT"
+    assert says in report.message
+    assert "logits" not in report.message
+    assert "classes" not in report.message
+
+
 @pytest.mark.parametrize("sample", corpus.BAD, ids=lambda sample: sample.name)
 def test_a_bad_candidate_gets_its_typed_reason_the_line_and_a_sentence_to_act_on(sample):
     report = verdict(sample.source, sample.task)
