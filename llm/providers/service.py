@@ -17,7 +17,7 @@ from lemonade_es.llm.address import Address
 from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
 from lemonade_es.llm.providers.secret import without_parts, without_secret
-from lemonade_es.llm.providers.surroundings import proxy_secrets, proxy_variable, variables_set
+from lemonade_es.llm.providers.surroundings import header_secrets, proxy_secrets, proxy_variable, variables_set
 from lemonade_es.printable import one_line
 
 NO_KEY = "not-needed"
@@ -148,7 +148,7 @@ class Service:
             key=key or NO_KEY,
             key_variable=variable,
             timeout=timeout,
-            secrets=(*address.secrets, *proxy_secrets()),
+            secrets=(*address.secrets, *proxy_secrets(), *header_secrets()),
         )
 
     @property

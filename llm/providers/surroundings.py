@@ -1,14 +1,21 @@
-"""The environment's part in a call: the proxies and certificates that HTTP libraries take from its variables."""
+"""The environment's part in a call: proxies, certificates and headers that clients take from its variables."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 """Environment variables whose URLs may hold a password, in either case."""
+
+_HEADERS = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
+"""Environment variables with headers, one a line, that SDKs add to their calls: gateways have keys of their own."""
+
+_SECRET = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature", re.IGNORECASE)
+"""In the names of headers whose values are not to be told."""
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
@@ -38,3 +45,11 @@ def proxy_secrets() -> Iterator[str]:
             if at:
                 password = userinfo.rpartition("/")[2].partition(":")[2]
                 yield from filter(None, {password, unquote(password)})
+
+
+def header_secrets() -> Iterator[str]:
+    """The keys in headers that the environment adds, with and without the word before them (``Bearer``)."""
+    lines = (line.partition(":") for name in _HEADERS for line in os.environ.get(name, "").split("\n"))
+    values = {value.strip() for name, _, value in lines if _SECRET.search(name)}
+    words = {value.rpartition(" ")[2] for value in values}
+    yield from sorted(filter(None, values | words), key=lambda each: (-len(each), each))

@@ -137,6 +137,22 @@ def test_a_header_of_the_environment_that_is_none_is_told_without_what_it_holds(
     assert [failed.code for failed in failure.tries] == ["denied"]
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_key_in_a_header_of_the_environment_is_sent_and_not_told(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = "x-gateway-key: canary-0123\nX-Auth: Bearer canary-01234\nx-team: vision-group"
+    monkeypatch.setenv(f"{provider.upper()}_CUSTOM_HEADERS", headers)
+
+    with ModelServer(
+        [Fail(400, "saw canary-0123 and Bearer canary-01234 of vision-group")], WIRES[provider]()
+    ) as server:
+        told = str(unanswered(provider, server.url))
+
+    assert server.requests[0].headers["x-gateway-key"] == "canary-0123"
+    assert "saw [key] and [key] of vision-group" in told
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "\u2603.example"])
 def test_a_host_that_has_no_name_is_refused_before_it_is_asked(provider: str, host: str) -> None:
