@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -38,7 +41,8 @@ class CurrentTransport:
             raise service.denied(
                 "the installed google-genai is too old", "pip install --upgrade 'lemonade-es[gemini]'"
             ) from None
-        self._sdk = Client(api_key=service.key, vertexai=False, http_options=options)
+        with _unheard():
+            self._sdk = Client(api_key=service.key, vertexai=False, http_options=options)
 
     def ask(self, call: Call) -> Answer:
         """The server's answer, whatever its status.
@@ -83,6 +87,21 @@ class CurrentTransport:
             raise self._service.no_completion(said, EXPECTED) from None
         got = response.sdk_http_response
         return Answer(200, (got and got.body) or "", (got and got.headers) or {})
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Without what the SDK logs of the keys in the environment: it names one that is not used, as one is given."""
+
+    def none(_: logging.LogRecord) -> bool:
+        return False
+
+    log = logging.getLogger("google_genai._api_client")
+    log.addFilter(none)
+    try:
+        yield
+    finally:
+        log.removeFilter(none)
 
 
 def _http_library(types: Any) -> Any:

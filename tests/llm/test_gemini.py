@@ -266,6 +266,17 @@ def test_either_variable_may_hold_the_key(monkeypatch: pytest.MonkeyPatch, sdk: 
     assert server.requests[0].headers["x-goog-api-key"] == KEY
 
 
+def test_of_two_keys_the_one_that_is_not_used_is_not_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, sdk: SDK, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY + "-other")
+    with ModelServer([Say(PATCH)], GeminiWire()) as server:
+        ModelExecutor(GeminiClient("gemini-test", base_url=server.url, timeout=5.0, sdk=sdk)).ask(REQUEST)
+
+    assert server.requests[0].headers["x-goog-api-key"] == KEY
+    assert "GOOGLE_API_KEY" not in caplog.text
+
+
 def test_a_missing_key_is_said_with_both_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GEMINI_API_KEY")
 
@@ -275,6 +286,8 @@ def test_a_missing_key_is_said_with_both_variables(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("model", ["gemini?", "../gemini", "gem\tini"])
 def test_a_name_that_no_call_can_be_made_for_is_told_at_once(model: str) -> None:
+    if not is_installed("google-genai"):
+        pytest.skip("the package google-genai is not installed")
     with ModelServer([Say(PATCH)], GeminiWire()) as server:
         client = GeminiClient(model, base_url=server.url, timeout=5.0, sdk="google-genai")
         executor = ModelExecutor(client, backoff=Backoff(tries=3, base=0.01))
