@@ -17,7 +17,8 @@ from lemonade_es.errors import ConfigError
 from lemonade_es.llm.executor import Usage
 
 _OPTIONAL = ("cached", "cache_write")
-_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+_SNAPSHOT = re.compile(r"-20\d\d(?:-\d\d-\d\d|\d{4})$")
+"""The date at the end of a model's name, as OpenAI and as Anthropic writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def cost(usage: Usage, model: str, prices: Mapping[str, Price] | None = None) ->
 
     Args:
         usage: tokens of the call.
-        model: as ``--llm`` names it; a dated snapshot (``-2024-08-06``) costs what its model does, unless it
-            is in the table itself.
+        model: as ``--llm`` names it; a dated snapshot (``-2024-08-06``, ``-20251101``) costs what its model
+            does, unless it is in the table itself.
         prices: to look in; the shipped table if ``None``.
     """
     table = shipped().models if prices is None else prices

@@ -25,6 +25,8 @@ def test_a_dated_snapshot_costs_what_its_model_does_unless_it_has_a_price() -> N
 
     assert cost(usage, "m-2024-08-06", prices) == pytest.approx(2.5)
     assert cost(usage, "m-2024-05-13", prices) == pytest.approx(5.0)
+    assert cost(usage, "m-20260915", prices) == pytest.approx(2.5)
+    assert cost(usage, "m-12345678", prices) is None
 
 
 def test_an_unknown_model_has_no_cost_rather_than_a_cost_of_nothing() -> None:
