@@ -36,7 +36,8 @@ def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
         return WrongOutput("None" if output is None else f"a {kind}", _unpack(output, wanted))
     shape = tuple(output.shape)
     if shape != wanted:
-        return WrongOutput(f"shape {shape}", _reshape(shape, wanted))
+        won = shape == wanted[:1] and wanted[1] > 1 and not output.is_floating_point()  # by argmax
+        return WrongOutput(f"shape {shape}", _FLOAT[0] if won else _reshape(shape, wanted))
     if not output.is_floating_point():
         return WrongOutput(f"{output.dtype}".removeprefix("torch."), _FLOAT[wanted[1] == 1])
     return None
@@ -57,10 +58,8 @@ def _unpack(output: object, wanted: tuple[int, int]) -> str:
     if output is None:
         return "forward has no return statement."
     if isinstance(output, tuple | list) and sum(_are_logits(item, wanted) for item in output) > 1:
-        return (
-            f"Auxiliary outputs are not trained: return the {called(wanted)} alone, in training mode, too; networks "
-            "of torchvision do with aux_logits=False."
-        )
+        alone = f"Auxiliary outputs are not trained: return the {called(wanted)} alone, in training mode, too"
+        return f"{alone}; networks of torchvision do with aux_logits=False." if wanted[1] > 1 else f"{alone}."
     if isinstance(output, Mapping | tuple | list):
         return f"Take the {called(wanted)} out of it."
     return ""

@@ -38,6 +38,11 @@ def test_a_good_candidate_reaches_the_top_with_all_its_figures(sample):
     assert sample.says in (report.message or "")
 
 
+def test_the_class_that_wins_is_no_answer():
+    body = corpus.network("self.fc = nn.Linear(3, 10)", "return self.fc(x.mean((2, 3))).argmax(1)")
+    assert "Return the logits, not the class that wins." in verdict(corpus.HEAD + body).message
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
@@ -45,6 +50,7 @@ def test_a_good_candidate_reaches_the_top_with_all_its_figures(sample):
         ("y.repeat(1, 3)", "The last layer gives 3 values, and one number is predicted."),
         ("y.long()", "Return them as float32."),
         ("(y,)", "Take the numbers out of it."),
+        ("(y, y)", "return the numbers alone, in training mode, too."),
     ],
 )
 def test_of_a_regression_a_wrong_answer_is_told_in_its_own_words(answer, says):
