@@ -21,6 +21,9 @@ MAX_SECONDS = 600.0
 
 _GZIP, _ZLIB_OR_GZIP, _RAW = 31, 47, -15
 _WINDOWS: Mapping[str, int] = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB_OR_GZIP}
+_PLAIN = frozenset({"", "identity", "none", "utf-8", "utf8", "iso-8859-1", "us-ascii", "binary"})
+"""What stands for no compression: some gateways name a character set there, which other clients pass over."""
+
 _MAGIC = b"\x1f\x8b"
 """What a member of gzip begins with."""
 
@@ -112,7 +115,7 @@ class Bounds:
         # SDKs read the words of an error as their header says, and fall over those that are none in that encoding
         response.encoding = "utf-8"
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in _WINDOWS and encoding not in ("", "identity"):
+        if encoding not in _WINDOWS and encoding not in _PLAIN:
             raise watch.end("protocol", f"the answer comes in an encoding that was not asked for ({encoding[:20]})")
         # The HTTP library would decompress without a bound.
         response.headers.pop("content-encoding", None)

@@ -198,6 +198,7 @@ def test_an_answer_beyond_all_measure_is_ended(
         lambda: iter([OK + b"\r\n" + BODY]),
         lambda: iter([OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)]),
         sized(BODY + b" " * 1_000_000),
+        sized(BODY, b"Content-Encoding: UTF-8"),
     ],
     ids=[
         "plain",
@@ -211,6 +212,7 @@ def test_an_answer_beyond_all_measure_is_ended(
         "of no length",
         "in chunks",
         "with a million spaces",
+        "with a character set for an encoding",
     ],
 )
 def test_an_answer_within_the_bounds_is_read(
