@@ -43,7 +43,9 @@ def called(name: str, operands: Sequence[Pieces | None]) -> Pieces | None:
 
 
 def combined(first: Pieces | None, op: ast.operator, second: Pieces | None) -> Pieces | None:
-    """``x + y``, ``x - y``, and ``x * y`` and ``x / y`` where that is linear."""
+    """``x + y``, ``x - y``, and ``x * y`` and ``x / y`` where that is linear, or 0 times anything or by anything."""
+    if (isinstance(op, ast.Mult | ast.Div) and _zero(first)) or (isinstance(op, ast.Mult) and _zero(second)):
+        return (Piece((), Linear(Fraction(0), {})),)
     if first is None or second is None or len(first) * len(second) > MAX_CASES:
         return None
     found = []
@@ -53,6 +55,11 @@ def combined(first: Pieces | None, op: ast.operator, second: Pieces | None) -> P
             return None
         found.append(Piece((*one.guard, *other.guard), value))
     return tuple(found)
+
+
+def _zero(pieces: Pieces | None) -> bool:
+    """Whether a number is 0 everywhere."""
+    return pieces is not None and not any(piece.value.constant or piece.value.coefficients for piece in pieces)
 
 
 def _operated(first: Linear, op: ast.operator, second: Linear) -> Linear | None:

@@ -44,8 +44,10 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
         elif not scene.times[number]:
             if rule.id not in contradictory:
                 yield from _never_fires(scene, rule, ranged)
-        elif rule.instruct and scene.fixed_weights[number] == 0:
-            weightless.setdefault(tuple(name for name in weight_names if name in PRIORITIES), []).append(rule)
+        elif rule.instruct and number in scene.weightless:
+            names = tuple(name for name in weight_names if name in PRIORITIES)
+            zero = tuple(name for name in names if scene.settings[name] == 0)
+            weightless.setdefault(zero or names, []).append(rule)
     for names, rules in waiting.items():
         told = " and ".join(f"{name} ({TERMS[name].text})" for name in names)
         ids = [rule.id for rule in rules]

@@ -16,6 +16,7 @@ from lemonade_es.rules.analysis.arrays import TRUE, Array
 from lemonade_es.rules.analysis.points import Points, sample_points
 from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
+from lemonade_es.rules.expression import Expression
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.rules.strata import drawers, upstream
 from lemonade_es.vocabulary import METRICS
@@ -100,6 +101,21 @@ class Scene:
         )
 
     @cached_property
+    def weightless(self) -> frozenset[int]:
+        """The numbers of the rules whose weight is 0 under these settings, whatever is measured."""
+        return frozenset(
+            index
+            for index, rule in enumerate(self.rulebook.rules)
+            if rule.weight is not None and self._is_zero(index, rule.weight)
+        )
+
+    def _is_zero(self, index: int, weight: Expression) -> bool:
+        fixed = self.fixed_weights[index]
+        if fixed is not None or self.unset(weight.names) or index in self.unweighed:
+            return fixed == 0
+        return self.prover.always(ast.Compare(weight.tree, [ast.Eq()], [ast.Constant(0)]))
+
+    @cached_property
     def values(self) -> Mapping[str, Array]:
         """The points by the names of their values."""
         return {name: self.points.values[:, index] for index, name in enumerate(self.points.names)}
@@ -131,7 +147,7 @@ class Scene:
     def may_count(self, number: int) -> bool:
         """Whether a rule may have a weight above 0."""
         weight = self.fixed_weights[number]
-        return number not in self.unweighed if weight is None else weight > 0
+        return number not in self.unweighed | self.weightless if weight is None else weight > 0
 
     def at_work(self, names: Iterable[str], point: int) -> list[Rule]:
         """The rules that give one of these instructions at a point."""

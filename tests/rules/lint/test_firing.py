@@ -61,6 +61,36 @@ def test_a_rule_whose_priority_is_zero():
     assert "raise PF" in item.message
 
 
+@pytest.mark.parametrize(
+    ("weight", "raised"),
+    [
+        ("PF * (TF - F) / TF", "PF"),
+        ("PF * (S / V_E) * F", "PF"),
+        ("(TF - F) * PF + PS * F", "PF or PS"),
+        ("PV_Acc * PF * F", "PF"),
+    ],
+)
+def test_a_weight_that_grows_with_a_metric_is_0_with_its_priority(weight, raised):
+    item = one(book(GOOD[0], f"when: F < TF, weight: {weight}, instruct: [RCL]"), "NO_WEIGHT")
+    assert (item.rules, item.level) == (("r1",), "note")
+    assert f"; raise {raised} to use it" in item.message
+
+
+@pytest.mark.parametrize("weight", ["(TF - F) / TF", "F - F * 0.5 + PF", "PF / (T_Acc - T_Acc)", "PF * TL * L"])
+def test_a_weight_that_may_be_another_or_is_unknown_is_not_called_0(weight):
+    assert found(book(GOOD[0], f"when: F < TF, weight: {weight}, instruct: [RCL]"), "NO_WEIGHT") == []
+
+
+def test_a_rule_whose_priority_is_0_is_not_told_that_others_outweigh_it():
+    rules = (
+        "when: V_Acc < 0.9, weight: 1, instruct: [ACL]",
+        "when: V_Acc < 0.5, weight: PF * (1 - V_Acc), instruct: [ACL, RCL]",
+    )
+    rulebook = book(*rules, head=HEAD.replace("rules:", "max_instructions: 1\nrules:"))
+    assert one(rulebook, "NO_WEIGHT").rules == ("r1",)
+    assert found(rulebook, "DEAD_RULE") == []
+
+
 def test_a_rule_that_always_loses_to_the_partner():
     rules = (
         "when: V_Acc < 0.5, weight: 0.5, instruct: [ACL]",
