@@ -14,7 +14,7 @@ from lemonade_es.wording import counted
 
 REGIONS_SHOWN = 12
 
-_NO_RULE = "how weights are combined and limited"
+_NO_RULE = "how weights are combined and limited, or conflicts decided"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "moved": "~"}
 
 
@@ -40,7 +40,7 @@ def backtest_text(found: Backtest) -> str:
 
 def _changes(changed: Sequence[Change]) -> Iterator[str]:
     if not changed:
-        yield "The rulebooks say the same, word for word (but for comments)."
+        yield "The rulebooks say the same, word for word (but for name, version, about and comments)."
         return
     yield "Changes"
     for item in changed:

@@ -47,8 +47,9 @@ def changes(old: Rulebook, new: Rulebook) -> tuple[Change, ...]:
         *_head(old, new),
         *_settings(old, new),
         *_parts("instruction", old.instructions, new.instructions, _instruction, lambda item: item.place),
+        *_moved("instruction", old.instructions, new.instructions),
         *_parts("rule", _by_id(old.rules), _by_id(new.rules), _rule, lambda item: item.place),
-        *_moved(old, new),
+        *_moved("rule", _by_id(old.rules), _by_id(new.rules)),
         *_parts("test", _by_name(old.tests), _by_name(new.tests), _test, lambda item: item.place),
     )
 
@@ -81,16 +82,17 @@ def _parts(
             yield Change(part, name, "removed", old=place(item))
 
 
-def _moved(old: Rulebook, new: Rulebook) -> Iterator[Change]:
-    """Rules that were taken to another place in the order, which decides ties."""
-    olds, news = _by_id(old.rules), _by_id(new.rules)
-    before = [name for name in olds if name in news]
-    after = [name for name in news if name in olds]
+def _moved(
+    part: Part, old: Mapping[str, Rule] | Mapping[str, Instruction], new: Mapping[str, Rule] | Mapping[str, Instruction]
+) -> Iterator[Change]:
+    """Rules and instructions that were taken to another place in the order; that of instructions decides ties."""
+    before = [name for name in old if name in new]
+    after = [name for name in new if name in old]
     blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     still = {name for block in blocks for name in after[block.b : block.b + block.size]}
     for name in after:
         if name not in still:
-            yield Change("rule", name, "moved", old=olds[name].place, new=news[name].place)
+            yield Change(part, name, "moved", old=old[name].place, new=new[name].place)
 
 
 def _settings(old: Rulebook, new: Rulebook) -> Iterator[Change]:

@@ -43,7 +43,7 @@ def test_a_change_is_told_with_both_places_the_region_and_an_example():
 
 def test_a_comment_makes_no_difference_and_a_reason_none_to_the_advice():
     same = "The advice is the same in all of 8,192 situations tried."
-    nothing = "The rulebooks say the same, word for word (but for comments)."
+    nothing = "The rulebooks say the same, word for word (but for name, version, about and comments)."
     assert told(HEAD + LOW, HEAD + "  # now with a comment\n" + LOW) == [nothing, "", same]
     lines = told(HEAD + LOW, HEAD + LOW.replace("because: low", "because: lower"))
     assert "      because: low -> lower" in lines
@@ -70,7 +70,7 @@ def test_a_difference_that_no_rule_makes_is_put_down_to_the_limit():
     init = "  - {id: init, when: V_Acc < 0.7, weight: 0.1, instruct: [AWI], because: x}\n"
     lines = told(head + LOW + extra + init, head.replace("rules:", "max_instructions: 1\nrules:") + LOW + extra + init)
     (line,) = [line for line in lines if line.startswith("  -AWI  in ")]
-    assert line.endswith("because of how weights are combined and limited")
+    assert line.endswith("because of how weights are combined and limited, or conflicts decided")
 
 
 def test_a_difference_that_shows_only_where_a_metric_is_unknown_is_found():
