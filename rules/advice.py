@@ -33,6 +33,9 @@ _DIRECTIONS: Mapping[str, str] = {
 _OFTEN = ("increase", "reduce", "decrease")
 """Words that are recognised though they are misspelt."""
 
+_LISTS = frozenset({"instruct", "drop", "fired", "not_fired", "absent"})
+"""Keys whose values are names in a list."""
+
 _MUCH = "highest high higher large medium middle moderate normal small low lower lowest critical important"
 _DEGREES = frozenset(_MUCH.split())
 """Words for how much: by their spelling alone, `high` would be taken for `grad_high`."""
@@ -106,14 +109,18 @@ def for_name(name: str, source: str, known: Collection[str]) -> str:
 
 def for_type(key: str, value: object) -> str:
     """What to add where a value is of the wrong type; mostly nothing."""
-    if key == "instruct" and isinstance(value, str | Mapping):
-        names = value.split() if isinstance(value, str) else [str(name) for name in value]
-        listed = ", ".join(name for part in names for name in re.split(r"[,;\[\]]", part) if name)
-        weights = isinstance(value, Mapping)
-        alike = ", and the one weight in `weight`; another weight takes another rule" if weights else ""
+    weighed = key == "instruct" and isinstance(value, Mapping)
+    if weighed or (key in _LISTS and isinstance(value, str)):
+        names = [str(name) for name in value] if isinstance(value, Mapping) else [str(value)]
+        listed = ", ".join(name for part in names for name in re.split(r"[,;\[\]\s]+", part) if name)
+        alike = ", and the one weight in `weight`; another weight takes another rule" if weighed else ""
         return f"; write [{listed}]{alike}" if listed else ""
+    if key == "instructions" and isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return f"; write each with its weight, as {{{value[0] if value else 'ACL'}: 1}}"
     if key in SETTABLE and isinstance(value, int | float):
         return f"; write {{default: {value}}}"
+    if key == "when" and isinstance(value, list):
+        return "; join its comparisons with `and` or `or`"
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
     return ""

@@ -26,9 +26,9 @@ INSTRUCTION_ID = r"^[A-Z][A-Z0-9_]{0,19}$"
 RULE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
 
 _PATTERNS = {
-    INSTRUCTION_ID: "capitals, digits and _, such as ACL",
-    RULE_ID: "letters, digits, - and _, such as low-accuracy",
-    CONCLUSION: "small letters, digits and _, such as overfitting",
+    INSTRUCTION_ID: "capitals (A-Z), digits and _, such as ACL",
+    RULE_ID: "letters (a-z, A-Z), digits, - and _, such as low-accuracy",
+    CONCLUSION: "small letters (a-z), digits and _, such as overfitting",
 }
 _TYPES = {
     "string": "text",

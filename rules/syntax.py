@@ -58,6 +58,7 @@ _WORDS = frozenset({"and", "or", "not"})
 _MINUS = "\u2212"
 
 _UNIT = re.compile(r"(?<![\w.])([\d.]+)\s+(?!(?:and|or|not|if)\b)([A-Za-z]\w*)")
+_PER_CENT = frozenset({"percent", "per", "pct", "prozent"})
 _GOES_ON = re.compile(r"\s+(?!(?:and|or|not)\b)[\w(]")
 _PARTED = re.compile(r"(?<![\w.])\d{1,3}(?:[ ']\d{3})+(?![ ']?\d)(?:\.\d+)?(?![\w.])")
 _TWO_WORDS = re.compile(r"\b(?!(?:and|or|not|if)\b)[A-Za-z]\w* (?!(?:and|or|not|if)\b)[A-Za-z]\w*")
@@ -99,13 +100,20 @@ def _cure(said: str, line: str) -> str:
     if parted is not None:
         return f"; {_unparted(parted)}"
     unit = _UNIT.search(line)
-    if unit is not None and (unit[2] in TERMS or unit[2] == "then" or _GOES_ON.match(line, unit.end())):
-        return "; join comparisons with `and` or `or`"
     if unit is not None:
-        return f"; numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
+        return f"; {_unitless(unit, line)}"
     if KNOWING & {word.lower() for word in re.findall(r"\w+", line)}:
         return f"; {UNASKED}"
     return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""
+
+
+def _unitless(unit: re.Match[str], line: str) -> str:
+    """What to write where a word follows a number: a per cent, the next comparison, or a unit."""
+    if unit[2].lower() in _PER_CENT:
+        return "write 0.5 for 50 per cent"
+    if unit[2] in TERMS or unit[2] == "then" or _GOES_ON.match(line, unit.end()):
+        return "join comparisons with `and` or `or`"
+    return f"numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
 
 
 def _unparted(number: re.Match[str]) -> str:

@@ -110,7 +110,7 @@ def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | Non
         ConfigError: no rulebook can have this name.
     """
     if not re.fullmatch(RULE_ID, name):
-        raise ConfigError(f"a rulebook cannot be called {name!r}", hint="use letters, digits, - and _")
+        raise ConfigError(f"a rulebook cannot be called {name!r}", hint="use letters (a-z, A-Z), digits, - and _")
     for path in filter(None, (extends, file)):
         if not path.isprintable():
             raise ConfigError(f"{path!r} cannot stand in a comment", hint="choose a name that prints on one line")

@@ -52,6 +52,10 @@ def condition(when):
         ("V_Acc < 0.5 P > 3", "7:23", "join comparisons with `and` or `or`"),
         ("V_Acc < 0.5 xor T_Acc < 0.5", "7:23", "join comparisons with `and` or `or`"),
         ("V_Acc < 0.5 und (P > 3)", "7:23", "join comparisons with `and` or `or`"),
+        ("V_Acc < 50 percent", "7:22", "write 0.5 for 50 per cent"),
+        ("V_Acc < 50 per cent and failed", "7:22", "write 0.5 for 50 per cent"),
+        ("V_Acc < 50 Prozent", "7:22", "write 0.5 for 50 per cent"),
+        ("[V_Acc < 0.5, failed]", "7:11", "when must be text, found a list; join its comparisons with `and` or `or`"),
         ("S > 0.1 MB and failed", "7:19", "numbers have no units here: write 0.1 without MB"),
         ("P > 1 200 000", "7:17", "write 1200000"),
         ("P > 100'000", "7:18", "write 100000"),
@@ -92,6 +96,34 @@ def test_instructions_that_are_no_list_are_told_as_one(instruct, meant):
     (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: 1\n    instruct: {instruct}\n")
     assert line.startswith("b:9:15 WRONG_TYPE instruct must be a list, found ")
     assert line.endswith(meant)
+
+
+@pytest.mark.parametrize(
+    ("expect", "meant"),
+    [
+        ("fired: one", "fired must be a list, found 'one'; write [one]"),
+        ("not_fired: one", "not_fired must be a list, found 'one'; write [one]"),
+        ("absent: 'ACL, RCL'", "absent must be a list, found 'ACL, RCL'; write [ACL, RCL]"),
+        ("instructions: [ACL]", "must be a mapping, found a list; write each with its weight, as {ACL: 1}"),
+        ("instructions: [{ACL: 1}]", "instructions must be a mapping, found a list"),
+    ],
+)
+def test_what_a_test_expects_in_another_form_is_told_in_the_right_one(expect, meant):
+    rule = "  - {id: one, when: V_Acc < 0.5, weight: 1, instruct: [ACL]}\n"
+    (line,) = told(f"{HEAD}{rule}tests:\n  - {{name: a, given: {{}}, expect: {{{expect}}}}}\n")
+    assert line.startswith("b:8:")
+    assert line.endswith(meant)
+
+
+def test_a_rule_to_drop_is_to_stand_in_a_list():
+    (line,) = told("rulebook: book\nversion: 1\nextends: lemonade\ndrop: broken\n")
+    assert line == "b:4:7 WRONG_TYPE drop must be a list, found 'broken'; write [broken]"
+
+
+@pytest.mark.parametrize("name", ["größe", "zu groß"])
+def test_letters_of_other_alphabets_are_told_not_to_be_meant(name):
+    (line,) = told(f"{HEAD}  - {{id: {name}, when: V_Acc < 0.5, weight: 1, instruct: [ACL]}}\n")
+    assert line.endswith("is no name for this; use letters (a-z, A-Z), digits, - and _, such as low-accuracy")
 
 
 @pytest.mark.parametrize("name", ["V_Ac", "PV_acc", "TT_Acc"])
