@@ -174,7 +174,7 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
         problems.append(Problem(place, "YAML_SYNTAX", f"{said}{advice}"))
         return None
     except ReaderError as error:
-        place = _place_of(text, file, error.position)
+        place = place_of(text, file, error.position)
         said = f"the character {text[error.position : error.position + 1]!r} is not allowed"
         problems.append(Problem(place, "YAML_SYNTAX", said))
         return None
@@ -197,7 +197,8 @@ def _odd_blank(text: str, noticed: Place) -> Problem | None:
     return None
 
 
-def _place_of(text: str, file: str, position: int) -> Place:
+def place_of(text: str, file: str, position: int) -> Place:
+    """Where a character of a file's text stands."""
     *rows, last = _LINE_BREAK.split(text[:position])
     return Place(file, len(rows) + 1, len(last) + 1)
 

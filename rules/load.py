@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import hashlib
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from lemonade_es.errors import RulebookError
 from lemonade_es.rules.composition import compose
 from lemonade_es.rules.content import read_content
-from lemonade_es.rules.document import Scalar, Table, plain, read_document
+from lemonade_es.rules.document import Scalar, Table, place_of, plain, read_document
 from lemonade_es.rules.problem import Place, Problem
 from lemonade_es.rules.rulebook import Rulebook, Source
 from lemonade_es.rules.schema import structural_problems
@@ -209,13 +210,13 @@ def _source(path: Path) -> Source:
     if len(data) > MAX_BYTES:
         raise RulebookError(f"larger than {MAX_BYTES} bytes: this is no rulebook", where=str(path))
     name = path.name if path.parent == _shipped_folder() else str(path)
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return Source(name, data.decode("utf-8-sig"))
+        return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
+        place = place_of(data[: error.start].decode("utf-8"), name, error.start)
         said = f"byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
-        raise _refusal([Problem(Place(name, line, column), "NOT_TEXT", said)], [Source(name, "")]) from error
+        raise _refusal([Problem(place, "NOT_TEXT", said)], [Source(name, "")]) from error
 
 
 def _digest(sources: Sequence[Source]) -> str:

@@ -207,6 +207,7 @@ def test_words_stay_words_and_numbers_numbers():
     [
         (b"\xff\xfe\x00\x01", "NOT_TEXT"),
         (b"rulebook: a\nversion: \xe9\n", ":2:10 NOT_TEXT byte 0xe9"),
+        (b"\xef\xbb\xbf# gr\xc3\xb6\xc3\x9fer\r# gr\xc3\xb6\xdf\n", ":2:6 NOT_TEXT byte 0xdf"),
         (b"#" * (MAX_BYTES + 1), "larger than"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -157,7 +158,8 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
         raise DataError("there is no such file", where=str(path), hint=_neighbour(path)) from None
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    data = data.removeprefix(codecs.BOM_UTF8)
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     notes: tuple[str, ...] = ()
     try:
         text = data.decode(encoding)

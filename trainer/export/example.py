@@ -123,9 +123,9 @@ def refuse_thousands(path, column, cells, commas):  # beside decimal commas and 
 
 
 def sheet(path):  # header and rows, by the rules of the training
-    content = Path(path).read_bytes()
+    content = Path(path).read_bytes().removeprefix(b"\\xef\\xbb\\xbf")
     try:
-        text = content.decode("utf-16" if content[:2] in (b"\\xff\\xfe", b"\\xfe\\xff") else "utf-8-sig")
+        text = content.decode("utf-16" if content[:2] in (b"\\xff\\xfe", b"\\xfe\\xff") else "utf-8")
     except UnicodeDecodeError:  # Western European
         text = content.decode("cp1252", "replace")
     if "\\0" in text:

@@ -101,6 +101,12 @@ def test_encodings_are_recognised(written, encoding, note):
     assert sheet.notes == (() if note is None else (note,))
 
 
+def test_a_byte_order_mark_before_western_european_is_no_part_of_the_first_name(written):
+    sheet = read_sheet(written(b"\xef\xbb\xbftext,b\n\xfcber,2\n"))
+    assert sheet.header == ("text", "b")
+    assert sheet.notes == ("not UTF-8 (byte 0xFC in line 2): read as Western European (Windows-1252)",)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

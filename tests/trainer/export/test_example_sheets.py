@@ -51,7 +51,8 @@ def contents(draw):
     below = ["", "\n", f"{delimiter}\n", delimiter * (width - 1) + "\n", " ", '"', "a"]
     text = draw(st.sampled_from(above)) + text + draw(st.sampled_from(below))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "utf-16-le"]))
-    return text.encode(encoding, "replace")
+    mark = draw(st.sampled_from([b"", b"", b"\xef\xbb\xbf"]))  # a file may begin with it, and not be UTF-8
+    return mark + text.encode(encoding, "replace")
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
