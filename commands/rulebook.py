@@ -97,7 +97,8 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
 
     The template checks, and its tests pass, before anything is changed.
     """
-    from lemonade_es.rules.load import SUFFIXES, find_rulebook, load_rulebook, shipped
+    from lemonade_es.engine.selftest import keeps_its_own_promises
+    from lemonade_es.rules.load import SUFFIXES, find_rulebook, load_rulebook, parse_rulebook, shipped
     from lemonade_es.rules.template import new_rulebook
 
     if standalone and extends is not None:
@@ -107,7 +108,12 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
     if base is not None and Path(base).suffix in SUFFIXES:
         base = os.path.relpath(base, Path() if file is None else file.parent)  # it is looked up from there
     name, place = ("mine", "mine.yaml") if file is None else (file.stem, str(file))
-    text = new_rulebook(name, base, place, extended)
+    bases = () if extended is None else extended.sources
+
+    def passes(text: str) -> bool:
+        return keeps_its_own_promises(parse_rulebook(text, place, bases))
+
+    text = new_rulebook(name, base, place, extended, passes)
     if file is None:
         echo(text, nl=False)
         return

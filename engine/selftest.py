@@ -35,6 +35,11 @@ def quick_selftest(rulebook: Rulebook) -> tuple[TestResult, ...]:
     return run_tests(rulebook, lambda given: outcome(rulebook, evaluate(rulebook, facts_of(rulebook, given))))
 
 
+def keeps_its_own_promises(rulebook: Rulebook) -> bool:
+    """Whether the tests in a rulebook's own file pass, whatever comes of those that it inherits."""
+    return all(result.passed for result in quick_selftest(rulebook) if result.place.file == rulebook.file)
+
+
 def observe(rulebook: Rulebook) -> tuple[Observation, ...]:
     """Run each test of a rulebook, and keep what the rules did in it."""
     compiled = compile_rulebook(rulebook)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
@@ -97,7 +98,13 @@ _NO_STRING = re.compile(r"[-+]?[0-9][0-9]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|true
 """Names that YAML would take for something else."""
 
 
-def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | None = None) -> str:
+def new_rulebook(
+    name: str,
+    extends: str | None,
+    file: str,
+    base: Rulebook | None = None,
+    passes: Callable[[str], bool] = lambda _: True,
+) -> str:
     """The text of a new rulebook.
 
     Args:
@@ -105,6 +112,7 @@ def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | Non
         extends: the rulebook that it builds on, a shipped name or a file beside it; ``None`` for one that stands alone.
         file: the file that it will be in, for the commands in its comments.
         base: the rulebook that ``extends`` names.
+        passes: whether the tests of such a text pass; a sample whose tests do not is not taken.
 
     Raises:
         ConfigError: no rulebook can have this name.
@@ -121,10 +129,10 @@ def new_rulebook(name: str, extends: str | None, file: str, base: Rulebook | Non
         "base": quoted(extends or ""),
         "base_word": shlex.quote(extends or ""),
         "file": shlex.quote(file),
-        **_sample(base),
         **_examples(base),
     }
-    return Template(text).safe_substitute(words)  # safe: editors need a $schema
+    *samples, last = (Template(text).safe_substitute(words | sample) for sample in _samples(base))  # $schema is left
+    return next(filter(passes, samples), last)
 
 
 def quoted(text: str) -> str:
@@ -133,25 +141,20 @@ def quoted(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def _sample(base: Rulebook | None) -> dict[str, str]:
-    """A rule for the template that the extended rulebook's tests do not notice."""
+def _samples(base: Rulebook | None) -> Iterator[dict[str, str]]:
+    """Rules for the template that the extended rulebook's tests do not notice; the last one is in comments."""
     ids, metrics, known = _read(base)
-    fitting = (
+    fitting = [
         sample
         for sample in _SAMPLES
         if sample.id not in ids and sample.metric not in metrics and set(sample.instruct or ()) <= set(known)
-    )
-    sample = next(fitting, None)
+    ]
     words = {"instruct": known[0] if known else "ACL"}
-    if sample is not None:
-        parts = (sample.settings, sample.rule, sample.tests)
-    else:
-        last = _SAMPLES[-1]
-        parts = (last.settings, _commented(last.rule), _commented(last.tests))
-    settings, rule, tests = (Template(part).substitute(words) for part in parts)
-    mark = "" if sample is not None else "# "
-    heads = {"rules_head": f"{mark}rules:", "tests_head": f"{mark}tests:"}
-    return {"settings": settings, "rule": rule, "tests": tests, **heads}
+    for sample, mark in (*((sample, "") for sample in fitting), (_SAMPLES[-1], "# ")):
+        rule, tests = (_commented(part) if mark else part for part in (sample.rule, sample.tests))
+        settings, rule, tests = (Template(part).substitute(words) for part in (sample.settings, rule, tests))
+        heads = {"rules_head": f"{mark}rules:", "tests_head": f"{mark}tests:"}
+        yield {"settings": settings, "rule": rule, "tests": tests, **heads}
 
 
 def _examples(base: Rulebook | None) -> dict[str, str]:

@@ -174,10 +174,11 @@ class _Loss:
 
 def _dead(scene: Scene, number: int, rule: Rule, losses: list[_Loss], *, proved: bool) -> Finding:
     limit = scene.rulebook.max_instructions
+    heaviest = "the heaviest" if limit == 1 else f"among the {limit} heaviest"
     told = [
         f"{loss.instruction} loses to {loss.partner} of {located_all(loss.rules)}"
         if loss.partner is not None
-        else f"{loss.instruction} is not among the {limit} heaviest"
+        else f"{loss.instruction} is not {heaviest}"
         for loss in losses
     ]
     tried = "" if proved else f" (in all {scene.times[number]:,} such situations tried)"

@@ -110,6 +110,21 @@ def test_a_new_rulebook_builds_on_a_file_of_ones_own(rulebook):
 
 
 @pytest.mark.parametrize(
+    ("entries", "rule"),
+    [
+        ("max_instructions: 1\n", "  - id: uneven-classes"),
+        ("rules: [{id: always, when: 1 > 0, weight: 1, instruct: [RK, ACL]}]\n", "#   - id: uneven-classes"),
+        ("rules: [{id: fine, when: F > 1, weight: 1, instruct: [RK, ACL]}]\n", "  - id: too-many-parameters"),
+    ],
+)
+def test_the_sample_of_a_new_rulebook_passes_its_tests_whatever_the_extended_one_does(rulebook, entries, rule):
+    Path("base.yaml").write_text(f"rulebook: base\nversion: 1\nextends: lemonade\ndrop_tests: all\n{entries}")
+    assert rulebook("new", "mine.yaml", "--extends", "base.yaml").exit_code == 0
+    assert rule in Path("mine.yaml").read_text().splitlines()
+    assert rulebook("test", "mine.yaml").exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         (["there.yaml"], "there is such a file already"),
