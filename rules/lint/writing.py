@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from lemonade_es.rules.advice import PARTED
-from lemonade_es.rules.composition import Composition, compose
-from lemonade_es.rules.document import Scalar, Table, items_in, read_document, tables_in, text_at
+from lemonade_es.rules.composition import compose
+from lemonade_es.rules.document import Node, Scalar, Table, items_in, read_document, tables_in, text_at
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.settings import unread
 from lemonade_es.rules.lint.wording import listed
@@ -27,10 +27,12 @@ _TAG = re.compile(r"#\w")
 
 
 def writing(rulebook: Rulebook) -> Iterator[Finding]:
-    """Settings unread, thousands with a point, texts cut off, shares that are no per cent, inherited tests left out."""
-    whole = _composed(rulebook)
-    if whole is not None:
+    """Settings unread or without their default, thousands with a point, texts cut off, shares, tests left out."""
+    tables = _tables(rulebook)
+    if tables:
+        whole = compose(tables, [])
         yield from _unread(rulebook, whole.root)
+        yield from _default_lost(tables)
         yield from _numbers(whole.root)
         yield from _cut_off(whole.root)
         yield from _not_in_percent(whole.root)
@@ -44,11 +46,11 @@ def thousands(text: str, place: Place, rules: tuple[str, ...] = ()) -> Iterator[
         yield Finding("warning", "THOUSANDS_POINT", place, said, rules)
 
 
-def _composed(rulebook: Rulebook) -> Composition | None:
+def _tables(rulebook: Rulebook) -> list[Table]:
     """The documents of a rulebook once more; it was loaded, so that they are in order."""
     documents = [read_document(source.text, source.file, []) for source in rulebook.sources]
     tables = [document for document in documents if isinstance(document, Table)]
-    return compose(tables, []) if tables and len(tables) == len(documents) else None
+    return tables if len(tables) == len(documents) else []
 
 
 def _unread(rulebook: Rulebook, root: Table) -> Iterator[Finding]:
@@ -103,6 +105,30 @@ def _left_out(rulebook: Rulebook, names: Mapping[str, Place]) -> Iterator[Findin
             f"write tests of what holds now, or name {them} in drop_tests"
         )
         yield Finding("note", "TESTS_LEFT_OUT", next(iter(own.values())), said)
+
+
+def _default_lost(tables: Sequence[Table]) -> Iterator[Finding]:
+    """Settings of the rulebook's own file that replace those of the extended one, and have no default as these do."""
+    own, *extended = tables
+    if not extended:
+        return
+    base = compose(extended, []).root
+    for section in ("thresholds", "priorities"):
+        here, there = own.get(section), base.get(section)
+        if not isinstance(here, Table) or not isinstance(there, Table):
+            continue
+        for name, setting in here.values.items():
+            default = _entry(there.get(name), "default")
+            if not isinstance(default, Scalar) or _entry(setting, "default") is not None:
+                continue
+            if default.value != TERMS[name].default:
+                said = f"{name} loses its default, which {default.place} sets to {default.text}: what is said of a "
+                said += f"setting here replaces all that is said there; write default: {default.text} here, too"
+                yield Finding("warning", "DEFAULT_LOST", here.keys[name], said)
+
+
+def _entry(node: Node | None, key: str) -> Node | None:
+    return node.get(key) if isinstance(node, Table) else None
 
 
 def _numbers(root: Table) -> Iterator[Finding]:

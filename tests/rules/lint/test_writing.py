@@ -53,7 +53,7 @@ tests:
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_rulebooks_are_written_well(name):
-    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT", "UNUSED_SETTING", "NOT_IN_PERCENT"}
+    codes = {"THOUSANDS_POINT", "CUT_OFF", "TESTS_LEFT_OUT", "UNUSED_SETTING", "NOT_IN_PERCENT", "DEFAULT_LOST"}
     assert not [item for item in lint(load_rulebook(find_rulebook(name))) if item.code in codes]
 
 
@@ -113,6 +113,32 @@ def test_the_other_texts_are_looked_at_too():
 def test_a_share_with_a_per_cent_sign_behind_it_is_told_how_it_is_shown_in_per_cent(because, found):
     said = told(HEAD + RULE.format(f'"{because}"'), "NOT_IN_PERCENT")
     assert [line.replace("warning ", "").replace("NOT_IN_PERCENT ", "") for line in said] == ([found] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ("thresholds:\n  TS: {range: [0.05, 5]}\n", ["b:5:3 TS loses its default, which edge.yaml:25:17 sets to 1: "]),
+        ("priorities: {PS: {range: [0, 5]}, PL: {default: 1}}\n", ["b:4:14 PS loses its default"]),
+        ("thresholds: {TF: {range: [100, 50000]}, TV_Acc: {range: [0.5, 1]}}\n", []),
+    ],
+)
+def test_a_setting_that_replaces_one_with_a_default_by_one_without_is_told(settings, found):
+    said = told(f"rulebook: b\nversion: 1\nextends: edge\n{settings}", "DEFAULT_LOST")
+    assert len(said) == len(found)
+    for line, begins in zip(said, found, strict=True):
+        assert line.replace("warning ", "").replace("DEFAULT_LOST ", "").startswith(begins)
+
+
+def test_a_default_that_was_lost_or_came_back_in_an_extended_rulebook_is_not_told_again(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        "rulebook: base\nversion: 1\nextends: edge\nthresholds: {TS: {range: [0.05, 5]}, TP: {default: 3}}\n"
+    )
+    own = tmp_path / "own.yaml"
+    again = "thresholds: {TS: {range: [1, 2]}, TP: {range: [1, 9]}}\n"
+    own.write_text(f"rulebook: own\nversion: 1\nextends: base.yaml\n{again}")
+    (item,) = [item for item in lint(load_rulebook(own)) if item.code == "DEFAULT_LOST"]
+    assert item.message.startswith(f"TP loses its default, which {tmp_path / 'base.yaml'}:4:52 sets to 3")
 
 
 EXTENDING = "rulebook: b\nversion: 1\nextends: lemonade\n"
