@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,10 +116,17 @@ def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
     return Resolution({name: kept[name] for name in left}, tuple(decisions), tuple(dropped), surplus)
 
 
-def givers(parts: Sequence[Contribution]) -> str:
+def adds_up(parts: Sequence[Contribution], weight: float) -> bool:
+    """Whether a weight is the sum of what rules gave; otherwise it is the largest of that, under ``combine: max``."""
+    return functools.reduce(operator.add, (part.weight for part in parts), 0.0) == weight  # as the engine adds them
+
+
+def givers(parts: Sequence[Contribution], weight: float) -> str:
     """The rules that made a weight, in words: those that gave, and those that took away, with what they took."""
-    gave = [part.rule for part in parts if part.weight > 0]
-    return ", ".join([*gave, *(f"{part.rule} {part.weight:.3g}" for part in parts if part.weight < 0)])
+    told = [part.rule for part in parts if part.weight > 0]
+    if adds_up(parts, weight):  # from the largest of several nothing is taken
+        told += [f"{part.rule} {part.weight:.3g}" for part in parts if part.weight < 0]
+    return ", ".join(told)
 
 
 @dataclass(frozen=True, slots=True)

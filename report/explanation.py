@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 
-from lemonade_es.engine.conflicts import Conflict, Resolution, givers
+from lemonade_es.engine.conflicts import Conflict, Resolution, adds_up, givers
 from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.folder import RunFolder
@@ -158,8 +156,7 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
 def weight_told(parts: Sequence[Contribution], weight: float) -> str:
     """What a weight was made of: ``low 1 + slow 0.5``, or the largest of these where they do not add up to it."""
     told = [f"{part.rule} {part.weight:.3g}" for part in parts if part.weight]
-    total = functools.reduce(operator.add, (part.weight for part in parts), 0.0)  # in order, as the engine adds them
-    return " + ".join(told) if total == weight else f"the largest of {', '.join(told)}"
+    return " + ".join(told) if adds_up(parts, weight) else f"the largest of {', '.join(told)}"
 
 
 def unsent_lines(resolution: Resolution) -> Iterator[str]:
@@ -255,7 +252,8 @@ def conflict_lines(inference: Inference, decisions: tuple[Conflict, ...]) -> Ite
     yield ""
     yield "Conflicts decided"
     for item in decisions:
-        winning, losing = (givers(inference.contributions[name]) for name in (item.winner, item.loser))
+        winning = givers(inference.contributions[item.winner], item.winner_weight)
+        losing = givers(inference.contributions[item.loser], item.loser_weight)
         yield (
             f"  {item.winner} ({item.winner_weight:.3g}, {winning}) beats "
             f"{item.loser} ({item.loser_weight:.3g}, {losing}) by {item.margin:.3g}"

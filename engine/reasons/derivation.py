@@ -65,8 +65,8 @@ class Derivation:
             Node(
                 "conflict",
                 item.loser,
-                f"beat {item.loser} ({item.loser_weight:.4g}, {givers(self._inference.contributions[item.loser])}) "
-                f"by {item.margin:.4g}",
+                f"beat {item.loser} ({item.loser_weight:.4g}, "
+                f"{givers(self._inference.contributions[item.loser], item.loser_weight)}) by {item.margin:.4g}",
                 truth=True,
                 value=item.winner_weight,
                 threshold=item.loser_weight,

@@ -178,9 +178,10 @@ class _Unsent:
         unknown = self._unweighed()
         tie = "" if item.margin else f", a tie that {item.winner} wins"
         parts = self._decision.inference.contributions
+        ours, theirs = givers(parts[item.loser], item.loser_weight), givers(parts[item.winner], item.winner_weight)
         answer = (
-            f"{self._name} was not sent: it lost to {item.winner}, {item.loser_weight:.4g} "
-            f"({givers(parts[item.loser])}) against {item.winner_weight:.4g} ({givers(parts[item.winner])}){tie}"
+            f"{self._name} was not sent: it lost to {item.winner}, {item.loser_weight:.4g} ({ours}) against "
+            f"{item.winner_weight:.4g} ({theirs}){tie}"
             f"{_besides(unknown)}"
         )
         return Denial(answer, self._tree(*mine, *unknown, conflict))

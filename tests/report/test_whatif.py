@@ -69,6 +69,12 @@ def test_who_gave_nothing_is_not_behind_an_instruction_and_who_took_away_is_told
     assert "-> does not give C: the weight cannot be computed (a metric is unknown, or it divides by 0)" in text
 
 
+def test_from_the_largest_of_several_weights_nothing_is_taken():
+    rules = "  - {id: takes, when: V_Acc < 0.9, weight: -0.5, instruct: [A]}\n"
+    largest = parse_rulebook(f"combine: max\n{SMALL}{rules}", "small.yaml")
+    assert "  A (2, low) beats B (1, slow) by 1" in told(largest, {"V_Acc": 0.5, "F": 1})
+
+
 def test_a_weight_that_is_the_largest_of_several_is_not_told_as_their_sum():
     rules = (
         '  - {id: lower, when: V_Acc < 0.8, weight: 0.5, instruct: [A], because: "low"}\n'

@@ -111,6 +111,17 @@ def test_the_heaviest_rule_counts_where_weights_are_not_added():
     assert answer.answer == "ACL was sent with weight 3, from the largest of a (1), b (3)"
 
 
+def test_who_takes_away_is_not_behind_a_weight_where_the_heaviest_counts():
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: 3, instruct: [ACL]}\n  - {id: b, when: 1 > 0, weight: 2, instruct: [RCL]}\n"
+        "  - {id: c, when: 1 > 0, weight: -1, instruct: [ACL, RCL]}\n"
+    )
+    book = parse_rulebook(HEAD.replace("version: 1", "version: 1\ncombine: max") + rules, "b.yaml")
+    (conflict,) = nodes(ask("ACL", {}, rulebook=book).tree, "conflict")
+    assert conflict.text == "beat RCL (2, b) by 1"
+    assert ask("RCL", {}, rulebook=book).answer == "RCL was not sent: it lost to ACL, 2 (b) against 3 (a)"
+
+
 @pytest.mark.parametrize("subject", ["RCL", "overfitting", "underfitting"])
 def test_what_did_not_come_about_is_answered_as_why_not_would(subject):
     decision = advised(CASE_1)
