@@ -13,10 +13,10 @@ Made by `python -m benchmarks` from the results in `benchmarks/results/`; every 
 beside it. Each search runs in a process of its own. A `+` after a revision: the tree had changes beside it.
 
 `make bench` makes all of them, in some four hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
-on photographs too, in three more; what is broken off goes on where it was. That is reckoned: the nine contenders of
-`quality` took 6.7 minutes for one seed of digits and 29.8 for one of photographs (two cores of an AMD EPYC, revisions
-5742250 and 92e9ae1), and the rest is the sum of what recorded searches took. What each of many searches did lies in
-`benchmarks/results/searches/`.
+on photographs too, in two more; what is broken off goes on where it was. That is reckoned: the nine contenders of
+`quality` took 6.7 minutes for one seed of digits (revision 5742250) and 14.9 for one of photographs (revision 8bdf28e;
+both on two cores of an AMD EPYC), and the rest is the sum of what recorded searches took. What each of many searches
+did lies in `benchmarks/results/searches/`.
 """
 TAIL = """## Not measured
 

@@ -28,7 +28,7 @@ PEERS = (*OPTIMISERS, *(f"{name}-warm" for name in OPTIMISERS))
 QUICK_PEERS = ("tpe-warm", "evolution")
 QUICK_OURS = ("lemonade", "random-advice")
 OURS_ON = {"digits": tuple(OURS), "photographs": ("lemonade", "diagnosis", "heaviest", "random-advice")}
-"""An evaluation of photographs takes four times as long as one of digits."""
+"""An evaluation of photographs takes about twice as long as one of digits."""
 
 ABOUT = (
     "Search quality at equal evaluations. Every contender proposes networks, and one trainer trains and scores them: "
@@ -50,7 +50,7 @@ ABOUT = (
 ABOUT_ABLATIONS = (
     "What the parts of our search are worth: the same tasks, trainer and seeds as in *quality*. "
     + "; ".join(f"{name}: {variant.about}" for name, variant in OURS.items())
-    + ". On photographs, where a search takes four times as long, those that say most of the rules."
+    + ". On photographs, where a search takes longer, those that say most of the rules."
 )
 
 

@@ -13,13 +13,15 @@ from lemonade_es.cli import main
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 EXPLANATIONS = re.findall(r"^```\n\$ (lemonade-es explain [^\n]*)\n(.*?)^```", README, re.M | re.S)
-ALIKE_EVERYWHERE = re.compile(r"  \d+\. \S+  \(|   \d\.\d{3}  [A-Z]+  |  [+-] |  concluded: |  [A-Z]+ would be sent, ")
+ALIKE_EVERYWHERE = re.compile(
+    r"  \d+\. \S+  \(|   \d\.\d{3}  [A-Z]+  |  [+-] |  concluded: |[ │├└─]*✗ \S+ did not fire"
+)
 """How lines begin that tell of no accuracy, time or energy: rules, instructions, what the executor did."""
 
 
 def lasting(text: str) -> list[str]:
-    """The lines that tell of nothing measured."""
-    return [line for line in text.splitlines() if ALIKE_EVERYWHERE.match(line)]
+    """The lines that tell of nothing measured; rules without their number, for a slow machine has one more of them."""
+    return [re.sub(r"^  \d+\.", "", line) for line in text.splitlines() if ALIKE_EVERYWHERE.match(line)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def out(tmp_path_factory):
 
 def test_there_are_explanations_in_the_readme():
     assert len(EXPLANATIONS) == 2
-    assert all(len(lasting(told)) >= 3 for _, told in EXPLANATIONS)
+    assert all(len(lasting(told)) >= 2 for _, told in EXPLANATIONS)
 
 
 @pytest.mark.slow
@@ -40,5 +42,6 @@ def test_there_are_explanations_in_the_readme():
 def test_an_explanation_of_the_readme_is_what_the_command_prints(command, told, out):
     done = CliRunner().invoke(main, [*shlex.split(command)[1:], "--out", str(out)])
     assert done.exit_code == 0, done.output
-    missing = [line for line in lasting(told) if line not in done.output.splitlines()]
+    printed = lasting(done.output)
+    missing = [line for line in lasting(told) if line not in printed]
     assert not missing, f"`{command}` does not print that"
