@@ -62,6 +62,7 @@ def test_the_doctor_names_keys_and_never_shows_them(lemonade):
     assert "5f1e" not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_the_doctor_tells_of_servers_that_the_environment_sends_prompts_to(lemonade):
     redirected = {
         "OPENAI_BASE_URL": "http://me:s3cret-word@gateway.example/v1",

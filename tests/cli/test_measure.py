@@ -111,6 +111,7 @@ def people(tmp_path):
     return "--data", tmp_path / "people.csv", "--target", "rich", "--task", "classification", "--json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "plain"), [(3, True), (4, False)])
 def test_a_network_may_take_a_skewed_column_with_its_logarithm_or_without(lemonade, tmp_path, people, width, plain):
     (tmp_path / "net.py").write_text(f"import torch\n\nmodel = torch.nn.Linear({width}, 2)\n")
@@ -119,6 +120,7 @@ def test_a_network_may_take_a_skewed_column_with_its_logarithm_or_without(lemona
     assert ("without their logarithms" in (told["note"] or "")) is plain
 
 
+@pytest.mark.slow
 def test_a_network_that_demands_a_feature_a_column_is_measured_too(lemonade, tmp_path, people):
     source = """from torch import nn
 
@@ -138,6 +140,7 @@ class Net(nn.Module):
     assert "without their logarithms" in told["note"]
 
 
+@pytest.mark.slow
 def test_weights_for_a_feature_a_column_fit_a_network_that_is_told_its_width(lemonade, tmp_path, people):
     source = """from torch import nn
 
@@ -272,6 +275,7 @@ def test_a_command_measures_the_exported_network(lemonade, model, tmp_path):
     assert found["energy"]["inference"]["joules"] == pytest.approx(0.006)
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_leaves_the_rest_of_the_figures(lemonade, model):
     done = lemonade("measure", model, "--measure-with", "false")
     assert done.code == 1, done.err
@@ -371,6 +375,7 @@ def test_the_ready_script_measures_over_ssh_and_tidies_up(lemonade, model, tmp_p
     assert not Path(folder).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "told"),
     [

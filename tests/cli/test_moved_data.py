@@ -41,6 +41,7 @@ def test_a_final_training_and_an_export_go_on_with_them(moved):
     assert exported.code == 0, exported.err
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_with_them_and_remembers_their_place(moved):
     done = moved("run", "--resume", "latest", "--iterations", 2, "--data", "archive/pets", "--json")
     assert done.code == 0, done.err

@@ -132,6 +132,7 @@ def test_a_configuration_file_does_what_options_do(lemonade, tmp_path):
     assert done.json["iterations"] == 1
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs_is_searched_for(lemonade, tree):
     done = lemonade("run", "--data", "photos", "--iterations", 2, "--epochs", 2, "--json")
     assert done.code == 0, done.err
@@ -146,6 +147,7 @@ def test_without_a_terminal_there_are_plain_lines_and_no_colour(lemonade):
     assert "lemonade-es explain" in done.out
 
 
+@pytest.mark.slow
 def test_a_target_ends_the_search_early(lemonade):
     done = lemonade("run", "--epochs", 1, "--target", "V_Acc=0.01", "--json")
     assert (done.json["iterations"], done.json["reason"]) == (1, "the target is reached")
