@@ -59,7 +59,7 @@ def construct(source: str, task: Task) -> nn.Module:
         warnings.simplefilter("ignore")
         try:
             vars(torch)["compile"] = _uncompiled
-            return mode.trained(choice.network(_executed(tree, source), tree, task))
+            return mode.in_train_mode(choice.network(_executed(tree, source), tree, task))
         except BaseException as error:  # as above
             raise explain(error, source, "BUILD_FAILED") from error
         finally:
@@ -96,7 +96,7 @@ def complete(model: nn.Module, task: Task) -> None:
         warnings.simplefilter("ignore")
         if lazy or task.kind != "image":
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                mode.used(model)(inputs)
+                mode.in_eval_mode(model)(inputs)
             model.train()
         if task.kind == "image" and not inputs.is_meta:
             layout.settle(model, inputs)

@@ -261,10 +261,10 @@ class _Ladder:
         torch.manual_seed(self.seed)
         with kernels.without_onednn(wanted=not self.found.get("onednn", True)):
             for rows in _REAL_ROWS:
-                self._step(mode.trained(model), rows)
+                self._step(mode.in_train_mode(model), rows)
         self._note_unreached(model)
         self._demand_savable(model)
-        asked = self._batch(mode.used(model), 1)
+        asked = self._batch(mode.in_eval_mode(model), 1)
         with torch.no_grad():
             output, again = (model(asked.clone()) for _ in range(2))
         self._demand_logits(model, output, 1)
@@ -276,7 +276,7 @@ class _Ladder:
 
     def _first_step(self, model: nn.Module) -> None:
         torch.manual_seed(self.seed)
-        self._step(mode.trained(model), _REAL_ROWS[0])
+        self._step(mode.in_train_mode(model), _REAL_ROWS[0])
 
     def _demand_whole(self, model: nn.Module, inputs: Tensor, output: Tensor) -> None:
         """Source and weights must be all of a network: made anew, from other random numbers, it answers the same."""
@@ -289,7 +289,7 @@ class _Ladder:
             what = f"its weights do not fit the network that the source makes: {str(error).splitlines()[-1].strip()}"
         else:
             with torch.no_grad():
-                if _alike(mode.used(twin)(inputs), output):
+                if _alike(mode.in_eval_mode(twin)(inputs), output):
                     return
             what = "made anew from the source, with the same weights, it answers otherwise"
         raise Refusal(

@@ -31,7 +31,7 @@ def settle(model: nn.Module, inputs: Tensor) -> None:
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             # what only runs in channels-last order would run here and nowhere else
-            mode.used(model)(inputs)
+            mode.in_eval_mode(model)(inputs)
             model.to(memory_format=torch.channels_last)
             kept = [(buffer, buffer.clone()) for buffer in model.buffers() if buffer.layout is torch.strided]
             with _SafeConvolutions():

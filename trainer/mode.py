@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def trained(model: nn.Module) -> nn.Module:
+def in_train_mode(model: nn.Module) -> nn.Module:
     """The network itself, put in train mode."""
     model.train()
     return model
 
 
-def used(model: nn.Module) -> nn.Module:
+def in_eval_mode(model: nn.Module) -> nn.Module:
     """The network itself, put in eval mode."""
     model.eval()
     return model

@@ -12,8 +12,8 @@ from lemonade_es.printable import shortened
 
 _NAMES_SHOWN = 5
 _NAME_LIMIT = 100
-_FLOAT = ("Return the logits, not the class that wins.", "Return them as float32.")
-"""What to do about an answer that is no float: of a classification, and of a regression."""
+_NO_CLASS = "Return the logits, not the class that wins."
+_AS_FLOAT = "Return them as float32."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ def wrong_output(output: object, wanted: tuple[int, int]) -> WrongOutput | None:
     shape = tuple(output.shape)
     if shape != wanted:
         won = shape == wanted[:1] and wanted[1] > 1 and not output.is_floating_point()  # by argmax
-        return WrongOutput(f"shape {shape}", _FLOAT[0] if won else _reshape(shape, wanted))
+        return WrongOutput(f"shape {shape}", _NO_CLASS if won else _reshape(shape, wanted))
     if not output.is_floating_point():
-        return WrongOutput(f"{output.dtype}".removeprefix("torch."), _FLOAT[wanted[1] == 1])
+        return WrongOutput(f"{output.dtype}".removeprefix("torch."), _AS_FLOAT if wanted[1] == 1 else _NO_CLASS)
     return None
 
 

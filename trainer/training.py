@@ -14,7 +14,7 @@ from lemonade_es.task import Objective
 from lemonade_es.trainer.augmentation import Augmentation
 from lemonade_es.trainer.layout import settled
 from lemonade_es.trainer.measurement import Epoch
-from lemonade_es.trainer.mode import used
+from lemonade_es.trainer.mode import in_eval_mode
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.recording import REHEARSAL, Recorder
 from lemonade_es.trainer.refusal import Refusal
@@ -240,7 +240,7 @@ def predict(
 
 def prepare(model: nn.Module, device: str | torch.device) -> nn.Module:
     """Put a network in eval mode on ``device``; it keeps the memory order that building it settled."""
-    return used(model.to(device))
+    return in_eval_mode(model.to(device))
 
 
 def _steps(model: nn.Module, data: TrainingData, recipe: Recipe, standing: Standing, device: torch.device) -> Steps:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import example
 from lemonade_es.trainer.loss import loss
-from lemonade_es.trainer.mode import trained, used
+from lemonade_es.trainer.mode import in_eval_mode, in_train_mode
 
 ROWS = 64
 _K = 1e-5
@@ -75,7 +75,7 @@ def scored(model: nn.Module, inputs: Tensor, labels: Tensor, task: Task) -> Zero
 
 def _grad_norm(model: nn.Module, inputs: Tensor, labels: Tensor, task: Task) -> float:
     """The Euclidean norms of the loss's gradients by each parameter tensor, summed."""
-    torch.autograd.backward(loss(trained(model)(inputs), labels, task.objective))
+    torch.autograd.backward(loss(in_train_mode(model)(inputs), labels, task.objective))
     return float(sum(tensor.grad.norm() for tensor in model.parameters() if tensor.grad is not None))
 
 
@@ -84,7 +84,7 @@ def _jacob_cov(model: nn.Module, inputs: Tensor) -> float:
     if not inputs.is_floating_point():
         raise Unscored(_NO_GRADIENT)
     watched = inputs.clone().requires_grad_()
-    outputs = trained(model)(watched)
+    outputs = in_train_mode(model)(watched)
     torch.autograd.backward(outputs, torch.ones_like(outputs))
     if watched.grad is None:
         raise Unscored("the output does not depend on the input")
@@ -98,7 +98,7 @@ def _synflow(model: nn.Module, inputs: Tensor, task: Task) -> float:
     Weights are taken without their sign and the input is all ones, in double precision, for the sum is a product over
     the layers. In eval mode: dropout lets everything pass, normalisation by its first statistics does too.
     """
-    network = used(copy.deepcopy(model).double())
+    network = in_eval_mode(copy.deepcopy(model).double())
     with torch.no_grad():
         for tensor in network.parameters():
             tensor.abs_()

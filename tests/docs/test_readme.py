@@ -1,4 +1,4 @@
-"""The README's search and its explanations: what they say that no machine changes is what a search says today."""
+"""The README's explanations: what they say that no machine changes is what a search says today."""
 
 from __future__ import annotations
 
