@@ -3,11 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
+
 from benchmarks.quality import evaluator as evaluators
 from benchmarks.quality.evaluator import Evaluator
 from benchmarks.quality.shared import Shared
 from benchmarks.quality.tasks import QualityTask
-
 from lemonade_es.trainer.measurement import CheckReport
 
 ACCURACIES = {"a": 0.5, "b": 0.7, "c": 0.6}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.cli.conftest import read_until
 
 from lemonade_es.engine.events import Measured
 from lemonade_es.engine.folder import RunFolder
+from tests.cli.conftest import read_until
 
 WORDS = ("--iterations", 2, "--epochs", 2, "--limit", 300, "--repeats", 3, "--prune", "--zero-cost")
 

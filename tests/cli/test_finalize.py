@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+
 from tests.cli.conftest import FINALIZE, copied, finals
 
 pytestmark = pytest.mark.isolation

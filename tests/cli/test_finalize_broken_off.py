@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from tests.cli.conftest import copied, events, finals
 
 from lemonade_es.cli import main
 from lemonade_es.commands import finalize as finalize_command
@@ -24,6 +23,7 @@ from lemonade_es.report.finishing import SilentFinish
 from lemonade_es.trainer.final_trial import Finished
 from lemonade_es.trainer.measurement import Failure, Measurement, Trained
 from lemonade_es.trainer.workshop import Workshop
+from tests.cli.conftest import copied, events, finals
 
 pytestmark = pytest.mark.isolation
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import finals
 
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.origin import network_of
 from lemonade_es.report import model_card
+from tests.cli.conftest import finals
 
 pytestmark = pytest.mark.isolation
 

@@ -1,6 +1,7 @@
 """Data that were moved since a run: named anew, and recognised by what they are."""
 
 import pytest
+
 from tests.cli.conftest import Command, photographs
 
 pytestmark = pytest.mark.isolation

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.cli.conftest import read_until
 
 from lemonade_es.cli import main
 from lemonade_es.commands import signals
@@ -21,6 +20,7 @@ from lemonade_es.commands.signals import interrupt_by_signals
 from lemonade_es.engine import run as run_module
 from lemonade_es.engine.events import RunInterrupted
 from lemonade_es.engine.folder import RunFolder
+from tests.cli.conftest import read_until
 
 
 @pytest.mark.slow

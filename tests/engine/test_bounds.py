@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.engine.conftest import LineTrainer
 
 from lemonade_es.engine.bounds import breaches, budget, excess
 from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
@@ -24,6 +23,7 @@ from lemonade_es.report.run_report import report_page, run_report
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import Budget, CheckReport, Energy, Measurement
 from lemonade_es.trainer.recipe import Recipe
+from tests.engine.conftest import LineTrainer
 
 ACCEPTED = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.engine.test_record import begun
 
 from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Replied, Seconds
@@ -13,6 +12,7 @@ from lemonade_es.engine.origin import network_of
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.executor import Reply
 from lemonade_es.trainer.measurement import CheckReport
+from tests.engine.test_record import begun
 
 MODEL, STAND_IN = "openai:gpt-4o", "builtin"
 

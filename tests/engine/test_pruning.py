@@ -7,7 +7,6 @@ import math
 from dataclasses import replace
 
 import pytest
-from tests.engine.conftest import LineTrainer
 
 from lemonade_es.engine.events import Advised, IterationEnded, Measured, Pruned, Repeated
 from lemonade_es.engine.explain import explain
@@ -19,6 +18,7 @@ from lemonade_es.llm.scripted import ScriptedExecutor
 from lemonade_es.report.explanation import explanation_text
 from lemonade_es.trainer.energy import kwh_pue
 from lemonade_es.trainer.measurement import Energy, Epoch, Measurement, StopTraining, Trained
+from tests.engine.conftest import LineTrainer
 
 EPOCHS = 50
 

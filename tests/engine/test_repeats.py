@@ -7,7 +7,6 @@ import statistics
 from dataclasses import dataclass, field, replace
 
 import pytest
-from tests.engine.conftest import LineTrainer
 
 from lemonade_es.engine.events import IterationEnded, Measured, NoiseEstimated, Repeated, Requested
 from lemonade_es.engine.explain import explain
@@ -18,6 +17,7 @@ from lemonade_es.engine.tape import TapeEnd
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.scripted import ScriptedExecutor
 from lemonade_es.trainer.measurement import Failure, Measurement, Trained
+from tests.engine.conftest import LineTrainer
 
 SEEDS = [seed_for(0, "training", number) for number in range(5)]
 STEPS = [0.0, 0.01, -0.01, 0.02, -0.02]

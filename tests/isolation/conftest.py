@@ -13,13 +13,13 @@ import pytest
 from arena import Naive, WorkshopAt
 from attack import LIMIT_BYTES, PATIENCE
 from scene import Scene
-from tests.trainer.conftest import brightness
 
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
+from tests.trainer.conftest import brightness
 
 _SUMMARY = "LEMONADE_REDTEAM_JSON"
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.llm.conftest import PATCH, REQUEST, TRIED
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -21,6 +20,7 @@ from lemonade_es.llm.providers.anthropic import MAX_TOKENS, AnthropicClient
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import EditRequest, ReplyLimits
 from lemonade_es.llm.testing import Act, AnthropicWire, Drop, Fail, ModelServer, Request, Say, Send
+from tests.llm.conftest import PATCH, REQUEST, TRIED
 
 anthropic = pytest.importorskip("anthropic", reason="the package anthropic is not installed")
 

@@ -11,7 +11,6 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -26,6 +25,7 @@ from lemonade_es.llm.faults import (
     passing,
 )
 from lemonade_es.llm.prompt import Prompt
+from tests.llm.conftest import REQUEST
 
 FAULT = CallFaultError("overloaded", "full", where="chat:m", hint="resume later")
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -19,6 +18,7 @@ from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.providers.service import too_long
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, Fail, ModelServer, Say, Send
+from tests.llm.conftest import REQUEST
 
 COUNTED = {"prompt_tokens": 1000, "completion_tokens": 200}
 

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from tests.llm.conftest import FENCED, PATCH, REQUEST, TRIED
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -22,6 +21,7 @@ from lemonade_es.llm.providers.gemini import SDK, SDKS, GeminiClient
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import EditRequest, ReplyLimits
 from lemonade_es.llm.testing import Act, Drop, Fail, GeminiWire, ModelServer, Say, Send
+from tests.llm.conftest import FENCED, PATCH, REQUEST, TRIED
 
 KEY = "AIza-canary-0123456789abcdef"
 NAME = "gemini:gemini-test"

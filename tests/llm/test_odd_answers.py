@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -23,6 +22,7 @@ from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.providers.service import too_long
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, AnthropicWire, GeminiWire, ModelServer, OpenAIWire, Send
+from tests.llm.conftest import REQUEST
 
 PATCH = {"summary": "s", "model_py": "x = 1\n", "edits": None, "applied": [], "skipped": [], "predicted": None}
 WORDS = json.dumps(PATCH)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.llm.conftest import FENCED, PATCH, REQUEST, TRIED
 
 from lemonade_es.errors import ExecutorError, ReplyError
 from lemonade_es.llm.backoff import Backoff
@@ -22,6 +21,7 @@ from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import EditRequest, Feedback, ReplyLimits
 from lemonade_es.llm.testing import Act, Drop, Fail, ModelServer, Say, Send
+from tests.llm.conftest import FENCED, PATCH, REQUEST, TRIED
 
 KEY = "sk-canary-0123456789abcdef"
 NO_TEMPERATURE = Fail(

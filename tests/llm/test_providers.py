@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.llm.conftest import PATCH, REQUEST, Provider
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.backoff import Backoff
@@ -18,6 +17,7 @@ from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, Fail, ModelServer, Say, Trickle
+from tests.llm.conftest import PATCH, REQUEST, Provider
 
 KEY = "sk-canary-0123456789abcdef"
 

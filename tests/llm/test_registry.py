@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Served, Usage
 from lemonade_es.llm.testing import AnthropicWire, GeminiWire, ModelServer, Say, Wire
+from tests.llm.conftest import REQUEST
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ExecutorError
 from lemonade_es.llm.executor import Executor
 from lemonade_es.llm.request import Feedback
 from lemonade_es.llm.scripted import ScriptedExecutor
+from tests.llm.conftest import REQUEST
 
 
 def test_replies_come_in_order_and_calls_are_kept() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.llm.conftest import REQUEST, Provider
 
 from lemonade_es.errors import ConfigError, LemonadeError
 from lemonade_es.llm import registry
@@ -23,6 +22,7 @@ from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.providers.secret import without_parts
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, Drop, Fail, ModelServer, Say, Send
+from tests.llm.conftest import REQUEST, Provider
 
 KEY = "sk-canary-of-the-environment-41"
 USER, PASSWORD, TOKEN = "canary-user", "canary/pass:word", "canary-token-77"

@@ -12,7 +12,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from tests.llm.conftest import REQUEST
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.backoff import Backoff
@@ -22,6 +21,7 @@ from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.testing import AnthropicWire, Fail, GeminiWire, ModelServer, OpenAIWire
+from tests.llm.conftest import REQUEST
 
 PROVIDERS: dict[str, Callable[..., ChatClient]] = {
     "openai": OpenAIClient,

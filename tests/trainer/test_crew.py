@@ -9,7 +9,6 @@ from functools import partial
 
 import psutil
 import pytest
-from tests.trainer.conftest import zygotes
 
 from lemonade_es.errors import DataError, IsolationError, LemonadeError
 from lemonade_es.trainer.company import Company
@@ -19,6 +18,7 @@ from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.measurement import Budget, Epoch, Measurement, Trained
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
+from tests.trainer.conftest import zygotes
 
 SEEDS = (11, 12, 13)
 FIRST = Measurement({"R": 300.0})

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.trainer.conftest import zygotes
 
 from lemonade_es.errors import IsolationError
 from lemonade_es.trainer.data.dataset import Dataset
@@ -20,6 +19,7 @@ from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Epoch
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.workshop import Workshop
+from tests.trainer.conftest import zygotes
 
 pytestmark = pytest.mark.isolation
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.flip import changed
 from lemonade_es.vocabulary import NORMALISED, settings
+from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 
 
 def test_a_lost_conflict_would_be_won_with_one_other_priority_or_threshold():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.engine.reasons.conftest import CASE_1, LEMONADE, advised
 
 from lemonade_es.engine.events import Measured
 from lemonade_es.engine.journal import Entry
@@ -15,6 +14,7 @@ from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.trainer.measurement import Measurement
+from tests.engine.reasons.conftest import CASE_1, LEMONADE, advised
 
 HEAD = """\
 rulebook: small

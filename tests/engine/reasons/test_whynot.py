@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.report.derivation import answer_text
+from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 
 
 def atoms(answer):

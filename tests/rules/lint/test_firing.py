@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.rules.lint.conftest import GOOD, HEAD, book, codes, found, one
 
 

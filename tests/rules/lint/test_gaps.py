@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.rules.lint.conftest import GOOD, book, found, one
 
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.vocabulary import COUNTS, settings
+from tests.rules.lint.conftest import GOOD, book, found, one
 
 
 def test_a_gap_in_which_a_wish_is_not_met_is_a_warning_with_a_region_and_an_example():

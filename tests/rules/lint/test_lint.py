@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.rules.lint.conftest import GOOD, book, codes
 
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
@@ -11,6 +10,7 @@ from lemonade_es.engine.facts import Facts
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook, shipped
 from lemonade_es.vocabulary import METRICS, settings
+from tests.rules.lint.conftest import GOOD, book, codes
 
 
 def test_a_good_rulebook_draws_no_warning():

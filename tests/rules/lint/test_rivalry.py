@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tests.rules.lint.conftest import HEAD, book, found, one
-
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
 from lemonade_es.rules.lint.linter import POINTS
 from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.vocabulary import settings
+from tests.rules.lint.conftest import HEAD, book, found, one
 
 
 def test_partners_that_are_asked_for_at_once_are_told_with_an_example_that_does_it():

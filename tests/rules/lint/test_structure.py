@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.rules.lint.conftest import GOOD, HEAD, book, codes, found, one
 
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import parse_rulebook
+from tests.rules.lint.conftest import GOOD, HEAD, book, codes, found, one
 
 
 def test_an_instruction_that_no_rule_asks_for():
