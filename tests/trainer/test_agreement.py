@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -14,21 +13,11 @@ import pytest
 
 from lemonade_es.trainer.measurement import Budget
 from lemonade_es.trainer.validation import validate
+from tests.trainer import corpus, mutants
 
 pytestmark = [pytest.mark.slow, pytest.mark.isolation]
 
 _SEED, _MUTANTS = 7, 300
-
-
-def _module(name):
-    spec = importlib.util.spec_from_file_location(f"agreement_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-corpus, mutants = _module("corpus"), _module("mutants")
 ALL = [*corpus.FILES, *corpus.GOOD, *corpus.BAD]
 
 

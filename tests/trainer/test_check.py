@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -14,11 +10,7 @@ from lemonade_es.trainer.check import check
 from lemonade_es.trainer.measurement import Budget
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.vocabulary import CENSUS
-
-_SPEC = importlib.util.spec_from_file_location("model_corpus", Path(__file__).with_name("corpus.py"))
-corpus = importlib.util.module_from_spec(_SPEC)
-sys.modules["model_corpus"] = corpus
-_SPEC.loader.exec_module(corpus)
+from tests.trainer import corpus
 
 
 def verdict(source, task=corpus.IMAGE, budget=None):
