@@ -18,6 +18,19 @@ from PIL import Image
 from lemonade_es.engine.events import Event, Finalized
 from lemonade_es.engine.folder import RunFolder
 
+NETWORK = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, {width}, 3, padding=1)
+        self.head = nn.Linear({width}, 10)
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu().mean((2, 3)))
+"""
 FINALIZE = ("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
 
 
@@ -65,6 +78,13 @@ def read_until(process, words):
 @pytest.fixture
 def lemonade(tmp_path):
     return Command(tmp_path)
+
+
+@pytest.fixture
+def model(tmp_path):
+    file = tmp_path / "model.py"
+    file.write_text(NETWORK.format(width=8))
+    return file
 
 
 @pytest.fixture(scope="session")
