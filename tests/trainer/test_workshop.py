@@ -267,6 +267,29 @@ def test_weights_of_other_kinds_of_numbers_are_trained_and_saved(workshop: Works
     assert trained.measurement.metrics["grad_low"] == 0.0
 
 
+MASKED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(24))
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x):
+        rows = x.flatten(1, 2)
+        return self.head(self.attention(rows, rows, rows, attn_mask=self.mask)[0].mean(1))
+"""
+
+
+def test_a_mask_of_minus_infinity_is_no_divergence(workshop: Workshop) -> None:
+    measurement = workshop.train(MASKED, seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.metrics["nonfinite"] == 0.0
+
+
 def test_a_compiler_in_forward_is_named(workshop: Workshop) -> None:
     report = workshop.check(COMPILED)
     assert (report.code, report.line) == ("NOT_PERMITTED", 11)
