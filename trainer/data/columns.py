@@ -45,6 +45,9 @@ DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?"
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 """A number whose points may part thousands."""
 
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+"""A number whose commas may part thousands."""
+
 _BELOW_ONE = re.compile(r"[+-]?0,\d{3}")
 
 _COMMAS_FROM = 10
@@ -54,7 +57,6 @@ _CODE_WIDTH = 2
 """Digits from which on one may be a leading zero."""
 
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 
 def is_missing(cell: str) -> bool:
@@ -83,7 +85,7 @@ def has_decimal_commas(cells: Sequence[str]) -> bool:
     commas = [cell for cell in cells if "," in cell and DECIMAL_COMMA.fullmatch(cell)]
     below_one = sum(_BELOW_ONE.fullmatch(cell) is not None for cell in commas)
     some = len(set(commas)) >= _COMMAS_FROM and below_one >= (1 - NUMBERS_FROM) * len(commas)
-    if not some and 2 * sum(_THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
+    if not some and 2 * sum(THOUSANDS.fullmatch(cell) is None for cell in commas) <= len(commas):
         return False
     if len(set(commas)) < _COMMAS_FROM and not any(len(cell.rpartition(",")[2]) > 1 for cell in commas):
         return False
@@ -115,7 +117,7 @@ def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
     """
     bare = _CURRENCY.sub("", "".join(letter for letter in cell if unicodedata.category(letter) != "Sc"))
     bare = "".join(bare.split()).rstrip("%").replace("\N{MINUS SIGN}", "-")
-    if not decimal_comma and _THOUSANDS.fullmatch(bare):
+    if not decimal_comma and THOUSANDS.fullmatch(bare):
         bare = bare.replace(",", "")
     return number(bare, decimal_comma=decimal_comma)
 

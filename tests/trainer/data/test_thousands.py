@@ -1,6 +1,8 @@
-"""Points in files of decimal commas: a decimal point and one that parts thousands look alike."""
+"""Points and commas in files of decimal commas: decimal ones and those that part thousands look alike."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +77,38 @@ def test_numbers_without_a_point_do_not_hide_those_with_one(tmp_path):
     path.write_text("x;z;y\n" + "".join(f"{n},5;{950 if n % 2 else '3.110'};{n % 3}\n" for n in range(1, 41)))
     with pytest.raises(DataError, match=r"20 numbers have a point .* '3\.110' of 'z' in line 3"):
         load(str(path), reading=Reading(target_column="y"))
+
+
+@pytest.mark.parametrize(
+    ("sales", "length", "beside"),
+    [
+        ("{n},234", "{n}.5", "'1.5'"),
+        ("{n},234,000", "{n},5", "'1,234,000'"),
+        ("{n},234.50", "{n}.5", "'1.5'"),
+        ("{n},234", "{n}", "'999'"),
+    ],
+)
+@pytest.mark.parametrize("target", ["y", "sales"])
+def test_a_comma_that_may_part_thousands_is_refused_in_a_file_of_semicolons(tmp_path, sales, length, beside, target):
+    path = semicolons(tmp_path, sales, length)
+    with Path(path).open("a") as file:
+        file.write("3;999;1\n3;870;2\n")
+    said = (
+        rf"40 numbers have a comma .* or part thousands, beside {beside}: '{sales.replace('{n}', '1')}' of 'sales' in"
+    )
+    with pytest.raises(DataError, match=said) as raised:
+        load(path, reading=Reading(target_column=target))
+    assert raised.value.hint == "write 3110 for three thousand, and 3,1100 for three and a bit"
+
+
+@pytest.mark.parametrize(
+    ("sales", "length", "median"),
+    [("{n},125", "{n}", 20.625), ("{n},1250", "{n}.5", 20.625), ("0,2{n}", "{n}.5", 0.2), ("{n},125", "{n},5", 20.625)],
+)
+def test_commas_that_can_be_nothing_else_are_decimal_commas(tmp_path, sales, length, median):
+    path = semicolons(tmp_path, sales, length)
+    if length == "{n},5":  # which shows what commas are, so that whole numbers make no doubt
+        Path(path).write_text(Path(path).read_text() + "3;2;1\n3;700;2\n")
+    _, column = load(path, reading=Reading(target_column="y")).table.columns
+    assert (column.name, column.kind) == ("sales", "number")
+    assert column.median == pytest.approx(median, abs=2)
