@@ -12,7 +12,7 @@ from lemonade_es.trainer.data.delimited import Sheet, read_sheet, split_column
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
 from lemonade_es.trainer.data.source import PAPER_PORTIONS, Inputs, Part, Source, Wanted
-from lemonade_es.trainer.data.words import is_empty, tokenised
+from lemonade_es.trainer.data.words import cleaned, tokenised
 from lemonade_es.wording import counted
 
 _TEXT_NAMES = ("text", "review", "sentence", "comment", "message")
@@ -41,8 +41,8 @@ def guessed(sheet: Sheet) -> tuple[str | None, str | None]:
 def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
     """The texts of a file; a column ``split`` with ``train``, ``val`` and ``test`` in it is respected.
 
-    Rows without a label, rows of whose text nothing is left, and repeated rows are left out, with a note. Of
-    repeated rows in several splits, the one that is for testing or else for validation stays.
+    Rows without a label, rows of whose text nothing is left, and rows with the words and label of another one are left
+    out, with a note. Of repeated rows in several splits, the one that is for testing or else for validation stays.
 
     Raises:
         DataError: a column is missing, or the labels are not fit to learn from.
@@ -55,14 +55,15 @@ def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
     parts: list[Part] = split[1] if split is not None else ["train"] * len(sheet.rows)
     gaps = unlabelled(sheet.column(label_at), decimal_comma=label_at in sheet.commas)
     without = set(gaps)
-    empty = [row for row, fields in enumerate(sheet.rows) if row not in without and is_empty(fields[text_at])]
-    dropped = {*gaps, *empty}
-    rest = [row for row in range(len(sheet.rows)) if row not in dropped]
-    pairs = {row: (sheet.rows[row][text_at], sheet.rows[row][label_at]) for row in rest}
+    labelled = {
+        row: (cleaned(fields[text_at]), fields[label_at]) for row, fields in enumerate(sheet.rows) if row not in without
+    }
+    empty = [row for row, (text, _) in labelled.items() if not text]
+    pairs = {row: pair for row, pair in labelled.items() if pair[0]}
     repeated = _repeated(pairs, parts)
-    kept = [row for row in rest if row not in repeated]
+    kept = [row for row in pairs if row not in repeated]
     if not kept:
-        raise _nothing(sheet, columns, cleaned=sum(bool(sheet.rows[row][text_at]) for row in empty))
+        raise _nothing(sheet, columns, wordless=sum(bool(sheet.rows[row][text_at]) for row in empty))
     lines = sheet.lines
     few = (
         *left_out(f"without a label in {columns.label!r}", [lines[row] for row in gaps]),
@@ -83,16 +84,16 @@ def texts(sheet: Sheet, columns: TextColumns, name: str) -> Source:
     )
 
 
-def _nothing(sheet: Sheet, columns: TextColumns, *, cleaned: int) -> DataError:
-    """The error for a file of which no row is left; ``cleaned`` rows have a text and a label, and yet no word."""
-    if not cleaned:
+def _nothing(sheet: Sheet, columns: TextColumns, *, wordless: int) -> DataError:
+    """The error for a file of which no row is left; ``wordless`` rows have a text and a label, and yet no word."""
+    if not wordless:
         return DataError(
             f"no row of {len(sheet.rows)} has both a text in {columns.text!r} and a label in {columns.label!r}",
             where=sheet.where,
             hint="name other columns with --text-column and --label-column",
         )
     return DataError(
-        f"cleaning leaves no word of {counted(cleaned, 'labelled text')} in {columns.text!r}, and there are no others",
+        f"cleaning leaves no word of {counted(wordless, 'labelled text')} in {columns.text!r}, and there are no others",
         where=sheet.where,
         hint="URLs, tags, mentions, hashtags and special characters such as emoji are removed: name another column "
         "with --text-column",
@@ -101,7 +102,7 @@ def _nothing(sheet: Sheet, columns: TextColumns, *, cleaned: int) -> DataError:
 
 def _source(
     name: str,
-    written: Sequence[str],
+    contents: Sequence[str],
     values: Sequence[str],
     *,
     keys: Sequence[str],
@@ -123,7 +124,7 @@ def _source(
 
     def read(learned: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
         found = tokenised(
-            (written[index] for index in learned), [written[index] for index in indexes], wanted.length, where=name
+            (contents[index] for index in learned), [contents[index] for index in indexes], wanted.length, where=name
         )
         return Inputs(found.values, text=found.traits)
 

@@ -63,9 +63,9 @@ def words(text: str) -> Iterator[str]:
             yield match[1].replace("\u2019", "'")
 
 
-def is_empty(text: str) -> bool:
-    """Whether nothing is left of a text."""
-    return next(words(text), None) is None
+def cleaned(text: str) -> str:
+    """What is left of a text: its words, each after a space but the first."""
+    return " ".join(words(text))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +87,8 @@ def tokenised(learned: Iterable[str], texts: Sequence[str], length: int | None, 
     Words that occur twice in them have a token, the most frequent ones first, 20,000 tokens at most.
 
     Args:
-        learned: the training texts.
-        texts: the texts to number.
+        learned: the training texts, cleaned.
+        texts: the texts to number, cleaned.
         length: tokens of a text; ``None`` is what 95 % of the training texts need, 256 at most.
         where: the data set.
 
@@ -134,7 +134,7 @@ def tokenised(learned: Iterable[str], texts: Sequence[str], length: int | None, 
 
 
 def _numbered(text: str, numbers: dict[str, int]) -> NDArray[np.int32]:
-    """The number of each word; new words are numbered as they come. Numbers take less room than words."""
+    """The number of each word of a cleaned text, which takes less room; new words are numbered as they come."""
     import numpy as np
 
-    return np.array([numbers.setdefault(word, len(numbers)) for word in words(text)], dtype=np.int32)
+    return np.array([numbers.setdefault(word, len(numbers)) for word in text.split()], dtype=np.int32)

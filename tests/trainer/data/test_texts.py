@@ -193,6 +193,16 @@ def test_gaps_empty_texts_and_repetitions_are_left_out_and_told(tmp_path):
     assert len(data.train) + len(data.validation) + data.test_count == 41
 
 
+def test_texts_of_the_same_words_repeat_each_other_whatever_else_they_hold(tmp_path):
+    content = [
+        (f"RT @user{n}: {GOOD if n % 2 else BAD}, number {n % 40} https://t.co/{n}", ("bad", "good")[n % 2])
+        for n in range(200)
+    ]
+    data = load(write(tmp_path / "a.csv", ("text", "label"), content))
+    assert len(data.train) + len(data.validation) + data.test_count == 40
+    assert any(note.startswith("160 rows repeating another one word for word were left out") for note in data.notes)
+
+
 def test_a_text_that_is_in_two_splits_stays_in_the_test_split(tmp_path):
     content = [(*row, "train") for row in rows(40)] + [(*row, "test") for row in rows(4)]
     data = load(write(tmp_path / "a.csv", ("text", "label", "split"), content))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.marks import MARKS
-from lemonade_es.trainer.data.words import LONGEST, MOST_TOKENS, PADDING, UNKNOWN, is_empty, tokenised, words
+from lemonade_es.trainer.data.words import LONGEST, MOST_TOKENS, PADDING, UNKNOWN, cleaned, tokenised, words
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ from lemonade_es.trainer.data.words import LONGEST, MOST_TOKENS, PADDING, UNKNOW
 )
 def test_urls_tags_mentions_hashtags_and_special_characters_are_removed(text, found):
     assert list(words(text)) == found
-    assert is_empty(text) is (not found)
+    assert cleaned(text) == " ".join(found)
 
 
 def test_marks_are_the_marks_of_unicode():
