@@ -149,17 +149,18 @@ def _demand_one_reading(tree: ast.Module, source: str) -> None:
 def example(task: Task, rows: int, *, padded: bool = True) -> Tensor:
     """A random batch of the task's shape: images ``(rows, C, H, W)``, tokens ``(rows, L)`` or ``(rows, F)`` features.
 
-    Token batches hold the largest token, and a last row that is mostly padding: real texts do.
+    Token batches hold the largest token, and a last row that is one word and padding: real texts do. None is without
+    a word.
 
     Args:
         task: what the network is for.
         rows: inputs in the batch.
-        padded: whether tokens have padding among them; without it, each text has its whole length.
+        padded: whether that last text is so short; without it, each text has its whole length.
     """
     if task.kind != "text":
         return torch.randn(rows, *task.input_shape, dtype=torch.float32)
     largest = (task.vocabulary_size or 2) - 1
-    tokens = torch.randint(0 if padded else 1, largest + 1, (rows, *task.input_shape))
+    tokens = torch.randint(1, largest + 1, (rows, *task.input_shape))
     tokens[0, 0] = largest
     if padded:
         tokens[-1, 1:] = 0

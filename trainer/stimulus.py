@@ -57,7 +57,7 @@ class Stimulus:
 
     def _move(self) -> None:
         if not self._pool.is_floating_point():
-            self._pool.random_(0, self._largest + 1, generator=self._tokens)
+            self._pool.random_(1, self._largest + 1, generator=self._tokens)
             return
         one, other = self._parts
         angle, shift = self._random.uniform(0, math.tau), self._random.randrange(len(one))

@@ -30,6 +30,18 @@ def test_a_good_candidate_reaches_the_top_with_all_its_figures(sample):
     assert sample.says in (report.message or "")
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_network_that_packs_texts_by_their_lengths_is_given_none_without_a_word(seed):
+    made = "self.embed = nn.Embedding(12, 4)\nself.gru = nn.GRU(4, 4, batch_first=True)\nself.fc = nn.Linear(4, 2)"
+    passed = (
+        "packed = nn.utils.rnn.pack_padded_sequence(\n    self.embed(x), (x != 0).sum(1).cpu(), True, False)\n"
+        "return self.fc(self.gru(packed)[1][-1])"
+    )
+    task = Task("text", "small", (8,), 2, vocabulary_size=12)
+    report = check(corpus.HEAD + corpus.network(made, passed), task, Budget(), Recipe(), seed)
+    assert report.ok, report.message
+
+
 def test_the_class_that_wins_is_no_answer():
     body = corpus.network("self.fc = nn.Linear(3, 10)", "return self.fc(x.mean((2, 3))).argmax(1)")
     assert "Return the logits, not the class that wins." in verdict(corpus.HEAD + body).message
