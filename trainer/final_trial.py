@@ -17,7 +17,7 @@ from lemonade_es.trainer.scoring import NO_CLASS_GAP, score
 from lemonade_es.trainer.trial import OnEpoch, Trial
 
 POINTS = 120
-"""How often, at most, the curve of accuracy is taken in a training; it costs a few percent of it then."""
+"""How often, at most, the curve of accuracy is taken in a training; what that takes is no part of it."""
 
 SAVE_SECONDS = 60.0
 """The time between two checkpoints, unless the user says otherwise."""
@@ -129,7 +129,6 @@ class FinalTrial(Trial):
     _points: list[CurvePoint] = field(default_factory=list, init=False)
     _taken_up: tuple[int, ...] = field(default=(), init=False)
     _spent: Energy | None = field(default=None, init=False)
-    _before: float = field(default=0.0, init=False)
     _saved: float = field(default_factory=time.monotonic, init=False)
     _looker: Child | None = field(default=None, init=False)
 
@@ -152,7 +151,7 @@ class FinalTrial(Trial):
 
     def _train(self, seed: int, on_epoch: OnEpoch | None) -> None:
         self._take_up()
-        started = last = time.perf_counter()
+        last = time.perf_counter()
         until = len(self._found.epochs)
 
         def progress(frame: Frame) -> None:
@@ -166,33 +165,25 @@ class FinalTrial(Trial):
                 on_epoch(index, epoch)
 
         while len(self._found.epochs) < self.epochs:
+            until = self._next_stop()
             window = self.meter.begin(self.child.pid)
+            started = last = time.perf_counter()
             try:
-                due = False
-                while not due:
-                    until = self._next_stop()
-                    last = time.perf_counter()
-                    self._ask.call(
-                        "train",
-                        seed=seed,
-                        precision=self.precision,
-                        record=self.record,
-                        until=until,
-                        on_progress=progress,
-                    )
-                    if len(self._found.epochs) != until:
-                        raise broken(f"{len(self._found.epochs)} epochs of {until}")
-                    if until % self._stride == 0 or until == self.epochs:
-                        self._look()
-                    over = time.monotonic() - self._saved >= self.course.save_seconds
-                    due = over or until == self.epochs
+                self._ask.call(
+                    "train", seed=seed, precision=self.precision, record=self.record, until=until, on_progress=progress
+                )
+                if len(self._found.epochs) != until:
+                    raise broken(f"{len(self._found.epochs)} epochs of {until}")
             finally:
+                self._found.training_seconds += time.perf_counter() - started
                 ended = self.child.exit
                 energy = self.meter.end(window, cpu_seconds=ended.cpu_seconds if ended else None)
                 self._spent = energy if self._spent is None else in_turn((self._spent, energy))
-                self._found.training_seconds = self._before + time.perf_counter() - started
                 self._account()
-            self._save()
+            if until % self._stride == 0 or until == self.epochs:
+                self._look()
+            if until == self.epochs or time.monotonic() - self._saved >= self.course.save_seconds:
+                self._save()
 
     @property
     def _stride(self) -> int:
@@ -215,7 +206,7 @@ class FinalTrial(Trial):
         self._found.epochs = list(told.epochs)
         self._points = list(told.points)
         self._spent = told.energy
-        self._before = self._found.training_seconds = told.seconds
+        self._found.training_seconds = told.seconds
         self._taken_up = (*told.taken_up, len(told.epochs))
         self.precision = told.precision
         self._account()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from lemonade_es.trainer.data.merged import PROBE, for_test, merged
+from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.final_trial import Course
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.limits import Limits
@@ -96,6 +98,38 @@ def test_a_training_is_watched_kept_and_scored(opened, final, good):
     assert measurement.metrics["L"] is None
     assert "tested" in measurement.absent["L"]
     assert kept.saved[-1][0].energy == measurement.energy["training"]
+
+
+class Attentive(EstimatedMeter):
+    """A meter that knows whether anything is metered."""
+
+    opened = 0
+
+    def begin(self, pid):
+        Attentive.opened += 1
+        return super().begin(pid)
+
+    def end(self, window, *, cpu_seconds=None):
+        Attentive.opened -= 1
+        return super().end(window, cpu_seconds=cpu_seconds)
+
+
+@pytest.mark.isolation
+def test_watching_is_no_part_of_the_energy_and_the_time_of_the_training(final, good):
+    seen = []
+
+    def look(point):
+        seen.append(Attentive.opened)
+        time.sleep(0.5)
+
+    with Workshop(final.dataset, RECIPE, device="cpu", limits=LIMITS, meter=Attentive()) as workshop:
+        course = Course(Kept(), final.probe, 0.0, look, lambda _: None)
+        finished = workshop.finish(good, course, seed=4, on_epoch=lambda *_: seen.append(Attentive.opened))
+    assert seen == [1, 0] * RECIPE.epochs
+    measurement = finished.trained.measurement
+    assert sum(epoch.seconds for epoch in measurement.epochs) <= measurement.training_seconds
+    assert measurement.energy["training"].seconds == pytest.approx(measurement.training_seconds, abs=0.1)
+    assert measurement.training_seconds < 0.5 * RECIPE.epochs + 2
 
 
 @pytest.mark.isolation
