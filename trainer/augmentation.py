@@ -49,11 +49,12 @@ class Augmentation:
         self._radians = math.radians(recipe.rotation)
         self._flip = recipe.flip and flip
         self._crop = recipe.crop
-        usual = 0 if recipe.crop_size else min(height, width) // 8
+        side = recipe.crop_size if recipe.crop else None
+        usual = 0 if side else min(height, width) // 8
         self._padding = usual if recipe.crop_padding is None else recipe.crop_padding
         self._window = (
-            min(recipe.crop_size or height, height + 2 * self._padding),
-            min(recipe.crop_size or width, width + 2 * self._padding),
+            min(side or height, height + 2 * self._padding),
+            min(side or width, width + 2 * self._padding),
         )
         self._device = device
         # Pixel centres of the result, as positions in the crop: a smaller window is scaled back.

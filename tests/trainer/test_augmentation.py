@@ -108,6 +108,16 @@ def test_a_smaller_window_is_cut_inside_the_image_and_scaled_back():
     assert torch.equal(result, expected)
 
 
+def test_the_size_of_a_window_is_nothing_without_one():
+    augment = augmentation(Recipe(rotation=0, crop=False, crop_size=16), flip=False)
+    batch = images(4)
+    assert torch.equal(augment.apply(batch, augment.draw(4, torch.Generator())), batch)
+    turned = augmentation(Recipe(crop=False, crop_size=16)).apply(
+        batch, Draws(None, torch.tensor([True] * 4), None, None)
+    )
+    assert torch.equal(turned, batch.flip(3))
+
+
 def test_grey_images_and_the_input_are_left_intact():
     batch = images(3, channels=1, height=8, width=8)
     before = batch.clone()
