@@ -20,6 +20,7 @@ from lemonade_es.wording import counted
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 """Of files that are taken for images, in any case: torchvision's list, and ``.jfif``, which is JPEG."""
 
+_LARGEST_SIGN = 10
 _SET = re.compile(r"[ _-]?sets?$")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
 _LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
@@ -83,7 +84,7 @@ def tree(root: Path) -> Source:
         files, checked = ([root / keys[index] for index in chosen] for chosen in (indexes, wanted.checked))
         return read_pictures(files, wanted, root=root, checked=checked)
 
-    flip = any(len(name) > 1 for name in class_names)
+    flip = not all(map(_is_sign, class_names))
     return Source(
         name=root.resolve().name or str(root),
         class_names=class_names,
@@ -94,6 +95,11 @@ def tree(root: Path) -> Source:
         read=read,
         notes=_notes(findings, members, class_names, flip=flip),
     )
+
+
+def _is_sign(name: str) -> bool:
+    """Whether a class has the name of a letter or a digit, for which 10 or 00 may stand as well."""
+    return len(name) == 1 or (name.isdecimal() and int(name) <= _LARGEST_SIGN)
 
 
 def folders_beside(folder: Path) -> list[str]:
@@ -332,5 +338,5 @@ def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...],
     if findings.seen_twice:
         notes.append(f"folders that were met twice (symlinks) were left out: {first_three(findings.seen_twice)}")
     if not flip:
-        notes.append("the class names are single characters: images are not mirrored in training, as for writing")
+        notes.append("the class names are letters or digits: images are not mirrored in training, as for writing")
     return tuple(notes)

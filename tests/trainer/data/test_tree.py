@@ -155,10 +155,14 @@ def test_imbalance_is_noted(make_tree):
     assert "right for 85.7%" in text
 
 
-def test_single_character_classes_are_not_mirrored(make_tree):
-    found = load(str(make_tree({"0": 5, "1": 5})))
-    assert found.flip is False
-    assert "not mirrored" in found.notes[0]
+@pytest.mark.parametrize(
+    ("names", "mirrored"),
+    [(("0", "1"), False), (("1", "10"), False), (("00", "09"), False), (("A", "10"), False), (("1", "11"), True)],
+)
+def test_classes_called_like_letters_or_digits_are_not_mirrored(make_tree, names, mirrored):
+    found = load(str(make_tree(dict.fromkeys(names, 5))))
+    assert found.flip is mirrored
+    assert any("not mirrored" in note for note in found.notes) is not mirrored
 
 
 def test_an_empty_class_is_left_out_with_a_note(make_tree):
