@@ -76,7 +76,8 @@ def limited(split: Split, limit: int, source: Source) -> Split:
         return split
     parts = (split.train, split.validation)
     strata = [members for part in parts for members in _by_class(part, source.labels).values()]
-    least = len(strata) if source.targets is None else 2 * len(parts)
+    each = 1 if source.targets is None else 2
+    least = each * len(strata)
     if limit < least:
         needed = f"{len(source.class_names)} classes need one training and one validation {source.noun} each"
         if source.targets is not None:
@@ -87,7 +88,8 @@ def limited(split: Split, limit: int, source: Source) -> Split:
             hint=f"use --limit {least} or more",
         )
     chosen: set[int] = set()
-    for members, count in zip(strata, portions([len(members) for members in strata], limit), strict=True):
+    counts = portions([len(members) for members in strata], limit, least=each)
+    for members, count in zip(strata, counts, strict=True):
         chosen.update(members[:count])
     train, validation = (tuple(i for i in part if i in chosen) for part in parts)
     return Split(train, validation, split.test)
@@ -115,9 +117,9 @@ def shares(counts: Sequence[int], percent: int) -> list[int]:
     return [max(1, share) for share in _rounded(counts, percent, 100)]
 
 
-def portions(counts: Sequence[int], total: int) -> list[int]:
-    """``total`` shared out in proportion to ``counts``, at least 1 for each; needs ``total >= len(counts)``."""
-    counted = [max(1, share) for share in _rounded(counts, total, sum(counts))]
+def portions(counts: Sequence[int], total: int, *, least: int = 1) -> list[int]:
+    """``total`` shared out in proportion to ``counts``, ``least`` for each or more, which ``total`` must allow."""
+    counted = [max(least, share) for share in _rounded(counts, total, sum(counts))]
     for _ in range(sum(counted) - total):  # what the smallest got too much comes from the largest
         counted[counted.index(max(counted))] -= 1
     return counted

@@ -173,6 +173,12 @@ def test_a_limit_that_leaves_nothing_to_explain_is_refused_in_the_words_of_a_reg
         load(houses(), limit=3, reading=price())
 
 
+@pytest.mark.parametrize("limit", range(4, 9))
+def test_a_limit_that_a_message_names_leaves_two_rows_in_each_split(limit):
+    data = load("diabetes", limit=limit)
+    assert (len(data.train) + len(data.validation), min(len(data.train), len(data.validation))) == (limit, 2)
+
+
 def test_rows_without_a_target_are_left_out_and_told(houses):
     data = load(houses(price=lambda n: "" if n == 3 else str(n)), reading=price())
     assert len(data.train) + len(data.validation) + data.test_count == 59
