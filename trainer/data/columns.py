@@ -30,14 +30,17 @@ MOST_CATEGORIES = 50
 NUMBERS_FROM = 0.9
 """Share of the values that must be numbers, for a column of numbers with some mistakes."""
 
+COUNTING = "it numbers the rows, from 0 or 1 on"
+"""Why a column of numbers that count is not used."""
+
 UNSPEAKING = "an id, a date or free text"
 """Why a column of words that are nearly all different is not used."""
 
 _ID_FROM = 20
 """Rows from which on a column may be taken for an id."""
 
-# "userID" and "PassengerId" end in an id, and "bid" and "humid" do not: there, capitals count
-_ID_NAME = re.compile(r"(?i:(?:^|[_\s.-])(?:id|index|idx|key|uuid|guid|row)$|^column 1$|^unnamed)|[a-z]I[dD]$")
+# "userID" and "PassengerId" end in an id, and "bid" and "humid" do not: there, capitals count. A price index is none.
+_ID_NAME = re.compile(r"(?i:(?:^|[_\s.-])(?:id|idx|key|uuid|guid)$|^(?:index|row|column 1)$|^unnamed)|[a-z]I[dD]$")
 
 DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 """A number with a decimal comma, and perhaps points that part thousands."""
@@ -154,11 +157,12 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False, logs
     if not present:
         return _unused(name, cells, "it has no values")
     numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
-    if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1:
+    says = len(set(numbers)) > 1 or len(numbers) == len(cells)  # where one value is all, having it may say something
+    if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1 and says:
         points = any(map(has_decimal_point, present))
         return replace(_numeric(name, cells, numbers, logs=logs), decimal_comma=decimal_comma, decimal_points=points)
     odd = None
-    if 2 * len(numbers) >= len(present):
+    if len(present) <= 2 * len(numbers) < 2 * len(present):
         share = len(numbers) / len(present)
         first = next(cell for cell in present if number(cell, decimal_comma=decimal_comma) is None)
         odd = f"{share:.0%} of them are numbers, and {first!r} is none: leave such cells empty to learn from the others"
@@ -236,8 +240,10 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float], *, logs:
     if whole and len(numbers) >= _ID_FROM and len(set(numbers)) == len(numbers):
         # from 0 or 1 on: a sorted column of years or sizes begins elsewhere, and says something
         counts_rows = bool((np.diff(values) > 0).all()) and values[0] >= 0 and values[-1] <= 2 * len(numbers)
-        if counts_rows or _ID_NAME.search(name):
-            return _unused(name, cells, "it numbers the rows")
+        if counts_rows:
+            return _unused(name, cells, COUNTING)
+        if _ID_NAME.search(name):
+            return _unused(name, cells, "it has the name of an id, and another number in each row")
     spared = float(np.finfo(np.float32).tiny)
     with np.errstate(all="ignore"):  # what overflows is refused later, with its file
         mean, std, median = float(values.mean()), float(values.std()), float(np.median(values))

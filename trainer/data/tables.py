@@ -10,6 +10,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.columns import (
+    COUNTING,
     NUMBERS_FROM,
     UNSPEAKING,
     dressed_up,
@@ -181,6 +182,8 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         width = sum(column.features for column in columns)
         if width == 0:
             hint = "give other columns"
+            if any(column.why == COUNTING for column in columns):
+                hint += "; if the order of the rows says something, add a million to the numbers that count them"
             if any((column.why or "").endswith(UNSPEAKING) for column in columns):
                 hint += "; to learn from texts, give --text-column and --label-column instead of --target"
             raise DataError(f"no column can be learned from: {_listed(columns)}", where=sheet.where, hint=hint)

@@ -13,18 +13,24 @@ from lemonade_es.trainer.data.columns import encoded, fitted, has_decimal_commas
 @pytest.mark.parametrize("name", ["id", "patient_id", "PassengerId", "index", "Unnamed: 0", "uuid"])
 def test_whole_numbers_by_the_name_of_an_id_are_not_learned(name):
     values = [str(7 * n % 1009) for n in range(1, 50)]
-    assert fitted(name, values).kind == "unused"
+    assert fitted(name, values).why == "it has the name of an id, and another number in each row"
     assert fitted("income", values).kind == "number"
 
 
-@pytest.mark.parametrize("name", ["bid", "paid", "humid", "grid", "acid", "covid", "BID"])
+@pytest.mark.parametrize("name", ["bid", "paid", "humid", "grid", "acid", "covid", "BID", "price_index"])
 def test_words_that_end_in_the_letters_of_an_id_are_names_of_numbers(name):
     assert fitted(name, [str(7 * n % 1009) for n in range(1, 50)]).kind == "number"
 
 
 def test_numbers_that_count_the_rows_are_not_learned():
     column = fitted("no", [str(n) for n in range(1, 70) if n % 7])  # what is left of the rows for training
-    assert (column.kind, column.why) == ("unused", "it numbers the rows")
+    assert (column.kind, column.why) == ("unused", "it numbers the rows, from 0 or 1 on")
+
+
+def test_one_value_in_some_rows_says_which_they_are():
+    column = fitted("smoker", ["1", "", "1", ""] * 10)
+    assert (column.kind, column.categories) == ("category", ("", "1"))
+    assert fitted("smoker", ["1"] * 40).why == "it is always 1"
 
 
 def test_a_sorted_column_of_years_is_learned():

@@ -298,6 +298,17 @@ def test_a_table_without_a_useful_column_is_refused(tmp_path):
         load(str(path), reading=Reading(target_column="b"))
 
 
+def test_days_that_count_the_rows_are_refused_with_a_way_out_that_works(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("day,y\n" + "".join(f"{n},{n / 4}\n" for n in range(100)))
+    with pytest.raises(DataError) as raised:
+        load(str(path), reading=Reading(target_column="y"))
+    assert "'day' (it numbers the rows, from 0 or 1 on)" in str(raised.value)
+    assert raised.value.hint.endswith("add a million to the numbers that count them")
+    path.write_text("day,y\n" + "".join(f"{n + 10**6},{n / 4}\n" for n in range(100)))
+    assert load(str(path), reading=Reading(target_column="y")).table.columns[0].kind == "number"
+
+
 def test_texts_that_are_given_as_a_table_are_told_how_they_are_learned_from(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("tweet,mood\n" + "".join(f"so many words {n},{n % 2}\n" for n in range(60)))
