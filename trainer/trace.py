@@ -203,7 +203,7 @@ class _Calls(TorchFunctionMode):
         kwargs = kwargs or {}
         name: str = getattr(func, "__name__", "")
         if name in _SUMS or name in _CONCATENATIONS:
-            self._count_join(args)
+            self._count_join((args, kwargs))
         result = self._whole(func, name, args, kwargs) if name in _RECURRENT else func(*args, **kwargs)
         self._count_layer(name, args, kwargs)
         self._follow(name, args, kwargs, result)
@@ -278,9 +278,11 @@ class _Calls(TorchFunctionMode):
         if rate:
             self._seen.dropouts.append(float(rate))
 
-    def _count_join(self, args: tuple[Any, ...]) -> None:
+    def _count_join(self, arguments: Any) -> None:
         joined = {
-            _storage(tensor) for tensor in _tensors(args) if tensor.is_floating_point() and self._is_activation(tensor)
+            _storage(tensor)
+            for tensor in _tensors(arguments)
+            if tensor.is_floating_point() and self._is_activation(tensor)
         }
         self._seen.skips += len(joined) > 1
 

@@ -275,9 +275,9 @@ def _python_files(folder: Path) -> Iterator[Path]:
 
 
 def _nearly_no_data(task: Task) -> Dataset:
-    """What a workshop must have: a check makes its own batches."""
+    """What a workshop must have, nearly nothing, as it is written for each job: a check makes its own batches."""
     channels = task.input_shape[0] if task.kind == "image" else 0
-    inputs = np.zeros((1, *task.input_shape), np.uint8)
+    inputs = np.zeros((1, 1), np.uint8)
     labels = np.zeros(1, np.int64)
     return Dataset(
         task=task,

@@ -70,6 +70,8 @@ def test_every_entry_of_a_network_is_counted_and_unused_layers_are_not():
         ("torch.add(a(x), b(x))", 1),
         ("a(x).add_(b(x))", 1),
         ("torch.cat([a(x), b(x), x], 1)", 1),
+        ("torch.cat(tensors=[a(x), x], dim=1)", 1),
+        ("torch.add(input=a(x), other=b(x))", 1),
         ("x + a(x)", 1),
         ("a(x) + b(a(x)) + x", 2),
         ("sum([a(x), b(x)])", 1),

@@ -32,6 +32,7 @@ BROKEN = (
 """What Pillow's decoders are known to raise on damaged files."""
 
 _ORIENTATION_TAG = 0x0112
+_BITS_TAG, _WIDE = 0x0102, 32  # of a sample, in TIFF files
 _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 
 
@@ -60,10 +61,11 @@ def read_header(path: Path) -> Header:
     """The header of an image file; no pixel is decoded.
 
     Raises:
-        UnusableImageError: it is empty, gigantic, or holds floating-point samples.
+        UnusableImageError: it is empty, gigantic, or holds samples whose range is not known.
         OSError: it cannot be opened, or is no image; any other of :data:`BROKEN` if it is damaged.
     """
     from PIL import Image, UnidentifiedImageError
+    from PIL.TiffImagePlugin import TiffImageFile
 
     try:
         picture = Image.open(path, formats=FORMATS)
@@ -78,6 +80,8 @@ def read_header(path: Path) -> Header:
             raise UnusableImageError(f"{width}x{height} pixels, more than {MOST_PIXELS / 1e6:.0f} megapixels")
         if picture.mode == "F":
             raise UnusableImageError("floating-point samples, whose range is not known")
+        if isinstance(picture, TiffImageFile) and picture.mode == "I" and _WIDE in picture.tag_v2.get(_BITS_TAG, ()):
+            raise UnusableImageError("samples of 32 bits, whose range is not known")
         if _orientation(picture) in _TURNED_BY_A_QUARTER:
             width, height = height, width
         return Header(width, height, _is_grey(picture), _is_transparent(picture))

@@ -44,13 +44,14 @@ def is_turned(image):
 def pixels(path):  # as in training
     channels, height, width = ABOUT["input"]["shape"]
     image = Image.open(path, formats={formats})
+    wide = image.format == "TIFF" and image.mode == "I" and 32 in image.tag_v2.get(258, ())
     turned = is_turned(image)
     image.draft(None, (2 * width, 2 * height))  # JPEG files shrink while they are decoded
     if turned:
         image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":  # 16 bits: the upper 8
         samples = np.asarray(image)
-        if image.mode == "F" or samples.min() < 0 or samples.max() > 65535:
+        if image.mode == "F" or wide or samples.min() < 0 or samples.max() > 65535:
             raise ValueError("samples that are no integers of 16 bits")
         image = Image.fromarray((samples >> 8).astype(np.uint8))
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:  # on white

@@ -112,6 +112,15 @@ def test_floating_point_samples_are_refused(tmp_path):
         read_header(path)
 
 
+def test_samples_of_32_bits_are_refused_even_if_they_would_fit_fewer(tmp_path):
+    path = saved(Image.fromarray(np.array([[0, 255]], dtype=np.int32)), tmp_path / "a.tif")
+    with pytest.raises(UnusableImageError, match="32 bits"):
+        read_header(path)
+    narrow = saved(Image.fromarray(np.array([[0, 0xFF00]], dtype=np.uint16)), tmp_path / "b.tif")
+    read_header(narrow)
+    assert decode(narrow, None, 1).tolist() == [[[0, 255]]]
+
+
 def test_samples_of_unknown_range_are_refused(tmp_path):
     path = saved(Image.fromarray(np.array([[0, 70_000]], dtype=np.int32)), tmp_path / "a.tif")
     with pytest.raises(UnusableImageError, match="more than 16 bits"):

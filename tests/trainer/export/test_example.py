@@ -368,7 +368,7 @@ def test_the_example_has_the_pixels_that_training_had(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
     names = turned(tmp_path, Image.fromarray(colours))
     Image.fromarray(colours[..., 0] * np.uint16(257)).save(tmp_path / "deep.png")
-    Image.fromarray(colours[..., 0] * np.int32(257)).save(tmp_path / "deep.tiff")
+    Image.fromarray(colours[..., 1] * np.uint16(257)).save(tmp_path / "deep.tiff")
     Image.fromarray(colours[..., :2]).save(tmp_path / "clear.png")
     names += ["deep.png", "deep.tiff", "clear.png"]
     shape, scale = [3, 4, 6], {"mean": 0, "std": 1}
@@ -380,10 +380,11 @@ def test_the_example_has_the_pixels_that_training_had(tmp_path):
     assert len(set(wanted)) > 4
 
 
-@pytest.mark.parametrize("name", ["deep.tiff", "float.tiff", "picture.gif", "damaged.png"])
+@pytest.mark.parametrize("name", ["deep.tiff", "wide.tiff", "float.tiff", "picture.gif", "damaged.png"])
 def test_an_image_that_training_refuses_gets_no_answer(tmp_path, name):
     picture = Image.new("L", (2, 2))
     Image.fromarray(np.full((2, 2), 70_000, dtype=np.int32)).save(tmp_path / "deep.tiff")
+    Image.fromarray(np.full((2, 2), 255, dtype=np.int32)).save(tmp_path / "wide.tiff")
     Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "float.tiff")
     picture.save(tmp_path / "picture.gif")
     picture.save(tmp_path / "damaged.png")
