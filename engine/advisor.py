@@ -9,7 +9,7 @@ from lemonade_es.engine.events import Advised
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.selftest import tested
-from lemonade_es.errors import RulebookError
+from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.rulebook import Rulebook
 
@@ -52,7 +52,7 @@ class RulebookWatch:
         self._digest = digest
         self._refused = ""
 
-    def look(self) -> Rulebook | RulebookError | None:
+    def look(self) -> Rulebook | RulebookError | InferenceError | None:
         """The changed rulebook, if it checks and passes its tests, or else why not; ``None`` if there is no news.
 
         A rulebook that was refused is looked at again when it has changed again.
@@ -63,7 +63,7 @@ class RulebookWatch:
                 self._refused = ""
                 return None
             tested(rulebook)
-        except RulebookError as error:
+        except (RulebookError, InferenceError) as error:
             if str(error) == self._refused:
                 return None
             self._refused = str(error)

@@ -30,7 +30,7 @@ from lemonade_es.engine.spec import LOWER_IS_BETTER, RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import Tape
 from lemonade_es.engine.trainings import Trainings
-from lemonade_es.errors import RulebookError
+from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.llm.executor import Executor, Try
 from lemonade_es.llm.request import EditRequest
 from lemonade_es.llm.schema import check_request
@@ -193,9 +193,9 @@ class Search:
         if changed is not None or kept is not None or self._tape.replaying or self._watch is None:
             return
         news = self._watch.look()
-        if isinstance(news, RulebookError):
-            problems = tuple(map(str, news.problems)) or (str(news),)
-            self._tape.record(RulebookKept(self.iteration, problems))
+        if isinstance(news, RulebookError | InferenceError):
+            problems = tuple(map(str, news.problems)) if isinstance(news, RulebookError) else ()
+            self._tape.record(RulebookKept(self.iteration, problems or (str(news),)))
         elif news is not None:
             self._tape.record(RulebookChanged(self.iteration, news.digest, news.sources))
             self._take(news)

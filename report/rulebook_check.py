@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lemonade_es.engine.selftest import quick_selftest
-from lemonade_es.errors import RulebookError
+from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.rules.lint import Finding, lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.rules.problem import Problem
@@ -77,8 +77,12 @@ def check(name: str) -> Checked:
     except RulebookError as error:
         found = tuple(problem for problem in error.problems if isinstance(problem, Problem))
         return Checked(name, problems=found, error=None if found else str(error))
-    failing = sum(not result.passed for result in quick_selftest(rulebook))
-    return Checked(name, findings=lint(rulebook), rules=len(rulebook.rules), tests=len(rulebook.tests), failing=failing)
+    try:
+        failing = sum(not result.passed for result in quick_selftest(rulebook))
+        findings = lint(rulebook)
+    except InferenceError as error:
+        return Checked(name, error=str(error))
+    return Checked(name, findings=findings, rules=len(rulebook.rules), tests=len(rulebook.tests), failing=failing)
 
 
 def check_text(checked: Sequence[Checked], *, notes: bool) -> str:

@@ -85,7 +85,7 @@ def _lines(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str]) -> Iterat
         yield ""
         yield "# They promise the old weights."
         yield "drop_tests:"
-        yield from (f"  - {json.dumps(name)}" for name in dropped)
+        yield from (f"  - {quoted(name)}" for name in dropped)
     if changed:
         yield ""
         yield "rules:"

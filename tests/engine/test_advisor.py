@@ -135,6 +135,15 @@ def test_a_rulebook_with_a_problem_is_told_of_once_and_leaves_the_old_one_in_for
     assert set(digests(bench)) == {LEMONADE.digest}
 
 
+def test_a_rulebook_whose_weights_cannot_be_summed_leaves_the_old_one_in_force(bench, file, watch):
+    twice = "\n  - {id: again, when: V_Acc >= 0, weight: 1e308, instruct: [AWI]}\ntests:\n"
+    Editor(bench.notes, file, {1: EXTENDING.format(weight=1e308, fires="always").replace("\ntests:\n", twice)})
+    bench.search(REPLIES, watch=watch).run()
+    (event,) = of_kind(bench, RulebookKept)
+    assert "the weight of AWI is too large to compute" in event.problems[0]
+    assert set(digests(bench)) == {LEMONADE.digest}
+
+
 def test_the_report_of_a_run_tells_what_became_of_changed_rules(bench, file, watch):
     right, wrong = EXTENDING.format(weight=7, fires="always"), EXTENDING.format(weight="PV_Acx", fires="always")
     Editor(bench.notes, file, {1: wrong, 2: right})

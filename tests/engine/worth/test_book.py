@@ -141,3 +141,25 @@ def test_where_nothing_was_learned_the_rulebook_is_the_old_one():
     text, book = tuned(row("refine", 1.0))
     assert "drop_tests" not in text
     assert [rule.id for rule in book.rules] == [rule.id for rule in LEMONADE.rules]
+
+
+@pytest.mark.parametrize("name", ["\N{ROCKET} grows", "wächst", "true"])
+def test_a_test_that_is_left_behind_is_named_so_that_it_can_be_read_again(name):
+    text = f"""rulebook: own
+version: 1
+instructions:
+  ACL: {{text: add a layer}}
+rules:
+  - id: grow
+    when: V_Acc < 0.5
+    weight: 1
+    instruct: [ACL]
+tests:
+  - name: "{name}"
+    given: {{V_Acc: 0.4}}
+    expect: {{instructions: {{ACL: 1}}}}
+"""
+    book = parse_rulebook(text, "own.yaml")
+    printed = tuned_rulebook(book, Tuning((row("grow", 1.2),), 2, 30, 0, 0.08))
+    assert "drop_tests:" in printed
+    assert parse_rulebook(printed, "tuned.yaml", book.sources).tests == ()
