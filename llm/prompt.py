@@ -64,7 +64,12 @@ def prompt_for(request: EditRequest, feedback: Sequence[Feedback] = (), *, brief
     if feedback:
         # One message, not three turns: some servers' chat templates want strictly alternating roles, and
         # an empty or cut-off answer cannot be sent back as the model's own turn.
-        text += _repair(feedback)
+        what = (
+            "a complete new network"
+            if request.model_py is None
+            else "a complete new patch of the current network above"
+        )
+        text += _repair(feedback, what)
     return Prompt(_system(request.limits), (Message("user", text),))
 
 
@@ -106,7 +111,7 @@ def _change(request: EditRequest, source: str) -> str:
     )
 
 
-def _repair(feedback: Sequence[Feedback]) -> str:
+def _repair(feedback: Sequence[Feedback], what: str) -> str:
     *earlier, last = feedback
     line = ""
     if last.line is not None:
@@ -119,6 +124,7 @@ def _repair(feedback: Sequence[Feedback]) -> str:
         line=line,
         earlier=f"Replies before it were refused too:\n\n{before}\n" if earlier else "",
         reply=_refused(last.reply),
+        what=what,
     )
 
 

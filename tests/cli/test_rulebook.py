@@ -199,7 +199,9 @@ def test_a_file_that_is_not_there_does_not_hide_the_others(rulebook):
 def test_a_rulebook_whose_weights_cannot_be_summed_does_not_hide_the_others(rulebook, tmp_path):
     rules = "".join(f"  - {{id: r{n}, when: V_Acc < 0.5, weight: 1e308, instruct: [ACL]}}\n" for n in (1, 2))
     tests = "tests:\n  - {name: both, given: {V_Acc: 0.4}, expect: {fired: [r1]}}\n"
-    (tmp_path / "huge.yaml").write_text(f"rulebook: huge\nversion: 1\nextends: lemonade\ndrop_tests: all\nrules:\n{rules}{tests}")
+    (tmp_path / "huge.yaml").write_text(
+        f"rulebook: huge\nversion: 1\nextends: lemonade\ndrop_tests: all\nrules:\n{rules}{tests}"
+    )
     done = rulebook("check", "lemonade", "huge.yaml", "--json")
     assert done.exit_code == 2
     good, huge = json.loads(done.output)["files"]

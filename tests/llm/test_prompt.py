@@ -155,6 +155,14 @@ def test_a_repair_only_adds_to_the_end_of_its_request() -> None:
     assert "I would add a layer" not in second
 
 
+def test_a_repair_asks_for_a_patch_only_where_there_is_a_network() -> None:
+    refusal = Feedback("NOT_JSON", "there is no JSON object", "")
+
+    assert "same request: a complete new patch of the current network above, with" in user_text(CHANGE, refusal)
+    assert "same request: a complete new network, with" in user_text(FIRST, refusal)
+    assert "current network" not in user_text(FIRST, refusal)
+
+
 def test_the_source_of_a_refused_patch_is_shown_as_source() -> None:
     reply = json.dumps(
         {
