@@ -14,7 +14,7 @@ beside it. Each search runs in a process of its own. A `+` after a revision: the
 
 `make bench` makes all of them, in some four hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
 on photographs too, in two more; what is broken off goes on where it was. That is reckoned: the nine contenders of
-`quality` took 6.7 minutes for one seed of digits (revision 5742250) and 14.9 for one of photographs (revision 8bdf28e;
+`quality` took 5.3 minutes for one seed of digits (revision 1ee3549) and 14.9 for one of photographs (revision 8bdf28e;
 both on two cores of an AMD EPYC), and the rest is the sum of what recorded searches took. What each of many searches
 did lies in `benchmarks/results/searches/`.
 """
