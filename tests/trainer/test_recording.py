@@ -2,132 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.recording import REHEARSAL, Recorder, Replay, Watcher
 from lemonade_es.trainer.steps import Steps, optimizer_for
-from lemonade_es.trainer.training import TrainingData, rehearse, train
-from lemonade_es.trainer.workshop import Workshop
+from tests.trainer.restless import (
+    Building,
+    Counting,
+    Dicing,
+    Dropping,
+    Late,
+    Plain,
+    Remembering,
+    Replacing,
+    Scaling,
+    Selecting,
+    Shaking,
+    Shuffling,
+    Waiting,
+)
 
-gpu = pytest.mark.gpu
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 SIZE = 8
-
-
-class Plain(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
-        self.output = nn.Linear(8, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.output(self.body(x).mean((2, 3)))
-
-
-class Dropping(Plain):
-    """Draws on its own device."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(super().forward(x), 0.2, training=self.training)
-
-
-class Scaling(Plain):
-    scales = iter(range(1, 1000))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) * next(self.scales)
-
-
-class Counting(Plain):
-    """Will do something else after a thousand passes, which no look at two of them can show."""
-
-    passes = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.passes += 1
-        return super().forward(x) if self.passes < 1000 else x
-
-
-class Building(Plain):
-    where: Tensor | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.where is None:
-            self.where = torch.zeros(1, device=x.device)
-        return super().forward(x + self.where)
-
-
-class Shuffling(Plain):
-    """Has a generator of its own, which it may heed later."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.chance = random.Random(0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) if self.chance.random() < 0.9999 else x
-
-
-class Shaking(Plain):
-    """Draws in its backward pass."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs = super().forward(x)
-        outputs.register_hook(lambda gradient: gradient * random.gauss(1, 0))
-        return outputs
-
-
-class Remembering(Plain):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[Tensor] = []
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.seen.append(x.mean().detach())
-        return super().forward(x)
-
-
-class Late(Plain):
-    """Changes its way after some passes, and keeps nothing that shows it."""
-
-    passes = itertools.count()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) if next(Late.passes) < 9 else super().forward(x).relu()
-
-
-class Dicing(Plain):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) + random.gauss(0, 0)
-
-
-class Waiting(Plain):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) if x.mean().item() > -1e9 else x
-
-
-class Selecting(Plain):
-    def forward(self, x: Tensor) -> Tensor:
-        x[x > 1e9] = 0
-        return super().forward(x)
-
-
-class Replacing(Plain):
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("drift", torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.drift = self.drift * 0.9 + x.mean()
-        return super().forward(x)
 
 
 def steps_of(model: nn.Module, rows: int = 64) -> Steps:
@@ -322,88 +222,3 @@ def test_usual_networks_stay_on_their_device_forward_and_back(name: str) -> None
         footprints.append(watch.footprint)
     assert any("backward" in str(done) for done in footprints[0])
     assert footprints[0] == footprints[1]
-
-
-def data(rows: int = 600) -> TrainingData:
-    generator = torch.Generator().manual_seed(1)
-    images = torch.randint(0, 256, (rows, 1, 8, 8), generator=generator, dtype=torch.uint8)
-    return TrainingData(images, (images[:, 0, 0, 0] > 127).long(), (0.5,), (0.25,), flip=True)
-
-
-@gpu
-@on_gpu
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_training_that_is_recorded_ends_as_one_that_is_not(optimizer: str, precision: str) -> None:
-    recipe = Recipe(epochs=4, batch_size=32, optimizer=optimizer, precision=precision, lr=0.01)
-    courses = []
-    for record in (True, False):
-        torch.manual_seed(0)
-        losses: list[float] = []
-        model = Dropping()
-        train(
-            model,
-            data(),
-            recipe,
-            seed=3,
-            device="cuda",
-            on_epoch=lambda _, epoch, losses=losses: losses.append(epoch.loss),
-            record=record,
-        )
-        weights = torch.cat([parameter.detach().flatten().cpu() for parameter in model.parameters()])
-        courses.append((torch.tensor(losses), weights))
-    (losses, weights), (plain_losses, plain_weights) = courses
-    assert torch.allclose(losses, plain_losses, rtol=1e-3)
-    assert torch.allclose(weights, plain_weights, atol=2e-3)
-
-
-@gpu
-@on_gpu
-def test_a_rehearsal_says_what_stands_against_recording() -> None:
-    recipe = Recipe(batch_size=32)
-    assert rehearse(Plain(), data(), recipe, device="cuda") is None
-    assert rehearse(Waiting(), data(), recipe, device="cuda") is not None
-
-
-SOURCE = """
-import torch
-from torch import nn
-
-class Passed(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        BACKWARD
-        return gradient
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Dropout(0.1))
-        self.output = nn.Linear(8, 4)
-
-    def forward(self, x):
-        return Passed.apply(self.output(self.body(x).mean((2, 3))))
-"""
-
-
-@gpu
-@on_gpu
-@pytest.mark.isolation
-@pytest.mark.parametrize(
-    ("backward", "why"),
-    [("pass", None), ("gradient.sum().item()", "waits for the result"), ("torch.cuda.synchronize()", "captur")],
-)
-def test_a_locked_candidate_is_trained_on_a_gpu(toy: Dataset, backward: str, why: str | None) -> None:
-    """The second one is not recorded; the third one fails while it is, as no operation foretells."""
-    recipe = Recipe(epochs=20, batch_size=16, lr=0.1, rotation=0, crop=False)
-    with Workshop(toy, recipe, device="cuda") as workshop:
-        measurement = workshop.train(SOURCE.replace("BACKWARD", backward), seed=1).measurement
-    assert measurement.failure is None
-    assert len(measurement.epochs) == 20
-    assert measurement.metrics["V_Acc"] is not None
-    assert measurement.metrics["V_Acc"] > 0.5
-    assert (measurement.unrecorded is None) if why is None else (why in (measurement.unrecorded or ""))
