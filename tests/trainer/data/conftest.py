@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lemonade_es.errors import DataError
+from lemonade_es.trainer.data import load
+
 MakeTree = Callable[..., Path]
+TRAIN_TEST = {"train/cat": 20, "train/dog": 30, "test/cat": 3, "test/dog": 4}
 
 
 @pytest.fixture
@@ -35,3 +39,13 @@ def make_tree(tmp_path: Path) -> MakeTree:
         return tmp_path / root
 
     return make
+
+
+def problem(root: Path, **options: int) -> str:
+    """What is said of a data set that is refused: one line, with a hint."""
+    with pytest.raises(DataError) as raised:
+        load(str(root), **options)
+    assert raised.value.hint
+    text = str(raised.value)
+    assert "\n" not in text
+    return text

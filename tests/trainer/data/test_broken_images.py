@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psutil
 import pytest
 from PIL import Image
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import load, load_test
-
-TRAIN_TEST = {"train/cat": 20, "train/dog": 30, "test/cat": 3, "test/dog": 4}
-
-
-def problem(root: Path, **options: int) -> str:
-    with pytest.raises(DataError) as raised:
-        load(str(root), **options)
-    assert raised.value.hint
-    text = str(raised.value)
-    assert "\n" not in text
-    return text
+from tests.trainer.data.conftest import TRAIN_TEST, problem
 
 
 def test_only_the_files_within_the_limit_and_those_of_the_test_split_are_opened(make_tree):

@@ -10,17 +10,7 @@ import pytest
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import load
-
-TRAIN_TEST = {"train/cat": 20, "train/dog": 30, "test/cat": 3, "test/dog": 4}
-
-
-def problem(root: Path, **options: int) -> str:
-    with pytest.raises(DataError) as raised:
-        load(str(root), **options)
-    assert raised.value.hint
-    text = str(raised.value)
-    assert "\n" not in text
-    return text
+from tests.trainer.data.conftest import TRAIN_TEST, problem
 
 
 @pytest.mark.parametrize(

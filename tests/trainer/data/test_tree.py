@@ -13,8 +13,7 @@ from PIL import Image
 from lemonade_es.errors import DataError
 from lemonade_es.task import Task
 from lemonade_es.trainer.data import load, load_test
-
-TRAIN_TEST = {"train/cat": 20, "train/dog": 30, "test/cat": 3, "test/dog": 4}
+from tests.trainer.data.conftest import TRAIN_TEST
 
 
 def notes(root: Path, **options: int) -> str:
