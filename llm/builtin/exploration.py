@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from lemonade_es.llm.builtin import wording
-from lemonade_es.llm.builtin.blueprint import Activation, Blueprint, Pooling, sites
+from lemonade_es.llm.builtin.blueprint import Activation, Blueprint, Pooling, final_size, sites
 from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.convolutions import narrower, wider
 
@@ -40,7 +40,7 @@ def variations(blueprint: Blueprint) -> Iterator[Change]:
         pooling = _OTHER[blueprint.pooling]
         changed = replace(blueprint, pooling=pooling)
         yield Change(changed, f"changed the pooling between stages to {_NAMES[pooling]}", 0.5)
-    if blueprint.kind == "table":
+    if blueprint.kind == "table" or max(final_size(blueprint)) == 1:
         return
     readout = _OTHER[blueprint.readout]
     changed = replace(blueprint, readout=readout)

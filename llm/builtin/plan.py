@@ -84,6 +84,7 @@ class _Work:
         self.instead: list[str] = []
         self.beside: list[str] = []
         self._before = census(blueprint)
+        self._earlier = [blueprint]  # none of which a small change may lead back to
         self._held: list[Capability] = []
         self._done: list[str] = []
         self._allowance = allowance
@@ -117,7 +118,7 @@ class _Work:
         affordable = [paid for change in moving if (paid := self._paid_for(change, known)) is not None]
         if affordable:
             change = self._choose(affordable)
-            self.now = change.blueprint
+            self._move(change)
             self._held.append(known)
             self._done.append(instruction)
             if known.stand_in is None:
@@ -141,7 +142,8 @@ class _Work:
         """Make a small change that undoes no instruction, and if it can be works against none."""
         known_good = (change for change in map(_settled, exploration.variations(self.now)) if self._moves(change))
         paid = (self._paid_for(change) for change in known_good)
-        fitting = [change for change in paid if change is not None and change.blueprint != self.now]
+        been = (*self._earlier, self.now)
+        fitting = [change for change in paid if change is not None and change.blueprint not in been]
         after = {change: census(change.blueprint) for change in fitting}
         agreeing = [
             change for change in fitting if not any(known.opposed(self._before, after[change]) for known in asked)
@@ -149,8 +151,12 @@ class _Work:
         if agreeing or fitting:
             self._take(self._choose(agreeing or fitting), "to explore")
 
-    def _take(self, change: Change, purpose: str) -> None:
+    def _move(self, change: Change) -> None:
+        self._earlier.append(self.now)
         self.now = change.blueprint
+
+    def _take(self, change: Change, purpose: str) -> None:
+        self._move(change)
         self.beside.append(f"{change.how} {purpose}")
 
     def _skip(self, instruction: str, why: str) -> None:

@@ -13,9 +13,10 @@ from lemonade_es.errors import ReplyError
 from lemonade_es.llm.builtin import BuiltinExecutor
 from lemonade_es.llm.builtin.blueprint import final_size
 from lemonade_es.llm.builtin.cost import macs, parameters
+from lemonade_es.llm.builtin.exploration import variations
 from lemonade_es.llm.builtin.reader import parse
 from lemonade_es.llm.reply import read_reply
-from lemonade_es.llm.request import Constraints, EditRequest, Feedback, Instruction
+from lemonade_es.llm.request import Attempt, Constraints, EditRequest, Feedback, Instruction
 from lemonade_es.task import Task
 
 DIGITS = Task("image", "digits", (1, 8, 8), 10)
@@ -124,6 +125,22 @@ def test_a_network_for_another_task_is_refused(bench):
     source = bench.ask(DIGITS, iteration=1)["model_py"]
     with pytest.raises(ReplyError, match="the task is another one"):
         bench.ask(Task("image", "digits", (1, 8, 8), 12), source, ["ACL"])
+
+
+def test_small_changes_lead_to_another_network_however_many_there_are(bench, task):
+    source = bench.ask(task, iteration=1)["model_py"]
+    vain = tuple(Attempt(iteration, (), "ok") for iteration in range(2, 9))
+    for seed in range(60):
+        patch = bench.ask(task, source, iteration=9, history=vain, seed=seed)
+        assert patch["summary"].count(" to explore") == 2
+        assert parse(bench.patched(source, patch)) != parse(source)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2)])
+def test_the_pooling_of_one_position_is_nothing_to_change(bench, size):
+    network = parse(bench.ask(Task("image", "small", (3, *size), 2), iteration=1)["model_py"])
+    changes = [change.how for change in variations(network) if "before the head" in change.how]
+    assert len(changes) == (max(final_size(network)) > 1)
 
 
 def test_where_the_budget_leaves_nothing_to_do_the_reply_is_an_error(bench):
