@@ -14,8 +14,8 @@ from lemonade_es.llm.decoding import decode_object, decode_string
 _THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
 # without a way back: a line of a million letters that ends in a backtick would take hours
-_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[\w+-]*+)(?P<more>[^`]*)")
-_OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*)')
+_FENCE = re.compile(r"(?P<blanks> {0,3})(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[\w+-]*+)(?P<more>[^`]*)")
+_OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*|#)')
 _FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{0,80})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})
 _KEYS = _PATCH_KEYS | {"applied", "skipped", "predicted"}
@@ -199,21 +199,26 @@ def _enveloped(data: object, depth: int = 0) -> Iterator[dict[str, Any]]:
             yield from _enveloped(inner_data, depth + 1)
 
 
+def _outdented(line: str, blanks: int) -> str:
+    """A line without the blanks that its fence has before it, as far as it has them."""
+    return line[min(blanks, len(line) - len(line.lstrip(" "))) :]
+
+
 def _blocks(text: str) -> list[_Block]:
     """The text split at its code fences, as CommonMark reads them."""
     blocks: list[_Block] = []
     lines: list[str] = []
     info: str | None = None
-    marks = ""
+    marks = blanks = ""
     for line in text.split("\n"):
         fence = _FENCE.fullmatch(line)
         if fence and info is None:
             blocks.append(_Block("\n".join(lines)))
-            lines, info, marks = [], fence["info"].lower(), fence["marks"]
+            lines, info, marks, blanks = [], fence["info"].lower(), fence["marks"], fence["blanks"]
         elif fence and not (fence["info"] or fence["more"].strip()) and fence["marks"].startswith(marks):
             blocks.append(_Block("\n".join(lines), info))
-            lines, info = [], None
+            lines, info, blanks = [], None, ""
         else:
-            lines.append(line)
+            lines.append(_outdented(line, len(blanks)))
     blocks.append(_Block("\n".join(lines), info, closed=info is None))
     return blocks

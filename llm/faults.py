@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -84,26 +85,27 @@ def passing(status: int, headers: Mapping[str, str] | None = None) -> FaultCode 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait, by ``retry-after-ms`` or ``retry-after``; ``None`` if it does not say.
 
+    If it says both, the longer counts.
+
     A time that is past says nothing: the clock there may be another.
 
     Args:
         headers: of the answer, found by names in lower case.
     """
-    try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-        else:
-            seconds = _seconds(headers.get("retry-after", ""))
-    except (ValueError, OverflowError):  # an hour or a year that no calendar has
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    asked = [_seconds(headers.get("retry-after-ms", "")), _seconds(headers.get("retry-after", ""))]
+    if asked[0] is not None:
+        asked[0] /= 1000
+    known = [seconds for seconds in asked if seconds is not None and math.isfinite(seconds) and seconds >= 0]
+    return max(known, default=None)
 
 
-def _seconds(text: str) -> float:
-    try:
+def _seconds(text: str) -> float | None:
+    with suppress(ValueError):
         return float(text)
-    except ValueError:
-        date = parsedate_to_datetime(text)  # ValueError if it is none
+    try:
+        date = parsedate_to_datetime(text)
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
         return (date - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):  # no date, or an hour or a year that no calendar has
+        return None

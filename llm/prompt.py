@@ -59,7 +59,7 @@ def prompt_for(request: EditRequest, feedback: Sequence[Feedback] = (), *, brief
     """
     if brief:
         request = replace(request, history=())
-        feedback = tuple(replace(refusal, reply="") for refusal in feedback[-1:])
+        feedback = feedback[-1:]
     text = _first(request) if request.model_py is None else _change(request, request.model_py)
     if feedback:
         # One message, not three turns: some servers' chat templates want strictly alternating roles, and
@@ -69,7 +69,7 @@ def prompt_for(request: EditRequest, feedback: Sequence[Feedback] = (), *, brief
             if request.model_py is None
             else "a complete new patch of the current network above"
         )
-        text += _repair(feedback, what)
+        text += _repair(feedback, what, left_out=brief)
     return Prompt(_system(request.limits), (Message("user", text),))
 
 
@@ -111,7 +111,7 @@ def _change(request: EditRequest, source: str) -> str:
     )
 
 
-def _repair(feedback: Sequence[Feedback], what: str) -> str:
+def _repair(feedback: Sequence[Feedback], what: str, *, left_out: bool) -> str:
     *earlier, last = feedback
     line = ""
     if last.line is not None:
@@ -123,7 +123,7 @@ def _repair(feedback: Sequence[Feedback], what: str) -> str:
         message=quoted(last.message),
         line=line,
         earlier=f"Replies before it were refused too:\n\n{before}\n" if earlier else "",
-        reply=_refused(last.reply),
+        reply="Left out here, for the prompt was too long." if left_out else _refused(last.reply),
         what=what,
     )
 

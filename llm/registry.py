@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lemonade_es.errors import ConfigError, ExecutorError, LemonadeError
 from lemonade_es.llm.address import shown
+from lemonade_es.llm.backoff import Backoff
 from lemonade_es.llm.executor import Executor, Reply
 from lemonade_es.llm.prices import Price, price_mapping
 from lemonade_es.vocabulary import closest
@@ -209,7 +210,8 @@ def _served(
 
     _need(model, name, "a model", f"{name}:{example}")
     client = client_class(model, base_url=options.base_url, timeout=options.timeout, max_tokens=options.max_tokens)
-    return ModelExecutor(client, options.prices_at(client.elsewhere), server=client.server)
+    backoff = Backoff(budget=max(Backoff().budget, 2 * options.timeout))  # a silence leaves time for another call
+    return ModelExecutor(client, options.prices_at(client.elsewhere), backoff=backoff, server=client.server)
 
 
 def _local(file: str, options: Options) -> Executor:

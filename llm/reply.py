@@ -156,7 +156,10 @@ def _completed(found: Extracted) -> tuple[dict[str, Any], tuple[str, ...]]:
                 data[key] = None
                 mended.append(f"missing {key} taken as null")
     predicted = data.get("predicted")
-    if isinstance(predicted, dict) and predicted:
+    if predicted == {}:
+        data["predicted"] = None
+        mended.append("empty predicted taken as null")
+    elif isinstance(predicted, dict):
         missing = [key for key in _PREDICTED if key not in predicted]
         data["predicted"] = {**predicted, **dict.fromkeys(missing)}
         mended += [f"missing predicted/{key} taken as null" for key in missing]

@@ -239,7 +239,10 @@ class OpenAIClient:
     def _failure(self, told: Mapping[str, Any], usage: Usage | None = None) -> ExecutorError | None:
         """What a gateway says of the server behind it, in an answer that has itself the status 200."""
         error = told.get("error")
-        if not isinstance(error, dict) or not isinstance(status := error.get("code"), int) or not 400 <= status < 600:
+        status = error.get("code") if isinstance(error, dict) else None
+        if isinstance(status, str) and status.isdecimal():
+            status = int(status[:4])
+        if not isinstance(error, dict) or not isinstance(status, int) or not 400 <= status < 600:
             return None
         return self._service.failed(status, _wrapped(error) or str(error.get("message")), usage=usage)
 
@@ -295,13 +298,10 @@ def _text(message: Mapping[str, Any]) -> str:
     if isinstance(content, dict):
         return json.dumps(content)
     text = content if isinstance(content, str) else "".join(_words(content))
-    if text:
-        return text
     calls = [call.get("function") for call in _dicts(message.get("tool_calls"))] or [message.get("function_call")]
     given = [call.get("arguments") for call in _dicts(calls)]
-    return "".join(
-        each if isinstance(each, str) else json.dumps(each) for each in given if isinstance(each, str | dict)
-    )
+    said = [each if isinstance(each, str) else json.dumps(each) for each in given if isinstance(each, str | dict)]
+    return "\n".join([text, *said] if text.strip() else said) or text
 
 
 def _words(content: object) -> Iterator[str]:
@@ -330,7 +330,7 @@ def _usage(data: Mapping[str, Any], text: str) -> Usage | None:
     if not isinstance(usage, dict) or not sent or received is None or (text and not received):
         return None
     details = usage.get("prompt_tokens_details")
-    cached = count(details, "cached_tokens")
+    cached = count(details, "cached_tokens") or count(usage, "prompt_cache_hit_tokens")  # DeepSeek's name
     if cached > sent:  # a wrong count is no discount
         cached = 0
     reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens")

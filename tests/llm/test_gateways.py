@@ -85,9 +85,10 @@ def test_the_words_of_the_server_behind_a_gateway_are_heard() -> None:
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("code", [502, "502"])
 @pytest.mark.parametrize("text", [None, "", '{"summary": "half of'])
-def test_a_failure_behind_a_gateway_is_tried_again_and_what_it_counted_is_paid(text: str | None) -> None:
-    failed = choice(text, "error", COUNTED, error={"code": 502, "message": "upstream"})
+def test_a_failure_behind_a_gateway_is_tried_again_and_what_it_counted_is_paid(text: str | None, code: object) -> None:
+    failed = choice(text, "error", COUNTED, error={"code": code, "message": "upstream"})
     with served(failed, choice("{}", usage=COUNTED), tries=2) as (executor, _):
         reply = executor.ask(REQUEST)
 
@@ -110,6 +111,11 @@ def test_more_cached_tokens_than_were_sent_are_no_discount() -> None:
     usage = {**COUNTED, "prompt_tokens_details": {"cached_tokens": 5000}}
     with served(choice("{}", usage=usage)) as (executor, _):
         assert executor.ask(REQUEST).usage.cost_usd == pytest.approx(1400 / 1e6)
+
+
+def test_cached_tokens_are_counted_under_the_name_that_deepseek_gives_them() -> None:
+    with served(choice("{}", usage={**COUNTED, "prompt_cache_hit_tokens": 500})) as (executor, _):
+        assert executor.ask(REQUEST).usage.cached_tokens == 500
 
 
 def test_an_answer_that_reasoning_used_up_names_the_option_that_allows_more() -> None:

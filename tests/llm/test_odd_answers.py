@@ -177,6 +177,8 @@ CALL = {"name": "patch", "arguments": WORDS}
         ("openai", openai({"content": [WORDS[:9], {"type": "text", "text": WORDS[9:]}]})),
         ("openai", openai({"content": None, "tool_calls": [{"type": "function", "function": CALL}]})),
         ("openai", openai({"content": "", "function_call": CALL})),
+        ("openai", openai({"content": "\n", "tool_calls": [{"type": "function", "function": CALL}]})),
+        ("openai", openai({"content": "I call the tool.", "tool_calls": [{"type": "function", "function": CALL}]})),
         ("openai", openai({"content": None, "tool_calls": [{"function": {"name": "patch", "arguments": PATCH}}]})),
         ("anthropic", anthropic(content=WORDS)),
         ("gemini", gemini([None, {"text": "hm", "thought": True}, {"text": WORDS}], promptFeedback="none")),

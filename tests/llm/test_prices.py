@@ -29,6 +29,13 @@ def test_a_dated_snapshot_costs_what_its_model_does_unless_it_has_a_price() -> N
     assert cost(usage, "m-12345678", prices) is None
 
 
+def test_a_snapshot_that_is_dearer_than_its_model_has_its_own_price() -> None:
+    usage = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
+
+    assert cost(usage, "openai:gpt-4o-2024-05-13") == pytest.approx(20.0)
+    assert cost(usage, "openai:gpt-4o-2024-08-06") == pytest.approx(12.5)
+
+
 def test_an_unknown_model_has_no_cost_rather_than_a_cost_of_nothing() -> None:
     assert cost(Usage(1000), "openai:no-such-model") is None
 

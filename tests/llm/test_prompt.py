@@ -163,6 +163,15 @@ def test_a_repair_asks_for_a_patch_only_where_there_is_a_network() -> None:
     assert "current network" not in user_text(FIRST, refusal)
 
 
+def test_a_brief_repair_says_that_the_refused_reply_was_left_out() -> None:
+    refusal = Feedback("NOT_JSON", "there is no JSON object", "I would add a layer")
+    brief = prompt_for(CHANGE, (refusal,), brief=True).messages[0].text
+
+    assert "I would add a layer" not in brief
+    assert "What you replied:\n\nLeft out here" in brief
+    assert "What you replied:\n\nNothing." in user_text(CHANGE, replace(refusal, reply=" "))
+
+
 def test_the_source_of_a_refused_patch_is_shown_as_source() -> None:
     reply = json.dumps(
         {

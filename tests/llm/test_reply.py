@@ -282,6 +282,21 @@ def test_objects_in_prose_that_are_no_json_are_passed_over_whatever_their_keys()
     assert read_patch(f"{prose}\n{GOOD}").patch.model_py == SOURCE
 
 
+@pytest.mark.parametrize("blanks", ["", " ", "   "])
+def test_code_in_a_list_loses_the_blanks_that_its_fence_has(blanks: str) -> None:
+    lines = ["```json", without("model_py"), "```", "```python", *SOURCE.splitlines(), "```"]
+    text = "1. All of it:\n" + "\n".join(blanks + line for line in lines)
+
+    assert read_patch(text).patch.model_py == SOURCE.rstrip("\n")
+
+
+def test_an_empty_prediction_and_a_comment_before_the_first_key_are_mended() -> None:
+    read = read_patch("{ # the patch\n" + json.dumps(envelope(predicted={}))[1:])
+
+    assert read.patch.predicted is None
+    assert "empty predicted taken as null" in read.mended
+
+
 @pytest.mark.parametrize("end", ["", "```\n", "```\na note", "```\na note\n```\n```\nanother\n```"])
 def test_fences_without_a_mark_beside_a_whole_patch_are_prose(end: str) -> None:
     assert read_patch(f"{GOOD}\n{end}").patch == read_patch(GOOD).patch
