@@ -129,6 +129,16 @@ def givers(parts: Sequence[Contribution], weight: float) -> str:
     return ", ".join(told)
 
 
+def tie_told(winner: str, other: str, inference: Inference, rulebook: Rulebook) -> str:
+    """That one of two instructions of equal weight comes first, and what decides it, in a clause."""
+    return f"a tie that {winner} wins, as {_precedence(winner, other, _urgencies(inference, rulebook))}"
+
+
+def margin_told(item: Conflict, inference: Inference, rulebook: Rulebook) -> str:
+    """By how much a conflict was won, or what decided it where the weights are equal; to be put behind its loser."""
+    return f" by {item.margin:.4g}" if item.margin else f", {tie_told(item.winner, item.loser, inference, rulebook)}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Urgency:
     """What decides among equals: the highest salience behind an instruction, and the rule that has it."""
@@ -151,8 +161,12 @@ def _urgencies(inference: Inference, rulebook: Rulebook) -> dict[str, _Urgency]:
 def _flip(winner: str, loser: str, margin: float, urgency: Mapping[str, _Urgency]) -> str:
     if margin > 0:
         return f"{loser} would win if its weight rose by more than {margin:.4g}"
+    decided = _precedence(winner, loser, urgency)
+    return f"{loser} would win if its weight rose at all; the weights are equal, and {decided}"
+
+
+def _precedence(winner: str, other: str, urgency: Mapping[str, _Urgency]) -> str:
     most = urgency[winner]
-    by_salience = most.salience > urgency[loser].salience
-    tie = f"{most.rule}, which gives {winner}, has the higher salience"
-    first = f"the rulebook names {winner} first"
-    return f"{loser} would win if its weight rose at all; the weights are equal, and {tie if by_salience else first}"
+    if most.salience > urgency[other].salience:
+        return f"{most.rule}, which gives {winner}, has the higher salience"
+    return f"the rulebook names {winner} first"

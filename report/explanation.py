@@ -256,7 +256,7 @@ def conflict_lines(inference: Inference, decisions: tuple[Conflict, ...]) -> Ite
         losing = givers(inference.contributions[item.loser], item.loser_weight)
         yield (
             f"  {item.winner} ({item.winner_weight:.3g}, {winning}) beats "
-            f"{item.loser} ({item.loser_weight:.3g}, {losing}) by {item.margin:.3g}"
+            f"{item.loser} ({item.loser_weight:.3g}, {losing}){f' by {item.margin:.3g}' if item.margin else ', a tie'}"
         )
         if item.flip:
             yield f"     {item.flip}"

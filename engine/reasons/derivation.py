@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from lemonade_es.engine.conflicts import Resolution, givers
+from lemonade_es.engine.conflicts import Resolution, givers, margin_told
 from lemonade_es.engine.facts import NOT_MEASURED, NOT_SET
 from lemonade_es.engine.inference import Inference, names_of
 from lemonade_es.engine.reasons.node import Kind, Node, Sides, compared
@@ -66,7 +66,8 @@ class Derivation:
                 "conflict",
                 item.loser,
                 f"beat {item.loser} ({item.loser_weight:.4g}, "
-                f"{givers(self._inference.contributions[item.loser], item.loser_weight)}) by {item.margin:.4g}",
+                f"{givers(self._inference.contributions[item.loser], item.loser_weight)})"
+                f"{margin_told(item, self._inference, self._rulebook)}",
                 truth=True,
                 value=item.winner_weight,
                 threshold=item.loser_weight,

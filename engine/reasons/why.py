@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lemonade_es.engine.conflicts import margin_told
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.reasons.answer import Answer, Decision
 from lemonade_es.engine.reasons.derivation import Derivation
@@ -51,7 +52,7 @@ def _sent(decision: Decision, name: str) -> str:
     joined = " + ".join(parts) if decision.rulebook.combine == "sum" else f"the largest of {', '.join(parts)}"
     origin = joined if len(parts) > 1 else inference.contributions[name][0].rule
     won = [
-        f"; it beat {item.loser} ({item.loser_weight:.4g}) by {item.margin:.4g}"
+        f"; it beat {item.loser} ({item.loser_weight:.4g}){margin_told(item, inference, decision.rulebook)}"
         for item in decision.resolution.decisions
         if item.winner == name
     ]

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lemonade_es.engine.conflicts import Conflict, givers, resolve
+from lemonade_es.engine.conflicts import Conflict, givers, resolve, tie_told
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.reasons.answer import Answer, Decision, SubjectKind, readable
@@ -14,6 +14,7 @@ from lemonade_es.engine.reasons.derivation import Derivation
 from lemonade_es.engine.reasons.flip import Flip, Goal, changed, find_flips
 from lemonade_es.engine.reasons.node import Node, blocking
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.tie import level
 from lemonade_es.vocabulary import METRICS, TERMS
 
 _TOLD = 2
@@ -176,7 +177,7 @@ class _Unsent:
             children=self._contributions(item.winner),
         )
         unknown = self._unweighed()
-        tie = "" if item.margin else f", a tie that {item.winner} wins"
+        tie = "" if item.margin else f", {self._tie(item.winner)}"
         parts = self._decision.inference.contributions
         ours, theirs = givers(parts[item.loser], item.loser_weight), givers(parts[item.winner], item.winner_weight)
         answer = (
@@ -200,11 +201,17 @@ class _Unsent:
             distance=weight - lightest,
         )
         mine, unknown = self._contributions(self._name), self._unweighed()
+        last = list(kept)[-1]
+        tied = level(weight) == level(kept[last])
+        held = f"is that of {last}, {self._tie(last)}" if tied else "is not among the heaviest"
         answer = (
-            f"{self._name} was not sent: the rulebook sends {len(kept)} at most, and its weight {weight:.4g} is not "
-            f"among the heaviest ({sent}){_besides(unknown)}"
+            f"{self._name} was not sent: the rulebook sends {len(kept)} at most, and its weight {weight:.4g} {held} "
+            f"({sent}){_besides(unknown)}"
         )
         return Denial(answer, self._tree(*mine, *unknown, limit))
+
+    def _tie(self, winner: str) -> str:
+        return tie_told(winner, self._name, self._decision.inference, self._decision.rulebook)
 
     def _contributions(self, name: str) -> tuple[Node, ...]:
         parts = self._decision.inference.contributions[name]

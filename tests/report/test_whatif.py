@@ -50,6 +50,12 @@ def test_conflicts_and_what_is_not_passed_on_are_told_with_their_reasons():
     )
 
 
+def test_a_conflict_that_a_tie_decided_is_told_as_one():
+    lines = told(parse_rulebook(SMALL.replace("weight: 2", "weight: 1"), "small.yaml"), {"V_Acc": 0.5, "F": 1})
+    at = lines.index("  A (1, low) beats B (1, slow), a tie")
+    assert lines[at + 1].endswith("the weights are equal, and the rulebook names A first")
+
+
 def test_of_an_or_that_holds_only_the_parts_that_do_are_told():
     rules = "  - {id: either, when: F < 100 or V_Acc < 0.5 or not (L > 3), weight: 1, instruct: [C]}\n"
     lines = told(parse_rulebook(SMALL + rules, "small.yaml"), {"V_Acc": 0.4, "F": 5000})

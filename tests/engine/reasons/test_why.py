@@ -57,6 +57,18 @@ def test_an_instruction_goes_back_to_its_rules_their_atoms_and_the_numbers_in_th
     assert conflict.distance == pytest.approx(0.5)
 
 
+def test_a_conflict_that_a_tie_decided_is_told_as_one():
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: 0.5, instruct: [ACL]}\n"
+        "  - {id: b, when: 1 > 0, weight: 0.5, instruct: [RCL], salience: 2}\n"
+    )
+    answer = ask("RCL", {}, rulebook=parse_rulebook(HEAD + rules, "b.yaml"))
+    tie = "a tie that RCL wins, as b, which gives RCL, has the higher salience"
+    assert answer.answer == f"RCL was sent with weight 0.5, from b; it beat ACL (0.5), {tie}"
+    (conflict,) = nodes(answer.tree, "conflict")
+    assert (conflict.text, conflict.distance) == (f"beat ACL (0.5, a), {tie}", 0.0)
+
+
 def test_a_conclusion_that_does_not_hold_is_derived_from_the_rule_that_did_not_fire():
     tree = ask("low-validation-accuracy", CASE_1).tree
     absent = next(node for node in nodes(tree, "conclusion") if node.id == "overfitting")

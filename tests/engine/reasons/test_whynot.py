@@ -8,6 +8,7 @@ import pytest
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.report.derivation import answer_text
+from lemonade_es.rules.load import find_rulebook, load_rulebook
 from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 
 
@@ -197,7 +198,7 @@ def test_a_tie_is_told_as_a_tie():
         "  - {id: b, when: 1 > 0, weight: PF, instruct: [RCL]}\n"
     )
     answer = ask_why_not("RCL", {}, {"PV_Acc": 0.5, "PF": 0.5}, rulebook=book(rules))
-    assert answer.answer.endswith("0.5 (b) against 0.5 (a), a tie that ACL wins")
+    assert answer.answer.endswith("0.5 (b) against 0.5 (a), a tie that ACL wins, as the rulebook names ACL first")
     assert flips(answer) == {"PV_Acc": 0.499, "PF": 0.501}
 
 
@@ -214,6 +215,28 @@ def test_one_too_many_is_told_what_was_sent_instead():
     limit = answer.tree.children[-1]
     assert (limit.kind, limit.value, limit.threshold) == ("limit", 0.3, 0.8)
     assert flips(answer) == {"PV_Acc": 0.29, "PF": 0.81}
+
+
+def test_one_too_many_that_is_as_heavy_as_what_was_sent_is_told_what_decided():
+    cautious = load_rulebook(find_rulebook("cautious"))
+    answer = ask_why_not("AMK", {"T_Acc": 0.72, "V_Acc": 0.65}, {"PT_Acc": 1}, cautious)
+    assert answer.answer == (
+        "AMK was not sent: the rulebook sends 2 at most, and its weight 1 is that of ASC, a tie that ASC wins, as the "
+        "rulebook names ASC first (ACL 1, ASC 1)"
+    )
+
+
+def test_one_too_many_in_a_tie_by_salience_is_told_who_spoke_more_urgently():
+    head = HEAD.replace("version: 1", "version: 1\nmax_instructions: 1")
+    rules = (
+        "  - {id: a, when: 1 > 0, weight: 0.1, instruct: [ACL]}\n"
+        "  - {id: b, when: 1 > 0, weight: 0.2, instruct: [ACL]}\n"
+        "  - {id: c, when: 1 > 0, weight: 0.3, instruct: [AWI], salience: 1}\n"
+    )
+    answer = ask_why_not("ACL", {}, rulebook=book(rules, head))
+    assert answer.answer.endswith(
+        "its weight 0.3 is that of AWI, a tie that AWI wins, as c, which gives AWI, has the higher salience (AWI 0.3)"
+    )
 
 
 @pytest.mark.parametrize(("subject", "said"), [("ACL", "ACL was sent"), ("low-validation-accuracy", "fired")])
