@@ -112,12 +112,12 @@ def names_of(rules: Iterable[Rule]) -> tuple[str, ...]:
 
 
 def changed(facts: Facts, name: str, value: float) -> Facts:
-    """The facts with one other number, and what is derived from it."""
+    """The facts with one other number, and what is derived from it; also what lacked just this number."""
     known = {**facts.known, name: value}
-    metrics = normalised(known, known)
+    before, after = normalised(facts.known, facts.known), normalised(known, known)
     for derived, sources in NORMALISED.items():
-        if name in sources and known.get(derived) is not None:
-            known[derived] = metrics[derived]
+        if name in sources and (known.get(derived) is not None or before[derived] is None):
+            known[derived] = after[derived]
     return Facts(known, facts.absent)
 
 

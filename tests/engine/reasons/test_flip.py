@@ -9,6 +9,7 @@ import pytest
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.flip import changed
+from lemonade_es.engine.whatif import suppose, supposed_facts
 from lemonade_es.vocabulary import NORMALISED, settings
 from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 
@@ -153,6 +154,22 @@ def test_what_is_derived_from_a_changed_number_changes_with_it():
     found = flips(ask_why_not("r", {"F": known["F"], "NF": 1 / 3}, rulebook=book(rules)))
     assert set(found) == {"NF", "F", "TF"}
     assert found["TF"] < 7000 < 14000 < found["F"]
+
+
+@pytest.mark.parametrize(
+    ("when", "raw", "threshold"),
+    [("NF < 0.5", "F", "TF"), ("T_NE > 0.5", "T_E", "TT_E"), ("V_NE > 0.5", "V_E", "TV_E")],
+)
+def test_what_is_derived_from_a_number_that_was_not_measured_would_be_known_with_it(when, raw, threshold):
+    rulebook = book(f"  - {{id: r, when: {when}, weight: 1, instruct: [ACL]}}\n")
+    derived = when.split()[0]
+    answer = ask_why_not("r", {}, rulebook=rulebook)
+    assert set(flips(answer)) == {derived, raw}
+    assert any(flip.text.startswith(f"r would fire if {raw} were measured, at ") for flip in answer.flips)
+    assert suppose(rulebook, supposed_facts(rulebook, {raw: flips(answer)[raw]}, {})).inference.fired
+    at = settings(None, {})[threshold]
+    unknown = Facts.of({raw: at, derived: None}, settings(None, {}))  # though its source is known: for another reason
+    assert changed(unknown, threshold, at * 2)[derived] is None
 
 
 @pytest.mark.parametrize(
