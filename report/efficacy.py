@@ -36,6 +36,10 @@ _READING = (
         "evidence and no proof."
     ),
 )
+_PRUNED = (
+    "pruned: of those done, the steps whose network was stopped as hopeless (--prune). In accuracy and CM it counts as "
+    "the mean of the steps that ended no better than it could have; of all else nothing is supposed."
+)
 
 
 def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Sequence[str] = ()) -> RenderableType:
@@ -50,7 +54,8 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Seq
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rule", overflow="fold")
     table.add_column("for", no_wrap=True)
-    for name in ("fired", "done", "failed"):
+    pruned = any(row.pruned for row in rows)
+    for name in ("fired", "done", "failed", *(["pruned"] if pruned else [])):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("gain", "against others"):
         table.add_column(name, justify="right", overflow="fold")
@@ -65,6 +70,7 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Seq
                 f"{row.fired:,}",
                 f"{row.carried_out:,}",
                 f"{row.failed:,}" if row.failed else "",
+                *([f"{row.pruned:,}" if row.pruned else ""] if pruned else []),
                 Text(_told(row.gain, row.metric)),
                 Text(_told(row.against_others, row.metric)),
                 Text(row.verdict, _COLOURS[row.verdict]),
@@ -78,7 +84,8 @@ def efficacy_page(rows: Sequence[Efficacy], runs: int, steps: int, meanings: Seq
         parts += [Text(), Text(told)]
     if any(meaning != ACCURACY["classification"] for meaning in meanings):
         parts += [Text(), Text(f"accuracy is {', or '.join(meanings)}")]
-    return Group(*parts, Text(), *(Text(paragraph, "dim") for paragraph in _READING))
+    reading = (*_READING, _PRUNED) if pruned else _READING
+    return Group(*parts, Text(), *(Text(paragraph, "dim") for paragraph in reading))
 
 
 def _strange(row: Efficacy) -> str:

@@ -73,6 +73,10 @@ def _lines(rulebook: Rulebook, tuning: Tuning, dropped: Sequence[str]) -> Iterat
     if tuning.failures:
         failed = counted(tuning.failures, "step")
         yield f"# {failed} led to a network that could not be trained, and count as the worst gain."
+    if tuning.pruned:
+        pruned = counted(tuning.pruned, "step")
+        yield f"# {pruned} led to a network whose training was stopped as hopeless, and count as the mean of those that"
+        yield "# ended no better than it could have."
     kept = [row for row in tuning.rules if row.rule not in changed]
     if kept:
         yield f"# As they were, after {_evidence(kept)}."

@@ -15,7 +15,7 @@ import numpy as np
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.worth.identity import Difference, differences
-from lemonade_es.engine.worth.step import CM, Step, steps
+from lemonade_es.engine.worth.step import CM, Step, completed, steps
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.vocabulary import METRICS, PRIORITIES
 
@@ -59,6 +59,8 @@ class Efficacy:
         CM: of the combined metric, in the steps in which it was carried out.
         left_out: steps in which another rule of that id gave instructions; nothing is learned of this one from them.
         differs: in what that one differs.
+        pruned: the steps of ``carried_out`` in which the edited network was then stopped as hopeless; its accuracy and
+            its CM count as :func:`lemonade_es.engine.worth.step.completed` says.
         verdict: ``helps`` or ``harms`` if the interval of ``against_others`` leaves no other sign, else ``open``.
     """
 
@@ -73,6 +75,7 @@ class Efficacy:
     CM: Estimate | None
     left_out: int = 0
     differs: tuple[Difference, ...] = ()
+    pruned: int = 0
 
     @property
     def verdict(self) -> str:
@@ -102,7 +105,8 @@ def efficacy(rulebook: Rulebook, runs: Iterable[Sequence[Entry]]) -> tuple[Effic
             taken.append(step)
             if step.rulebook != rulebook.digest and (step.run, step.rulebook) not in advisers:
                 advisers[step.run, step.rulebook] = rulebook_at(tuple(entries), step.iteration)
-    return tuple(_row(rule, rulebook, taken, advisers) for rule in rulebook.rules if rule.instruct)
+    whole = completed(taken)
+    return tuple(_row(rule, rulebook, whole, advisers) for rule in rulebook.rules if rule.instruct)
 
 
 def purpose(rule: Rule, rulebook: Rulebook) -> str | None:
@@ -154,6 +158,7 @@ def _row(
         CM=_estimate(_gains(carried, CM)),
         left_out=strange,
         differs=tuple(differs),
+        pruned=sum(step.ceiling is not None for step in carried),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Pruned
 from lemonade_es.engine.inference import Contribution
 from lemonade_es.engine.journal import Entry
 from lemonade_es.vocabulary import METRICS
@@ -15,6 +16,9 @@ CM = "CM"
 
 COUNTED_FROM_0 = frozenset({"dead_layers", "plateau"})
 """Counts whose best value is 0, to which nothing has a ratio."""
+
+_OF_THE_LOSSES = ("T_Acc", "V_Acc")
+"""What the losses of a training that was stopped speak of; of speed, size and energy they say nothing."""
 
 Metrics = Mapping[str, float | None]
 
@@ -39,7 +43,7 @@ class Advising:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A decision whose network was trained, or failed in training.
+    """A decision whose network was trained, or stopped as hopeless, or failed in training.
 
     Attributes:
         run: the run.
@@ -50,6 +54,8 @@ class Step:
         failed: whether the edited network could not be trained.
         facts: that were advised on.
         rulebook: SHA-256 of the rulebook that advised.
+        ceiling: the most that CM of the edited network could have been, where its training was stopped as hopeless;
+            ``None`` where it was not.
     """
 
     run: str
@@ -60,6 +66,7 @@ class Step:
     failed: bool
     facts: Metrics = field(default_factory=dict)
     rulebook: str = ""
+    ceiling: float | None = None
 
     def part(self, rule: str) -> Advising | None:
         """A rule's part; ``None`` if it did not fire."""
@@ -93,22 +100,62 @@ def steps(entries: Sequence[Entry]) -> Iterator[Step]:
     ended: dict[int, IterationEnded] = {}
     advised: Advised | None = None
     accepted: Accepted | None = None
+    pruned: Pruned | None = None
     for entry in entries:
         match entry.event:
             case Advised():
                 advised = entry.event
             case Accepted():
                 accepted = entry.event
+            case Pruned():
+                pruned = entry.event
             case IterationEnded():
                 last = ended[entry.event.iteration] = entry.event
                 number = last.iteration
                 if advised is None or accepted is None or not advised.iteration == accepted.iteration == number:
                     continue
                 if advised.base in ended:
-                    yield _step(entry.run, advised, accepted, ended[advised.base], last)
+                    ceiling = pruned.ceiling if pruned is not None and pruned.iteration == number else None
+                    yield _step(entry.run, advised, accepted, ended[advised.base], last, ceiling)
 
 
-def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, ended: IterationEnded) -> Step:
+def completed(taken: Sequence[Step]) -> list[Step]:
+    """Steps of which those that were stopped as hopeless have a gain as well, so that they count.
+
+    Of such a network it is known what its CM could have been at most. Left out, it would speak for the rules behind
+    it: they would be judged by their better networks alone. As the worst gain there was, which a failure counts as, it
+    would speak against them more than is known. So its gain in CM, ``T_Acc`` and ``V_Acc`` is that of its like: the
+    mean of the steps whose gain in CM was no higher than its own could have been. Where there is none, CM is what it
+    could have been at most, and accuracy stays unknown.
+
+    Args:
+        taken: of all the runs that are looked at.
+    """
+    known = [(gain, step) for step in taken if (gain := step.gain(CM)) is not None]
+    return [_completed(step, step.ceiling, known) for step in taken]
+
+
+def _completed(step: Step, ceiling: float | None, known: Sequence[tuple[float, Step]]) -> Step:
+    level = step.before.get(CM)
+    if ceiling is None or level is None:
+        return step
+    likes = [other for gain, other in known if gain <= ceiling - level]
+    after = {**step.after, CM: ceiling}
+    for name in (CM, *_OF_THE_LOSSES):
+        old, gains = step.before.get(name), [gain for like in likes if (gain := like.gain(name)) is not None]
+        if old is not None and gains:
+            after[name] = old + statistics.fmean(gains)
+    return replace(step, after=after)
+
+
+def _step(
+    run: str,
+    advised: Advised,
+    accepted: Accepted,
+    base: IterationEnded,
+    ended: IterationEnded,
+    ceiling: float | None,
+) -> Step:
     seen = {verdict.instruction for verdict in accepted.verdicts if verdict.verdict in ("followed", "partly")}
     done = seen & set(advised.resolution.instructions)
     opposition = {name: _opposition(advised.inference.contributions[name]) for name in done}
@@ -128,6 +175,7 @@ def _step(run: str, advised: Advised, accepted: Accepted, base: IterationEnded, 
         failed=ended.outcome not in ("ok", "pruned"),
         facts=advised.inference.facts,
         rulebook=advised.rulebook,
+        ceiling=ceiling,
     )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.record import rulebook_at
-from lemonade_es.engine.worth.step import CM, Step, steps
+from lemonade_es.engine.worth.step import CM, Step, completed, steps
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.wording import counted
@@ -77,6 +77,8 @@ class Tuning:
         steps: how many of their steps have a gain.
         failures: how many of these could not be trained, and count as the worst gain there was.
         spread: the standard deviation of the gains in CM.
+        pruned: how many of the steps led to a network that was stopped as hopeless, and count as
+            :func:`lemonade_es.engine.worth.step.completed` says.
     """
 
     rules: tuple[Learned, ...]
@@ -84,6 +86,7 @@ class Tuning:
     steps: int
     failures: int
     spread: float
+    pruned: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """What was learned as JSON data."""
@@ -133,14 +136,14 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
     """
     recorded = list(runs)
     taken = [step for entries in recorded for step in steps(entries) if step.before.get(CM) is not None]
-    told = [(step, step.gain(CM)) for step in taken if step.failed or step.gain(CM) is not None]
-    known = [gain for _, gain in told if gain is not None]
-    if len(known) < LEAST_STEPS:
+    measured = sum(step.gain(CM) is not None for step in taken)
+    if measured < LEAST_STEPS:
         raise StoreError(
-            f"{counted(len(known), 'step')} with a gain in CM {'is' if len(known) == 1 else 'are'} too few to learn "
-            "from",
+            f"{counted(measured, 'step')} with a gain in CM {'is' if measured == 1 else 'are'} too few to learn from",
             hint=f"give runs with {LEAST_STEPS} or more between them",
         )
+    told = [(step, step.gain(CM)) for step in completed(taken) if step.failed or step.gain(CM) is not None]
+    known = [gain for _, gain in told if gain is not None]
     used = [step for step, _ in told]
     gains = np.array([min(known) if gain is None else gain for _, gain in told])
     spread = float(gains.std())
@@ -153,6 +156,7 @@ def tune(rulebook: Rulebook, runs: Iterable[Sequence[Entry]], *, doubt: float = 
         steps=len(used),
         failures=sum(step.failed for step in used),
         spread=spread,
+        pruned=sum(step.ceiling is not None for step in used),
     )
 
 

@@ -35,6 +35,19 @@ def test_a_gain_of_a_share_is_told_in_points() -> None:
     assert "+1.5 [-0.5, +3.5]" in shown("V_Acc", Estimate(0.015, -0.005, 0.035, 6))
 
 
+def test_networks_that_were_stopped_have_a_column_where_there_are_any() -> None:
+    def page(pruned: int) -> str:
+        out = io.StringIO()
+        row = Efficacy("shrink", "b.yaml:1:1", "P", 23, 23, 0, None, None, None, pruned=pruned)
+        Console(file=out, width=110).print(efficacy_page([row], 1, 23))
+        return " ".join(out.getvalue().split())
+
+    assert "failed pruned gain" in page(20)
+    assert "23 23 20 - - open" in page(20)
+    assert "no better than it could have" in page(20)
+    assert "pruned" not in page(0)
+
+
 def test_steps_of_another_rule_of_the_same_name_are_said_to_be_left_out() -> None:
     out = io.StringIO()
     row = Efficacy("shrink", "b.yaml:1:1", "P", 0, 0, 0, None, None, None, 6, ("condition", "direction"))

@@ -7,7 +7,7 @@ import pytest
 
 from lemonade_es.engine.compliance import Verdict
 from lemonade_es.engine.conflicts import resolve
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Seconds
+from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Pruned, Seconds
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.inference import compile_rulebook
 from lemonade_es.engine.journal import Entry
@@ -55,6 +55,12 @@ class Maker:
     def ended(self, iteration, metrics, level, outcome="ok"):
         return IterationEnded(iteration, outcome, metrics, level, False, Seconds())
 
+    def pruned(self, iteration, metrics, ceiling):
+        """A network whose training was stopped, of which CM could have been ``ceiling`` at most."""
+        reason = Pruned(iteration, 3, 50, 9, 9, 0.5, ceiling, 1, "it is hopeless")
+        unknown = dict.fromkeys(("T_Acc", "V_Acc", "F"))
+        return reason, self.ended(iteration, {**metrics, **unknown}, None, "pruned")
+
     def entries(self, *events, run="r"):
         return tuple(Entry(run, number, "", event) for number, event in enumerate(events))
 
@@ -69,6 +75,21 @@ def opposed(make):
     """What makes steps of a rulebook in which a rule of a large weight outweighs one that holds all back."""
     make.book = OPPOSED
     return make
+
+
+@pytest.fixture
+def hopeless(make):
+    """A run in which what `wider` asked for led to networks that were stopped."""
+
+    def record(steps=20, ceiling=0.46):
+        facts = {"T_Acc": 0.6, "V_Acc": 0.5, "F": 80.0, "L": 2.0}
+        events = [make.ended(1, facts, 0.5)]
+        for number in range(2, steps + 2):
+            events += [make.advised(number, 1, facts), make.accepted(number, {"AMK": "followed"})]
+            events += make.pruned(number, facts, ceiling)
+        return make.entries(*events, run="hopeless")
+
+    return record
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ def row(rule, factor, steps=12):
     return Learned(rule, steps, 0.75, 0.75, 0.75 * factor, 0.1, 1.9, factor)
 
 
-def tuned(*rows, failures=0):
-    text = tuned_rulebook(LEMONADE, Tuning(rows, 2, 30, failures, 0.08))
+def tuned(*rows, failures=0, pruned=0):
+    text = tuned_rulebook(LEMONADE, Tuning(rows, 2, 30, failures, 0.08, pruned))
     return text, parse_rulebook(text, "tuned.yaml", LEMONADE.sources)
 
 
@@ -45,7 +45,7 @@ def test_a_weight_takes_a_factor_in(weight, written):
 
 
 def test_the_tuned_rulebook_loads_passes_its_tests_and_differs_in_the_learned_weights_alone():
-    text, book = tuned(row("refine", 1.2), row("generalise", 1.0), failures=3)
+    text, book = tuned(row("refine", 1.2), row("generalise", 1.0), failures=3, pruned=4)
     assert book.name == "lemonade-tuned"
     assert all(result.passed for result in selftest(book))
     changed = [
@@ -64,6 +64,7 @@ def test_the_tuned_rulebook_loads_passes_its_tests_and_differs_in_the_learned_we
         )
     assert "12 steps: effect 0.90 [0.10, 1.90], was 0.75" in text
     assert "3 steps led to a network that could not be trained" in text
+    assert "4 steps led to a network whose training was stopped as hopeless" in text
     assert "12 steps of generalise" in text
 
 

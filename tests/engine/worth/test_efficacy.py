@@ -101,6 +101,14 @@ def test_a_step_whose_network_failed_is_counted(make):
     assert (wider.carried_out, wider.failed, wider.gain) == (1, 1, None)
 
 
+def test_a_rule_is_not_judged_by_its_few_networks_that_were_not_stopped(make, recorded, hopeless):
+    run = recorded(wide=0.05, noise=0.02)
+    alone, pruned = row(make, "wider", run), row(make, "wider", run, hopeless(steps=60))
+    assert (alone.verdict, alone.pruned) == ("helps", 0)
+    assert (pruned.verdict, pruned.pruned, pruned.failed) == ("open", 60, 0)
+    assert pruned.gain.steps == pruned.CM.steps == alone.CM.steps + 60
+
+
 def test_the_same_runs_give_the_same_figures(make, recorded):
     assert efficacy(make.book, [recorded(deep=0.02)]) == efficacy(make.book, [recorded(deep=0.02)])
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lemonade_es.engine.worth.step import Advising, Step, steps
+from lemonade_es.engine.worth.step import Advising, Step, completed, steps
 
 FACTS = {"V_Acc": 0.5, "F": 200.0, "L": 2.0}
 
@@ -72,6 +72,42 @@ def test_a_step_is_measured_against_the_network_that_it_edits_not_the_last_one(m
         )
     )
     assert [step.gain("CM") for step in made] == pytest.approx([-0.7, 0.05])
+
+
+def hopeless(ceiling, **before):
+    return Step("r", 9, (), {"CM": 1.0, **before}, {"CM": None, "V_Acc": None}, failed=False, ceiling=ceiling)
+
+
+def gained(combined, accuracy):
+    before = {"CM": 1.0, "V_Acc": 0.5, "F": 100.0}
+    return Step("r", 2, (), before, {"CM": 1.0 + combined, "V_Acc": 0.5 + accuracy, "F": 200.0}, failed=False)
+
+
+def test_a_network_that_was_stopped_counts_as_those_that_ended_no_better_than_it_could_have():
+    known = [gained(0.2, 0.1), gained(-0.1, -0.05), gained(-0.3, -0.01)]
+    *same, step = completed([*known, hopeless(0.95, V_Acc=0.7, T_Acc=0.9, F=50.0)])
+    assert same == known
+    assert step.gain("CM") == pytest.approx(-0.2)
+    assert step.gain("V_Acc") == pytest.approx(-0.03)
+    assert step.gain("T_Acc") is None  # which none of them tells
+    assert step.gain("F") is None  # of which the losses say nothing
+
+
+def test_where_none_ended_as_low_a_network_that_was_stopped_has_the_most_that_it_could_have_had():
+    *_, step = completed([gained(0.2, 0.1), hopeless(0.9, V_Acc=0.7)])
+    assert step.gain("CM") == pytest.approx(-0.1)
+    assert step.gain("V_Acc") is None
+
+
+def test_a_step_knows_what_its_network_could_have_reached_had_it_not_been_stopped(make):
+    made = steps(
+        make.entries(
+            make.ended(1, FACTS, 0.5),
+            *(make.advised(2, 1, FACTS), make.accepted(2, {}), *make.pruned(2, FACTS, 0.4)),
+            *(make.advised(3, 1, FACTS), make.accepted(3, {}), make.ended(3, FACTS, 0.6)),
+        )
+    )
+    assert [(step.ceiling, step.failed) for step in made] == [(0.4, False), (None, False)]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from lemonade_es.engine.events import IterationEnded, Pruned
 from lemonade_es.engine.worth.tuning import LEAST_STEPS, advising_rulebook, tune
 from lemonade_es.errors import ConfigError, StoreError
 
@@ -82,17 +83,32 @@ def test_steps_that_all_gain_the_same_are_refused(make, recorded):
         tune(make.book, [recorded(noise=0.0)])
 
 
-def test_a_network_whose_training_was_stopped_early_is_no_failure(make, recorded):
-    calm = recorded(steps=20)
-    facts = {"V_Acc": 0.5, "F": 200.0, "L": 2.0}
-    pruned = make.entries(
-        make.ended(1, facts, 0.5),
-        make.advised(2, 1, facts),
-        make.accepted(2, {"AMK": "followed"}),
-        make.ended(2, {"T_E": 1.0}, None, "pruned"),
-        run="s",
-    )
-    assert tune(make.book, [calm, pruned]) == dataclasses.replace(tune(make.book, [calm]), runs=2)
+def test_networks_that_were_stopped_as_hopeless_count_against_the_rules_behind_them(make, recorded, hopeless):
+    calm = recorded(steps=60, wide=0.05, noise=0.02)
+    alone, pruned = tune(make.book, [calm]), tune(make.book, [calm, hopeless()])
+    assert (pruned.steps, pruned.pruned, pruned.failures) == (80, 20, 0)
+    assert learned(alone)["wider"].factor > 1
+    assert learned(pruned)["wider"].factor < 1  # its few good networks speak no longer for all
+    assert learned(pruned)["wider"].steps == learned(alone)["wider"].steps + 20
+
+
+def test_a_network_that_was_stopped_is_no_failure_and_not_the_worst_there_was(make, recorded, hopeless):
+    calm = recorded(steps=60, noise=0.05)
+    failing = [
+        dataclasses.replace(entry, event=dataclasses.replace(entry.event, outcome="DIVERGED"))
+        if isinstance(entry.event, IterationEnded) and entry.event.iteration > 1
+        else entry
+        for entry in hopeless()
+        if not isinstance(entry.event, Pruned)
+    ]
+    failed, pruned = tune(make.book, [calm, failing]), tune(make.book, [calm, hopeless()])
+    assert (failed.failures, failed.pruned) == (20, 0)
+    assert learned(failed)["wider"].effect * failed.spread < learned(pruned)["wider"].effect * pruned.spread
+
+
+def test_networks_that_were_stopped_are_nothing_to_learn_from_alone(make, recorded, hopeless):
+    with pytest.raises(StoreError, match="9 steps with a gain in CM are too few"):
+        tune(make.book, [recorded(steps=LEAST_STEPS - 1), hopeless()])
 
 
 def test_the_rulebook_is_the_one_that_advised_and_not_one_that_came_later(make, recorded, monkeypatch):
