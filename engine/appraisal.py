@@ -13,7 +13,7 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load
-from lemonade_es.trainer.device.command import SECONDS, DeviceCommand, device_command
+from lemonade_es.trainer.device.command import SECONDS, DeviceCommand, demand_command, device_command
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.limits import Limits
@@ -115,6 +115,7 @@ def appraise(spec: AppraisalSpec, progress: Progress | None) -> Appraisal:
     Raises:
         LemonadeError: the file, its weights or the data cannot be read, or the code cannot be isolated.
     """
+    demand_command(spec.measure_with, spec.measure_seconds)
     source = _source(spec.model)
     limits = Limits()
     weights = None if spec.weights is None else read_weights(spec.weights, limits.weights_bytes)

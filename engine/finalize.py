@@ -34,7 +34,7 @@ from lemonade_es.trainer.final_trial import Course, Finished, Progress
 from lemonade_es.trainer.isolation.protocol import manifest
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Measurement
-from lemonade_es.trainer.recipe import Recipe, final_recipe, with_overrides
+from lemonade_es.trainer.recipe import Recipe, final_recipe, with_epochs, with_overrides
 from lemonade_es.trainer.weights import Weights
 from lemonade_es.trainer.workshop import Examined, Workshop
 
@@ -204,10 +204,7 @@ class _Session:
         recipe = final_recipe(self.origin.begun.data.task.kind)
         kept = {name: value for name, value in self.spec.recipe.items() if name not in OF_THE_SEARCH}
         recipe = with_overrides(recipe, kept, where=f"recipe of run {self.origin.run}")
-        recipe = with_overrides(recipe, self.wishes.recipe, where="--recipe")
-        if self.wishes.epochs is None:
-            return recipe
-        return with_overrides(recipe, {"epochs": self.wishes.epochs}, where="--epochs")
+        return with_epochs(recipe, self.wishes.recipe, self.wishes.epochs, where="--recipe")
 
     def _training(self) -> str:
         """The digest of all that determines the training."""

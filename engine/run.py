@@ -46,7 +46,7 @@ from lemonade_es.trainer.crew import Crew
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import device_command
 from lemonade_es.trainer.limits import Limits
-from lemonade_es.trainer.recipe import Recipe, search_recipe, with_overrides
+from lemonade_es.trainer.recipe import Recipe, search_recipe, with_epochs, with_overrides
 from lemonade_es.trainer.workshop import Workshop
 
 
@@ -137,16 +137,16 @@ def resume_run(
                 model, weights = folder.leave_best(run, result.state)
                 return replace(result, model=model, weights=weights)
             rulebook = rulebook_at(entries, 0)
-            staff = hired(spec, folder)
+            changed = {key: value for key, value in options.items() if value not in (None, {})}
+            staff = hired(spec, folder, changed)
             dataset = same_data(spec, begun, watcher.fetching)
             foreign = staff.foreign or is_foreign(entries)
             opening = partial(_workshop, spec, dataset, begun.recipe, foreign=foreign, unsafe=unsafe_no_isolation)
             with Crew(opening, spec.repeats - 1) as crew:
                 workshop = crew.lead
                 spec = spec.public()
-                changed = {key: getattr(spec, key) for key, value in options.items() if value not in (None, {})}
                 mark = RunResumed(
-                    changed,
+                    {key: getattr(spec, key) for key in changed},
                     isolation=workshop.isolation,
                     isolation_reason=workshop.isolation_reason,
                     canaries=workshop.canaries,
@@ -248,8 +248,7 @@ class _Session:
 
 
 def _changed(recipe: Recipe, spec: RunSpec) -> Recipe:
-    changed = with_overrides(recipe, spec.recipe)
-    return changed if spec.epochs is None else with_overrides(changed, {"epochs": spec.epochs})
+    return with_epochs(recipe, spec.recipe, spec.epochs)
 
 
 def _workshop(

@@ -16,7 +16,7 @@ from lemonade_es.engine.wishes import Doubt, doubts_of_wish
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.address import shown
 from lemonade_es.task import Objective
-from lemonade_es.trainer.device.command import SECONDS
+from lemonade_es.trainer.device.command import SECONDS, demand_command
 from lemonade_es.trainer.energy import GRID_GCO2E_PER_KWH
 from lemonade_es.trainer.isolation.level import Wish
 from lemonade_es.trainer.measurement import Budget
@@ -242,7 +242,7 @@ def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
     Raises:
         ConfigError: naming the option, its value, and what it must be; or nothing would tell networks apart.
     """
-    merged = dict(config)
+    merged = _without_epochs(config) if _gives_epochs(options) else dict(config)
     for name, value in options.items():
         if value is None:
             continue
@@ -252,7 +252,18 @@ def resolve(config: Mapping[str, Any], options: Mapping[str, Any]) -> RunSpec:
             merged[name] = value
     spec = demand_sound(merged, _as_option)
     _demand_order(spec)
+    demand_command(spec.measure_with, merged.get("measure_seconds"))
     return spec
+
+
+def _gives_epochs(options: Mapping[str, Any]) -> bool:
+    """Whether a number of epochs is among the options, by one of its two names."""
+    return options.get("epochs") is not None or "epochs" in (options.get("recipe") or {})
+
+
+def _without_epochs(config: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = {name: value for name, value in config.get("recipe", {}).items() if name != "epochs"}
+    return {**{name: value for name, value in config.items() if name != "epochs"}, "recipe": recipe}
 
 
 def _demand_order(spec: RunSpec) -> None:

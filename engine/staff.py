@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.record import recorded_replies
-from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.spec import OPTIONS, RunSpec
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor, Reply, at_server
+
+_BOUNDS = ("timeout", "max_tokens", "context")
+"""Options for whom it may concern; the server is that of ``llm``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +39,47 @@ class Staff:
         return f"{told}, fallback {at_server(self.fallback)}"
 
 
-def hired(spec: RunSpec, folder: RunFolder) -> Staff:
+def hired(spec: RunSpec, folder: RunFolder, asked: Collection[str] = OPTIONS) -> Staff:
     """The executors that a run's options name.
 
+    Args:
+        spec: the options.
+        folder: where runs to replay lie.
+        asked: the options that are asked for now; what a run of old holds besides may be of no use to anybody.
+
     Raises:
-        ConfigError: one of them is unknown, or has no known price where the run has a budget for it.
+        ConfigError: one of them is unknown, or has no known price where the run has a budget for it; or neither takes
+            an option that is asked for.
         ExecutorError: one of them cannot be asked, for want of a key or a package for instance.
     """
 
     def recorded(run: str) -> tuple[Reply, ...]:
         return recorded_replies(folder.entries(run))
 
-    executor = _executor(spec, spec.llm, spec.llm_base_url, recorded)
+    given = {name: value for name in _BOUNDS if (value := getattr(spec, f"llm_{name}")) is not None}
+    own = registry.taken_by(spec.llm)
+    others = registry.taken_by(spec.fallback) if spec.fallback is not None else frozenset[str]()
+    # what neither takes is given to the first, to be refused
+    told = {name: given[name] for name in given if name in own or (name not in others and f"llm_{name}" in asked)}
+    executor = _executor(spec, spec.llm, spec.llm_base_url, recorded, told)
     if spec.fallback is None:
         return Staff(executor, None)
     provider, other = spec.llm.partition(":")[0], spec.fallback.partition(":")[0]
     # the server is that of one provider; another one is asked where it always is
     base_url = spec.llm_base_url if provider == other else None
-    return Staff(executor, _executor(spec, spec.fallback, base_url, recorded))
+    told = {name: given[name] for name in given if name in others}
+    return Staff(executor, _executor(spec, spec.fallback, base_url, recorded, told))
 
 
-def _executor(spec: RunSpec, name: str, base_url: str | None, recorded: registry.Recorded) -> Executor:
+def _executor(
+    spec: RunSpec, name: str, base_url: str | None, recorded: registry.Recorded, told: Mapping[str, Any]
+) -> Executor:
     executor = registry.executor(
         name,
         base_url=base_url,
         prices=spec.prices or None,
-        timeout=spec.llm_timeout or registry.DEFAULT_TIMEOUT,
-        max_tokens=spec.llm_max_tokens,
-        context=spec.llm_context,
         recorded=recorded,
+        **told,
     )
     if spec.max_llm_cost is not None and not executor.priced:
         raise ConfigError(

@@ -25,6 +25,9 @@ GROUP = "lemonade_es.executors"
 
 DEFAULT_TIMEOUT = 180.0
 
+_SERVED = frozenset({"base_url", "timeout", "max_tokens"})
+_TOLD = {"base_url": "base URL", "timeout": "timeout", "max_tokens": "bound on tokens", "context": "context"}
+
 SDKS: Mapping[str, str] = MappingProxyType(
     {
         "openai": "openai",
@@ -77,6 +80,7 @@ class Options:
 class _BuiltIn:
     known: Known
     factory: Callable[[str, Options], Executor]
+    takes: frozenset[str] = frozenset()
 
 
 def executor(
@@ -84,7 +88,7 @@ def executor(
     *,
     base_url: str | None = None,
     prices: Mapping[str, Any] | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | None = None,
     max_tokens: int | None = None,
     context: int | None = None,
     recorded: Recorded | None = None,
@@ -96,22 +100,26 @@ def executor(
         base_url: a server that speaks as the provider's does, for executors that ask one; for ``openai`` Ollama,
             vLLM or llama.cpp, say.
         prices: see :func:`lemonade_es.llm.prices.price_mapping`.
-        timeout: seconds to wait for the server at each step of a call.
+        timeout: seconds to wait for the server at each step of a call; :data:`DEFAULT_TIMEOUT` if ``None``.
         max_tokens: of an answer; the provider's bound if ``None``.
         context: tokens of prompt and answer together, for a model that runs here; the model's own if ``None``.
         recorded: gives the replies of a recorded run, for ``replay:RUN``.
 
     Raises:
-        ConfigError: no executor has that name, a model is missing or one too many, or a price is no price.
+        ConfigError: no executor has that name, a model is missing or one too many, a price is no price, or an option
+            is none that it takes (see :func:`taken_by`).
         ExecutorError: the executor cannot be set up: a package or a key is missing, a plug-in is broken.
     """
     name, _, model = spec.partition(":")
     checked = None if prices is None else price_mapping(prices, where="prices")
-    options = Options(base_url, checked, timeout, max_tokens, context, recorded)
+    given = {"base_url": base_url or None, "timeout": timeout, "max_tokens": max_tokens, "context": context}
+    options = Options(base_url, checked, DEFAULT_TIMEOUT if timeout is None else timeout, max_tokens, context, recorded)
     if name in _BUILT_INS:
+        _refuse_unused(name, given)
         return _BUILT_INS[name].factory(model, options)
     plugins = {point.name: point for point in entry_points(group=GROUP)}
     if name in plugins:
+        _refuse_unused(name, given)
         return _from_plugin(plugins[name], model, options)
     names = (*_BUILT_INS, *plugins)
     near = closest(name, names)
@@ -121,6 +129,15 @@ def executor(
         where="llm",
         hint=f"did you mean {near}? known: {listed}" if near else f"known: {listed}",
     )
+
+
+def taken_by(spec: str) -> frozenset[str]:
+    """Which of ``base_url``, ``timeout``, ``max_tokens`` and ``context`` an executor takes.
+
+    Plug-ins take what executors take that ask a server.
+    """
+    name = spec.partition(":")[0]
+    return _BUILT_INS[name].takes if name in _BUILT_INS else _SERVED
 
 
 def known_executors() -> tuple[Known, ...]:
@@ -170,11 +187,9 @@ def _from_plugin(point: EntryPoint, model: str, options: Options) -> Executor:
     return made
 
 
-def _builtin(model: str, options: Options) -> Executor:
-    if model or options.base_url:
-        raise ConfigError(
-            f"builtin takes no {'model' if model else 'base URL'}", where="llm", hint="write just builtin"
-        )
+def _builtin(model: str, _: Options) -> Executor:
+    if model:
+        raise ConfigError("builtin takes no model", where="llm", hint="write just builtin")
     from lemonade_es.llm.builtin import BuiltinExecutor  # noqa: PLC0415 - built only when it is named
 
     return BuiltinExecutor()
@@ -219,7 +234,6 @@ def _local(file: str, options: Options) -> Executor:
     from lemonade_es.llm.providers.local import LocalClient  # noqa: PLC0415
 
     _need(file, "local", "a file", "local:FILE.gguf")
-    _refuse_url("local", options)
     client = LocalClient(file, max_tokens=options.max_tokens, context=options.context)
     return ModelExecutor(client, {client.name: Price(0.0, 0.0), **(options.prices or {})})
 
@@ -228,7 +242,6 @@ def _replay(run: str, options: Options) -> Executor:
     from lemonade_es.llm.providers.replay import ReplayExecutor  # noqa: PLC0415 - built only when it is named
 
     _need(run, "replay", "a run", "replay:RUN")
-    _refuse_url("replay", options)
     if options.recorded is None:
         raise ConfigError("replay needs the folder that the run is in", where="llm", hint="use the run command")
     return ReplayExecutor(options.recorded(run), run)
@@ -239,9 +252,12 @@ def _need(given: str, name: str, what: str, example: str) -> None:
         raise ConfigError(f"{name} needs {what}", where="llm", hint=f"write for example {example}")
 
 
-def _refuse_url(name: str, options: Options) -> None:
-    if options.base_url:
-        raise ConfigError(f"{name} takes no base URL", where="llm", hint="leave it out")
+def _refuse_unused(name: str, given: Mapping[str, object]) -> None:
+    takes = taken_by(name)
+    for option, value in given.items():
+        if value is not None and option not in takes:
+            hint = f"leave --llm-{option.replace('_', '-')} out"
+            raise ConfigError(f"{name} takes no {_TOLD[option]}", where="llm", hint=hint)
 
 
 _BUILT_INS: Mapping[str, _BuiltIn] = {
@@ -252,11 +268,16 @@ _BUILT_INS: Mapping[str, _BuiltIn] = {
             "OpenAI (key in OPENAI_API_KEY), or with a base URL any OpenAI-compatible server",
         ),
         _openai,
+        _SERVED,
     ),
-    "anthropic": _BuiltIn(Known("anthropic:MODEL", "Anthropic (key in ANTHROPIC_API_KEY)"), _anthropic),
-    "gemini": _BuiltIn(Known("gemini:MODEL", "Google Gemini (key in GEMINI_API_KEY or GOOGLE_API_KEY)"), _gemini),
+    "anthropic": _BuiltIn(Known("anthropic:MODEL", "Anthropic (key in ANTHROPIC_API_KEY)"), _anthropic, _SERVED),
+    "gemini": _BuiltIn(
+        Known("gemini:MODEL", "Google Gemini (key in GEMINI_API_KEY or GOOGLE_API_KEY)"), _gemini, _SERVED
+    ),
     "local": _BuiltIn(
-        Known("local:FILE.gguf", "a model in a file, run here by llama.cpp, without key or network"), _local
+        Known("local:FILE.gguf", "a model in a file, run here by llama.cpp, without key or network"),
+        _local,
+        frozenset({"max_tokens", "context"}),
     ),
     "replay": _BuiltIn(Known("replay:RUN", "the replies of a recorded run once more, without any model"), _replay),
 }

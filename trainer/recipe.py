@@ -108,6 +108,30 @@ def with_overrides(recipe: Recipe, overrides: Mapping[str, Any], *, where: str =
         raise ConfigError(problems, where=where, hint="see the recipe's fields and ranges") from None
 
 
+def with_epochs(recipe: Recipe, overrides: Mapping[str, Any], epochs: int | None, *, where: str = "recipe") -> Recipe:
+    """The recipe with some of its fields replaced, and its epochs, which have an option of their own as well.
+
+    Args:
+        recipe: what to start from.
+        overrides: new values by field name.
+        epochs: what the option says; ``None`` if it was not given.
+        where: the place that the overrides come from, for errors.
+
+    Raises:
+        ConfigError: as :func:`with_overrides`, or the two name different epochs.
+    """
+    changed = with_overrides(recipe, overrides, where=where)
+    if epochs is None:
+        return changed
+    if "epochs" in overrides and changed.epochs != epochs:
+        raise ConfigError(
+            f"{epochs} is asked for, and epochs={changed.epochs} by the recipe",
+            where="--epochs",
+            hint="give one of the two",
+        )
+    return with_overrides(changed, {"epochs": epochs}, where="--epochs")
+
+
 def _shipped(name: str) -> Recipe:
     text = resources.files("lemonade_es.trainer").joinpath("recipes", name).read_text(encoding="utf-8")
     return with_overrides(Recipe(), YAML(typ="safe", pure=True).load(text), where=name)

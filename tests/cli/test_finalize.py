@@ -106,6 +106,7 @@ def test_a_search_takes_no_notice_of_a_final_training(trained):
         (["nobody"], "there is no run 'nobody'"),
         (["latest", "--iteration", "9"], "iteration 9 has no network (those with one: 1, 2, 3)"),
         (["latest", "--epochs", "0"], "epochs is 0"),
+        (["latest", "--epochs", "5", "--recipe", "epochs=50"], "5 is asked for, and epochs=50 by the recipe"),
         (["latest", "--recipe", "lrr=1"], "a recipe has no field 'lrr' (did you mean lr?)"),
         (["latest", "--recipe", "optimizer"], "'optimizer' is not NAME=VALUE"),
     ],

@@ -198,6 +198,7 @@ def test_a_broken_network_is_told_with_its_line(lemonade, model):
         (("model.py", "--weights", "model.py"), "no safetensors file"),
         (("model.py", "--measure-with", "no-such-program"), "there is no program"),
         (("model.py", "--measure-seconds", "0"), "--measure-seconds"),
+        (("model.py", "--measure-seconds", "5"), "there is no command that may take so long"),
         (("model.py", "--grid-gco2e-per-kwh", "-1"), "--grid-gco2e-per-kwh"),
     ],
 )

@@ -29,6 +29,19 @@ def test_what_cannot_be_is_refused(name, value):
         resolve({}, {name: value})
 
 
+@pytest.mark.parametrize("given", [({"measure_seconds": 120}, {}), ({}, {"measure_seconds": 30.0})])
+def test_a_time_for_a_command_that_is_not_given_is_refused(given):
+    with pytest.raises(ConfigError, match="there is no command that may take so long") as refused:
+        resolve(*given)
+    assert refused.value.where == "--measure-seconds"
+    config, options = given
+    assert resolve({**config, "measure_with": "board.sh"}, options).measure_seconds in (30, 120)
+
+
+def test_a_run_of_old_that_holds_such_a_time_is_taken_up():
+    assert extend(RunSpec(measure_seconds=30), {"iterations": 40}).measure_seconds == 30
+
+
 def test_a_resumed_run_keeps_its_device():
     with pytest.raises(ConfigError, match="keeps what it was started with"):
         extend(RunSpec(), {"measure_with": "other.sh"})

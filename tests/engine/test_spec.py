@@ -5,6 +5,7 @@ import pytest
 from lemonade_es.engine.configuration import read_config
 from lemonade_es.engine.spec import RunSpec, extend, resolve
 from lemonade_es.errors import ConfigError
+from lemonade_es.trainer.recipe import Recipe, with_epochs
 
 
 def write(tmp_path, text):
@@ -24,6 +25,35 @@ def test_options_win_over_the_configuration_and_sets_are_merged_by_name(tmp_path
     assert spec.iterations == 7
     assert spec.set == {"TV_Acc": 0.9, "UT": 0.02}
     assert spec.max_seconds == 60
+
+
+def trained_by(spec):
+    return with_epochs(Recipe(), spec.recipe, spec.epochs)
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "epochs"),
+    [
+        ({"recipe": {"epochs": 50, "lr": 0.1}}, {"epochs": 5}, 5),
+        ({"epochs": 50, "recipe": {"lr": 0.1}}, {"recipe": {"epochs": 5}}, 5),
+        ({"epochs": 50, "recipe": {"epochs": 50, "lr": 0.1}}, {"epochs": 5}, 5),
+        ({"epochs": 5, "recipe": {"lr": 0.1}}, {"seed": 3, "recipe": {}}, 5),
+        ({"recipe": {"lr": 0.1}}, {"epochs": 5, "recipe": {"epochs": 5}}, 5),
+    ],
+)
+def test_the_epochs_of_the_command_line_win_by_either_name(config, options, epochs):
+    changed = trained_by(resolve(config, options))
+    assert (changed.epochs, changed.lr) == (epochs, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [({}, {"epochs": 5, "recipe": {"epochs": 50}}), ({"epochs": 5, "recipe": {"epochs": 50}}, {"seed": 1})],
+)
+def test_two_numbers_of_epochs_are_refused(config, options):
+    with pytest.raises(ConfigError, match="5 is asked for, and epochs=50 by the recipe") as refused:
+        trained_by(resolve(config, options))
+    assert refused.value.where == "--epochs"
 
 
 def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):

@@ -141,6 +141,29 @@ def test_a_model_in_a_file_has_no_server() -> None:
         registry.executor("local:model.gguf", base_url="http://127.0.0.1:1/v1")
 
 
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(
+    ("spec", "option", "value", "words"),
+    [
+        ("builtin", "timeout", 60.0, "builtin takes no timeout"),
+        ("builtin", "max_tokens", 100, "builtin takes no bound on tokens"),
+        ("builtin", "context", 4096, "builtin takes no context"),
+        ("replay:r1", "timeout", 180.0, "replay takes no timeout"),  # as long as it would be anyway
+        ("replay:r1", "max_tokens", 100, "replay takes no bound on tokens"),
+        ("replay:r1", "context", 4096, "replay takes no context"),
+        ("local:model.gguf", "timeout", 60.0, "local takes no timeout"),
+        ("openai:gpt-4o", "context", 4096, "openai takes no context"),
+        ("anthropic:claude-sonnet-5-5", "context", 4096, "anthropic takes no context"),
+        ("gemini:gemini-3.6-flash", "context", 4096, "gemini takes no context"),
+        ("echo:big", "context", 4096, "echo takes no context"),
+    ],
+)
+def test_an_option_that_an_executor_cannot_use_is_refused(spec: str, option: str, value: float, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as error:
+        registry.executor(spec, **{option: value})  # type: ignore[arg-type]
+    assert error.value.hint == f"leave --llm-{option.replace('_', '-')} out"
+
+
 def test_every_executor_is_listed_with_its_help() -> None:
     known = {each.spec: each.help for each in registry.known_executors()}
 

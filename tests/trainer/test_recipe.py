@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from lemonade_es.errors import ConfigError
-from lemonade_es.trainer.recipe import Recipe, final_recipe, search_recipe, with_overrides
+from lemonade_es.trainer.recipe import Recipe, final_recipe, search_recipe, with_epochs, with_overrides
 
 
 def test_the_shipped_image_recipe_is_the_papers_and_equals_the_defaults():
@@ -29,6 +29,13 @@ def test_the_shipped_text_recipe_is_adam_without_augmentation():
 def test_overrides_replace_only_what_they_name_and_take_text_from_a_command_line():
     recipe = with_overrides(Recipe(), {"epochs": "3", "lr": "1e-2", "flip": "false", "crop_size": 16})
     assert recipe == Recipe(epochs=3, lr=0.01, flip=False, crop_size=16)
+
+
+def test_epochs_have_two_names_and_one_number():
+    assert with_epochs(Recipe(), {"lr": 0.1}, 5) == Recipe(epochs=5, lr=0.1)
+    assert with_epochs(Recipe(), {"epochs": "5"}, None) == with_epochs(Recipe(), {"epochs": "5"}, 5) == Recipe(epochs=5)
+    with pytest.raises(ConfigError, match="5 is asked for, and epochs=50 by the recipe"):
+        with_epochs(Recipe(), {"epochs": "50"}, 5)  # though that is what it has of its own
 
 
 def test_an_unknown_field_is_refused_with_the_nearest_name():

@@ -134,6 +134,20 @@ def device_command(text: str, seconds: float = SECONDS) -> DeviceCommand:
     return DeviceCommand(text, (str(Path(program).absolute()), *words[1:]), seconds)
 
 
+def demand_command(text: str | None, seconds: float | None) -> None:
+    """That a time is given only where there is a command that may take it.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if text is None and seconds is not None:
+        raise ConfigError(
+            "there is no command that may take so long",
+            where="--measure-seconds",
+            hint="give --measure-with as well, or leave it out",
+        )
+
+
 def passed_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What a measuring command sees of an environment: nothing that may be a key."""
     return {name: value for name, value in environment.items() if _PASSED.fullmatch(name)}
