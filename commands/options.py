@@ -224,7 +224,8 @@ def measure_with_options(command: Command) -> Command:
     return click.option(
         "--measure-with",
         metavar="COMMAND",
-        help="Measure on your device: gets {model} (ONNX) and {input_shape}, prints JSON.",
+        help="Measure on your device: gets {model} (ONNX) and {input_shape}, prints JSON. It is kept and shown as "
+        "typed: let it take secrets from the environment (LEMONADE_DEVICE_*).",
     )(command)
 
 
