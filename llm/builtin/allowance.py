@@ -13,6 +13,8 @@ from lemonade_es.llm.request import Constraints
 _GROWTH = 1.7
 _MACS_FOR_32_PIXELS = 40_000_000
 _WEIGHTS = 2_000_000
+_WEIGHTS_OF_A_FEATURE = 400
+"""In a table: the first layer alone, which is the most of a network for a wide one, begins with about a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Allowance:
 
         One patch may make the multiply-accumulates about 1.7 times as many. Without a budget they end at 40
         million for 32x32 images (in proportion to the side for others; at 1.25 million for tables), and the weights
-        outside the embedding at two million. A network that costs more already may keep its cost.
+        outside the embedding at two million; both end later for a table of many features. A network that costs more
+        already may keep its cost.
 
         Args:
             blueprint: the network to patch.
@@ -42,9 +45,10 @@ class Allowance:
         """
         cost, weights = macs(blueprint), parameters(blueprint)
         side = 32.0 if blueprint.kind == "text" else math.sqrt(math.prod(blueprint.size))
-        cap = constraints.macs if constraints.macs is not None else int(_MACS_FOR_32_PIXELS * side / 32)
+        wide = _WEIGHTS_OF_A_FEATURE * blueprint.channels if blueprint.kind == "table" else 0
+        cap = constraints.macs if constraints.macs is not None else max(int(_MACS_FOR_32_PIXELS * side / 32), wide)
         embedding = (blueprint.vocabulary_size or 0) * (blueprint.embedding or 0)
-        widest = constraints.parameters if constraints.parameters is not None else embedding + _WEIGHTS
+        widest = constraints.parameters if constraints.parameters is not None else max(embedding + _WEIGHTS, wide)
         room = max(min(cap, int(_GROWTH * cost) + cap // 20) - cost, 0) // 4**refusals
         spare = max(widest - weights, 0) // 4**refusals
         return cls(

@@ -80,6 +80,18 @@ def test_a_budget_that_no_network_keeps_is_refused(bench):
     assert raised.value.code == "BUDGET_TOO_SMALL"
 
 
+@pytest.mark.parametrize("features", [9_000, 14_000, 30_000])
+def test_a_network_for_a_wide_table_grows_where_growth_is_asked_for(bench, features):
+    wide = Task("table", "wide", (features,), 3)
+    source = bench.ask(wide, iteration=1)["model_py"]
+    costs = [macs(parse(source))]
+    for iteration in range(2, 6):
+        source = bench.patched(source, bench.ask(wide, source, ("AMK", "ACL"), iteration=iteration))
+        costs.append(macs(parse(source)))
+    assert costs == sorted(costs)
+    assert costs[-1] > 1.5 * costs[0]
+
+
 def test_a_first_network_that_was_too_large_is_followed_by_a_smaller_one(bench):
     refused = [Feedback("OVER_BUDGET_ACTIVATION", "too large", "{}")] * 2
     large, small = (bench.ask(DIGITS, iteration=1, feedback=feedback) for feedback in ((), refused))
