@@ -135,7 +135,9 @@ def _broken_off(events: Sequence[Event]) -> Iterator[str]:
             if waiting is not None:
                 yield waiting
             waiting = waiting or stopped
-        elif not isinstance(event, RunInterrupted):
+        elif isinstance(event, RunInterrupted):
+            waiting = None  # the process was not killed
+        else:
             waiting = event.executor if isinstance(event, Asked) else None
             stopped = event.executor if isinstance(event, Unanswered) else None
 

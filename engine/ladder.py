@@ -144,7 +144,7 @@ class Ladder:
             feedback.append(Feedback(outcome.code, outcome.message, text, outcome.line, outcome.line_text))
         if reserve is not None:  # nothing better came of it: the network is sound, and is judged as it is
             outcome = self._verdict(*reserve, known)
-        elif self._fallback is not None:
+        elif self._fallback is not None and self._falls_back():
             outcome = self._fall_back(self._fallback, request, known, alone=answer is None)
         assert outcome is not None  # noqa: S101  (without a fallback, an unanswered call raises)
         return self._candidate(outcome) if isinstance(outcome, Accepted) else outcome
@@ -163,6 +163,11 @@ class Ladder:
         assert answer is not None  # noqa: S101  (nobody comes after the fallback)
         return answer if isinstance(answer, Refused) else self._verdict(call, answer.reply, known)
 
+    def _falls_back(self) -> bool:
+        """Whether it is the fallback's turn: not in what was recorded before there was one, and went on without it."""
+        coming = self._tape.coming
+        return coming is None or getattr(coming, "attempt", None) == self._repairs + 3
+
     def _candidate(self, accepted: Accepted) -> Candidate:
         return Candidate(self._artifacts.read(accepted.source).decode(), accepted)
 
@@ -174,7 +179,7 @@ class Ladder:
         """
         replaceable = self._fallback is not None and call.executor is not self._fallback
         lost = self._recall_unanswered()
-        if replaceable and lost is not None and lost.attempt == call.attempt:
+        if replaceable and lost is not None and lost.attempt == call.attempt and self._falls_back():
             return None
         recorded = self._tape.recall(Refused) or self._tape.recall(Replied)
         if recorded is not None:

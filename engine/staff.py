@@ -85,7 +85,8 @@ def _executor(
         raise ConfigError(
             f"the price of {name} is not known, so a budget cannot be kept",
             where="--max-llm-cost",
-            hint=f"give it in a configuration file: prices: {{'{name}': {{input: 2.5, output: 10}}}}",
+            hint=f"give it in a configuration file: prices: {{'{name}': {{input: 2.5, output: 10}}}}; a run that is "
+            "resumed takes none: leave the budget or the fallback out, or begin another run",
         )
     return executor
 

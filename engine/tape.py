@@ -51,6 +51,11 @@ class Tape:
         """Whether recorded events are left."""
         return self._next < len(self._recorded)
 
+    @property
+    def coming(self) -> Event | None:
+        """The next recorded event, which is still to be recalled; ``None`` if none is left."""
+        return self._recorded[self._next].event if self.replaying else None
+
     def recall(self, kind: type[E]) -> E | None:
         """The next recorded event, if there is one left and it is of that kind."""
         if self.replaying and isinstance(event_ := self._recorded[self._next].event, kind):

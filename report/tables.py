@@ -14,7 +14,7 @@ from lemonade_es.engine.bounds import Bounds
 from lemonade_es.engine.events import IterationEnded, RunEnded, RunStarted
 from lemonade_es.engine.journal import Entry, Journal, started
 from lemonade_es.engine.record import current_spec, is_over
-from lemonade_es.errors import StoreError
+from lemonade_es.errors import LemonadeError
 from lemonade_es.report.formats import UNKNOWN, value
 from lemonade_es.report.noise import combined, standing
 from lemonade_es.task import Objective
@@ -114,7 +114,7 @@ def run_lines(journal: Journal) -> list[RunLine]:
     for name in journal.runs():
         try:
             lines.append(run_line(journal.read(name)))
-        except StoreError:
+        except LemonadeError:
             lines.append(RunLine(name, "unreadable"))
     return lines
 

@@ -79,6 +79,14 @@ def test_a_call_that_is_killed_after_an_earlier_stop_is_counted_too(interrupted)
     assert one.broken_off == 1
 
 
+def test_a_resume_that_the_user_stopped_before_it_asked_lost_no_call():
+    call = Asked(1, 1, "one", "words")
+    stopped = Unanswered(1, 1, "one", "stopped", (), interrupted=True)
+    events = [call, stopped, RunInterrupted(1), RunResumed({}), RunInterrupted(1), RunResumed({}), replied(1)]
+    (one,) = accounts(events, repairs=2)
+    assert one.broken_off == 0
+
+
 def test_tries_without_an_answer_are_billed_as_far_as_it_is_known():
     counted = Try("server_error", "upstream", 1.0, 1.0, Usage(1000, 0, 200, 0, 0.25))
     refused = Try("connection", "refused", 1.0, 1.0)

@@ -291,6 +291,26 @@ def test_after_refusals_a_fallback_that_could_not_be_asked_is_asked_again_and_no
     assert (len(first.asked), len(second.asked)) == (0, 1)
 
 
+def test_a_fallback_that_comes_with_a_resume_has_no_turn_in_iterations_that_ended_before(bench, trainer):
+    began = search(bench, trainer, ScriptedExecutor([good(0.5), *[BAD] * 4, obeys(0.6)]), iterations=3)
+    began.run()
+    second = ScriptedExecutor([obeys(0.7)], "second")
+    made = search(bench, trainer, ScriptedExecutor([BAD] * 4), fallback=second, iterations=4)
+    assert made.run().status == "finished"
+    assert len(second.asked) == 1
+    assert [outcome.outcome for outcome in made.state.ended[:3]] == [ended.outcome for ended in began.state.ended]
+
+
+def test_an_outage_that_a_resume_outlived_is_not_the_turn_of_a_fallback_that_comes_later(bench, trainer):
+    with pytest.raises(ExecutorError):
+        search(bench, trainer, Absent(), iterations=1).run()
+    search(bench, trainer, ScriptedExecutor([BAD, good(0.5)]), iterations=1).run()
+    second = ScriptedExecutor([good(0.7)], "second")
+    made = search(bench, trainer, Absent(), fallback=second, iterations=2)
+    assert made.run().status == "finished"
+    assert [event.reply.executor for event in of(bench, Replied)] == ["scripted", "scripted", "second"]
+
+
 def test_a_search_that_broke_off_before_the_fallback_answered_asks_the_fallback(bench, trainer):
     class Stopping(ScriptedExecutor):
         def ask(self, request, feedback=()):
