@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +54,11 @@ class Assay:
     def suggestions(self) -> tuple[RuleTest, ...]:
         """Tests that the file lacks: for mutants that survive, and for boundaries that none of its tests holds.
 
-        What is expected in the same situation makes one test.
+        What is expected in the same situation makes one test; each has a name of its own, which the file has not.
         """
         survival = self.survival.tests() if self.survival is not None else ()
         boundaries = self.boundaries.tests() if self.boundaries is not None else ()
-        taken = {result.name for result in self.tests}
-        return tuple(test for test in _merged((*survival, *boundaries)) if test.name not in taken)
+        return tuple(_named(_merged((*survival, *boundaries)), {result.name for result in self.tests}))
 
     def to_json(self) -> dict[str, Any]:
         """The tests with their failures; coverage, boundaries and mutation, or null if not asked for; suggestions."""
@@ -92,7 +92,8 @@ def _merged(tests: Sequence[RuleTest]) -> Iterator[RuleTest]:
         placed = [test for test in same if not test.name.startswith(NOTICED)]
         for test in placed or same:  # what is at a boundary is better called by it
             head, _, tail = test.name.partition(": ")
-            names.setdefault(tail, []).append(head)
+            heads = names.setdefault(tail, [])
+            heads += [head] if head not in heads else []
         yield dataclasses.replace(
             same[0],
             name="; ".join(f"{', '.join(heads)}: {tail}" for tail, heads in names.items()),
@@ -101,6 +102,16 @@ def _merged(tests: Sequence[RuleTest]) -> Iterator[RuleTest]:
             instructions={name: weight for test in same for name, weight in test.instructions.items()},
             absent=tuple(dict.fromkeys(name for test in same for name in test.absent)),
         )
+
+
+def _named(tests: Iterable[RuleTest], taken: Collection[str]) -> Iterator[RuleTest]:
+    """Tests by names that are not taken: those for a comparison that occurs twice in a rule are numbered."""
+    used = set(taken)
+    for test in tests:
+        numbered = (f"{test.name} ({number})" for number in itertools.count(2))
+        name = next(name for name in itertools.chain([test.name], numbered) if name not in used)
+        used.add(name)
+        yield dataclasses.replace(test, name=name)
 
 
 def assay(rulebook: Rulebook, *, coverage: bool = True, seed: int = 0) -> Assay:

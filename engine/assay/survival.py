@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +84,8 @@ class Survival:
         return self.killed / differing if differing else None
 
     def tests(self) -> tuple[RuleTest, ...]:
-        """Tests by which every survivor would be killed, each once."""
-        return tuple({survivor.test.name: survivor.test for survivor in self.survivors}.values())
+        """Tests by which every survivor would be killed, each once; several may have one name."""
+        return tuple(_each_once(survivor.test for survivor in self.survivors))
 
     def to_json(self) -> dict[str, Any]:
         """Figures; the survivors with their tests; the equivalent ones."""
@@ -165,8 +166,8 @@ class _Trial:
 
     def shared(self, mutant: Mutant, mutated: Rulebook, survivors: Sequence[Survivor]) -> RuleTest | None:
         """A test that is there already for another mutant of the rule, and does for this one."""
-        tests = {item.test.name: item.test for item in survivors if item.mutant.rule == mutant.rule}
-        return next((test for test in tests.values() if not _passes(mutated, test)), None)
+        tests = _each_once(item.test for item in survivors if item.mutant.rule == mutant.rule)
+        return next((test for test in tests if not _passes(mutated, test)), None)
 
     def witness(self, mutant: Mutant, mutated: Rulebook) -> RuleTest | None:
         """A test for the mutant, in few words; ``None`` if no difference is found."""
@@ -201,6 +202,11 @@ class _Trial:
         if not (fired or not_fired or weights or absent):
             return None
         return RuleTest(f"{NOTICED}{mutant.sentence}", given, fired or None, not_fired, weights, absent, mutant.place)
+
+
+def _each_once(tests: Iterable[RuleTest]) -> Iterable[RuleTest]:
+    """Tests without those that say the same by the same name."""
+    return {json.dumps(test_json(test)): test for test in tests}.values()
 
 
 def _infer(rulebook: Rulebook, given: Given) -> Outcome:

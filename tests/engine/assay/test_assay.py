@@ -14,6 +14,7 @@ import pytest
 from lemonade_es.engine import selftest
 from lemonade_es.engine.assay.assay import assay
 from lemonade_es.errors import RulebookError
+from lemonade_es.report.rulebook_tests import Tested, suggested
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 
 BOOK = """\
@@ -69,6 +70,30 @@ def test_with_all_suggestions_nothing_more_is_suggested_and_all_is_noticed():
     assert again.failed == 0
     assert again.survival.score == 1.0
     assert again.boundaries.open == ()
+    assert again.suggestions() == ()
+
+
+TWICE = """\
+rulebook: b
+version: 1
+instructions: {ACL: {text: Add}}
+rules:
+  - id: two
+    when: (V_Acc < 0.5 and F < 100) or (V_Acc < 0.5 and P > 10)
+    weight: 1
+    instruct: [ACL]
+    because: x
+tests:
+  - {name: "two: on the boundary of F < 100", given: {V_Acc: 0.4, F: 10}, expect: {fired: [two]}}
+"""
+
+
+def test_suggestions_for_a_comparison_that_occurs_twice_can_be_pasted_into_the_file():
+    suggestions = suggested(Tested("b.yaml", assay(parse_rulebook(TWICE, "b.yaml"))), named=False)
+    assert '"two: on the boundary of V_Acc < 0.5 (2)"' in suggestions
+    assert '"two: on the boundary of F < 100 (2)"' in suggestions
+    again = assay(parse_rulebook(TWICE + suggestions, "b.yaml"))
+    assert (again.failed, again.boundaries.open, again.survival.score) == (0, (), 1.0)
     assert again.suggestions() == ()
 
 

@@ -86,6 +86,15 @@ def test_with_the_suggested_tests_every_survivor_is_killed():
     assert [item.mutant.sentence for item in second.survivors] == []
 
 
+def test_a_part_that_occurs_twice_keeps_the_test_of_each():
+    twice = '{id: r, when: "(V_Acc < 0.5 and F < 100) or (V_Acc < 0.5 and P > 10)", conclude: odd, because: x}'
+    first = find_survivors(book(twice))
+    names = [test.name for test in first.tests()]
+    assert len(set(names)) < len(names)
+    second = find_survivors(dataclasses.replace(book(twice), tests=first.tests()))
+    assert [item.mutant.sentence for item in second.survivors] == []
+
+
 def test_a_suggested_test_says_no_more_than_it_needs():
     (item,) = (
         item
