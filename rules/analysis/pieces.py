@@ -24,7 +24,8 @@ class Piece:
 
 
 Pieces = tuple[Piece, ...]
-"""A number; in the functions below ``None`` is one that is not linear, or has too many pieces."""
+"""A number; one without pieces divides by 0 everywhere. In the functions below ``None`` is one that is not linear, or
+has too many pieces."""
 
 
 def signed(pieces: Pieces | None, sign: int) -> Pieces | None:
@@ -43,7 +44,9 @@ def called(name: str, operands: Sequence[Pieces | None]) -> Pieces | None:
 
 
 def combined(first: Pieces | None, op: ast.operator, second: Pieces | None) -> Pieces | None:
-    """``x + y``, ``x - y``, and ``x * y`` and ``x / y`` where that is linear, or 0 times anything or by anything."""
+    """``x + y``, ``x - y``, and ``x * y`` and ``x / y`` where that is linear, or 0 times anything or by any but 0."""
+    if () in (first, second) or (isinstance(op, ast.Div) and _zero(second)):
+        return ()
     if (isinstance(op, ast.Mult | ast.Div) and _zero(first)) or (isinstance(op, ast.Mult) and _zero(second)):
         return (Piece((), Linear(Fraction(0), {})),)
     if first is None or second is None or len(first) * len(second) > MAX_CASES:

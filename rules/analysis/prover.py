@@ -175,7 +175,7 @@ class Prover:
 
     def _compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr, holds: bool) -> Cases:
         first, second = self._pieces(left), self._pieces(right)
-        if first is None or second is None or len(first) * len(second) > MAX_CASES:
+        if not first or not second or len(first) * len(second) > MAX_CASES:
             return self._anywhere()
         return tuple(
             (*one.guard, *other.guard, *case)
@@ -184,7 +184,7 @@ class Prover:
         )
 
     def _pieces(self, node: ast.expr) -> Pieces | None:
-        """A number as linear pieces; ``None`` if it is not linear, or has too many pieces."""
+        """A number as linear pieces; none if it divides by 0, ``None`` if it is not linear, or has too many pieces."""
         match node:
             case ast.Constant(value=int() | float() as value):
                 return (Piece((), Linear(exact(value), {})),)

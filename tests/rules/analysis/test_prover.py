@@ -86,10 +86,23 @@ def test_what_can_never_hold_is_proved(when):
         "V_E / T_E > 1 and V_E < T_E",
         "V_Acc * V_Acc > 2",
         "failed and nonfinite",
+        "0 / T_Acc < 1",
     ],
 )
 def test_what_may_hold_or_is_not_linear_is_never_claimed_impossible(when):
     assert not never(when)
+
+
+@pytest.mark.parametrize("number", ["0 / 0", "PT_E / PV_E", "0 * (T_Acc / (V_Acc - V_Acc))", "max(1 / 0, 2) * 0"])
+def test_of_what_divides_by_0_nothing_is_proved(number):
+    rulebook = book(f"{number} < 1", f"{number} < 1 or V_Acc > 0.5", "V_Acc > 0.5", "V_Acc < 0.6")
+    alone, either, high, low = rulebook.rules
+    prover = Prover(rulebook, SETTINGS)
+    assert not prover.always(alone.when.tree)
+    assert not prover.possible(alone)
+    assert not prover.always(either.when.tree)
+    assert prover.implies(high, either)
+    assert prover.implies(low, either) is None
 
 
 def test_conclusions_count_as_the_conditions_that_draw_them():

@@ -50,6 +50,13 @@ def test_a_rule_that_fires_only_elsewhere_in_the_declared_ranges_is_no_warning()
     assert "at other settings in the declared ranges" in item.message
 
 
+@pytest.mark.parametrize("operator", ["<", ">"])
+def test_a_rule_that_divides_0_by_0_at_the_defaults_never_fires(operator):
+    item = one(book(*GOOD, f"when: PT_E / PV_E {operator} 0.5, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
+    assert item.level == "warning"
+    assert str(item).endswith("situations tried with PT_E = 0 and PV_E = 0; look at its comparisons")
+
+
 def test_a_rule_whose_threshold_is_not_set():
     item = one(book(*GOOD, "when: S > TS, weight: 1, instruct: [RCL]"), "UNKNOWN_UNTIL_SET")
     assert item.level == "note"

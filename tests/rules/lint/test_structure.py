@@ -79,6 +79,11 @@ def test_a_rule_that_is_meant_to_fire_always_is_only_noted():
     assert item.level == "note"
 
 
+@pytest.mark.parametrize("condition", ["0 / 0 < 1", "0 * (V_Acc / 0) < 1", "0 / 0 < 1 or V_Acc > 0.5"])
+def test_what_divides_by_0_does_not_hold_always(condition):
+    assert found(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), "ALWAYS_TRUE") == []
+
+
 @pytest.mark.parametrize(
     ("condition", "code"),
     [
