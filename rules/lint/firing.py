@@ -12,12 +12,13 @@ from lemonade_es.rules.analysis.arrays import UNKNOWN
 from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.saturation import saturations
 from lemonade_es.rules.analysis.vector import Outcomes
+from lemonade_es.rules.expression import Expression
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Mask, Scene, fire_all, pack
 from lemonade_es.rules.lint.wording import example, listed, located_all
 from lemonade_es.rules.rulebook import Rule
 from lemonade_es.rules.tie import level
-from lemonade_es.vocabulary import PRIORITIES, TERMS
+from lemonade_es.vocabulary import TERMS
 
 ENOUGH = 20
 """What a rule does in fewer situations says little about all situations."""
@@ -32,8 +33,9 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
     """
     rulebook = scene.rulebook
     ranged = Prover(rulebook, scene.settings, rulebook.ranges) if rulebook.ranges else None
+    free = Prover(rulebook, {})
     waiting: dict[tuple[str, ...], list[Rule]] = {}
-    weightless: dict[tuple[str, ...], list[Rule]] = {}
+    weightless: dict[tuple[str, bool], list[Rule]] = {}
     for number, rule in enumerate(rulebook.rules):
         weight_names = rule.weight.names if rule.weight is not None else ()
         unset = scene.unset((*rule.when.names, *weight_names))
@@ -44,21 +46,29 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
         elif not scene.times[number]:
             if rule.id not in contradictory:
                 yield from _never_fires(scene, rule, ranged)
-        elif rule.instruct and number in scene.weightless:
-            names = tuple(name for name in weight_names if name in PRIORITIES)
-            zero = tuple(name for name in names if scene.settings[name] == 0)
-            weightless.setdefault(zero or names, []).append(rule)
+        elif rule.weight is not None and number in scene.weightless:
+            weightless.setdefault(_weighed(scene, free, rule.weight), []).append(rule)
     for names, rules in waiting.items():
         told = " and ".join(f"{name} ({TERMS[name].text})" for name in names)
         ids = [rule.id for rule in rules]
         said = f"{listed(ids)} cannot be decided until {told} is set, with --set or with a default in the rulebook"
         yield Finding("note", "UNKNOWN_UNTIL_SET", rules[0].when.place, said, tuple(ids))
-    for names, rules in weightless.items():
+    for (cure, settable), rules in weightless.items():
         ids = [rule.id for rule in rules]
-        raise_it = f"raise {' or '.join(names)} to use {'it' if len(ids) == 1 else 'them'}" if names else "raise it"
-        said = f"the weight of {listed(ids)} is 0 at the default settings, so nothing is asked for; {raise_it}"
+        where = "at the default settings" if settable else "whatever is set"
+        to_use = f" to use {'it' if len(ids) == 1 else 'them'}" if settable else ""
+        said = f"the weight of {listed(ids)} is 0 {where}, so nothing is asked for; {cure}{to_use}"
         place = rules[0].weight.place if rules[0].weight is not None else rules[0].place
         yield Finding("note", "NO_WEIGHT", place, said, tuple(ids))
+
+
+def _weighed(scene: Scene, free: Prover, weight: Expression) -> tuple[str, bool]:
+    """What to do about a weight that is 0, and whether settings can be what to do; ``free`` has none."""
+    names = [name for name in weight.names if name in scene.settings]
+    if not names or free.always(ast.Compare(weight.tree, [ast.Eq()], [ast.Constant(0)])):
+        return "look at its numbers" if weight.names else "raise it", False
+    zero = [name for name in names if scene.settings[name] == 0]
+    return f"raise {' or '.join(zero)}" if zero else f"set {' or '.join(names)} otherwise", True
 
 
 def _never_fires(scene: Scene, rule: Rule, ranged: Prover | None) -> Iterator[Finding]:

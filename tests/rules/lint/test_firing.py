@@ -76,12 +76,28 @@ def test_a_rule_whose_priority_is_zero():
         ("PF * (S / V_E) * F", "PF"),
         ("(TF - F) * PF + PS * F", "PF or PS"),
         ("PV_Acc * PF * F", "PF"),
+        ("PV_Acc * WE", "WE"),
+        ("PV_Acc * WE * F + PF", "WE or PF"),
     ],
 )
 def test_a_weight_that_grows_with_a_metric_is_0_with_its_priority(weight, raised):
     item = one(book(GOOD[0], f"when: F < TF, weight: {weight}, instruct: [RCL]"), "NO_WEIGHT")
     assert (item.rules, item.level) == (("r1",), "note")
     assert f"; raise {raised} to use it" in item.message
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        ("min(PV_Acc, 0)", "is 0 whatever is set, so nothing is asked for; look at its numbers"),
+        ("0 * F", "is 0 whatever is set, so nothing is asked for; look at its numbers"),
+        ("0", "is 0 whatever is set, so nothing is asked for; raise it"),
+        ("PV_Acc - WA", "is 0 at the default settings, so nothing is asked for; set PV_Acc or WA otherwise to use it"),
+    ],
+)
+def test_a_weight_of_0_that_no_setting_of_0_makes(weight, said):
+    item = one(book(GOOD[0], f"when: F < TF, weight: '{weight}', instruct: [RCL]"), "NO_WEIGHT")
+    assert item.message == f"the weight of r1 {said}"
 
 
 @pytest.mark.parametrize("weight", ["(TF - F) / TF", "F - F * 0.5 + PF", "PF / (T_Acc - T_Acc)", "PF * TL * L"])
