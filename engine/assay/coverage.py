@@ -24,8 +24,8 @@ class RuleCoverage:
         rule: its id.
         place: where it stands.
         fired: in how many tests it fired.
-        checked: whether a test says by its name that it fires or not (``name``), or at least, where it fires, what
-            becomes of an instruction of its (``instruction``).
+        checked: whether a test says by its name that it fires or not, or that no rule fires (``name``), or at least,
+            where it fires, what becomes of an instruction of its, or that none is left (``instruction``).
     """
 
     rule: str
@@ -131,13 +131,13 @@ def cover(rulebook: Rulebook, observed: Sequence[Observation]) -> Coverage:
 
 
 def names_rule(test: RuleTest, rule: Rule) -> bool:
-    """Whether a test says by name that a rule fires or not."""
-    return rule.id in (test.fired or ()) or rule.id in test.not_fired
+    """Whether a test says by name that a rule fires or not, or that none fires."""
+    return rule.id in (test.fired or ()) or rule.id in test.not_fired or test.fired == ()
 
 
 def names_instruction(test: RuleTest, rule: Rule) -> bool:
-    """Whether a test says what becomes of an instruction that a rule gives."""
-    return any(name in test.instructions or name in test.absent for name in rule.instruct)
+    """Whether a test says what becomes of an instruction that a rule gives, or that none is left."""
+    return any(test.silent or name in test.instructions or name in test.absent for name in rule.instruct)
 
 
 def atom_nodes(tree: ast.expr) -> Iterator[ast.expr]:

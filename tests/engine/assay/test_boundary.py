@@ -138,6 +138,15 @@ def test_a_point_that_a_test_of_the_file_holds_is_found():
     assert held == {"under": None, "at": "on it", "over": "just over it"}
 
 
+def test_a_test_in_which_nothing_happens_holds_a_point():
+    tests = (
+        "{name: nothing fires, given: {T_Acc: 0.5}, expect: {fired: []}}",
+        "{name: nothing is left, given: {T_Acc: 0.495}, expect: {instructions: {}}}",
+    )
+    held = {side: point.held_by for side, point in sides(book("T_Acc > 0.5", tests=tests)).items()}
+    assert held == {"under": "nothing is left", "at": "nothing fires", "over": None}
+
+
 def test_a_test_that_says_nothing_of_the_rule_holds_no_point_of_it():
     other = "{id: s, when: F < TF, conclude: wide, because: x}"
     tests = ("{name: on it, given: {T_Acc: 0.5}, expect: {not_fired: [s]}}",)

@@ -49,6 +49,13 @@ def test_an_instruction_checks_a_rule_only_in_a_test_in_which_it_fires():
     assert rules["low"].checked is None
 
 
+def test_that_no_rule_fires_checks_each_and_that_nothing_is_left_those_that_fire():
+    _, rules, _ = covered("{name: a, given: {F: 1e6}, expect: {fired: []}}")
+    assert {rule.checked for rule in rules.values()} == {"name"}
+    _, rules, _ = covered("{name: a, given: {T_Acc: 0.6, V_Acc: 0.5, TV_Acc: 0.9}, expect: {instructions: {}}}")
+    assert {name: rule.checked for name, rule in rules.items()} == dict.fromkeys(rules, None) | {"low": "instruction"}
+
+
 def test_atoms_are_counted_true_false_and_unknown():
     _, _, atoms = covered(
         "{name: a, given: {T_Acc: 0.9, V_Acc: 0.5}, expect: {fired: [state]}}",
