@@ -116,15 +116,23 @@ def resolve(inference: Inference, rulebook: Rulebook) -> Resolution:
     return Resolution({name: kept[name] for name in left}, tuple(decisions), tuple(dropped), surplus)
 
 
-def adds_up(parts: Sequence[Contribution], weight: float) -> bool:
-    """Whether a weight is the sum of what rules gave; otherwise it is the largest of that, under ``combine: max``."""
+def adds_up(parts: Sequence[Contribution], weight: float, combine: str | None) -> bool:
+    """Whether a weight is the sum of what rules gave; otherwise it is the largest of that, under ``combine: max``.
+
+    Args:
+        parts: what they gave.
+        weight: what that makes.
+        combine: the rulebook's; if it is not known, the numbers must tell.
+    """
+    if combine is not None:
+        return combine == "sum" or sum(part.weight != 0 for part in parts) < 2
     return functools.reduce(operator.add, (part.weight for part in parts), 0.0) == weight  # as the engine adds them
 
 
-def givers(parts: Sequence[Contribution], weight: float) -> str:
+def givers(parts: Sequence[Contribution], weight: float, combine: str | None) -> str:
     """The rules that made a weight, in words: those that gave, and those that took away, with what they took."""
     told = [part.rule for part in parts if part.weight > 0]
-    if adds_up(parts, weight):  # from the largest of several nothing is taken
+    if adds_up(parts, weight, combine):  # from the largest of several nothing is taken
         told += [f"{part.rule} {part.weight:.3g}" for part in parts if part.weight < 0]
     return ", ".join(told)
 

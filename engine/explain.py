@@ -30,6 +30,7 @@ from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.sent import replies
 from lemonade_es.errors import LemonadeError, StoreError
+from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.wording import counted
 
 
@@ -52,6 +53,7 @@ class Explanation:
         noise: the noise floor, if it stood from this iteration on.
         ended: the outcome.
         texts: what the instructions of the rulebook in force say, by id; empty for a first network.
+        combine: how that rulebook makes one weight of several, ``sum`` or ``max``; ``None`` if it is not known.
         source_before: the source that was edited.
         source_after: the source that was trained.
     """
@@ -69,6 +71,7 @@ class Explanation:
     noise: NoiseEstimated | None = None
     ended: IterationEnded | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    combine: str | None = None
     source_before: str | None = None
     source_after: str | None = None
 
@@ -163,7 +166,10 @@ def explain(entries: Sequence[Entry], artifacts: Artifacts) -> tuple[Explanation
     for replied in replies(entry.event for entry in entries):
         gathered[replied.iteration]["replied"] += (replied,)
     for found in gathered.values():
-        found["texts"] = _texts(tuple(entries), found.get("advised"))
+        rulebook = _in_force(tuple(entries), found.get("advised"))
+        if rulebook is not None:
+            found["texts"] = {one.id: one.text for one in rulebook.instructions.values()}
+            found["combine"] = rulebook.combine
     return tuple(_with_sources(number, found, artifacts) for number, found in sorted(gathered.items()))
 
 
@@ -201,12 +207,12 @@ _EACH = ("unanswered", "replied", "refused", "repeated")
 """What an iteration may have several of."""
 
 
-def _texts(entries: tuple[Entry, ...], advised: Advised | None) -> dict[str, str]:
+def _in_force(entries: tuple[Entry, ...], advised: Advised | None) -> Rulebook | None:
     if advised is None:
-        return {}
+        return None
     with suppress(LemonadeError):  # an older version took it, and this one does not
-        return {one.id: one.text for one in rulebook_at(entries, advised.iteration).instructions.values()}
-    return {}
+        return rulebook_at(entries, advised.iteration)
+    return None
 
 
 def _with_sources(iteration: int, found: Mapping[str, Any], artifacts: Artifacts) -> Explanation:

@@ -131,13 +131,13 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         if _is_regression(explanation):
             yield f"  accuracy  {ACCURACY['regression']}"
         yield from fired_lines(advised.inference)
-        yield from conflict_lines(advised.inference, advised.resolution.decisions)
+        yield from conflict_lines(advised.inference, advised.resolution.decisions, explanation.combine)
         yield ""
         yield "Instructions sent, heaviest first"
         requested = {item["id"]: item["text"] for item in explanation.request.get("instructions", ())}
         texts = {**explanation.texts, **requested}
         for name, weight in advised.resolution.instructions.items():
-            behind = weight_told(advised.inference.contributions.get(name, ()), weight)
+            behind = weight_told(advised.inference.contributions.get(name, ()), weight, explanation.combine)
             yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}  = {behind}"
         if not advised.resolution.instructions:
             yield "  none: no rule that fired has a weight above 0"
@@ -153,10 +153,16 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
         yield explanation.diff.rstrip()
 
 
-def weight_told(parts: Sequence[Contribution], weight: float) -> str:
-    """What a weight was made of: ``low 1 + slow 0.5``, or the largest of these where they do not add up to it."""
+def weight_told(parts: Sequence[Contribution], weight: float, combine: str | None) -> str:
+    """What a weight was made of: ``low 1 + slow 0.5``, or the largest of these where they do not add up to it.
+
+    Args:
+        parts: what rules gave.
+        weight: what that makes.
+        combine: the rulebook's; ``None`` if it is not known.
+    """
     told = [f"{part.rule} {part.weight:.3g}" for part in parts if part.weight]
-    return " + ".join(told) if adds_up(parts, weight) else f"the largest of {', '.join(told)}"
+    return " + ".join(told) if adds_up(parts, weight, combine) else f"the largest of {', '.join(told)}"
 
 
 def unsent_lines(resolution: Resolution) -> Iterator[str]:
@@ -245,15 +251,15 @@ def _consequence(firing: Firing) -> str:
     return "; ".join(parts)
 
 
-def conflict_lines(inference: Inference, decisions: tuple[Conflict, ...]) -> Iterator[str]:
-    """The conflicts that were decided, and what would have flipped them."""
+def conflict_lines(inference: Inference, decisions: tuple[Conflict, ...], combine: str | None) -> Iterator[str]:
+    """The conflicts that were decided, and what would have flipped them; ``combine`` as in :func:`weight_told`."""
     if not decisions:
         return
     yield ""
     yield "Conflicts decided"
     for item in decisions:
-        winning = givers(inference.contributions[item.winner], item.winner_weight)
-        losing = givers(inference.contributions[item.loser], item.loser_weight)
+        winning = givers(inference.contributions[item.winner], item.winner_weight, combine)
+        losing = givers(inference.contributions[item.loser], item.loser_weight, combine)
         yield (
             f"  {item.winner} ({item.winner_weight:.3g}, {winning}) beats "
             f"{item.loser} ({item.loser_weight:.3g}, {losing}){f' by {item.margin:.3g}' if item.margin else ', a tie'}"

@@ -38,6 +38,7 @@ def sweep_text(name: str, stretches: Sequence[Stretch]) -> str:
 
 def _lines(supposed: Supposed) -> Iterator[str]:
     inference, resolution = supposed.inference, supposed.resolution
+    combine = supposed.rulebook.combine
     yield from facts_lines(inference.facts)
     yield from fired_lines(inference)
     yield ""
@@ -48,11 +49,11 @@ def _lines(supposed: Supposed) -> Iterator[str]:
         yield f"  {item.rule}  ({item.place}) {state}: {held}"
     if not inference.not_fired:
         yield "  none"
-    yield from conflict_lines(inference, resolution.decisions)
+    yield from conflict_lines(inference, resolution.decisions, combine)
     yield ""
     yield "Instructions, heaviest first"
     for name, weight in resolution.instructions.items():
-        behind = weight_told(inference.contributions[name], weight)
+        behind = weight_told(inference.contributions[name], weight, combine)
         yield f"  {weight:6.3f}  {name}  {supposed.rulebook.instructions[name].text}  = {behind}"
     if not resolution.instructions:
         yield "  none: no rule that fired has a weight above 0"

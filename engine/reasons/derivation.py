@@ -65,8 +65,7 @@ class Derivation:
             Node(
                 "conflict",
                 item.loser,
-                f"beat {item.loser} ({item.loser_weight:.4g}, "
-                f"{givers(self._inference.contributions[item.loser], item.loser_weight)})"
+                f"beat {item.loser} ({item.loser_weight:.4g}, {self._givers(item.loser, item.loser_weight)})"
                 f"{margin_told(item, self._inference, self._rulebook)}",
                 truth=True,
                 value=item.winner_weight,
@@ -81,6 +80,9 @@ class Derivation:
         if len(parts) > 1:
             text += f", {'the sum' if self._rulebook.combine == 'sum' else 'the largest'} of {len(parts)} rules"
         return Node("instruction", name, text, str(instruction.place), True, True, weight, children=tuple(children))
+
+    def _givers(self, name: str, weight: float) -> str:
+        return givers(self._inference.contributions[name], weight, self._rulebook.combine)
 
     def rule(self, rule: Rule, *, wanted: bool, weighed: bool = False) -> Node:
         """A rule that should fire (or should not), and why it does or does not.

@@ -178,8 +178,9 @@ class _Unsent:
         )
         unknown = self._unweighed()
         tie = "" if item.margin else f", {self._tie(item.winner)}"
-        parts = self._decision.inference.contributions
-        ours, theirs = givers(parts[item.loser], item.loser_weight), givers(parts[item.winner], item.winner_weight)
+        parts, combine = self._decision.inference.contributions, self._decision.rulebook.combine
+        ours = givers(parts[item.loser], item.loser_weight, combine)
+        theirs = givers(parts[item.winner], item.winner_weight, combine)
         answer = (
             f"{self._name} was not sent: it lost to {item.winner}, {item.loser_weight:.4g} ({ours}) against "
             f"{item.winner_weight:.4g} ({theirs}){tie}"

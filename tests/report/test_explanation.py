@@ -63,6 +63,24 @@ def test_instructions_have_their_names_where_the_run_was_killed_before_they_were
     assert "   2.000  ACL  Add a layer  = low 2" in told
 
 
+def test_the_rulebook_of_a_journal_tells_whether_weights_were_added(tmp_path):
+    book = "rulebook: b\nversion: 1\ncombine: max\ninstructions:\n  ACL: {text: Add}\nrules:\n"
+    book += "  - {id: low, when: V_Acc < 1, weight: 2, instruct: [ACL]}\n"
+    data = DataSummary(Task("image", "digits", (1, 8, 8), 10), 1, 1, 1, "", ())
+    begun = RunStarted(RunSpec(), {}, Recipe(), book, "book.yaml", "", data, "", "strong", "", "", {})
+    parts = {"ACL": tuple(Contribution(name, weight, "") for name, weight in (("a", 2.0), ("b", 1.0), ("c", -1.0)))}
+    advised = Advised(2, 1, Inference({}, (), (), {}, parts, {"ACL": 2.0}), Resolution({"ACL": 2.0}))
+    folder = RunFolder(tmp_path, None)
+
+    def told(begun):
+        entries = (Entry("r-1", 0, "", begun), Entry("r-1", 1, "", advised))
+        return explained(entries, folder, explanations(entries, folder, None), source=False)
+
+    assert "   2.000  ACL  Add  = the largest of a 2, b 1, c -1" in told(begun)
+    assert "   2.000  ACL  Add  = a 2 + b 1 + c -1" in told(replace(begun, rulebook=book.replace("max", "sum")))
+    assert "   2.000  ACL    = a 2 + b 1 + c -1" in told(replace(begun, rulebook="no rulebook"))
+
+
 def test_values_that_differ_are_told_apart_and_wishes_have_units():
     values = {"P": 100_400.0, "TP": 100_000.0, "V_Acc": 0.5, "TV_Acc": 0.5, "small": True, "F": None}
     firing = Firing(1, "large", "book.yaml:1:1", values, (), 1.0, ("RK",), None, "")

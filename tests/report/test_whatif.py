@@ -56,6 +56,33 @@ def test_a_conflict_that_a_tie_decided_is_told_as_one():
     assert lines[at + 1].endswith("the weights are equal, and the rulebook names A first")
 
 
+LARGEST = """\
+rulebook: largest
+version: 1
+combine: max
+instructions:
+  A: {text: Grow, conflicts_with: B}
+  B: {text: Shrink, conflicts_with: A}
+  C: {text: Calm}
+rules:
+  - {id: a1, when: V_Acc < 0.9, weight: 1, instruct: [A, C]}
+  - {id: a2, when: V_Acc < 0.9, weight: 0.5, instruct: [A]}
+  - {id: a3, when: V_Acc < 0.9, weight: -0.5, instruct: [A]}
+  - {id: a4, when: V_Acc < 0.9, weight: 0, instruct: [C]}
+  - {id: b, when: V_Acc < 0.9, weight: 0.25, instruct: [B]}
+"""
+
+
+def test_the_largest_of_weights_is_no_sum_of_them_even_where_the_numbers_would_add_up():
+    lines = told(parse_rulebook(LARGEST, "largest.yaml"), {"V_Acc": 0.5})
+    assert "   1.000  A  Grow  = the largest of a1 1, a2 0.5, a3 -0.5" in lines
+    assert "  A (1, a1, a2) beats B (0.25, b) by 0.75" in lines
+    assert "   1.000  C  Calm  = a1 1" in lines
+    summed = told(parse_rulebook(LARGEST.replace("max", "sum"), "largest.yaml"), {"V_Acc": 0.5})
+    assert "   1.000  A  Grow  = a1 1 + a2 0.5 + a3 -0.5" in summed
+    assert "  A (1, a1, a2, a3 -0.5) beats B (0.25, b) by 0.75" in summed
+
+
 def test_of_an_or_that_holds_only_the_parts_that_do_are_told():
     rules = "  - {id: either, when: F < 100 or V_Acc < 0.5 or not (L > 3), weight: 1, instruct: [C]}\n"
     lines = told(parse_rulebook(SMALL + rules, "small.yaml"), {"V_Acc": 0.4, "F": 5000})

@@ -134,6 +134,18 @@ def test_who_takes_away_is_not_behind_a_weight_where_the_heaviest_counts():
     assert ask("RCL", {}, rulebook=book).answer == "RCL was not sent: it lost to ACL, 2 (b) against 3 (a)"
 
 
+def test_the_heaviest_counts_even_where_the_numbers_would_add_up_to_it():
+    given = {"a": (3, "ACL"), "b": (1, "ACL"), "c": (-1, "ACL"), "d": (2, "RCL"), "e": (1, "RCL"), "f": (-1, "RCL")}
+    rules = "".join(
+        f"  - {{id: {name}, when: 1 > 0, weight: {weight}, instruct: [{target}]}}\n"
+        for name, (weight, target) in given.items()
+    )
+    book = parse_rulebook(HEAD.replace("version: 1", "version: 1\ncombine: max") + rules, "b.yaml")
+    (conflict,) = nodes(ask("ACL", {}, rulebook=book).tree, "conflict")
+    assert conflict.text == "beat RCL (2, d, e) by 1"
+    assert ask("RCL", {}, rulebook=book).answer == "RCL was not sent: it lost to ACL, 2 (d, e) against 3 (a, b)"
+
+
 @pytest.mark.parametrize("subject", ["RCL", "overfitting", "underfitting"])
 def test_what_did_not_come_about_is_answered_as_why_not_would(subject):
     decision = advised(CASE_1)
