@@ -212,6 +212,7 @@ class _Content:
             for key, place in _keys(expect.get("instructions")).items():
                 word = Scalar(key, key, place, Layout(place))
                 self.is_known(word, self.instruction_tables, "UNKNOWN_INSTRUCTION", "instruction")
+            self.opposed(expect)
         return RuleTest(
             name=name.text if name else "",
             given=_numbers(table.get("given")),
@@ -222,6 +223,15 @@ class _Content:
             place=table.place,
             silent=silent,
         )
+
+    def opposed(self, expect: Table) -> None:
+        """What a test expects and expects not, so that it could never pass."""
+        fired, left = {word.text for word in texts_in(expect.get("fired"))}, _keys(expect.get("instructions"))
+        for key, where, wanted in (("not_fired", "fired", fired), ("absent", "instructions", left)):
+            for word in texts_in(expect.get(key)):
+                if word.text in wanted:
+                    said = f"{word.text} stands under {where} and {key}, so that the test could never pass; remove one"
+                    self.note(word.place, "IMPOSSIBLE_TEST", said)
 
     def rule_ids(self) -> Collection[str]:
         return self.rule_places

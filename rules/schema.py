@@ -39,6 +39,8 @@ _TYPES = {
     "null": "nothing",
     "boolean": "true or false",
 }
+_BOUNDS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "above"}
+"""The last is that of the weights which a test expects."""
 _NOTHING_EXPECTED = {
     "not_fired": "; name rules, or say with `fired: []` that none fires",
     "absent": "; name instructions, or say with `instructions: {}` that none is left",
@@ -209,7 +211,7 @@ def _test() -> dict[str, Any]:
                     "instructions": {
                         "description": "Weights after conflict resolution, among others; {} if none is left.",
                         "type": "object",
-                        "additionalProperties": {"type": "number"},
+                        "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
                     },
                     "absent": _ids("Instructions that are not left after conflict resolution.", INSTRUCTION_ID)
                     | {"minItems": 1},
@@ -302,9 +304,10 @@ def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) 
             near = advice.choice(str(error.instance), wants)
             hint = f"did you mean {near}?" if near else f"choose one of {', '.join(wants)}"
             yield Problem(here, "NOT_A_CHOICE", f"{what} cannot be {_shown(error.instance)}; {hint}")
-        case "minimum" | "maximum":
-            bound = "at least" if error.validator == "minimum" else "at most"
-            yield Problem(here, "OUT_OF_RANGE", f"{what} must be {bound} {wants:g}, found {_shown(error.instance)}")
+        case "minimum" | "maximum" | "exclusiveMinimum":
+            said = f"{what} must be {_BOUNDS[error.validator]} {wants:g}, found {_shown(error.instance)}"
+            cure = f"; if it is not left, write `absent: [{what}]`" if error.validator == "exclusiveMinimum" else ""
+            yield Problem(here, "OUT_OF_RANGE", f"{said}{cure}")
         case "uniqueItems":
             yield Problem(here, "DUPLICATE_ITEM", f"{what} names something twice; remove one")
         case _:  # minLength, minItems, minProperties

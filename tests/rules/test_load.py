@@ -178,10 +178,36 @@ def test_what_is_easily_got_wrong_is_told_with_its_cure(text, advice):
         (HEAD + RULE + "tests: [{name: x, given: {}, expect: {}}]\n", "EMPTY", "9:38"),
         (HEAD + RULE + "tests: [{name: x, given: {}, expect: {not_fired: []}}]\n", "EMPTY", "9:50"),
         (HEAD + RULE + "tests: [{name: x, given: {}, expect: {absent: []}}]\n", "EMPTY", "9:47"),
+        (HEAD + RULE + "tests: [{name: x, given: {}, expect: {instructions: {ACL: 0}}}]\n", "OUT_OF_RANGE", "9:59"),
+        (HEAD + RULE + "tests: [{name: x, given: {}, expect: {instructions: {ACL: -1}}}]\n", "OUT_OF_RANGE", "9:59"),
     ],
 )
 def test_each_problem_has_its_code_and_its_place(text, code, place):
     assert any(line.startswith(f"book.yaml:{place} {code} ") for line in problems(text)), problems(text)
+
+
+def test_an_expected_weight_that_is_never_left_is_told_what_to_write():
+    (line,) = problems(HEAD + RULE + "tests: [{name: x, given: {}, expect: {instructions: {ACL: 0}}}]\n")
+    assert line.endswith(" ACL must be above 0, found 0; if it is not left, write `absent: [ACL]`")
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        ("instructions: {RCL: 1, ACL: 1}, absent: [AWI, ACL]", "ACL stands under instructions and absent"),
+        ("fired: [one], not_fired: [one]", "one stands under fired and not_fired"),
+    ],
+)
+def test_a_test_that_could_never_pass_is_refused(expected, told):
+    (line,) = problems(HEAD + RULE + f"tests: [{{name: x, given: {{}}, expect: {{{expected}}}}}]\n")
+    place = f"book.yaml:9:{39 + expected.rindex(told.split()[0])}"
+    assert line == f"{place} IMPOSSIBLE_TEST {told}, so that the test could never pass; remove one"
+
+
+@pytest.mark.parametrize("expected", ["fired: [], not_fired: [one]", "instructions: {}, absent: [ACL]"])
+def test_a_test_may_expect_the_same_twice(expected):
+    text = HEAD + RULE + f"tests: [{{name: x, given: {{}}, expect: {{{expected}}}}}]\n"
+    assert len(parse_rulebook(text, "book.yaml").tests) == 1
 
 
 def test_a_loop_over_several_rules_is_told_with_its_conclusions():
