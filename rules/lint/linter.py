@@ -14,7 +14,7 @@ from lemonade_es.rules.lint.rivalry import overlaps, ties
 from lemonade_es.rules.lint.scene import Scene
 from lemonade_es.rules.lint.settings import misplaced_settings
 from lemonade_es.rules.lint.structure import structure
-from lemonade_es.rules.lint.weights import weights
+from lemonade_es.rules.lint.weights import too_heavy, weights
 from lemonade_es.rules.lint.writing import writing
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import settings as resolve_settings
@@ -53,6 +53,7 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
 
 def _weighing(scene: Scene) -> Iterator[Finding]:
     """The checks whose findings may be others at other settings."""
+    yield from too_heavy(scene)
     yield from dead_rules(scene)
     yield from ties(scene)
     yield from gaps(scene)

@@ -1,4 +1,4 @@
-"""Weights that cannot be computed or cannot count, and instructions that nothing gives a weight above 0."""
+"""Weights that cannot be computed, added or counted, and instructions that nothing gives a weight above 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lemonade_es.rules.analysis.arrays import number
 from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.scene import Scene
-from lemonade_es.rules.lint.wording import listed
+from lemonade_es.rules.lint.wording import example, listed, located_all
 from lemonade_es.rules.rulebook import Rule
 
 _ZERO = ast.Constant(0)
@@ -113,6 +113,24 @@ def _takes_nothing(scene: Scene, prover: Prover, broken: set[str]) -> Iterator[F
             f"`{rule.weight.source}` is never above 0; use `combine: sum`, or narrow the conditions of the other rules"
         )
         yield Finding("warning", "TAKES_NOTHING", rule.weight.place, said, (rule.id,))
+
+
+def too_heavy(scene: Scene) -> Iterator[Finding]:
+    """Instructions whose weights are added to more than can be computed, so that there is no advice at all."""
+    for column, name in enumerate(scene.outcomes.instructions):
+        infinite = np.isinf(scene.outcomes.weights[:, column])
+        if not infinite.any():
+            continue
+        fired = scene.fired[infinite.argmax()]
+        numbers = [index for index in scene.givers[name] if fired[index] and index not in scene.weightless]
+        rules = [scene.rulebook.rules[index] for index in numbers]
+        witness = scene.witness(infinite & scene.fired[:, numbers].all(axis=1), rules)
+        said = (
+            f"{located_all(rules)} ask for {name} with weights whose sum is too large to compute, for example with "
+            f"{example(witness)}, so that nothing can be advised there; lower their weights"
+        )
+        place = rules[0].weight.place if rules[0].weight is not None else rules[0].place
+        yield Finding("warning", "TOO_HEAVY", place, said, tuple(rule.id for rule in rules), witness)
 
 
 def _never(prover: Prover, rule: Rule, op: ast.cmpop) -> bool:

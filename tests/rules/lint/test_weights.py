@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lemonade_es.engine.evaluator import evaluate
+from lemonade_es.engine.selftest import facts_of
+from lemonade_es.errors import InferenceError
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import parse_rulebook
 from tests.rules.lint.conftest import GOOD, book, codes, found, one
@@ -58,8 +61,37 @@ def test_a_rule_of_an_extended_rulebook_that_takes_weight_back_is_told_of_too():
 def test_weights_whose_sum_is_too_large_are_looked_at_in_silence(recwarn):
     head = HEAD.replace("combine: max", "combine: sum").replace("weight: 1,", "weight: 1e308,")
     rulebook = parse_rulebook(f"{head}  - {{id: lower, when: V_Acc < 0.5, weight: 1e308, instruct: [ACL]}}\n", "b.yaml")
-    assert "DOUBLE_COUNT" in {item.code for item in lint(rulebook)}
+    assert {"DOUBLE_COUNT", "TOO_HEAVY"} <= {item.code for item in lint(rulebook)}
     assert list(recwarn) == []
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_weights_whose_sum_is_too_large_are_a_warning_with_a_situation(sign):
+    heavy = f"weight: {sign}1e308, instruct: [ACL]"
+    rules = (f"when: V_Acc < 0.9, {heavy}", f"when: V_Acc < 0.8, {heavy}", f"when: V_Acc > 0.95, {heavy}")
+    rulebook = book(*rules, "when: V_Acc < 0.99, weight: 0, instruct: [ACL]", GOOD[1])
+    item = one(rulebook, "TOO_HEAVY")
+    assert (item.level, item.rules, item.place.line) == ("warning", ("r0", "r1"), 7)
+    assert "r0 (b.yaml:7) and r1 (b.yaml:8) ask for ACL with weights whose sum is too large" in item.message
+    with pytest.raises(InferenceError):
+        evaluate(rulebook, facts_of(rulebook, item.witness))
+
+
+def test_weights_that_are_too_large_only_in_a_declared_range_are_a_note():
+    head = "rulebook: b\nversion: 1\npriorities: {PV_Acc: {range: [0, 1e308]}}\n"
+    head += (
+        "instructions:\n  ACL: {text: Add, conflicts_with: RCL}\n  RCL: {text: Reduce, conflicts_with: ACL}\nrules:\n"
+    )
+    rules = ("when: V_Acc < 0.9, weight: PV_Acc, instruct: [ACL]", "when: V_Acc < 0.8, weight: PV_Acc, instruct: [ACL]")
+    item = one(book(*rules, GOOD[1], head=head), "TOO_HEAVY")
+    assert (item.level, item.message.startswith("at PV_Acc = 1e+308: r0")) == ("note", True)
+
+
+@pytest.mark.parametrize(("weight", "combine"), [("1e300", "sum"), ("1e308", "max")])
+def test_large_weights_that_can_be_computed_are_not_doubted(weight, combine):
+    head = HEAD.replace("combine: max", f"combine: {combine}").replace("weight: 1,", f"weight: {weight},")
+    rule = f"  - {{id: lower, when: V_Acc < 0.5, weight: {weight}, instruct: [ACL]}}\n"
+    assert not found(parse_rulebook(head + rule, "b.yaml"), "TOO_HEAVY")
 
 
 @pytest.mark.parametrize("weights", [(0.3, 0.1, 0.2), (0.8, 0.7, 0.1), (0.5, 0.25, 0.25)])
