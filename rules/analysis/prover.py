@@ -51,6 +51,8 @@ Bounds = Mapping[str, tuple[float, float]]
 
 _ZERO = Fraction(0)
 _ANYWHERE: Cases = ((),)
+_Key = tuple[str, bool, bool]
+"""A name, whether it holds, and whether what holds is asked for in the end: below a ``not`` the two differ."""
 _Found = TypeVar("_Found", Cases, tuple[Rows, ...])
 
 
@@ -70,19 +72,20 @@ class Prover:
         }
         self._drawers = drawers(rulebook.rules)
         self._walls: dict[str, tuple[HalfSpace, ...]] = {}
-        self._cases: dict[tuple[str, bool], Cases] = {}
-        self._conditions: dict[tuple[str, bool], tuple[Rows, ...]] = {}
-        self._loose: set[tuple[str, bool]] = set()
+        self._cases: dict[_Key, Cases] = {}
+        self._conditions: dict[_Key, tuple[Rows, ...]] = {}
+        self._loose: set[_Key] = set()
+        self._asked = True
         self._gave_up = False
         self._level = 0
 
     def never(self, node: ast.expr) -> bool:
         """Whether it is proved that the condition never holds."""
-        return not self._feasible_of(self._of(node, True))
+        return not self._where(node, True)
 
     def always(self, node: ast.expr) -> bool:
-        """Whether it is proved that the condition holds wherever it is known."""
-        return not self._feasible_of(self._of(node, False))
+        """Whether it is proved that the condition holds wherever it is known; one that divides by 0 never is."""
+        return not self._where(node, False)
 
     def possible(self, rule: Rule) -> bool:
         """Whether it is proved that a rule's condition holds somewhere."""
@@ -113,13 +116,16 @@ class Prover:
 
     def _condition(self, rule: Rule, holds: bool) -> tuple[Rows, ...]:
         """The cases in which a rule's condition holds, or does not, without those that are impossible."""
-        return self._once(self._conditions, rule.id, holds, lambda: self._feasible_of(self._of(rule.when.tree, holds)))
+        key = (rule.id, holds, holds)
+        return self._once(self._conditions, key, lambda: self._where(rule.when.tree, holds))
 
-    def _once(
-        self, memory: dict[tuple[str, bool], _Found], name: str, holds: bool, find: Callable[[], _Found]
-    ) -> _Found:
+    def _where(self, node: ast.expr, holds: bool) -> tuple[Rows, ...]:
+        """The possible cases in which a condition holds, or in which it does not, be it false or unknown."""
+        self._asked = holds
+        return self._feasible_of(self._of(node, holds))
+
+    def _once(self, memory: dict[_Key, _Found], key: _Key, find: Callable[[], _Found]) -> _Found:
         """Remembers cases, and whether they are more than they should be."""
-        key = (name, holds)
         if key not in memory:
             before, self._gave_up = self._gave_up, False
             memory[key] = find()
@@ -145,8 +151,8 @@ class Prover:
                 return self._joined([self._compared(op, *pair, holds) for op, pair in pairs], every=holds)
             case ast.Name(id=name) if name in FLAGS:
                 return self._compared(ast.Gt(), node, ast.Constant(TRUE_ABOVE), holds)
-            case ast.Name(id=name) if (name, holds) in self._cases or self._level < MAX_LEVELS:
-                return self._once(self._cases, name, holds, lambda: self._drawn(name, holds))
+            case ast.Name(id=name) if (key := (name, holds, self._asked)) in self._cases or self._level < MAX_LEVELS:
+                return self._once(self._cases, key, lambda: self._drawn(name, holds))
         return self._anywhere()
 
     def _drawn(self, name: str, holds: bool) -> Cases:
@@ -175,7 +181,9 @@ class Prover:
 
     def _compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr, holds: bool) -> Cases:
         first, second = self._pieces(left), self._pieces(right)
-        if not first or not second or len(first) * len(second) > MAX_CASES:
+        if () in (first, second):  # it is unknown everywhere
+            return () if self._asked else _ANYWHERE
+        if first is None or second is None or len(first) * len(second) > MAX_CASES:
             return self._anywhere()
         return tuple(
             (*one.guard, *other.guard, *case)

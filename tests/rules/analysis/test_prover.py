@@ -94,15 +94,19 @@ def test_what_may_hold_or_is_not_linear_is_never_claimed_impossible(when):
 
 
 @pytest.mark.parametrize("number", ["0 / 0", "PT_E / PV_E", "0 * (T_Acc / (V_Acc - V_Acc))", "max(1 / 0, 2) * 0"])
-def test_of_what_divides_by_0_nothing_is_proved(number):
+def test_what_divides_by_0_holds_nowhere_and_its_contrary_as_little(number):
     rulebook = book(f"{number} < 1", f"{number} < 1 or V_Acc > 0.5", "V_Acc > 0.5", "V_Acc < 0.6")
     alone, either, high, low = rulebook.rules
     prover = Prover(rulebook, SETTINGS)
+    assert prover.never(alone.when.tree)
+    assert never(f"not ({number} < 1)")
+    assert never("odd or not odd", odd=f"{number} < 1")
     assert not prover.always(alone.when.tree)
     assert not prover.possible(alone)
     assert not prover.always(either.when.tree)
     assert prover.implies(high, either)
-    assert prover.implies(low, either) is None
+    assert prover.implies(either, high)
+    assert not prover.implies(low, either)
 
 
 def test_conclusions_count_as_the_conditions_that_draw_them():

@@ -52,9 +52,13 @@ def test_a_rule_that_fires_only_elsewhere_in_the_declared_ranges_is_no_warning()
 
 @pytest.mark.parametrize("operator", ["<", ">"])
 def test_a_rule_that_divides_0_by_0_at_the_defaults_never_fires(operator):
-    item = one(book(*GOOD, f"when: PT_E / PV_E {operator} 0.5, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
+    rule = f"when: PT_E / PV_E {operator} 0.5, weight: 1, instruct: [ACL]"
+    item = one(book(*GOOD, rule), "NEVER_FIRES")
     assert item.level == "warning"
-    assert str(item).endswith("situations tried with PT_E = 0 and PV_E = 0; look at its comparisons")
+    assert str(item).endswith("r2 can never fire with PT_E = 0 and PV_E = 0; look at its comparisons")
+    head = HEAD.replace("rules:", "priorities: {PV_E: {range: [0, 1]}, PT_E: {range: [0, 1]}}\nrules:")
+    item = one(book(*GOOD, rule, head=head), "NEVER_FIRES")
+    assert (item.level, "though it may at other settings" in item.message) == ("note", True)
 
 
 def test_a_rule_whose_threshold_is_not_set():
