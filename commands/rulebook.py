@@ -296,7 +296,7 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
     lemonade-es rulebook diff lemonade mine.yaml
     lemonade-es rulebook diff lemonade mine.yaml --against latest
     """
-    from lemonade_es.engine.difference import POINTS, flipped, regions
+    from lemonade_es.engine.difference import POINTS, elsewhere, flipped, regions
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.difference import decisions_in, difference_text, flipped_text
     from lemonade_es.rules.changes import changes
@@ -304,18 +304,20 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
 
     before, after = (load_rulebook(find_rulebook(name)) for name in (old, new))
     changed, found = changes(before, after), regions(before, after)
+    further = elsewhere(before, after, found)
     runs = RunFolder(out, store).distinct(against)
     others = [item for entries in runs for item in flipped(before, after, entries)]
     if as_json:
         data: dict[str, object] = {
             "changes": [item.to_json() for item in changed],
             "regions": [region.to_json() for region in found],
+            "elsewhere": [item.to_json() for item in further],
         }
         if against:
             data |= {"decisions": decisions_in(runs), "flipped": [item.to_json() for item in others]}
         echo_json(data)
         return
-    echo(difference_text(changed, found, POINTS))
+    echo(difference_text(changed, found, POINTS, further))
     if against:
         echo("\n" + flipped_text(others, decisions_in(runs), old="old", new="new"))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,20 @@ from lemonade_es.engine.events import Advised
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.whatif import restated
-from lemonade_es.rules.analysis.points import Points, sample_points
+from lemonade_es.rules.analysis.points import Points, corners, sample_points
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
 from lemonade_es.rules.expression import FLAGS
-from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import METRICS
+from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.vocabulary import METRICS, PRIORITIES
 from lemonade_es.vocabulary import settings as resolve_settings
 
 POINTS = 8192
+_POINTS_ELSEWHERE = 512
 _OUTSIDE = 0.1
 """A range is told if at least this share of all situations lies outside of it."""
 
 _LOOKED_AT = 64
+_NO_RULE = ("",)
 _KNOWN = 0.75
 """In so many of the situations all metrics are known; in the others some are not."""
 
@@ -93,6 +96,23 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Regions at other settings than the default ones.
+
+    Attributes:
+        settings: those that both rulebooks have there, where they are others than their defaults.
+        regions: those in which rules make a difference that they make nowhere else.
+    """
+
+    settings: Mapping[str, float]
+    regions: tuple[Region, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Settings and regions as JSON data."""
+        return {"settings": dict(self.settings), "regions": [region.to_json() for region in self.regions]}
+
+
+@dataclass(frozen=True, slots=True)
 class Flipped:
     """A recorded decision that would come out otherwise.
 
@@ -117,15 +137,18 @@ class Flipped:
         return asdict(self) | {"turned": turned, "shift": None if shift is None else asdict(shift)}
 
 
-def regions(old: Rulebook, new: Rulebook, *, count: int = POINTS) -> tuple[Region, ...]:
+def regions(
+    old: Rulebook, new: Rulebook, *, count: int = POINTS, wishes: Mapping[str, float] = MappingProxyType({})
+) -> tuple[Region, ...]:
     """Where two rulebooks, each at its default settings, advise differently; the largest region first.
 
     Args:
         old: one rulebook.
         new: the other.
         count: how many situations to try.
+        wishes: settings of both that are others than their defaults.
     """
-    before, after = (resolve_settings(None, {}, book.defaults) for book in (old, new))
+    before, after = (resolve_settings(None, wishes, book.defaults) for book in (old, new))
     books = ((old, before), (new, after))
     points = _situations((old, new), (before, after), count)
     kinds = _kinds(_kept(points, books))
@@ -149,6 +172,27 @@ def regions(old: Rulebook, new: Rulebook, *, count: int = POINTS) -> tuple[Regio
                 found.append(region)
                 break
     return tuple(sorted(found, key=lambda region: (-region.share, region.gained, region.lost, region.reweighted)))
+
+
+def elsewhere(old: Rulebook, new: Rulebook, known: Sequence[Region]) -> tuple[Elsewhere, ...]:
+    """Where two rulebooks advise differently at settings that are not their defaults, in their declared ranges.
+
+    A priority that is 0 by default and has no range is tried at 1: rules that are weighted by it show only then.
+
+    Args:
+        old: one rulebook.
+        new: the other.
+        known: the regions at their default settings; what the same rules do elsewhere is not told again.
+    """
+    told = {rule for region in known for rule in region.rules or _NO_RULE}
+    found = []
+    for corner in _corners(old, new):
+        there = regions(old, new, count=_POINTS_ELSEWHERE, wishes=corner)
+        more = tuple(region for region in there if not told.issuperset(region.rules or _NO_RULE))
+        if more:
+            told.update(rule for region in more for rule in region.rules or _NO_RULE)
+            found.append(Elsewhere(corner, more))
+    return tuple(found)
 
 
 def flipped(old: Rulebook, new: Rulebook, entries: Sequence[Entry]) -> tuple[Flipped, ...]:
@@ -226,6 +270,24 @@ def decide(rulebook: Rulebook, facts: Facts) -> Decision:
 def turned(old: Pairs, new: Pairs) -> Pairs:
     """The conflicts that are decided in both, but the other way round in the new."""
     return tuple(pair for pair in new if pair[::-1] in old)
+
+
+def _corners(old: Rulebook, new: Rulebook) -> Iterator[dict[str, float]]:
+    """Priorities that rules use, each raised from a default of 0, and the ends of the ranges of both rulebooks."""
+    before, after = (resolve_settings(None, {}, book.defaults) for book in (old, new))
+    ranges = dict(old.ranges)
+    for name, (low, high) in new.ranges.items():
+        first, last = ranges.get(name, (low, high))
+        ranges[name] = (min(low, first), max(high, last))
+    used = {name for book in (old, new) for rule in book.rules for name in _terms(rule)}
+    for name in PRIORITIES:
+        if name in used and name not in ranges and before[name] == after[name] == 0:
+            yield {name: 1.0}
+    yield from corners(ranges, {name: value for name, value in after.items() if before[name] == value})
+
+
+def _terms(rule: Rule) -> tuple[str, ...]:
+    return (*rule.when.names, *(rule.weight.names if rule.weight is not None else ()))
 
 
 def _situations(books: Sequence[Rulebook], settings: Sequence[Settings], count: int) -> Points:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lemonade_es.engine.backtest import Backtest
-from lemonade_es.engine.difference import Flipped, Region, Shift
+from lemonade_es.engine.difference import Elsewhere, Flipped, Region, Shift
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.journal import Entry
 from lemonade_es.report.formats import weighted
@@ -13,14 +13,24 @@ from lemonade_es.rules.changes import Change
 from lemonade_es.wording import counted
 
 REGIONS_SHOWN = 12
+_SHOWN_ELSEWHERE = 3
 
 _NO_RULE = "how weights are combined and limited, or conflicts decided"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "moved": "~"}
 
 
-def difference_text(changed: Sequence[Change], regions: Sequence[Region], tried: int) -> str:
-    """The changes of the text, then where the advice differs, with an example for each region."""
-    return "\n".join((*_changes(changed), "", *_regions(regions, tried)))
+def difference_text(
+    changed: Sequence[Change], regions: Sequence[Region], tried: int, elsewhere: Sequence[Elsewhere] = ()
+) -> str:
+    """The changes of the text, then where the advice differs, with an example for each region.
+
+    Args:
+        changed: the changes.
+        regions: where the advice differs at the default settings.
+        tried: in how many situations it was compared.
+        elsewhere: where it differs at other settings.
+    """
+    return "\n".join((*_changes(changed), "", *_regions(regions, tried), *_elsewhere(elsewhere)))
 
 
 def flipped_text(flipped: Sequence[Flipped], decisions: int, *, old: str, new: str) -> str:
@@ -63,11 +73,21 @@ def _value(value: object) -> str:
 
 def _regions(regions: Sequence[Region], tried: int) -> Iterator[str]:
     if not regions:
-        yield f"The advice is the same in all of {tried:,} situations tried."
+        yield f"The advice is the same in all of {tried:,} situations tried at the default settings."
         return
     total = sum(region.share for region in regions)
-    yield f"The advice differs in {total:.1%} of {tried:,} situations tried"
-    for region in regions[:REGIONS_SHOWN]:
+    yield f"The advice differs in {total:.1%} of {tried:,} situations tried at the default settings"
+    yield from _listed(regions, REGIONS_SHOWN)
+
+
+def _elsewhere(elsewhere: Sequence[Elsewhere]) -> Iterator[str]:
+    for item in elsewhere:
+        yield f"It differs with {', '.join(f'{name} = {value:g}' for name, value in item.settings.items())}"
+        yield from _listed(item.regions, _SHOWN_ELSEWHERE)
+
+
+def _listed(regions: Sequence[Region], most: int) -> Iterator[str]:
+    for region in regions[:most]:
         parts = [
             *(f"+{name}" for name in region.gained),
             *(f"-{name}" for name in region.lost),
@@ -79,8 +99,8 @@ def _regions(regions: Sequence[Region], tried: int) -> Iterator[str]:
         yield f"      for example {_situation(region.witness)}"
         yield f"          old: {weighted(region.old) or 'nothing'}"
         yield f"          new: {weighted(region.new) or 'nothing'}"
-    if len(regions) > REGIONS_SHOWN:
-        yield f"  and {len(regions) - REGIONS_SHOWN} smaller regions (--json has them all)"
+    if len(regions) > most:
+        yield f"  and {len(regions) - most} smaller regions (--json has them all)"
 
 
 def _range(name: str, ends: tuple[float, float]) -> str:

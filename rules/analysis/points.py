@@ -18,6 +18,7 @@ from lemonade_es.vocabulary import COUNTS, METRICS, NORMALISED
 FLAG_SHARE = 0.1
 """So many random situations have a flag set."""
 
+_CORNERS = 8
 _NEAR = 1e-6
 _NEWTON_STEPS = 6
 _DIGITS = 3
@@ -89,6 +90,15 @@ def references(
                 if math.isfinite(value):
                     found[one.id].add(value)
     return {name: sorted(items) for name, items in found.items()}
+
+
+def corners(ranges: Mapping[str, tuple[float, float]], usual: Mapping[str, float | None]) -> Iterator[dict[str, float]]:
+    """Settings at the ends of their ranges: all high, all low, then one at a time; not too many."""
+    if len(ranges) > 1:
+        yield {name: high for name, (_, high) in ranges.items()}
+        yield {name: low for name, (low, _) in ranges.items()}
+    single = ({name: end} for name, ends in ranges.items() for end in ends if end != usual.get(name))
+    yield from itertools.islice(single, _CORNERS)
 
 
 def sample_points(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from lemonade_es.rules.analysis.points import corners
 from lemonade_es.rules.lint.doubling import double_counts
 from lemonade_es.rules.lint.finding import Finding
 from lemonade_es.rules.lint.firing import dead_rules, firing
@@ -21,7 +21,6 @@ from lemonade_es.vocabulary import settings as resolve_settings
 
 POINTS = 4096
 _POINTS_ELSEWHERE = 512
-_CORNERS = 8
 
 
 def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None) -> tuple[Finding, ...]:
@@ -41,7 +40,7 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
     found += overlaps(scene)
     found += _weighing(scene)
     known = {_key(item) for item in found}
-    for corner in _corners(rulebook, usual):
+    for corner in corners(rulebook.ranges, usual):
         at = ", ".join(f"{name} = {value:g}" for name, value in corner.items())
         for item in _weighing(Scene(rulebook, {**usual, **corner}, _POINTS_ELSEWHERE)):
             if item.level == "warning" and _key(item) not in known:
@@ -61,13 +60,3 @@ def _weighing(scene: Scene) -> Iterator[Finding]:
 
 def _key(item: Finding) -> tuple[str, object, str]:
     return item.code, item.place, item.rules[0] if item.code == "DEAD_RULE" else ""
-
-
-def _corners(rulebook: Rulebook, usual: Mapping[str, float | None]) -> Iterator[dict[str, float]]:
-    """Settings at the ends of their ranges: all high, all low, then one at a time; not too many."""
-    ranges = rulebook.ranges
-    if len(ranges) > 1:
-        yield {name: high for name, (_, high) in ranges.items()}
-        yield {name: low for name, (low, _) in ranges.items()}
-    single = ({name: end} for name, ends in ranges.items() for end in ends if end != usual.get(name))
-    yield from itertools.islice(single, _CORNERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.difference import Shift, decide, regions
+from lemonade_es.engine.difference import Shift, decide, elsewhere, regions
 from lemonade_es.engine.facts import Facts
 from lemonade_es.rules.changes import changes
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
@@ -74,6 +74,30 @@ def test_defaults_that_differ_make_a_difference():
     (region,) = regions(*(book(rule, head=head) for head in heads))
     assert region.lost == ("RCL",)
     assert 1000 < region.witness["P"] <= 2000
+
+
+@pytest.mark.parametrize(
+    ("declared", "weight", "changed", "there"),
+    [
+        ("", "PF", "PF * 3", [{"PF": 1}]),
+        ("PF: {default: 0, range: [0, 4]}", "PF", "PF * 3", [{"PF": 4}]),
+        ("PP: {default: 1, range: [0.5, 2]}", "1", "'max(PP, 1)'", [{"PP": 2}]),
+        ("PP: {default: 1, range: [0, 2]}, PF: {default: 0, range: [0, 4]}", "PF", "PF * 3", [{"PP": 2, "PF": 4}]),
+        ("", "1 + PF", "3 + PF", []),
+    ],
+)
+def test_a_change_that_shows_only_at_other_settings_is_found_there(declared, weight, changed, there):
+    head = HEAD.replace("rules:", f"priorities: {{{declared}}}\nrules:")
+    old, new = (book(LOW, SLOW.replace("0.5", text), head=head) for text in (weight, changed))
+    known = regions(old, new)
+    found = elsewhere(old, new, known)
+    assert [item.settings for item in found] == there
+    assert bool(known) is not bool(found)
+    for item in found:
+        for region in item.regions:
+            for rulebook, told in ((old, region.old), (new, region.new)):
+                wishes = settings(None, item.settings, rulebook.defaults)
+                assert decide(rulebook, Facts.of(region.witness, wishes)).kept == told
 
 
 @pytest.mark.parametrize("changed", ["combine: max\nrules:", "max_instructions: 1\nrules:"])

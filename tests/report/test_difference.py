@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lemonade_es.engine.backtest import Backtest, RunReplay
-from lemonade_es.engine.difference import Flipped, regions
+from lemonade_es.engine.difference import Flipped, elsewhere, regions
 from lemonade_es.report.difference import REGIONS_SHOWN, backtest_text, difference_text, flipped_text
 from lemonade_es.rules.changes import changes
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
@@ -33,7 +33,7 @@ def test_a_change_is_told_with_both_places_the_region_and_an_example():
         "      when: V_Acc < 0.9 -> V_Acc < 0.8",
         "",
     ]
-    assert lines[4].endswith("% of 8,192 situations tried")
+    assert lines[4].endswith("% of 8,192 situations tried at the default settings")
     assert lines[5].startswith("  -ACL  in ")
     assert lines[5].endswith("because of low")
     assert lines[6] == "      within 0.8 <= V_Acc <= 0.9"
@@ -42,7 +42,7 @@ def test_a_change_is_told_with_both_places_the_region_and_an_example():
 
 
 def test_a_comment_makes_no_difference_and_a_reason_none_to_the_advice():
-    same = "The advice is the same in all of 8,192 situations tried."
+    same = "The advice is the same in all of 8,192 situations tried at the default settings."
     nothing = "The rulebooks say the same, word for word (but for name, version, about and comments)."
     assert told(HEAD + LOW, HEAD + "  # now with a comment\n" + LOW) == [nothing, "", same]
     lines = told(HEAD + LOW, HEAD + LOW.replace("because: low", "because: lower"))
@@ -93,6 +93,20 @@ def test_of_many_regions_the_largest_are_told_and_the_rest_counted():
 def test_regions_come_out_the_same_each_time():
     books = parse_rulebook(HEAD + LOW + SLOW, "a"), parse_rulebook(HEAD + LOW.replace("0.9", "0.8"), "b")
     assert regions(*books) == regions(*books)
+
+
+def test_what_shows_only_at_other_settings_is_told_with_them():
+    books = [
+        parse_rulebook(HEAD + SLOW.replace("0.5", weight).replace("[RCL]", "[RCL, ACL]"), "a.yaml")
+        for weight in ("PF", "PF * 3")
+    ]
+    lines = difference_text((), regions(*books), 8192, elsewhere(*books, ())).splitlines()
+    assert lines[2:4] == [
+        "The advice is the same in all of 8,192 situations tried at the default settings.",
+        "It differs with PF = 1",
+    ]
+    assert lines[4].endswith("because of slow")
+    assert lines[-2:] == ["          old: ACL 1", "          new: ACL 3"]
 
 
 FLIPPED = Flipped("one", 3, {"ACL": 1.0, "AD": 0.5}, {"RCL": 2.0, "AD": 0.25}, (("RCL", "ACL"),))
