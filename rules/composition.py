@@ -108,7 +108,8 @@ class _Extension:
         known = [name for table in base if (name := _text(table, "name")) is not None]
         for name, place in drop.items():
             self._known(name, place, known, "UNKNOWN_TEST", "test")
-        gone = {word.text: word.place for word in texts_in(self.own.get("drop"))}
+        anew = _first_by(tables_in(self.own.get("rules")), "id")
+        gone = {word.text: word.place for word in texts_in(self.own.get("drop")) if word.text not in anew}
         again = {_text(table, "name") for table in own}
         kept = []
         for table in base:

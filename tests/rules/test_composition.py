@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lemonade_es.errors import RulebookError
+from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import load_rulebook, parse_rulebook
 from lemonade_es.rules.rulebook import Source
 
@@ -81,6 +82,13 @@ def test_a_dropped_rule_takes_the_tests_that_name_it_along(book):
     own = book("drop: [calm]\n")
     assert [rule.id for rule in own.rules] == ["over", "low"]
     assert [test.name for test in own.tests] == ["low"]
+
+
+def test_a_rule_that_is_dropped_and_written_anew_comes_last_and_keeps_its_tests(book):
+    own = book("drop: [low, calm]\nrules:\n  - {id: low, when: V_Acc < 0.8, weight: 2, instruct: [ACL]}\n")
+    assert [rule.id for rule in own.rules] == ["over", "low"]
+    assert [test.name for test in own.tests] == ["low"]
+    assert not [item for item in lint(own) if "`low`" in item.message and item.code == "TESTS_LEFT_OUT"]
 
 
 @pytest.mark.parametrize(("drop", "left"), [("all", []), ("[low]", ["over"])])
