@@ -58,11 +58,11 @@ def echo_json(data: object) -> None:
 class Terminal(Console):
     """A console that drops no column and says where it cannot write.
 
-    It turns no word of others into a picture, and passes no control character in them on.
+    It turns no word of others into a picture or a style, and passes no control character in them on.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(emoji=False, **options)
+        super().__init__(emoji=False, markup=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, without control characters but rich's own."""

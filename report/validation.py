@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.markup import escape
+from rich.text import Text
 
 from lemonade_es.report.formats import count, duration
 from lemonade_es.trainer.validation import Validation
 
 
-def verdict_line(verdict: Validation) -> str:
-    """One verdict in rich's markup, its message on a line of its own."""
-    place = escape(verdict.file if verdict.line is None else f"{verdict.file}:{verdict.line}")
+def verdict_line(verdict: Validation) -> Text:
+    """One verdict, its message on a line of its own."""
+    place = verdict.file if verdict.line is None else f"{verdict.file}:{verdict.line}"
     if verdict.ok:
         figures = [f"{count(verdict.params)} parameters"] if verdict.params is not None else []
         figures += [f"{count(verdict.macs)} MACs"] if verdict.macs is not None else []
-        head = f"[green]ok[/]    {place}  {', '.join(figures)}"
+        head = Text.assemble(("ok", "green"), f"    {place}  {', '.join(figures)}")
     else:
-        head = f"[red]wrong[/] {place}  [bold]{verdict.code}[/] ({verdict.stage})"
-    return head if verdict.message is None else f"{head}\n      {escape(verdict.message)}"
+        head = Text.assemble(("wrong", "red"), f" {place}  ", (f"{verdict.code}", "bold"), f" ({verdict.stage})")
+    return head if verdict.message is None else head.append(f"\n      {verdict.message}")
 
 
 def verdict_summary(verdicts: Sequence[Validation], seconds: float) -> str:

@@ -20,6 +20,9 @@ from rich.text import Text
 from lemonade_es.cli import main
 from lemonade_es.commands.output import LastingTerminal, Terminal, echo
 from lemonade_es.errors import LemonadeError
+from lemonade_es.report.tables import RunLine, runs_table
+from lemonade_es.report.validation import verdict_line
+from lemonade_es.trainer.validation import Validation
 
 
 @pytest.mark.parametrize(
@@ -134,4 +137,14 @@ def test_what_fits_leaves_the_width_to_the_terminal(monkeypatch):
 
 
 def test_words_between_colons_are_no_pictures():
-    assert printed("openai:x: the server said :fire:", 80, markup=False) == "openai:x: the server said :fire:\n"
+    assert printed("openai:x: the server said :fire:", 80) == "openai:x: the server said :fire:\n"
+
+
+@pytest.mark.parametrize("name", ["photos [old]", "odd [/b] one", "[bold]x[/]", "back\\"])
+def test_words_in_square_brackets_are_no_styles(name):
+    line = RunLine("2026-a", "finished", data=name, rulebook=name, executor=name)
+    for shown in (printed(runs_table([line]), 200), printed(name, 200)):
+        assert name in shown
+    assert printed(runs_table([line]), 200).count(name) == 3
+    wrong = Validation(f"{name}.py", False, "build", "X", name, 2, None, None, None)
+    assert printed(verdict_line(wrong), 200).splitlines() == [f"wrong {name}.py:2  X (build)", f"      {name}"]
