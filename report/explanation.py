@@ -140,7 +140,7 @@ def _lines(explanation: Explanation, *, source: bool) -> Iterator[str]:
             behind = weight_told(advised.inference.contributions.get(name, ()), weight, explanation.combine)
             yield f"  {weight:6.3f}  {name}  {texts.get(name, '')}  = {behind}"
         if not advised.resolution.instructions:
-            yield "  none: no rule that fired has a weight above 0"
+            yield none_told(advised.inference)
         yield from unsent_lines(advised.resolution)
     yield from _attempts(explanation)
     if explanation.accepted is not None:
@@ -163,6 +163,13 @@ def weight_told(parts: Sequence[Contribution], weight: float, combine: str | Non
     """
     told = [f"{part.rule} {part.weight:.3g}" for part in parts if part.weight]
     return " + ".join(told) if adds_up(parts, weight, combine) else f"the largest of {', '.join(told)}"
+
+
+def none_told(inference: Inference) -> str:
+    """Why no instruction is left, where none is."""
+    if any(firing.weight is not None and firing.weight > 0 for firing in inference.fired):
+        return "  none: what rules gave, others took away"
+    return "  none: no rule that fired has a weight above 0"
 
 
 def unsent_lines(resolution: Resolution) -> Iterator[str]:

@@ -12,6 +12,7 @@ from lemonade_es.report.explanation import (
     conflict_lines,
     facts_lines,
     fired_lines,
+    none_told,
     unsent_lines,
     weight_told,
 )
@@ -56,7 +57,7 @@ def _lines(supposed: Supposed) -> Iterator[str]:
         behind = weight_told(inference.contributions[name], weight, combine)
         yield f"  {weight:6.3f}  {name}  {supposed.rulebook.instructions[name].text}  = {behind}"
     if not resolution.instructions:
-        yield "  none: no rule that fired has a weight above 0"
+        yield none_told(inference)
     yield from unsent_lines(resolution)
 
 

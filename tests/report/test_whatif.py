@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lemonade_es.engine.sweep import Sweep, run_sweep
 from lemonade_es.engine.whatif import suppose, supposed_facts
 from lemonade_es.report.whatif import supposed_text, sweep_text
@@ -121,6 +123,13 @@ def test_a_weight_that_is_the_largest_of_several_is_not_told_as_their_sum():
 
 def test_no_advice_says_so():
     assert told(LEMONADE, {})[-1] == "  none: no rule that fired has a weight above 0"
+
+
+@pytest.mark.parametrize("weight", [-2, -3])
+def test_no_advice_where_what_rules_gave_was_taken_away_says_that(weight):
+    rules = f"  - {{id: takes, when: V_Acc < 0.9, weight: {weight}, instruct: [A]}}\n"
+    lines = told(parse_rulebook(SMALL + rules, "small.yaml"), {"V_Acc": 0.5})
+    assert lines[-2:] == ["  none: what rules gave, others took away", "  without weight: A (low, takes)"]
 
 
 def test_a_sweep_is_told_stretch_by_stretch_with_the_rules_that_change():
