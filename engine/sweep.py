@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,7 +22,7 @@ WHOLE = COUNTS | FLAGS
 
 MAX_STEPS = 10_000
 _BISECTIONS = 1100
-_DIGITS = 17
+_DIGITS, _EXACT = 17, 12
 _HAIR, _SHORT_HAIR, _SHORT = 1e-12, 1e-9, 6
 """How far, as a part of itself or of a step, equality may have moved a boundary: equality of results of arithmetic, and
 of weights, which is allowed for where the boundary is then a number of so few digits."""
@@ -180,9 +181,13 @@ def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advi
     if whole:
         return _Edge(high, True, low, high)
     after = at(high)
-    for digits in range(_DIGITS):
+    exact = range(1, _EXACT + 1) if abs(high) >= sys.float_info.min else ()  # below, every number is a short one
+    hairs = [(digits, 0.0) for digits in exact]  # a small number that is short itself is not taken for 0
+    hairs += [
+        (digits, (_SHORT_HAIR if digits <= _SHORT else _HAIR) * max(step, abs(high))) for digits in range(_DIGITS)
+    ]
+    for digits, hair in hairs:
         near = float(f"{high:.{digits}g}") if digits else 0.0
-        hair = (_SHORT_HAIR if digits <= _SHORT else _HAIR) * max(step, abs(high))
         if start <= near <= stop and abs(near - high) <= max(4 * math.ulp(high), hair):
             then = at(near)
             if then.like(after):

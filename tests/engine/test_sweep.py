@@ -84,6 +84,22 @@ def test_all_boundaries_within_one_step_are_found():
     assert [stretch.start for stretch in stretches] == [0, *limits]
 
 
+@pytest.mark.parametrize(
+    ("limit", "sweep"),
+    [(1e-10, "V_E=0:1:0.1"), (1.5e-10, "V_E=0:1:0.1"), (1.23456e-11, "V_E=0:1:1"), (3e-7, "V_E=0:1000:1000")],
+)
+def test_a_boundary_at_a_small_number_is_not_told_as_0(limit, sweep):
+    for comparison, belongs in ((">", False), (">=", True)):
+        first, second = swept(book(f"V_E {comparison} TV_E"), sweep, wishes={"TV_E": limit})
+        assert (first.stop, second.start, second.starts_here) == (limit, limit, belongs)
+        assert (first.fired, second.fired) == ((), ("r0",))
+
+
+def test_a_boundary_at_0_that_rounding_moves_is_told_as_0():
+    first, second = swept(book("V_Acc + T_Acc > 0.3"), "V_Acc=0:1:0.1", {"T_Acc": 0.3})
+    assert (first.stop, second.start) == (0, 0)
+
+
 @pytest.mark.parametrize("sweep", ["F=0:28000:3000", "TF=0:28000:3000"])
 def test_a_normalised_metric_runs_with_what_it_comes_from(sweep):
     rulebook = book("NF < 0.5")
