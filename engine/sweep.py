@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots, samples
 from lemonade_es.engine.whatif import restated
 from lemonade_es.errors import ConfigError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import COUNTS, METRICS, TERMS, closest
+from lemonade_es.vocabulary import COUNTS, METRICS, NORMALISED, TERMS, closest
 
 WHOLE = COUNTS | FLAGS
 
@@ -130,19 +132,21 @@ class _Advice:
 def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, ...]:
     """The stretches of the range, in their order; the other facts stay as they are.
 
-    Normalised metrics that come from the value that runs, or from its threshold, run along. What happens within one
-    step and is undone within the same step goes unseen.
+    Normalised metrics that come from the value that runs, or from its threshold, run along. Where a condition turns
+    over is looked for within the steps, too; what weights alone do within one step and undo within it goes unseen.
     """
 
+    @functools.lru_cache(maxsize=1024)
+    def moved(value: float) -> Facts:
+        now = {sweep.name: value}
+        return restated(facts, now, {}) if sweep.name in METRICS else restated(facts, {}, now)
+
     def at(value: float) -> _Advice:
-        moved = {sweep.name: value}
-        inference = evaluate(
-            rulebook, restated(facts, moved, {}) if sweep.name in METRICS else restated(facts, {}, moved)
-        )
+        inference = evaluate(rulebook, moved(value))
         kept = resolve(inference, rulebook).instructions
         return _Advice(kept, tuple(firing.rule for firing in inference.fired))
 
-    values = sweep.values()
+    values = sorted({*sweep.values(), *_between(rulebook, sweep, moved)})
     found: list[Stretch] = []
     start, here, advice = values[0], True, at(values[0])
     before: _Advice | None = None
@@ -154,6 +158,37 @@ def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, 
             before, start, here, advice, position = advice, edge.value, edge.ended, at(edge.first), edge.first
     found.append(_stretch(start, here, values[-1], advice, at(values[-1]), before))
     return tuple(found)
+
+
+def _between(rulebook: Rulebook, sweep: Sweep, moved: Callable[[float], Facts]) -> Iterator[float]:
+    """Values between those at which conditions turn over, and these where they are counts or have few digits."""
+    depending = {sweep.name, *(derived for derived, sources in NORMALISED.items() if sweep.name in sources)}
+    functions = [
+        function
+        for rule in rulebook.rules
+        for function in functions_of(rule.when)
+        if not depending.isdisjoint(function.names)
+    ]
+    near = [number for function in functions for number in function.constants]
+    near += [number for function in functions for name in function.names if (number := moved(sweep.start)[name])]
+    points = samples(None, sweep.start, sweep.stop, near)
+    critical = {sweep.start, sweep.stop}
+    for function in functions:  # kinks come before what they are in
+
+        def value_of(value: float, function: Function = function) -> float | None:
+            return function.at(moved(value))
+
+        found = roots(value_of, points)
+        critical.update(found)
+        points = sorted({*points, *found})
+    ordered = sorted(critical)
+    if sweep.name in WHOLE:
+        yield from (float(number) for value in ordered for number in (math.floor(value), math.ceil(value)))
+        return
+    yield from (value for value in ordered if float(f"{value:.{_SHORT}g}") == value)
+    for low, high in itertools.pairwise(ordered):
+        if high - low > _SHORT_HAIR * max(min(sweep.step, sweep.stop - sweep.start), abs(high)):  # else it is rounding
+            yield low + (high - low) / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,26 @@ def test_a_boundary_at_0_that_rounding_moves_is_told_as_0():
     assert (first.stop, second.start) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("condition", "text", "window"),
+    [
+        ("50000 <= P <= 60000", "P=0:1000000:100000", (50000, 60001)),
+        ("P == 54321", "P=0:1000000:100000", (54321, 54322)),
+        ("0.41 <= V_Acc < 0.42", "V_Acc=0:1:0.1", (0.41, 0.42)),
+        ("V_Acc == 0.45", "V_Acc=0:1:0.1", (0.45, 0.45)),
+        ("abs(V_Acc - 0.45) < 0.001", "V_Acc=0:1:0.1", (0.449, 0.451)),
+        ("T_Acc - V_Acc < 0.32 and T_Acc - V_Acc > 0.31", "V_Acc=0:1:0.1", (0.58, 0.59)),
+        ("0.49 < NF < 0.5", "F=0:100000:50000", (14000 * 0.49 / 0.51, 14000)),
+        ("V_Acc > TV_Acc and V_Acc < 0.93", "TV_Acc=0.95:1:0.05", None),
+        ("TV_Acc > 0.93 and TV_Acc < V_Acc", "TV_Acc=0.5:1:0.5", (0.93, 0.94)),
+    ],
+)
+def test_a_condition_that_holds_only_within_a_step_is_found(condition, text, window):
+    stretches = swept(book(condition), text, {"T_Acc": 0.9, "F": 1} if text[0] != "T" else {"V_Acc": 0.94})
+    holding = [(stretch.start, stretch.stop) for stretch in stretches if stretch.fired]
+    assert holding == ([] if window is None else [pytest.approx(window, abs=1e-12, rel=1e-12)])
+
+
 @pytest.mark.parametrize("sweep", ["F=0:28000:3000", "TF=0:28000:3000"])
 def test_a_normalised_metric_runs_with_what_it_comes_from(sweep):
     rulebook = book("NF < 0.5")
