@@ -82,7 +82,8 @@ def finalize(
     """Train a network of a run from scratch on training and validation inputs, test it once, and write its card.
 
     RUN is a run's id, the beginning of one, or `latest`. After Ctrl-C or a crash give the same command
-    again, without --anew: it goes on at the last checkpoint. A result that is there already is shown, and nothing is computed again.
+    again, without --anew: it goes on at the last checkpoint. A result that is there already is shown, and nothing is
+    computed again.
 
     \b
     lemonade-es finalize latest
