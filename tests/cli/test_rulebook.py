@@ -268,6 +268,17 @@ def test_two_rulebooks_are_compared_by_text_and_by_advice(rulebook):
     assert "The advice is the same in all of" in rulebook("diff", "lemonade", "lemonade").output
 
 
+def test_a_change_that_shows_only_at_other_settings_is_told_with_them(rulebook):
+    rule = "{id: slow, when: F < TF, weight: PF * 3, instruct: [RCL]}"
+    Path("mine.yaml").write_text(f"rulebook: mine\nversion: 1\nextends: lemonade\nrules: [{rule}]\n")
+    assert "It differs with PF = 1\n" in rulebook("diff", "lemonade", "mine.yaml").output
+    data = json.loads(rulebook("diff", "lemonade", "mine.yaml", "--json").output)
+    assert data["regions"] == []
+    (there,) = data["elsewhere"]
+    assert there["settings"] == {"PF": 1}
+    assert {tuple(region["rules"]) for region in there["regions"]} == {("slow",)}
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
