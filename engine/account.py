@@ -128,18 +128,18 @@ def _broken_off(events: Sequence[Event]) -> Iterator[str]:
 
     A call that ended the search without an answer is made again by the next resume, and may be killed then.
     """
-    waiting: str | None = None
-    stopped: str | None = None
+    pending: str | None = None
+    under_way = False
     for event in events:
         if isinstance(event, RunResumed):
-            if waiting is not None:
-                yield waiting
-            waiting = waiting or stopped
+            if under_way and pending is not None:
+                yield pending
+            under_way = pending is not None
         elif isinstance(event, RunInterrupted):
-            waiting = None  # the process was not killed
+            under_way = False
         else:
-            waiting = event.executor if isinstance(event, Asked) else None
-            stopped = event.executor if isinstance(event, Unanswered) else None
+            pending = event.executor if isinstance(event, Asked | Unanswered) else None
+            under_way = isinstance(event, Asked)
 
 
 def _key(event: Replied | Refused | Accepted) -> tuple[int, int]:

@@ -87,6 +87,13 @@ def test_a_resume_that_the_user_stopped_before_it_asked_lost_no_call():
     assert one.broken_off == 0
 
 
+def test_a_call_that_is_killed_again_after_a_stop_between_is_counted_twice():
+    call = Asked(1, 1, "one", "words")
+    events = [call, RunResumed({}), RunInterrupted(1), RunResumed({}), RunResumed({}), replied(1)]
+    (one,) = accounts(events, repairs=2)
+    assert one.broken_off == 2
+
+
 def test_tries_without_an_answer_are_billed_as_far_as_it_is_known():
     counted = Try("server_error", "upstream", 1.0, 1.0, Usage(1000, 0, 200, 0, 0.25))
     refused = Try("connection", "refused", 1.0, 1.0)
