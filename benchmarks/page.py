@@ -13,10 +13,10 @@ Made by `python -m benchmarks` from the results in `benchmarks/results/`; every 
 beside it. Each search runs in a process of its own. A `+` after a revision: the tree had changes beside it.
 
 `make bench` makes all of them, in some four hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
-on photographs too, in two more; what is broken off goes on where it was. That is reckoned: the nine contenders of
-`quality` took 5.3 minutes for one seed of digits (revision 1ee3549) and 14.9 for one of photographs (revision 8bdf28e;
-both on two cores of an AMD EPYC), and the rest is the sum of what recorded searches took. What each of many searches
-did lies in `benchmarks/results/searches/`.
+on photographs too, in two more; what is broken off goes on where it was. That is reckoned, from parts that ran on two
+cores of an AMD EPYC, with other work beside most of them: `quality` took 53 minutes on digits (revision 1ee3549) and 75
+on photographs (8bdf28e), `ablations` 45 and 22, `tuning` 17 on both; the rest is the sum of what recorded searches
+took. What each of many searches did lies in `benchmarks/results/searches/`.
 """
 TAIL = """## Not measured
 
