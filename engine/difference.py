@@ -235,7 +235,7 @@ def decisions(rulebook: Rulebook, entries: Sequence[Entry]) -> tuple[Situation, 
     return tuple(
         Situation(
             advised.iteration,
-            restated(advised.inference.facts, {}, wishes),
+            restated(advised.inference.facts, {}, wishes, recorded=True),
             dict(advised.resolution.instructions),
             tuple((item.winner, item.loser) for item in advised.resolution.decisions),
         )

@@ -17,7 +17,7 @@ from lemonade_es.engine.metric import normalised
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import COUNTS, METRICS, SETTABLE, closest, settings
+from lemonade_es.vocabulary import COUNTS, METRICS, NORMALISED, SETTABLE, closest, settings
 
 KEYS = ("facts", "fired", "not_fired", "conclusions", "conflicts", "instructions", "dropped", "surplus")
 
@@ -63,21 +63,37 @@ def supposed_facts(
         return restated(Facts.of({}, resolved), metrics, {})
     then = recorded.inference.facts
     chosen = {name: value for name, value in then.items() if name in SETTABLE and value is not None}
-    return restated(then, metrics, {**resolved, **chosen, **{name: resolved[name] for name in wishes}})
+    wanted = {**resolved, **chosen, **{name: resolved[name] for name in wishes}}
+    return restated(then, metrics, wanted, recorded=True)
 
 
 def restated(
-    facts: Mapping[str, float | None], metrics: Mapping[str, float | None], wishes: Mapping[str, float | None]
+    facts: Mapping[str, float | None],
+    metrics: Mapping[str, float | None],
+    wishes: Mapping[str, float | None],
+    *,
+    recorded: bool = False,
 ) -> Facts:
     """Facts with some metrics and settings changed; normalised metrics follow those that they come from.
 
     A normalised metric that is given itself stays as given, and so does one that was given another value before.
+
+    Args:
+        facts: to start from.
+        metrics: other measurements.
+        wishes: other settings.
+        recorded: whether the facts are a run's. There, another value is a mean over several trainings, which does not
+            stay where what it comes from is another one.
     """
     before = {name: value for name, value in facts.items() if name in METRICS}
     after: dict[str, float | None] = {**before, **metrics}
     now = {name: facts[name] for name in facts if name in SETTABLE} | dict(wishes)
     was, is_ = normalised(before, facts), normalised(after, now)
-    after.update({name: is_[name] for name in is_ if name not in metrics and before.get(name) == was[name]})
+    moved = {name for name, value in {**metrics, **wishes}.items() if facts.get(name) != value}
+    for name, sources in NORMALISED.items():
+        made = before.get(name) == was[name] or (recorded and not moved.isdisjoint(sources))
+        if made and name not in metrics:
+            after[name] = is_[name]
     return Facts.of(after, now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -132,6 +133,15 @@ def test_what_is_supposed_changes_a_recorded_decision_and_what_follows_from_it(r
     assert supposed_facts(LEMONADE, {"F": 3000}, {}, advised)["NF"] == 0.5
     assert supposed_facts(LEMONADE, {}, {"TF": 1000}, advised)["NF"] == 0.5
     assert supposed_facts(LEMONADE, {"NF": 0.9}, {"TF": 1000}, advised)["NF"] == 0.9
+
+
+def test_a_mean_of_several_trainings_stays_only_with_what_it_comes_from(run):
+    advised = recorded_decision(run(0.5, 0.6, set={"TF": 3000}), None)
+    mean = {**advised.inference.facts, "NF": 0.3}
+    advised = replace(advised, inference=replace(advised.inference, facts=mean))
+    assert supposed_facts(LEMONADE, {"V_Acc": 0.9}, {"PF": 1}, advised)["NF"] == 0.3
+    assert supposed_facts(LEMONADE, {"F": 3000}, {}, advised)["NF"] == 0.5
+    assert supposed_facts(LEMONADE, {}, {"TF": 1000}, advised)["NF"] == 0.5
 
 
 def test_a_setting_that_the_run_did_not_have_comes_from_the_rulebook(run):
