@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from lemonade_es.cli import main
 from lemonade_es.engine.events import Event, Finalized
 from lemonade_es.engine.folder import RunFolder
 
@@ -85,6 +87,17 @@ def model(tmp_path):
     file = tmp_path / "model.py"
     file.write_text(NETWORK.format(width=8))
     return file
+
+
+@pytest.fixture
+def rulebook(tmp_path, monkeypatch):
+    """Runs a command in an empty folder, in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        return CliRunner().invoke(main, ["rulebook", *map(str, words)])
+
+    return run
 
 
 @pytest.fixture(scope="session")
