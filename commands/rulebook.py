@@ -269,7 +269,7 @@ def whatif(
     through = Sweep.parse(sweeps[0]) if sweeps else None
     facts = supposed_facts(found, dict(fact), dict(set_), recorded)
     supposed = suppose(found, facts)
-    stretches = None if through is None else run_sweep(found, facts, through)
+    stretches = None if through is None else run_sweep(found, facts, through, [name for name, _ in fact])
     if as_json:
         data = supposed.to_json()
         if task is not None:

@@ -6,19 +6,19 @@ import functools
 import itertools
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lemonade_es.engine.conflicts import resolve
 from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots, samples
-from lemonade_es.engine.whatif import restated
 from lemonade_es.errors import ConfigError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.vocabulary import COUNTS, METRICS, NORMALISED, TERMS, closest
+from lemonade_es.vocabulary import COUNTS, NORMALISED, TERMS, closest
 
 WHOLE = COUNTS | FLAGS
 
@@ -129,17 +129,30 @@ class _Advice:
         return self.fired == other.fired and self.instructions.keys() == other.instructions.keys()
 
 
-def run_sweep(rulebook: Rulebook, facts: Facts, sweep: Sweep) -> tuple[Stretch, ...]:
+def run_sweep(
+    rulebook: Rulebook, facts: Facts, sweep: Sweep, given: Collection[str] | None = None
+) -> tuple[Stretch, ...]:
     """The stretches of the range, in their order; the other facts stay as they are.
 
     Normalised metrics that come from the value that runs, or from its threshold, run along. Where a condition turns
     over is looked for within the steps, too; what weights alone do within one step and undo within it goes unseen.
+
+    Args:
+        rulebook: whose advice.
+        facts: to start from.
+        sweep: the value that runs.
+        given: metrics that somebody supposed: a normalised one among them does not run along. By default one with
+            another value than what it comes from gives; in a run's facts, that is the mean of several trainings.
     """
+    anew = normalised(facts, facts)
+    kept = {name for name in anew if facts[name] != anew[name]} if given is None else set(given)
+    running = [name for name, sources in NORMALISED.items() if sweep.name in sources and name not in kept]
 
     @functools.lru_cache(maxsize=1024)
     def moved(value: float) -> Facts:
-        now = {sweep.name: value}
-        return restated(facts, now, {}) if sweep.name in METRICS else restated(facts, {}, now)
+        known = {**facts.known, sweep.name: value}
+        derived = normalised(known, known)
+        return Facts(known | {name: derived[name] for name in running}, facts.absent)
 
     def at(value: float) -> _Advice:
         inference = evaluate(rulebook, moved(value))

@@ -170,3 +170,12 @@ def test_between_whole_numbers_there_is_no_boundary(condition, text, boundary):
     first, second = swept(book(condition), text)
     assert (first.stop, second.start, second.starts_here) == (boundary, boundary, True)
     assert (first.fired, second.fired) == ((), ("r0",))
+
+
+def test_a_normalised_metric_runs_along_with_what_it_comes_from_unless_somebody_supposed_it():
+    rulebook = book("NF > 0.5")
+    mean = supposed_facts(rulebook, {"F": 1000, "NF": 0.4}, {"TF": 1000})  # a run's with --repeats has such an NF
+    sweep, setting = Sweep.parse("F=0:2000:100"), Sweep.parse("TF=1:3000:100")
+    assert [stretch.start for stretch in run_sweep(rulebook, mean, sweep, ["F"])] == [0.0, 1000.0]
+    assert [stretch.start for stretch in run_sweep(rulebook, mean, setting, [])] == [1.0, 1000.0]
+    assert len(run_sweep(rulebook, mean, sweep, ["NF"])) == len(run_sweep(rulebook, mean, sweep)) == 1
