@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -13,8 +15,8 @@ from lemonade_es.commands.explain import explain
 from lemonade_es.commands.export import export
 from lemonade_es.commands.finalize import finalize
 from lemonade_es.commands.measure import measure
-from lemonade_es.commands.options import BAD_INPUT, INTERRUPTED
-from lemonade_es.commands.output import echo
+from lemonade_es.commands.options import BAD_INPUT, DONE, INTERRUPTED
+from lemonade_es.commands.output import demand_output, echo
 from lemonade_es.commands.prompt import prompt
 from lemonade_es.commands.rulebook import rulebook
 from lemonade_es.commands.run import run
@@ -27,20 +29,42 @@ from lemonade_es.printable import printable
 class _Group(click.Group):
     """Turns the library's errors into one message and an exit code."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _told():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _told():
             return super().invoke(ctx)
-        except LemonadeError as error:
-            click.echo(printable(f"lemonade-es: {error}"), err=True)
-            ctx.exit(BAD_INPUT)
-        except KeyboardInterrupt:
-            click.echo("lemonade-es: interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-        except BrokenPipeError:  # click ends quietly
-            raise
-        except OSError as error:
-            click.echo(printable(f"lemonade-es: {LemonadeError.of_system(error)}"), err=True)
-            ctx.exit(BAD_INPUT)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        with _printed():
+            yield
+    except LemonadeError as error:
+        click.echo(printable(f"lemonade-es: {error}"), err=True)
+        raise click.exceptions.Exit(BAD_INPUT) from error
+    except KeyboardInterrupt as error:
+        click.echo("lemonade-es: interrupted", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from error
+    except BrokenPipeError:  # click ends quietly
+        raise
+    except OSError as error:
+        click.echo(printable(f"lemonade-es: {LemonadeError.of_system(error)}"), err=True)
+        raise click.exceptions.Exit(BAD_INPUT) from error
+
+
+@contextmanager
+def _printed() -> Iterator[None]:
+    """Click prints ``--help`` and ``--version`` by itself, and says nothing where there is no output."""
+    try:
+        yield
+    except click.exceptions.Exit as end:
+        if end.exit_code == DONE:
+            demand_output()
+        raise
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -36,7 +36,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
     """
     stream = sys.stderr if err else sys.stdout
     if not err:
-        _demand_output()
+        demand_output()
     with _written():
         click.echo(printable(text) if stream is not None and stream.isatty() else text, err=err, nl=nl)
 
@@ -97,7 +97,7 @@ class Terminal(Console):
             LemonadeError: it was.
         """
         if not self.stderr and self._file is None:
-            _demand_output()
+            demand_output()
 
 
 class LastingTerminal(Terminal):
@@ -113,7 +113,12 @@ class LastingTerminal(Terminal):
             os.dup2(nowhere.fileno(), self.file.fileno())
 
 
-def _demand_output() -> None:
+def demand_output() -> None:
+    """See that there is a standard output.
+
+    Raises:
+        LemonadeError: it was closed from the beginning.
+    """
     if sys.stdout is None:  # Python's word for one that is closed, and click and rich print nothing then
         raise LemonadeError("the output cannot be written: standard output is closed")
 

@@ -44,7 +44,9 @@ def test_what_has_nothing_to_do_with_the_output_is_told_as_it_is(monkeypatch, re
     assert len(done.output.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", ["completion bash", "rulebook list", "rulebook list --json"])
+@pytest.mark.parametrize(
+    "words", ["completion bash", "rulebook list", "rulebook list --json", "--version", "--help", "run -h"]
+)
 def test_standard_output_that_is_closed_is_no_success(words):
     script = f"exec {shlex.quote(sys.executable)} -m lemonade_es {words} >&-"
     done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, check=False)
@@ -52,6 +54,12 @@ def test_standard_output_that_is_closed_is_no_success(words):
         2,
         "lemonade-es: the output cannot be written: standard output is closed\n",
     )
+
+
+def test_help_that_cannot_be_written_is_one_line():
+    script = f"exec {shlex.quote(sys.executable)} -m lemonade_es --help > /dev/full"
+    done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "lemonade-es: the system refused: No space left on device\n")
 
 
 def test_work_that_goes_on_for_long_needs_no_standard_output(monkeypatch):
