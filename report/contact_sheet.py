@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.report.formats import shape
 from lemonade_es.trainer.data.dataset import Dataset
+from lemonade_es.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,7 +143,7 @@ def _grid(classes: int, shape: tuple[int, ...]) -> _Grid:
 
 def _title(dataset: Dataset, shown: int) -> str:
     left_out = len(dataset.class_names) - shown
-    rest = f"; {left_out} more classes are not shown" if left_out else ""
+    rest = f"; not shown: {counted(left_out, 'more class')}" if left_out else ""
     return f"{dataset.task.data}: training images of {shape(dataset.task)}, {len(dataset.class_names)} classes{rest}"
 
 

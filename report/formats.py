@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from lemonade_es.task import Task
 from lemonade_es.vocabulary import COUNTS, TERMS
+from lemonade_es.wording import counted
 
 UNKNOWN = "-"
-_UNITS = {"text": " tokens", "table": " features"}
+_UNITS = {"text": "token", "table": "feature"}
 _SHARES = frozenset({"T_Acc", "V_Acc", "TT_Acc", "TV_Acc", "OT", "UT"})
 _ROUNDS_UP = 0.9995
 _TEN = 10
@@ -71,7 +72,8 @@ def duration(seconds: float) -> str:
 
 def shape(task: Task) -> str:
     """What one input is, as people write it: ``3x32x32``, ``200 tokens``, ``10 features``."""
-    return "x".join(map(str, task.input_shape)) + _UNITS.get(task.kind, "")
+    unit = _UNITS.get(task.kind)
+    return "x".join(map(str, task.input_shape)) if unit is None else counted(task.input_shape[0], unit)
 
 
 def weighted(instructions: Mapping[str, float]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lemonade_es.printable import shortened
+from lemonade_es.wording import counted
 
 _NAMES_SHOWN = 5
 _NAME_LIMIT = 100
@@ -80,7 +81,7 @@ def _reshape(shape: tuple[int, ...], wanted: tuple[int, int]) -> str:
     if math.prod(shape[1:]) == classes:
         return "Use flatten(1) to remove the dimensions of size 1."
     return {
-        2: f"The last layer gives {shape[-1]} values, and {_sought(classes)}.",
+        2: f"The last layer gives {counted(shape[-1], 'value')}, and {_sought(classes)}.",
         3: "Take the mean over the sequence, or one element of it, before the last nn.Linear.",
         4: "Pool and flatten the feature maps before the last nn.Linear.",
     }.get(len(shape), "")

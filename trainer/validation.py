@@ -22,6 +22,7 @@ from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.threads import usable_cores
 from lemonade_es.trainer.workshop import Workshop
+from lemonade_es.wording import counted
 
 _READ_LIMIT = 10_000_000
 """Bytes of a file that are read; the check refuses far smaller sources as too large."""
@@ -76,7 +77,7 @@ def input_task(shape: Sequence[int], classes: int, vocabulary: int | None = None
     predicts = classes == 1 and len(shape) == 1 and vocabulary is None
     if classes < 2 and not predicts:
         raise ConfigError(
-            f"{classes} classes leave nothing to tell apart",
+            f"in {counted(classes, 'class')} there is nothing to tell apart",
             where="--classes",
             hint="give 2 or more; 1, a number to predict, goes with F features",
         )

@@ -97,7 +97,7 @@ def _unrefused(blueprint: Blueprint, request: EditRequest, feedback: Sequence[Fe
         raise ReplyError(
             Code.FOREIGN_SOURCE,
             f"the model is a network for {subject(blueprint)}, and the task is another one: "
-            f"{request.task.kind} inputs {request.task.input_shape}, {request.task.classes} classes",
+            f"{request.task.kind} inputs {request.task.input_shape}, {request.task.answer}",
             hint="start without this model, or choose the data set that it was written for",
         )
     seen = []

@@ -93,6 +93,7 @@ def test_an_unreadable_file_is_exit_code_2_and_the_others_are_validated(lemonade
         (("models", "--classes", 10), "Missing option '--input-shape'"),
         (("models", "--input-shape", "3,8,y", "--classes", 10), "is not C,H,W"),
         (("models", "--input-shape", "3,8", "--classes", 10), "neither an image nor"),
+        (("models", "--input-shape", "3,8,8", "--classes", 1), "in 1 class there is nothing to tell apart"),
         (("models", *IMAGE, "--vocabulary", 10), "--vocabulary"),
         (("models", *IMAGE, "--jobs", 0), "--jobs"),
     ],

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.report.formats import count, duration, spread_told, value, weighted
+from lemonade_es.report.formats import count, duration, shape, spread_told, value, weighted
+from lemonade_es.task import Task
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,15 @@ def test_instructions_are_shown_with_their_weights():
 )
 def test_a_number_has_the_digits_that_tell_it_from_its_neighbours(number, spread, told):
     assert spread_told(number, spread) == told
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Task("image", "d", (3, 32, 32), 2), "3x32x32"),
+        (Task("table", "d", (1,), 2), "1 feature"),
+        (Task("text", "d", (64,), 2, vocabulary_size=9), "64 tokens"),
+    ],
+)
+def test_an_input_is_told_by_its_shape(task, text):
+    assert shape(task) == text

@@ -42,6 +42,11 @@ def test_a_network_that_packs_texts_by_their_lengths_is_given_none_without_a_wor
     assert report.ok, report.message
 
 
+def test_one_value_is_counted_as_one():
+    body = corpus.network("self.fc = nn.Linear(3, 1)", "return self.fc(x.mean((2, 3)))")
+    assert "The last layer gives 1 value, and there are 10 classes." in verdict(corpus.HEAD + body).message
+
+
 def test_the_class_that_wins_is_no_answer():
     body = corpus.network("self.fc = nn.Linear(3, 10)", "return self.fc(x.mean((2, 3))).argmax(1)")
     assert "Return the logits, not the class that wins." in verdict(corpus.HEAD + body).message
