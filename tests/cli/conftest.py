@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -34,6 +35,14 @@ class Net(nn.Module):
         return self.head(self.conv(x).relu().mean((2, 3)))
 """
 FINALIZE = ("finalize", "latest", "--epochs", 2, "--recipe", "lr=0.05", "--json")
+
+
+def documented(heading):
+    """The names that docs/json.md has for the JSON of a command."""
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    section = page.split(f"## `lemonade-es {heading}", 1)[1].split("\n## ", 1)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 @dataclass

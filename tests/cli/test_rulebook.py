@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from lemonade_es.cli import main
 from lemonade_es.rules.load import find_rulebook, shipped
 from lemonade_es.rules.schema import rulebook_schema
+from tests.cli.conftest import documented
 
 
 def test_the_schema_is_printed_for_editors(rulebook):
@@ -242,6 +243,7 @@ def test_a_failed_test_says_what_was_expected_and_what_came(rulebook):
     (found,) = json.loads(rulebook("test", "mine.yaml", "--json").output)["files"]
     assert (found["passed"], found["failed"]) == (1, 1)
     assert [test["passed"] for test in found["tests"]] == [True, False]
+    assert set(found) == documented("rulebook test")
 
 
 def test_results_are_written_as_ci_systems_read_them(rulebook):

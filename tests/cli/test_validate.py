@@ -9,6 +9,8 @@ import time
 import psutil
 import pytest
 
+from tests.cli.conftest import documented
+
 pytestmark = pytest.mark.isolation
 
 GOOD = """
@@ -43,6 +45,7 @@ def test_json_is_one_object_a_line_in_the_order_of_the_files(lemonade, models):
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert [line["file"] for line in lines] == ["models/b.py", "models/a.py", "models/b.py"]
     assert all(list(line) == KEYS for line in lines)
+    assert documented("validate") == set(KEYS)
     wrong, good, _ = lines
     seconds = good.pop("seconds")
     assert 0 < seconds < 60
