@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -131,7 +132,7 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
             if not file.stat().st_size:  # of a file that was begun there is no more than its name
                 file.unlink()
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(file)) from None
-    echo(f"{file} is written; next: lemonade-es rulebook check {file}")
+    echo(f"{file} is written; next: {shlex.join(['lemonade-es', 'rulebook', 'check', str(file)])}")
 
 
 @rulebook.command(short_help="Find what is wrong or doubtful.")

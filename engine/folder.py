@@ -38,7 +38,10 @@ class RunFolder:
         Raises:
             StoreError: it is not there, or cannot be opened.
         """
-        return Journal(self.store, create=create) if self.store else Journal.in_folder(self.path, create=create)
+        listing = self.command("runs")
+        if self.store:
+            return Journal(self.store, create=create, listing=listing)
+        return Journal.in_folder(self.path, create=create, listing=listing)
 
     def find(self, name: str) -> str:
         """The id of the run that is meant by it, by its beginning, or by ``latest``.

@@ -78,13 +78,15 @@ class Journal:
     Args:
         url: ``sqlite:///runs/lemonade.db``, ``postgresql+psycopg://...``.
         create: make its table if it is not there.
+        listing: the command that lists its runs, as a user would type it.
 
     Raises:
         StoreError: the database cannot be opened.
     """
 
-    def __init__(self, url: str | URL, *, create: bool = True) -> None:
+    def __init__(self, url: str | URL, *, create: bool = True, listing: str = "lemonade-es runs") -> None:
         self._where = _shown(url)
+        self._listing = listing
         with self._explained():
             self._engine = _connectable(url)
             try:
@@ -115,8 +117,8 @@ class Journal:
             return inspect(self._engine).has_table(_EVENTS.name)
 
     @classmethod
-    def in_folder(cls, folder: Path, *, create: bool) -> Journal:
-        """The journal in a run folder.
+    def in_folder(cls, folder: Path, *, create: bool, listing: str = "lemonade-es runs") -> Journal:
+        """The journal in a run folder; ``listing`` as for any journal.
 
         Raises:
             StoreError: there is none and none may be made, or the folder cannot be written.
@@ -130,7 +132,7 @@ class Journal:
             raise StoreError(
                 f"cannot be made: {error.strerror}", where=str(folder), hint="choose another --out"
             ) from None
-        return cls(URL.create("sqlite", database=str(path)), create=create)
+        return cls(URL.create("sqlite", database=str(path)), create=create, listing=listing)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -164,7 +166,7 @@ class Journal:
         with self._explained(), self._engine.connect() as connection:
             rows = connection.execute(query).all()
         if not rows:
-            raise StoreError(f"there is no run {run}", where=self._where, hint="`lemonade-es runs` lists them")
+            raise StoreError(f"there is no run {run}", where=self._where, hint=f"`{self._listing}` lists them")
         for number, row in enumerate(rows):
             if row.seq != number:
                 raise StoreError(f"event {number} is missing: the record is damaged", where=f"run {run}")
@@ -198,7 +200,7 @@ class Journal:
         if len(fitting) == 1:
             return fitting[0]
         problem = f"{len(fitting)} runs begin with {name!r}" if fitting else f"there is no run {name!r}"
-        raise StoreError(problem, where=self._where, hint="`lemonade-es runs` lists them")
+        raise StoreError(problem, where=self._where, hint=f"`{self._listing}` lists them")
 
     @contextmanager
     def _explained(self, run: str | None = None) -> Iterator[None]:

@@ -52,6 +52,11 @@ def test_a_new_rulebook_is_printed_where_no_file_is_named(rulebook):
     assert rulebook("new").output.startswith("# mine: all the rules of lemonade, and yours.")
 
 
+def test_the_next_command_can_be_copied_whole(rulebook):
+    Path("my rules").mkdir()
+    assert rulebook("new", "my rules/mine.yaml").output.endswith("rulebook check 'my rules/mine.yaml'\n")
+
+
 def test_a_new_rulebook_builds_on_a_file_of_ones_own(rulebook):
     rulebook("new", "base.yaml")
     Path("sub").mkdir()
