@@ -36,21 +36,32 @@ _OFTEN = ("increase", "reduce", "decrease")
 _LISTS = frozenset({"instruct", "drop", "fired", "not_fired", "absent"})
 """Keys whose values are names in a list."""
 
+_FORMS: Mapping[str, tuple[type, str]] = MappingProxyType(
+    {
+        "rules": (Mapping, "; begin each one with a hyphen, as `- id: low`"),
+        "tests": (Mapping, "; begin each one with a hyphen, as `- name: low`"),
+        "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
+    }
+)
+"""What is often written in the place of a list or a mapping, and what to do about it."""
+
 _MUCH = "highest high higher large medium middle moderate normal small low lower lowest critical important"
 _DEGREES = frozenset(_MUCH.split())
 """Words for how much: by their spelling alone, `high` would be taken for `grad_high`."""
 
 _NAMED = 4
+_MOST_LISTED = 20
 
-_CALLED: Mapping[str, str] = MappingProxyType(
+_CALLED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(("if", "condition", "conditions"), "when"),
-        **dict.fromkeys(("then", "do", "action", "actions"), "instruct"),
-        **dict.fromkeys(("why", "reason", "explanation"), "because"),
-        **dict.fromkeys(("priority", "importance"), "weight"),
+        **dict.fromkeys(("if", "condition", "conditions"), ("when",)),
+        **dict.fromkeys(("then", "do", "action", "actions"), ("instruct",)),
+        **dict.fromkeys(("why", "reason", "explanation"), ("because",)),
+        **dict.fromkeys(("priority", "importance"), ("weight",)),
+        "name": ("id", "rulebook"),
     }
 )
-"""Words by which the keys of a rule are called elsewhere, and which are spelled like other keys or like none."""
+"""Words by which keys are called elsewhere, and which are spelled like other keys or like none."""
 
 
 def choice(word: str, choices: Sequence[str]) -> str | None:
@@ -104,7 +115,15 @@ def for_name(name: str, source: str, known: Collection[str]) -> str:
         if whole is not None and name in torn.split("-"):
             return f"; did you mean {whole}? (a hyphen subtracts)"
     near = closest(name, known)
-    return f"; did you mean {near}?" if near else ""
+    return f"; did you mean {near}?" if near else "; `lemonade-es rulebook schema` lists the vocabulary"
+
+
+def for_instruction(name: str, known: Collection[str]) -> str:
+    """What to add about an instruction that is not there: the one that was meant, or those that there are."""
+    near = closest(name, known)
+    if near:
+        return f"; did you mean {near}?"
+    return f"; choose one of {', '.join(known)}" if 0 < len(known) <= _MOST_LISTED else ""
 
 
 def for_type(key: str, value: object) -> str:
@@ -123,13 +142,14 @@ def for_type(key: str, value: object) -> str:
         return "; join its comparisons with `and` or `or`"
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
-    return ""
+    form, cure = _FORMS.get(key, (None, ""))
+    return cure if form is not None and isinstance(value, form) else ""
 
 
 def key_meant(key: str, known: Collection[str]) -> str | None:
     """The known key that another was most likely meant to be: what others call the same, or what is spelled alike."""
-    called = _CALLED.get(key.lower())
-    return called if called in known else closest(key, known)
+    called = next((word for word in _CALLED.get(key.lower(), ()) if word in known), None)
+    return called or closest(key, known)
 
 
 def for_number(value: object, path: Sequence[str]) -> str:

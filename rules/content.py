@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from lemonade_es.rules import advice
 from lemonade_es.rules.composition import Composition
 from lemonade_es.rules.document import Node, Scalar, Table, items_in, plain, tables_in, text_at, texts_in
 from lemonade_es.rules.expression import MAX_HINTS, RESERVED, Expression, Kind, parse_expression
@@ -239,10 +240,16 @@ class _Content:
     def is_known(self, word: Scalar, known: Collection[str], code: str, what: str) -> bool:
         if word.text in known:
             return True
-        near = closest(word.text, known) if len(self.problems) < MAX_HINTS else None
-        hint = f"; did you mean {near}?" if near else ""
+        hint = "" if len(self.problems) >= MAX_HINTS else _hint(word.text, known, what)
         self.note(word.place, code, f"no {what} is called {word.text!r}{hint}")
         return False
+
+
+def _hint(word: str, known: Collection[str], what: str) -> str:
+    if what == "instruction":
+        return advice.for_instruction(word, known)
+    near = closest(word, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _tables(node: Node | None) -> dict[str, Table]:

@@ -102,6 +102,8 @@ def _cure(said: str, line: str) -> str:
     unit = _UNIT.search(line)
     if unit is not None:
         return f"; {_unitless(unit, line)}"
+    if line.startswith("if "):
+        return "; leave out `if`: a condition stands alone"
     if KNOWING & {word.lower() for word in re.findall(r"\w+", line)}:
         return f"; {UNASKED}"
     return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""

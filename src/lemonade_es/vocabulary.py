@@ -228,6 +228,7 @@ _CALLED: Mapping[str, str] = MappingProxyType(
         "ram": "R",
         "accuracy": "V_Acc",
         "acc": "V_Acc",
+        "energy": "T_E",
     }
 )
 """Words by which metrics are called elsewhere, and which are spelled like other names."""

@@ -48,6 +48,9 @@ def condition(when):
         ("failed == True", "7:21", "what is true or false stands alone: `failed`, `not failed`"),
         ("FPS < 10", "7:11", "did you mean F?"),
         ("latency > 5", "7:11", "did you mean L?"),
+        ("energy > 5", "7:11", "did you mean T_E?"),
+        ("yes", "7:11", "nor a conclusion of any rule; `lemonade-es rulebook schema` lists the vocabulary"),
+        ("if V_Acc < 0.5", "7:11", "leave out `if`: a condition stands alone"),
         ("S > 0.1 MB", "7:19", "numbers have no units here: write 0.1 without MB"),
         ("V_Acc < 0.5 P > 3", "7:23", "join comparisons with `and` or `or`"),
         ("V_Acc < 0.5 xor T_Acc < 0.5", "7:23", "join comparisons with `and` or `or`"),
@@ -144,6 +147,7 @@ def test_one_letter_too_many_is_still_understood():
     ("key", "meant"),
     [
         ("then", "instruct"),
+        ("name", "id"),
         ("if", "when"),
         ("why", "because"),
         ("Reason", "because"),
@@ -374,3 +378,25 @@ def test_a_control_character_in_what_a_rulebook_is_for_is_refused():
     rule = "  - {id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}\n"
     (said,) = told(f'{HEAD}{rule}about: "a\\0b"\n')
     assert said == "b:7:8 BAD_CHARACTER \\u0000 is a control character, which cannot be printed; leave it out"
+
+
+def test_an_instruction_that_is_like_none_is_told_those_that_there_are():
+    (said,) = told(f"{HEAD}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: [WIDEN_IT]}}\n")
+    assert said.endswith("UNKNOWN_INSTRUCTION no instruction is called 'WIDEN_IT'; choose one of ACL")
+
+
+def test_rules_and_facts_of_another_form_are_told_how_they_are_written():
+    said = told(
+        f"{HEAD}  id: one\n  when: V_Acc < 1\ntests:\n  - {{name: t, given: V_Acc = 1, expect: {{fired: [one]}}}}\n"
+    )
+    assert (
+        "b:6:3 WRONG_TYPE rules must be a list, found a mapping; begin each one with a hyphen, as `- id: low`" in said
+    )
+    form = "given must be a mapping, found 'V_Acc = 1'; write names with numbers, as {V_Acc: 0.5}"
+    assert any(line.endswith(form) for line in said)
+
+
+def test_the_name_of_a_rulebook_is_told_its_key():
+    assert "b:1:1 UNKNOWN_KEY 'name' is not a key here; did you mean rulebook?" in told(
+        HEAD.replace("rulebook:", "name:")
+    )
