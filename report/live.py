@@ -69,7 +69,6 @@ class LiveView(SilentView):
         self._failure: str | None = None
         self._stand_in: str | None = None
         self._rulebook: str | None = None
-        self._unread: tuple[str, ...] = ()
         self._ended: list[IterationEnded] = []
         self._instructions: list[dict[str, float]] = []
         self._best: IterationEnded | None = None
@@ -96,10 +95,16 @@ class LiveView(SilentView):
         self._fetched = downloaded(done, total)
 
     def begin(self, run: str, started: RunStarted, spec: RunSpec) -> None:
-        """The search begins or goes on."""
+        """The search begins or goes on; what a user should know of its data and settings stays on the screen."""
         self._run, self._iterations, self._started = run, spec.iterations, started
-        self._unread = unread_settings(started)
         self._seconds = spec.max_seconds
+        for note in started.data.notes:
+            self._say(Text(f"note: {note}", "dim"))
+        for warning in unread_settings(started):
+            self._say(Text(f"warning: {warning}", "yellow"))
+
+    def _say(self, line: Text) -> None:
+        self._live.console.print(line, soft_wrap=True)
 
     def event(self, event: Event) -> None:
         """Take over what was recorded."""
@@ -153,7 +158,6 @@ class LiveView(SilentView):
         parts: list[Text | Table] = [Text(headline(self._run, self._started), "dim")]
         if (less := weakened(self._started.isolation, self._started.isolation_reason)) is not None:
             parts.append(Text(less, "yellow"))
-        parts += [Text(f"warning: {said}", "yellow") for said in self._unread]
         parts.append(self._status())
         if self._rulebook is not None:
             parts.append(Text(self._rulebook, "yellow"))

@@ -101,11 +101,9 @@ def test_what_is_set_and_no_rule_reads_is_told_when_the_search_begins(spec, warn
     PlainView(Console(file=out, width=200)).begin("r", begun, spec)
     quiet = io.StringIO()
     WarningView(Console(file=quiet, width=200)).begin("r", begun, spec)
-    live = LiveView(Console(file=io.StringIO(), width=400))
-    live.begin("r", begun, spec)
-    drawn = io.StringIO()
-    Console(file=drawn, width=400).print(live._draw())
-    for text in (out.getvalue(), drawn.getvalue(), quiet.getvalue()):
+    live = io.StringIO()
+    LiveView(Console(file=live, width=200)).begin("r", begun, spec)
+    for text in (out.getvalue(), live.getvalue(), quiet.getvalue()):
         warnings = [line.rstrip() for line in text.splitlines() if line.startswith("warning: ")]
         assert warnings == [
             f"warning: no rule reads {given.partition('=')[0]}, so --set {given} changes no advice; "
@@ -209,6 +207,11 @@ def test_a_classification_says_nothing_of_r2(headline):
 def test_a_wait_for_a_server_says_how_long_and_why(headline):
     told = headline(wait=Try("rate_limit", "too many requests", 0.1, 117.5))
     assert "openai:gpt-4o is asked again after 1 min 58 s: too many requests" in told
+
+
+def test_what_was_found_odd_about_the_data_is_told(headline):
+    data = DataSummary(TABLE, 1, 1, 1, "", (), notes=("5 rows without a target are left out",))
+    assert "note: 5 rows without a target are left out\n" in headline(data=data)
 
 
 WHY = "Landlock and seccomp; not strong: bubblewrap is not installed"
