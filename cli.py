@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -47,7 +47,8 @@ def _told() -> Iterator[None]:
         click.echo(printable(f"lemonade-es: {error}"), err=True)
         raise click.exceptions.Exit(BAD_INPUT) from error
     except KeyboardInterrupt as error:
-        click.echo("lemonade-es: interrupted", err=True)
+        with suppress(BrokenPipeError):  # its reader may have been interrupted, too
+            click.echo("lemonade-es: interrupted", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from error
     except BrokenPipeError:  # click ends quietly
         raise

@@ -15,7 +15,6 @@ from lemonade_es import defaults
 from lemonade_es.commands.options import (
     DONE,
     FAILED,
-    INTERRUPTED,
     Fields,
     Finite,
     as_given,
@@ -25,8 +24,8 @@ from lemonade_es.commands.options import (
     moved_data_options,
     out_option,
 )
-from lemonade_es.commands.output import LastingTerminal, echo, echo_json
-from lemonade_es.commands.signals import interrupt_by_signals
+from lemonade_es.commands.output import LastingTerminal, echo_json
+from lemonade_es.commands.signals import end_interrupted, interrupt_by_signals
 
 if TYPE_CHECKING:
     from lemonade_es.report.finishing import SilentFinish
@@ -113,8 +112,7 @@ def finalize(
             result = final_training(run, folder, watcher, wishes)
         except KeyboardInterrupt:
             again = shlex.join(_again(context, run, anew=not watcher.kept)) + folder.store_option
-            echo(f"interrupted; {_kept(watcher)}; go on with: {again}", err=True)
-            sys.exit(INTERRUPTED)
+            end_interrupted(f"interrupted; {_kept(watcher)}; go on with: {again}")
         path = leave_final(result, folder)
     if as_json:
         echo_json(final_outcome(result, path))

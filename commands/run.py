@@ -12,7 +12,6 @@ import click
 from lemonade_es.commands.options import (
     DONE,
     FAILED,
-    INTERRUPTED,
     Assignments,
     Fields,
     Goals,
@@ -25,8 +24,8 @@ from lemonade_es.commands.options import (
     reading_options,
     set_option,
 )
-from lemonade_es.commands.output import LastingTerminal, echo, echo_json
-from lemonade_es.commands.signals import interrupt_by_signals
+from lemonade_es.commands.output import LastingTerminal, echo_json
+from lemonade_es.commands.signals import end_interrupted, interrupt_by_signals
 from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.vocabulary import PRESETS
 
@@ -184,6 +183,5 @@ def _tell(result: RunResult, folder: RunFolder, console: LastingTerminal, *, as_
     else:
         console.print(summary(result, folder), soft_wrap=True)  # commands and paths are to be copied whole
     if result.end is None:
-        echo(f"interrupted; go on with: {folder.command('run', '--resume', result.run)}", err=True)
-        sys.exit(INTERRUPTED)
+        end_interrupted(f"interrupted; go on with: {folder.command('run', '--resume', result.run)}")
     sys.exit(FAILED if result.state.best is None else DONE)

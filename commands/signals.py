@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import atexit
 import signal
+import sys
 import time
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
+
+from lemonade_es.commands.options import INTERRUPTED
+from lemonade_es.commands.output import echo
 
 GRACE = 10.0
 """Seconds after a signal in which no other one interrupts: what was done is recorded then, and how to go on told."""
@@ -23,6 +29,13 @@ def interrupt_by_signals() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
+
+
+def end_interrupted(said: str) -> NoReturn:
+    """Say how to go on, and end; whoever read that from a pipe may have been interrupted, too, and be gone."""
+    with suppress(BrokenPipeError):
+        echo(said, err=True)
+    sys.exit(INTERRUPTED)
 
 
 class _Interrupt:

@@ -144,6 +144,18 @@ def test_an_interrupt_while_the_best_network_is_left_comes_too_late(tmp_path, mo
     assert Path(json.loads(done.stdout)["best"]["model"]).is_file()
 
 
+def test_an_interrupt_that_its_reader_got_too_ends_as_one(finished, tmp_path, monkeypatch):
+    def gone(*_, **__):
+        raise BrokenPipeError
+
+    command, _ = finished
+    shutil.copytree(command.folder / "runs", tmp_path / "runs")
+    _interrupted_once(monkeypatch, run_module, "Advisor")
+    monkeypatch.setattr(signals, "echo", gone)
+    words = ["run", "--resume", "latest", "--iterations", "9", "--json", "--out", str(tmp_path / "runs")]
+    assert CliRunner().invoke(main, words).exit_code == 130
+
+
 def test_a_termination_ends_as_ctrl_c_does(lemonade):
     process = lemonade.start("run", "--iterations", 40, "--epochs", 1)
     read_until(process, "iteration 1:")
