@@ -16,6 +16,9 @@ from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.recipe import Recipe, with_overrides
 from lemonade_es.vocabulary import closest, settings
 
+_TYPED = ("out", "store", "resume", "json", "unsafe_no_isolation")
+"""Options of ``run`` that no file can give."""
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """The options in a configuration file, YAML 1.2, not yet merged with others.
@@ -52,6 +55,9 @@ def _loaded(path: Path) -> Any:
 
 
 def _unknown(path: Path, data: CommentedMap, key: object) -> ConfigError:
+    if key in _TYPED:
+        where, option = _place(path, _position(data, key, data.lc.key)), f"--{str(key).replace('_', '-')}"
+        return ConfigError(f"{key!r} is for the command line alone", where=where, hint=f"give {option} to the command")
     near = closest(str(key), OPTIONS)
     hint = f"did you mean {near}?" if near else f"known: {', '.join(OPTIONS)}"
     return ConfigError(f"there is no option {key!r}", where=_place(path, _position(data, key, data.lc.key)), hint=hint)

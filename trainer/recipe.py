@@ -105,7 +105,7 @@ def with_overrides(recipe: Recipe, overrides: Mapping[str, Any], *, where: str =
         problems = "; ".join(
             f"{problem['loc'][0]} is {problem['input']!r}: {problem['msg'].lower()}" for problem in error.errors()
         )
-        raise ConfigError(problems, where=where, hint="see the recipe's fields and ranges") from None
+        raise ConfigError(problems, where=where, hint="docs/finalize.md lists the fields of a recipe") from None
 
 
 def with_epochs(recipe: Recipe, overrides: Mapping[str, Any], epochs: int | None, *, where: str = "recipe") -> Recipe:

@@ -79,7 +79,6 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("set: {TV_Acc: 1.5}\n", "1:15", "1.5 is out of range"),
         ("recipe:\n  lrr: 0.1\n", "2:8", "did you mean lr?"),
         ("recipe: {lr: fast}\n", "1:14", "lr is 'fast'"),
-        ("unsafe_no_isolation: true\n", "1:1", "no option"),
         ("target: price\n", "1:9", "write target_column: price for a column, and {V_Acc: 0.95} for a metric to reach"),
         ("require: S < 0.1 MB\n", "1:10", "write pairs of a name and its value"),
         ("set: {TV_Acc: 95%}\n", "1:6", "'95%': write a plain number with a point"),
@@ -100,6 +99,8 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ),
         ("recipe: {[1]: 2}\n", "1:9", "(1,): write a word"),
         ("1: 2\n", "1:1", "there is no option 1"),
+        ("out: other\n", "1:1", "'out' is for the command line alone (give --out to the command)"),
+        ("unsafe_no_isolation: true\n", "1:1", "give --unsafe-no-isolation to the command"),
     ],
 )
 def test_a_problem_in_a_configuration_names_its_line_and_the_way_out(tmp_path, text, place, words):
