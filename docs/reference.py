@@ -16,6 +16,8 @@ Made from the `--help` texts by `python docs/reference.py`; a test keeps it curr
 
 Exit codes: 0 done, 1 the outcome is negative (no valid network, a test that failed, a file that differs), 2 bad input,
 configuration or store, 130 interrupted.
+
+Where `--out` or `--store` is not given, the environment variables `LEMONADE_OUT` and `LEMONADE_STORE` stand for them.
 """
 
 

@@ -54,7 +54,7 @@ def prompt_sent(events: Iterable[Event], iteration: int, attempt: int | None = N
     where += f", attempt {chosen}"
     if chosen not in calls:
         made = ", ".join(map(str, sorted(calls)))
-        raise StoreError("there is no such attempt", where=where, hint=f"there are {made}")
+        raise StoreError("there is no such attempt", where=where, hint=f"attempts of this iteration: {made}")
     for event in found:
         if isinstance(event, Replied) and event.attempt == chosen:
             hint = f"`lemonade-es explain RUN --iteration {iteration} --json` has the request"

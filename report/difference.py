@@ -100,7 +100,7 @@ def _listed(regions: Sequence[Region], most: int) -> Iterator[str]:
         yield f"          old: {weighted(region.old) or 'nothing'}"
         yield f"          new: {weighted(region.new) or 'nothing'}"
     if len(regions) > most:
-        yield f"  and {len(regions) - most} smaller regions (--json has them all)"
+        yield f"  and {counted(len(regions) - most, 'smaller region')} (--json has them all)"
 
 
 def _range(name: str, ends: tuple[float, float]) -> str:
@@ -142,7 +142,7 @@ def _backtest(found: Backtest) -> Iterator[str]:
     if not found.decisions:
         return
     count = counted(len(found.runs), "run")
-    yield f"Rules that would have fired in {found.decisions} decisions of {count}"
+    yield f"Rules that would have fired in {counted(found.decisions, 'decision')} of {count}"
     fires = found.fires
     for rule, number in sorted(fires.items(), key=lambda item: -item[1]):
         if number:

@@ -118,7 +118,7 @@ def test_the_prompt_of_each_attempt_is_printed_word_for_word(lemonade, talked):
     ("words", "told"),
     [
         (("--iteration", 9), "there is no such iteration"),
-        (("--iteration", 2, "--attempt", 9), "there is no such attempt (there are 1"),
+        (("--iteration", 2, "--attempt", 9), "there is no such attempt (attempts of this iteration: 1"),
         (("--iteration", 2), "builtin is sent the request itself, and no text"),
     ],
 )

@@ -142,5 +142,10 @@ def test_a_backtest_is_told_in_sum_and_by_run():
     ]
 
 
+def test_a_backtest_of_one_decision_counts_it_as_one():
+    lines = backtest_text(Backtest(("low",), (RunReplay("one", 1, {"low": 1}, ()),))).splitlines()
+    assert lines[0] == "Rules that would have fired in 1 decision of 1 run"
+
+
 def test_a_backtest_without_decisions_says_just_that():
     assert backtest_text(Backtest(("low",), (RunReplay("one", 0, {}, ()),))) == "run one holds no decisions"
