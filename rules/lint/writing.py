@@ -132,10 +132,10 @@ def _entry(node: Node | None, key: str) -> Node | None:
 
 
 def _numbers(root: Table) -> Iterator[Finding]:
-    """Numbers for counts alone: frames per second are measured, and have decimals."""
+    """Wishes, and in tests the numbers of counts alone: frames per second are measured, and have decimals."""
     settings, given = root.get("thresholds"), [test.get("given") for test in tables_in(root.get("tests"))]
     for name, setting in settings.values.items() if isinstance(settings, Table) else ():
-        if name in COUNTS and isinstance(setting, Table):
+        if name in IN_THOUSANDS and isinstance(setting, Table):
             for number in (setting.get("default"), *items_in(setting.get("range"))):
                 if isinstance(number, Scalar):
                     yield from thousands(number.text, number.place)

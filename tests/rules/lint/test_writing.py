@@ -39,7 +39,7 @@ def test_a_point_that_may_part_thousands_is_told_in_settings_and_tests_too():
     more = """\
 thresholds:
   TP: {default: 200.000, range: [1.000, 900000]}
-  TF: {default: 14.5}
+  TF: {default: 14.000, range: [9.5, 20000]}
   TV_Acc: {default: 1.000}
 tests:
   - {name: t, given: {P: 100.000, F: 200.00, V_Acc: 1.000}, expect: {not_fired: [large]}}
@@ -47,6 +47,7 @@ tests:
     assert told(HEAD + more, "THOUSANDS_POINT") == [
         "warning b:7:17 THOUSANDS_POINT 200.000 is 200; if it is meant as thousands, write 200000",
         "warning b:7:34 THOUSANDS_POINT 1.000 is 1; if it is meant as thousands, write 1000",
+        "warning b:8:17 THOUSANDS_POINT 14.000 is 14; if it is meant as thousands, write 14000",
         "warning b:11:26 THOUSANDS_POINT 100.000 is 100; if it is meant as thousands, write 100000",
     ]
 
