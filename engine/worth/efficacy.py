@@ -6,6 +6,8 @@ is the first metric of the vocabulary that its condition compares, or reads by a
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,8 +24,8 @@ from lemonade_es.vocabulary import METRICS, PRIORITIES
 LEAST_STEPS = 3
 """Of fewer steps no interval is told."""
 
-_DRAWS = 4000
-_SEED = 0
+_CERTAINTY = 0.95
+_ANGLES = np.linspace(0.0, math.pi / 2, 20_001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Estimate:
 
     Attributes:
         mean: of the gains.
-        low: the lower end of a 95 % bootstrap interval; ``None`` of fewer than :data:`LEAST_STEPS` steps.
+        low: the lower end of a 95 % interval, Student's, for a difference Welch's: a bootstrap of few steps would be
+            too narrow. ``None`` of fewer than :data:`LEAST_STEPS` steps.
         high: the upper end.
         steps: how many gains there are.
     """
@@ -167,28 +170,36 @@ def _gains(taken: Iterable[Step], metric: str) -> list[float]:
 
 
 def _estimate(values: Sequence[float]) -> Estimate | None:
-    if not values:
-        return None
-    return _told(float(np.mean(values)), _means(values, 0), len(values))
+    return _told(statistics.fmean(values), (values,)) if values else None
 
 
 def _difference(values: Sequence[float], others: Sequence[float]) -> Estimate | None:
     if not values or not others:
         return None
-    fewest = min(len(values), len(others))
-    return _told(float(np.mean(values) - np.mean(others)), _means(values, 0) - _means(others, 1), fewest)
+    return _told(statistics.fmean(values) - statistics.fmean(others), (values, others))
 
 
-def _told(mean: float, means: np.ndarray[Any, np.dtype[np.float64]], count: int) -> Estimate:
-    if count < LEAST_STEPS:
-        return Estimate(mean, None, None, count)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Estimate(mean, float(low), float(high), count)
+def _told(mean: float, groups: Sequence[Sequence[float]]) -> Estimate:
+    """A mean, or the difference of two, which may have different variances and sizes."""
+    fewest = min(len(group) for group in groups)
+    if fewest < LEAST_STEPS:
+        return Estimate(mean, None, None, fewest)
+    errors = [statistics.variance(group) / len(group) for group in groups]
+    total = math.fsum(errors)
+    if total == 0.0:
+        return Estimate(mean, mean, mean, fewest)
+    shares = (error / total for error in errors)
+    freedom = 1 / math.fsum(share**2 / (len(group) - 1) for share, group in zip(shares, groups, strict=True))
+    far = _reach(freedom) * math.sqrt(total)
+    return Estimate(mean, mean - far, mean + far, fewest)
 
 
-def _means(values: Sequence[float], group: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The means of resamples; two groups are drawn independently."""
-    generator = np.random.default_rng((_SEED, group))
-    drawn = generator.integers(0, len(values), (_DRAWS, len(values)))
-    means: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(values, dtype=np.float64)[drawn].mean(axis=1)
-    return means
+def _reach(freedom: float) -> float:
+    """Within so many standard errors of 0 Student's distribution has 95 %: 4.30 for 2 degrees of freedom.
+
+    As the root of ``freedom`` times the tangent of an angle, it has a density that is a power of the angle's cosine.
+    """
+    density = np.cos(_ANGLES) ** (freedom - 1)
+    within = np.cumsum(density[1:] + density[:-1])
+    angle = float(np.interp(_CERTAINTY, within / within[-1], _ANGLES[1:]))
+    return math.sqrt(freedom) * math.tan(angle)

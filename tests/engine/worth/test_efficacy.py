@@ -84,6 +84,34 @@ def test_of_two_steps_no_interval_is_told(make, recorded):
     assert (gain.low, gain.high) == (None, None)
 
 
+def test_three_steps_have_the_wide_interval_of_three_and_of_unequal_spreads_that_of_welch(make):
+    """A bootstrap of three has 80 % where it says 95: three gains in a row above 0 were called help."""
+    events = [make.ended(1, {"V_Acc": 0.5, "L": 2.0}, 0.5)]
+    gains = [(2.0, 0.01), (2.0, 0.02), (2.0, 0.06), (0.5, 0.0), (0.5, 0.01), (0.5, 0.0), (0.5, 0.01)]
+    for number, (latency, gain) in enumerate(gains, 2):
+        facts = {"V_Acc": 0.5, "L": latency, "F": 80.0}
+        step = make.advised(number, 1, facts)
+        done = dict.fromkeys(step.resolution.instructions, "followed")
+        events += [step, make.accepted(number, done), make.ended(number, {**facts, "V_Acc": 0.5 + gain}, 0.5)]
+    wider = row(make, "wider", make.entries(*events))
+    assert (wider.gain.mean, wider.gain.steps, wider.against_others.steps) == (pytest.approx(0.03), 3, 3)
+    # standard error 0.01528; 4.3027 of them for 2 degrees of freedom
+    assert (wider.gain.low, wider.gain.high) == (pytest.approx(-0.03572, abs=1e-5), pytest.approx(0.09572, abs=1e-5))
+    # standard errors 0.01528 and 0.00289, together 0.01555; 4.0379 of them for 2.14 degrees of freedom
+    assert wider.against_others.low == pytest.approx(0.025 - 0.06277, abs=1e-5)
+    assert wider.verdict == "open"
+
+
+def test_gains_that_are_all_the_same_leave_no_doubt(make):
+    facts = {"V_Acc": 0.5, "L": 2.0, "F": 80.0}
+    events = [make.ended(1, facts, 0.5)]
+    for number in (2, 3, 4):
+        events += [make.advised(number, 1, facts), make.accepted(number, {"AMK": "followed"})]
+        events.append(make.ended(number, {**facts, "V_Acc": 0.75}, 0.5))
+    gain = row(make, "wider", make.entries(*events)).gain
+    assert (gain.low, gain.mean, gain.high) == (0.25, 0.25, 0.25)
+
+
 def test_the_interval_of_the_mean_gets_narrower_with_more_steps(make, recorded):
     short, long = (row(make, "deeper", recorded(steps=steps, noise=0.05)).gain for steps in (30, 300))
     assert long.high - long.low < (short.high - short.low) / 2
