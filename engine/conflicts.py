@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lemonade_es.engine.inference import Contribution, Inference
 from lemonade_es.rules.rulebook import Rulebook
-from lemonade_es.rules.tie import level
+from lemonade_es.rules.tie import level, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ def adds_up(parts: Sequence[Contribution], weight: float, combine: str | None) -
     """
     if combine is not None:
         return combine == "sum" or sum(part.weight != 0 for part in parts) < 2
-    return functools.reduce(operator.add, (part.weight for part in parts), 0.0) == weight  # as the engine adds them
+    return total([0.0, *(part.weight for part in parts)]) == weight
 
 
 def givers(parts: Sequence[Contribution], weight: float, combine: str | None) -> str:

@@ -10,9 +10,7 @@ unknown too (unless another rule draws it), so that ``not overfitting`` is never
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +22,7 @@ from lemonade_es.rules.expression import Atom
 from lemonade_es.rules.reason import reason_names, render_reason
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.rules.strata import strata
+from lemonade_es.rules.tie import total
 from lemonade_es.vocabulary import METRICS
 
 
@@ -179,11 +178,8 @@ def record(rulebook: Rulebook, facts: Facts, decided: Decided) -> Inference:
 
 def _combined(rulebook: Rulebook, contributions: Mapping[str, tuple[Contribution, ...]]) -> dict[str, float]:
     """The weight of each instruction, of all rules that give it."""
-    # one after the other: `sum` rounds otherwise from Python 3.12 on, which would decide ties
-    combine = operator.add if rulebook.combine == "sum" else max
-    weights = {
-        name: functools.reduce(combine, (part.weight for part in parts)) for name, parts in contributions.items()
-    }
+    combine = total if rulebook.combine == "sum" else max
+    weights = {name: combine([part.weight for part in parts]) for name, parts in contributions.items()}
     for name, weight in weights.items():
         if not math.isfinite(weight):
             rules = ", ".join(part.rule for part in contributions[name])

@@ -11,15 +11,15 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 
-from lemonade_es.rules.tie import level
+from lemonade_es.rules.tie import level, total
 
 Values = Mapping[str, float | bool | None]
 Number = Callable[[Values], float | None]
 Condition = Callable[[Values], bool | None]
 
 ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
+    "+": lambda first, second: total((first, second)),
+    "-": lambda first, second: total((first, -second)),
     "*": operator.mul,
     "/": operator.truediv,
 }

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lemonade_es.rules.expression import FLAGS, has_arithmetic
 from lemonade_es.rules.logic import DIGITS, TRUE_ABOVE
+from lemonade_es.rules.tie import CANCELLED
 
 Array = npt.NDArray[np.float64]
 
@@ -76,12 +77,16 @@ def _number(node: ast.expr, values: Mapping[str, Array]) -> Array:
             plus = _number(operand, values)
             return -plus if isinstance(sign, ast.USub) else plus
         case ast.BinOp(left=left, op=op, right=right):
-            return _finite(_ARITHMETIC[type(op)](_number(left, values), _number(right, values)))
+            first, second = _number(left, values), _number(right, values)
+            found = _ARITHMETIC[type(op)](first, second)
+            if isinstance(op, ast.Add | ast.Sub):
+                found = cancelled(found, np.maximum(np.abs(first), np.abs(second)))
+            return _finite(found)
         case ast.Call(func=ast.Name(id="abs"), args=[operand]):
             return np.abs(_number(operand, values))
         case ast.Call(func=ast.Name(id=name), args=operands):
-            found = [_number(operand, values) for operand in operands]
-            return functools.reduce(np.minimum if name == "min" else np.maximum, found)
+            numbers = [_number(operand, values) for operand in operands]
+            return functools.reduce(np.minimum if name == "min" else np.maximum, numbers)
         case _:
             raise AssertionError(f"not a checked number: {ast.unparse(node)}")
 
@@ -100,6 +105,17 @@ def _compared(op: ast.cmpop, first: tuple[ast.expr, Array], second: tuple[ast.ex
     if has_arithmetic(one) or has_arithmetic(other):
         left, right = rounded(left, DIGITS), rounded(right, DIGITS)  # as rules.logic.settled
     return _comparison(op, left, right)
+
+
+def cancelled(sums: Array, largest: Array) -> Array:
+    """Sums with 0 where only chance is left of them; see :func:`lemonade_es.rules.tie.total`.
+
+    Args:
+        sums: of some parts each.
+        largest: the largest of these parts, without its sign.
+    """
+    chance = np.abs(sums) < np.ldexp(largest, -CANCELLED)
+    return np.where(chance, 0.0, sums) if chance.any() else sums
 
 
 def rounded(numbers: Array, digits: int) -> Array:

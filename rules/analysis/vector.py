@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.rules.analysis.arrays import TRUE, Array, condition, number, rounded
+from lemonade_es.rules.analysis.arrays import TRUE, Array, cancelled, condition, number, rounded
 from lemonade_es.rules.analysis.points import Points
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.rules.strata import strata
@@ -47,7 +47,7 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
     truth = np.zeros((shape[0], len(rulebook.rules)), dtype=np.float32, order="F")
     combine, neutral = (np.add, 0.0) if rulebook.combine == "sum" else (np.maximum, -np.inf)
     weights, urgency = np.full(shape, neutral, order="F"), np.full(shape, -np.inf, order="F")
-    asked = np.zeros(shape, dtype=np.bool_, order="F")
+    asked, largest = np.zeros(shape, dtype=np.bool_, order="F"), np.zeros(shape, order="F")
     for rule in rulebook.rules:
         if rule.conclude is not None:
             values[rule.conclude] = np.zeros(shape[0])
@@ -60,13 +60,17 @@ def evaluate_points(rulebook: Rulebook, points: Points) -> Outcomes:
         if rule.weight is None:
             continue
         weight = np.broadcast_to(number(rule.weight.tree, values), shape[:1])
-        given = (held == TRUE) & ~np.isnan(weight)
+        given, size = (held == TRUE) & ~np.isnan(weight), np.abs(weight)
         for name in rule.instruct:
             total, most_urgent = weights[:, number_of[name]], urgency[:, number_of[name]]
+            most = largest[:, number_of[name]]
             with np.errstate(over="ignore"):  # too heavy to compute is heavier than all that is not
                 combine(total, weight, out=total, where=given)
+            np.maximum(most, size, out=most, where=given)
             np.maximum(most_urgent, rule.salience, out=most_urgent, where=given & (weight > 0))
             asked[:, number_of[name]] |= given
+    if rulebook.combine == "sum":
+        weights = cancelled(weights, largest)
     weights[~asked] = np.nan
     ids = tuple(rule.id for rule in rulebook.rules)
     kept = _resolved(rulebook, number_of, weights, urgency)

@@ -55,6 +55,13 @@ def test_the_heaviest_come_first_and_equals_in_the_order_of_the_rulebook():
     assert list(found.instructions) == ["RDL", "ACL", "AWI"]
 
 
+@pytest.mark.parametrize("weights", [(0.1, 0.2, -0.3), (-0.3, 0.1, 0.2)])
+def test_what_rounding_leaves_of_weights_that_cancel_out_is_not_sent(weights):
+    found = resolution(*(("ACL", weight, 0) for weight in weights), ("AWI", 0.5, 0))
+    assert found.instructions == {"AWI": 0.5}
+    assert found.dropped == (Dropped("ACL", 0.0, ("r0", "r1", "r2")),)
+
+
 def test_a_tie_goes_to_the_higher_salience():
     found = resolution(("ACL", 0.5, 0), ("RCL", 0.5, 3))
     assert found.instructions == {"RCL": 0.5}

@@ -119,6 +119,11 @@ def outcome(infer):
     return inference, repr(inference)
 
 
+def cancels(found, parts):
+    """Whether twelve decimal digits of a sum cancel out."""
+    return abs(found) * 2**40 < max(map(abs, parts))
+
+
 class Reading:
     """A rulebook read by its definition: no closures, no strata, no agenda."""
 
@@ -188,6 +193,8 @@ class Reading:
                 if None in sides or (isinstance(op, ast.Div) and sides[1] == 0):
                     return None
                 value = self.operations[type(op)](*sides)
+                if isinstance(op, ast.Add | ast.Sub) and cancels(value, sides):
+                    return 0.0
                 return value if math.isfinite(value) else None
         raise AssertionError(ast.dump(node))
 
@@ -202,8 +209,9 @@ class Reading:
             weight = self.number(rule.weight.tree) if rule.weight else None
             for name in rule.instruct if weight is not None else ():
                 found.setdefault(name, []).append(weight)
-        combine = sum if self.rulebook.combine == "sum" else max
-        return {name: combine(values) for name, values in found.items()}
+        if self.rulebook.combine == "max":
+            return {name: max(values) for name, values in found.items()}
+        return {name: 0.0 if cancels(sum(values), values) else sum(values) for name, values in found.items()}
 
 
 def compare(rulebook, compiled, facts, seen):

@@ -80,11 +80,17 @@ def test_a_gap_as_wide_as_a_threshold_is_neither_above_nor_below_it(steps):
         values = {"V_Acc": right / steps, "OT": wide / steps}
         for more, expected in ((-1, (False, False, True)), (0, (False, True, False)), (1, (True, False, False))):
             values["T_Acc"] = (right + wide + more) / steps
-            conditions = [f"T_Acc - V_Acc {relation} OT" for relation in (">", "==", "<")]
-            assert tuple(truth(text, **values) for text in conditions) == expected
             columns = {name: np.asarray([value]) for name, value in values.items()}
-            trees = [ast.parse(text, mode="eval").body for text in conditions]
-            assert tuple(bool(condition(tree, columns)[0]) for tree in trees) == expected
+            for sides in ("T_Acc - V_Acc {} OT", "T_Acc - V_Acc - OT {} 0", "0 {} OT + V_Acc - T_Acc"):
+                conditions = [sides.format(relation) for relation in (">", "==", "<")]
+                assert tuple(truth(text, **values) for text in conditions) == expected
+                trees = [ast.parse(text, mode="eval").body for text in conditions]
+                assert tuple(bool(condition(tree, columns)[0]) for tree in trees) == expected
+
+
+def test_what_rounding_leaves_of_a_sum_is_not_divided_by():
+    assert number("1 / (T_Acc - V_Acc - OT)", T_Acc=0.8, V_Acc=0.7, OT=0.1) is None
+    assert number("1 / (T_Acc - V_Acc - OT)", T_Acc=0.8, V_Acc=0.7, OT=0.1 - 1e-9) == pytest.approx(1e9)
 
 
 def test_numbers_that_nobody_computed_with_are_compared_as_they_are():

@@ -10,7 +10,7 @@ import pytest
 
 from lemonade_es.rules.analysis.vector import levels
 from lemonade_es.rules.selftest import TOLERANCE
-from lemonade_es.rules.tie import level
+from lemonade_es.rules.tie import level, total
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,22 @@ from lemonade_es.rules.tie import level
 )
 def test_weights_that_differ_by_chance_are_equal(one, other):
     assert level(one) == level(other)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([0.1, 0.2, -0.3], 0.0),
+        ([-0.3, 0.1, 0.2], 0.0),
+        ([0.1, 0.2, -0.3, 1e-9], pytest.approx(1e-9, rel=1e-6)),
+        ([5e-324, 5e-324], 1e-323),
+        ([sys.float_info.max] * 2, float("inf")),
+        ([-0.5], -0.5),
+        ([0.0], 0.0),
+    ],
+)
+def test_of_weights_that_cancel_out_nothing_is_left(parts, expected):
+    assert total(parts) == expected
 
 
 def test_a_heavier_weight_never_has_a_lower_level():
