@@ -16,6 +16,7 @@ from lemonade_es.rules.problem import Place, Problem
 _PIECES = 16
 _DOUBLINGS = 40
 _STEPS = 200
+_DIGITS = 17
 _NOWHERE = Place("", 1, 1)
 
 
@@ -53,11 +54,12 @@ def roots(function: Callable[[float], float | None], points: Sequence[float], *,
         flat: whether it may stay 0 for a while, so that where it becomes 0 is looked for, too.
 
     Returns:
-        The points where it is 0, and for each other change both of the floats between which it comes about.
+        The points where it is 0, and for each other change a short number at which it is 0, or both of the floats
+        between which it comes about.
     """
-    values = [function(point) for point in points]
-    found = [point for point, value in zip(points, values, strict=True) if value == 0]
-    for (low, at_low), (high, at_high) in itertools.pairwise(zip(points, values, strict=True)):
+    known = list(_approached(function, [(point, function(point)) for point in points]))
+    found = [point for point, value in known if value == 0]
+    for (low, at_low), (high, at_high) in itertools.pairwise(known):
         if at_low and at_high and (at_low < 0) is not (at_high < 0):
             found += _between(function, low, high, rising=at_low < 0)
         elif flat and (at_low == 0) is not (at_high == 0) and None not in (at_low, at_high):
@@ -91,14 +93,28 @@ def samples(start: float | None, low: float, high: float, near: Iterable[float])
     return sorted(point for point in points if low <= point <= high and math.isfinite(point))
 
 
+def _approached(
+    function: Callable[[float], float | None], known: Sequence[tuple[float, float | None]]
+) -> Iterator[tuple[float, float | None]]:
+    """Points with their values, and more where a function ceases to be known: beside a pole it may change at once."""
+    yield from known[:1]
+    for (low, at_low), (high, at_high) in itertools.pairwise(known):
+        if (at_low is None) is not (at_high is None):
+            parts = (2.0**-power for power in range(1, _DOUBLINGS))
+            nearer = {low + (high - low) * part if at_low is None else high - (high - low) * part for part in parts}
+            yield from ((point, function(point)) for point in sorted(nearer - {low, high}))
+        yield high, at_high
+
+
 def _between(function: Callable[[float], float | None], low: float, high: float, *, rising: bool) -> list[float]:
     for _ in range(_STEPS):
         middle = low + (high - low) / 2
         if middle in (low, high):
             break
         value = function(middle)
-        if value == 0:
-            return [middle]
+        if value == 0:  # as it is around there, where sides are equal but for rounding
+            near = (float(f"{middle:.{digits}g}") for digits in range(1, _DIGITS))
+            return [next((number for number in near if low < number < high and function(number) == 0), middle)]
         if value is None:
             break
         if (value < 0) is rising:

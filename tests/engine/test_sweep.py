@@ -120,6 +120,29 @@ def test_a_condition_that_holds_only_within_a_step_is_found(condition, text, win
     assert holding == ([] if window is None else [pytest.approx(window, abs=1e-12, rel=1e-12)])
 
 
+def test_a_single_value_at_which_arithmetic_gives_equal_sides_is_found():
+    stretches = swept(book("T_Acc != TT_Acc * 0.5"), "TT_Acc=0:1:0.2", {"T_Acc": 0.495})
+    assert [(stretch.start, stretch.stop, stretch.fired) for stretch in stretches] == [
+        (0, 0.99, ("r0",)),
+        (0.99, 0.99, ()),
+        (0.99, 1, ("r0",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "window"),
+    [
+        ("1 / (V_Acc - 0.5) > 1000", "V_Acc=0:1:1", (0.5, 0.501)),
+        ("1 / (V_Acc - 0.5) < -1000", "V_Acc=0:1:1", (0.499, 0.5)),
+        ("'min(0.25 / T_E, V_Acc) >= T_NE'", "T_E=0:1:1", (0, 0.001)),
+    ],
+)
+def test_a_condition_that_holds_only_beside_a_division_by_0_is_found(condition, text, window):
+    stretches = swept(book(condition), text, {"V_Acc": 0.5})
+    holding = [(stretch.start, stretch.stop) for stretch in stretches if stretch.fired]
+    assert holding == [pytest.approx(window, abs=1e-12)]
+
+
 @pytest.mark.parametrize("sweep", ["F=0:28000:3000", "TF=0:28000:3000"])
 def test_a_normalised_metric_runs_with_what_it_comes_from(sweep):
     rulebook = book("NF < 0.5")

@@ -75,6 +75,12 @@ def test_weights_that_bend_are_followed_too():
     assert flips(answer) == {"PV_Acc": 0.99}  # at 1 it is a tie, which ACL wins; PF counts to 0.9 only
 
 
+def test_a_change_to_beside_a_division_by_0_is_found():
+    rules = "  - {id: a, when: 1 / (V_Acc - 0.5) > 1000, weight: 1, instruct: [ACL]}\n"
+    found = flips(ask_why_not("a", {"V_Acc": 0.9}, rulebook=book(rules)))
+    assert 0.5 < found["V_Acc"] < 0.501
+
+
 def test_a_flag_flips_to_0_or_1_and_a_count_to_a_whole_number():
     rules = (
         "  - {id: a, when: failed, weight: 1, instruct: [ACL]}\n"
