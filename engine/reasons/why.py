@@ -43,7 +43,8 @@ def why(advised: Advised, rulebook: Rulebook, subject: str, absent: Mapping[str,
         drawn = ", ".join(node.id for node in tree.children)
         return Answer("why", subject, kind, f"{subject} was concluded by {drawn}", tree)
     denial = deny(decision, subject, kind)
-    return Answer("why", subject, kind, denial.answer, denial.tree, note="`--why-not` says what would have changed it")
+    note = "`--why-not` says what would have changed it" if denial.changeable else ""
+    return Answer("why", subject, kind, denial.answer, denial.tree, note=note)
 
 
 def _sent(decision: Decision, name: str) -> str:

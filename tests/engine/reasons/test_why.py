@@ -154,6 +154,11 @@ def test_what_did_not_come_about_is_answered_as_why_not_would(subject):
     assert "--why-not" in answer.note
 
 
+def test_of_what_no_rule_gives_there_is_nothing_that_why_not_could_add():
+    answer = ask("ACL", {}, rulebook=parse_rulebook(HEAD + "  - {id: a, when: F > 1, conclude: fast}\n", "b.yaml"))
+    assert (answer.answer, answer.note) == ("ACL was not sent: no rule of small gives it", "")
+
+
 def test_a_conclusion_may_be_asked_about_by_its_name():
     answer = ask("close_to_goal", {"T_Acc": 0.95, "V_Acc": 0.95})
     assert (answer.kind, answer.answer) == ("conclusion", "close_to_goal was concluded by close-to-goal")
