@@ -45,8 +45,8 @@ TRUE_ABOVE = 0.5
 
 
 def known(value: float | bool | None) -> float | None:
-    """The value as a finite float, or ``None``."""
-    return float(value) if value is not None and math.isfinite(value) else None
+    """The value as a finite float, or ``None``; -0 is 0."""
+    return float(value) + 0.0 if value is not None and math.isfinite(value) else None
 
 
 def constant(value: float) -> Number:
@@ -64,7 +64,7 @@ def negative(operand: Number) -> Number:
 
     def compute(values: Values) -> float | None:
         value = operand(values)
-        return None if value is None else -value
+        return None if value is None else 0.0 - value
 
     return compute
 

@@ -75,7 +75,7 @@ def _number(node: ast.expr, values: Mapping[str, Array]) -> Array:
             return _column(name, values)
         case ast.UnaryOp(op=sign, operand=operand):
             plus = _number(operand, values)
-            return -plus if isinstance(sign, ast.USub) else plus
+            return 0.0 - plus if isinstance(sign, ast.USub) else plus
         case ast.BinOp(left=left, op=op, right=right):
             first, second = _number(left, values), _number(right, values)
             found = _ARITHMETIC[type(op)](first, second)
@@ -97,7 +97,7 @@ def _column(name: str, values: Mapping[str, Array]) -> Array:
 
 def _finite(found: Array) -> Array:
     finite = np.isfinite(found)
-    return found if finite.all() else np.where(finite, found, np.nan)
+    return (found if finite.all() else np.where(finite, found, np.nan)) + 0.0  # -0 is 0
 
 
 def _compared(op: ast.cmpop, first: tuple[ast.expr, Array], second: tuple[ast.expr, Array]) -> Array:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lemonade_es.rules.analysis.arrays import condition
+from lemonade_es.rules.analysis.arrays import number as array_number
 from lemonade_es.rules.expression import parse_expression
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.syntax import MAX_DEPTH, MAX_LENGTH
@@ -91,6 +92,14 @@ def test_a_gap_as_wide_as_a_threshold_is_neither_above_nor_below_it(steps):
 def test_what_rounding_leaves_of_a_sum_is_not_divided_by():
     assert number("1 / (T_Acc - V_Acc - OT)", T_Acc=0.8, V_Acc=0.7, OT=0.1) is None
     assert number("1 / (T_Acc - V_Acc - OT)", T_Acc=0.8, V_Acc=0.7, OT=0.1 - 1e-9) == pytest.approx(1e9)
+
+
+@pytest.mark.parametrize("source", ["-(PV_Acc * 4)", "PV_Acc * -0.5", "-PV_Acc", "PV_Acc / -2"])
+def test_zero_has_no_sign(source):
+    """A rule that takes back four times a priority of 0 was told to weigh -0."""
+    tree = ast.parse(source, mode="eval").body
+    columns = {"PV_Acc": np.asarray([0.0])}
+    assert repr(number(source, PV_Acc=0.0)) == repr(float(array_number(tree, columns)[0])) == "0.0"
 
 
 def test_numbers_that_nobody_computed_with_are_compared_as_they_are():
