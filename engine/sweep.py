@@ -18,6 +18,7 @@ from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots
 from lemonade_es.errors import ConfigError
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rulebook
+from lemonade_es.rules.tie import total
 from lemonade_es.vocabulary import COUNTS, NORMALISED, TERMS, closest
 
 WHOLE = COUNTS | FLAGS
@@ -123,6 +124,7 @@ class Stretch:
 class _Advice:
     instructions: Mapping[str, float]
     fired: tuple[str, ...]
+    behind: Mapping[str, tuple[str, ...]]
 
     def like(self, other: _Advice) -> bool:
         """Whether the same rules fire and the same instructions are left, whatever they weigh."""
@@ -157,19 +159,34 @@ def run_sweep(
     def at(value: float) -> _Advice:
         inference = evaluate(rulebook, moved(value))
         kept = resolve(inference, rulebook).instructions
-        return _Advice(kept, tuple(firing.rule for firing in inference.fired))
+        behind = {name: tuple(part.rule for part in inference.contributions[name]) for name in kept}
+        return _Advice(kept, tuple(firing.rule for firing in inference.fired), behind)
 
+    def weights(value: float, advice: _Advice) -> dict[str, float]:
+        """What an advice weighs at an end of its stretch, where it may not stand any more."""
+        facts, found = moved(value), dict(advice.instructions)
+        if sweep.name in WHOLE:  # it ends before
+            return found
+        for name, rules in advice.behind.items():
+            numbers = [number for rule in rules if (number := weight_of[rule].number(facts)) is not None]
+            if len(numbers) == len(rules):
+                found[name] = total(numbers) if rulebook.combine == "sum" else max(numbers)
+        return found
+
+    weight_of = {rule.id: rule.weight for rule in rulebook.rules if rule.weight is not None}
     values = sorted({*sweep.values(), *_between(rulebook, sweep, moved)})
     found: list[Stretch] = []
     start, here, advice = values[0], True, at(values[0])
     before: _Advice | None = None
+    first = weights(start, advice)
     for low, high in itertools.pairwise(values):
         after, position = at(high), low
         while not after.like(advice):
             edge = _edge(at, position, high, advice, whole=sweep.name in WHOLE)
-            found.append(_stretch(start, here, edge.value, advice, at(edge.last), before))
+            found.append(_stretch(start, here, edge.value, first, weights(edge.value, at(edge.last)), advice, before))
             before, start, here, advice, position = advice, edge.value, edge.ended, at(edge.first), edge.first
-    found.append(_stretch(start, here, values[-1], advice, at(values[-1]), before))
+            first = weights(start, advice)
+    found.append(_stretch(start, here, values[-1], first, weights(values[-1], at(values[-1])), advice, before))
     return tuple(found)
 
 
@@ -238,23 +255,32 @@ def _edge(at: Callable[[float], _Advice], low: float, high: float, advice: _Advi
         near = float(f"{high:.{digits}g}") if digits else 0.0
         if start <= near <= stop and abs(near - high) <= max(4 * math.ulp(high), hair):
             then = at(near)
-            if then.like(after):
+            if then.like(after) or (near > high and not then.like(advice)):  # what was between is rounding
                 return _Edge(near, True, low, max(near, high))
             if then.like(advice) and near < high:
-                beyond = min(near + hair, stop)
+                chance = (_SHORT_HAIR if digits <= _SHORT else _HAIR) * abs(high)
+                beyond = min(near + max(hair, chance), stop)
                 return _Edge(near, False, near, high if beyond < high or at(beyond).like(advice) else beyond)
     return _Edge(high, True, low, high)
 
 
-def _stretch(start: float, here: bool, stop: float, first: _Advice, last: _Advice, before: _Advice | None) -> Stretch:
-    earlier = before.fired if before is not None else first.fired
+def _stretch(
+    start: float,
+    here: bool,
+    stop: float,
+    first: Mapping[str, float],
+    last: Mapping[str, float],
+    advice: _Advice,
+    before: _Advice | None,
+) -> Stretch:
+    earlier = before.fired if before is not None else advice.fired
     return Stretch(
         start,
         here,
         stop,
-        dict(first.instructions),
-        {name: last.instructions.get(name, weight) for name, weight in first.instructions.items()},
-        first.fired,
-        tuple(rule for rule in first.fired if rule not in earlier),
-        tuple(rule for rule in earlier if rule not in first.fired),
+        first,
+        {name: last.get(name, weight) for name, weight in first.items()},
+        advice.fired,
+        tuple(rule for rule in advice.fired if rule not in earlier),
+        tuple(rule for rule in earlier if rule not in advice.fired),
     )

@@ -120,6 +120,28 @@ def test_a_condition_that_holds_only_within_a_step_is_found(condition, text, win
     assert holding == ([] if window is None else [pytest.approx(window, abs=1e-12, rel=1e-12)])
 
 
+def test_conditions_that_part_in_their_last_digits_have_one_boundary():
+    conditions = ("V_Acc < 0.9", "V_Acc + 0.1 < 1", "V_Acc > 0.3", "V_Acc + 0.1 > 0.4")
+    stretches = swept(book(*conditions), "V_Acc=0:1:0.1")
+    assert [(stretch.start, stretch.stop, stretch.fired) for stretch in stretches] == [
+        (0, 0.3, ("r0", "r1")),
+        (0.3, 0.9, ("r0", "r1", "r2", "r3")),
+        (0.9, 1, ("r2", "r3")),
+    ]
+
+
+def test_a_weight_that_runs_to_0_ends_with_its_condition_and_is_told_as_0():
+    rules = (
+        "  - {id: falling, when: V_Acc < 0.9, weight: 0.9 - V_Acc, instruct: [A]}\n"
+        "  - {id: rising, when: V_Acc > 0.95, weight: V_Acc - 0.95, instruct: [A]}\n"
+    )
+    falling, none, rising = swept(parse_rulebook(HEAD + rules, "b.yaml"), "V_Acc=0:1:0.1")
+    assert (falling.start, falling.stop, none.stop, rising.stop) == (0, 0.9, 0.95, 1)
+    assert (falling.instructions, falling.instructions_to) == ({"A": 0.9}, {"A": 0})
+    assert (rising.instructions, rising.instructions_to) == ({"A": 0}, {"A": pytest.approx(0.05)})
+    assert none.instructions == {}
+
+
 def test_a_single_value_at_which_arithmetic_gives_equal_sides_is_found():
     stretches = swept(book("T_Acc != TT_Acc * 0.5"), "TT_Acc=0:1:0.2", {"T_Acc": 0.495})
     assert [(stretch.start, stretch.stop, stretch.fired) for stretch in stretches] == [
