@@ -136,7 +136,7 @@ class Ladder:
             outcome = answer if isinstance(answer, Refused) else self._verdict(call, answer.reply, known)
             if isinstance(outcome, Accepted):
                 return self._candidate(outcome)
-            if isinstance(answer, Replied) and outcome.code == NOT_FOLLOWED:
+            if outcome.stage == "compliance" and isinstance(answer, Replied):
                 reserve = replace(call, strict=False), answer.reply
             if reserve is not None and attempt > self._repairs:
                 break

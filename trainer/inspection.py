@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lemonade_es.source_lines import lines_of
-from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, told
+from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken, is_code, told
 from lemonade_es.trainer.isolation.protocol import Frame
 from lemonade_es.trainer.measurement import Budget, CheckReport
 from lemonade_es.vocabulary import CENSUS
@@ -80,7 +80,7 @@ def _is_sound(report: CheckReport, lines: int) -> bool:
         report.ok == (report.stage == "done") == (report.code is None)
         and all(number is None or (number >= 0 and math.isfinite(number)) for number in numbers)
         and set(report.census or {}) <= set(CENSUS)
-        and (report.code is None or (report.code.isascii() and report.code.isidentifier() and len(report.code) <= 40))
+        and (report.code is None or is_code(report.code))
         and (report.architecture is None or (report.architecture.isalnum() and len(report.architecture) <= 128))
         and (report.line is None or 1 <= report.line <= lines + 1)  # the end of the source is a line too
         and not (report.ok and None in counted)

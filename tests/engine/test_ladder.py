@@ -247,6 +247,15 @@ def test_where_all_replies_are_refused_the_fallback_is_asked_once_with_the_same_
     assert made.state.bill.calls == 5
 
 
+def test_a_network_that_is_refused_by_the_name_of_another_step_does_not_take_the_turn_of_the_fallback(bench, trainer):
+    refused = reply(f"accuracy=0.5 refuse={NOT_FOLLOWED}")
+    first, second = ScriptedExecutor([refused] * 4), ScriptedExecutor([good(0.5)], "second")
+    made = search(bench, trainer, first, fallback=second, iterations=1)
+    made.run()
+    assert [outcome.outcome for outcome in made.state.ended] == ["ok"]
+    assert [event.reply.executor for event in of(bench, Replied)][-1] == "second"
+
+
 def test_if_the_fallback_is_refused_too_the_iteration_has_failed(bench, trainer):
     first, second = ScriptedExecutor([BAD] * 4), ScriptedExecutor([ReplyError("REFUSED", "it declined")], "second")
     made = search(bench, trainer, first, fallback=second, iterations=1)

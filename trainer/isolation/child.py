@@ -230,6 +230,11 @@ def broken(what: str) -> CandidateFailed:
     return CandidateFailed(Failure("PROTOCOL", f"the candidate's process sent {told(what)}"))
 
 
+def is_code(code: str) -> bool:
+    """Whether a reason has the form of one: in capitals, or it could be taken for a good outcome, which is ``ok``."""
+    return code.isascii() and code.isidentifier() and code.isupper() and len(code) <= 40
+
+
 def told(text: str) -> str:
     """Text of a candidate's making, on one line, without control characters, and not too long."""
     return one_line(text[:_TEXT_LIMIT])
@@ -244,12 +249,8 @@ def _signal_name(number: int) -> str:
 
 def _reported(said: Mapping[str, Any]) -> Failure:
     match said:
-        case {"code": str(code), "message": str(message), "line": int() | None as line} if (
-            code.isascii()
-            and code.isidentifier()
-            and code.isupper()
-            and len(code) <= 40
-            and (line is None or 1 <= line <= MAX_SOURCE_BYTES + 1)
+        case {"code": str(code), "message": str(message), "line": int() | None as line} if is_code(code) and (
+            line is None or 1 <= line <= MAX_SOURCE_BYTES + 1
         ):
             return Failure(code, told(message), line)
     return broken("a failure without a reason").failure

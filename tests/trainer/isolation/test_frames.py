@@ -51,3 +51,12 @@ def test_a_second_frame_is_no_answer_to_the_next_question(workshop: Workshop, go
     assert measurement.failure.code == "PROTOCOL"
     assert measurement.metrics["V_Acc"] is None
     assert workshop.check(good).ok
+
+
+@pytest.mark.parametrize("code", ["ok", "best", "pruned"])
+def test_a_refusal_cannot_be_called_what_a_good_outcome_is_called(workshop: Workshop, good: str, code: str) -> None:
+    forged = REPORT.replace(
+        '"ok": True, "stage": "done", "code": None', f'"ok": False, "stage": "build", "code": "{code}"'
+    )
+    report = workshop.check(HEAD + f"os.write(3, frame({{'answers': 1, 'done': {{'report': {forged}}}}}))\n" + good)
+    assert (report.ok, report.code) == (False, "PROTOCOL")
