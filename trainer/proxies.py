@@ -11,6 +11,7 @@ from lemonade_es.trainer.dynamics import Reading
 from lemonade_es.trainer.isolation.child import broken, told
 from lemonade_es.trainer.measurement import ZERO_COST
 from lemonade_es.trainer.questions import Questions
+from lemonade_es.trainer.readings import LARGEST_LOSS
 
 
 def scores(ask: Questions, source: str, *, seed: int, macs: int, onednn: bool) -> Mapping[str, Reading]:
@@ -39,6 +40,8 @@ def unscored(why: str) -> Mapping[str, Reading]:
 
 def _reading(value: object, why: object) -> Reading:
     match value:
-        case int(number) | float(number):
+        case int(number) | float(number) if abs(number) <= LARGEST_LOSS:
             return Reading(float(number))
+        case int() | float():  # the mean of several would overflow
+            return Reading(None, "it is too large")
     return Reading(None, told(str(why or "it was not told")))

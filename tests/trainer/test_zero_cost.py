@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from lemonade_es.engine.noise import averaged
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.energy import best_meter
@@ -18,6 +19,8 @@ from lemonade_es.trainer.isolation.child import CandidateFailed
 from lemonade_es.trainer.isolation.protocol import Frame
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import ZERO_COST, CheckReport, Failure
+from lemonade_es.trainer.proxies import scores
+from lemonade_es.trainer.questions import Questions
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.trial import Trial
 from lemonade_es.trainer.workshop import Workshop
@@ -179,3 +182,26 @@ def test_time_for_scores_is_not_taken_from_the_time_for_checking(toy: Dataset) -
     assert trial.run("", report, seed=0, on_epoch=None).measurement.failure == Failure("RAISED", "enough")
     assert now + 5 <= child.until["score"] < now + 5.3
     assert child.until["build"] >= now + 5.3
+
+
+@dataclass
+class Boastful:
+    """A child that tells scores of its own."""
+
+    known: dict[str, object]
+
+    def call(self, *_: object, **__: object) -> Frame:
+        return Frame({"known": self.known, "absent": {}}, b"")
+
+
+@pytest.mark.parametrize("score", [1.7e308, -1.7e308, 1e39])
+def test_a_score_that_arithmetic_cannot_take_is_none(score: float) -> None:
+    told = {"synflow": score, "jacob_cov": -64e5, "grad_norm": 3e38}
+    ask = Questions(Boastful(told), time.monotonic() + 5, 5, 2)
+    found = scores(ask, "", seed=0, macs=1, onednn=True)
+    assert (found["synflow"].value, found["synflow"].reason) == (None, "it is too large")
+    assert [found[name].value for name in ("jacob_cov", "grad_norm")] == [-64e5, 3e38]
+    trainings = [
+        {name: reading.value for name, reading in found.items()} | {"grad_norm": last} for last in (3e38, 2e38)
+    ]
+    assert math.isfinite(averaged(trainings).spread["grad_norm"])
