@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lemonade_es.trainer.buffers import unmoved
+
 MOST_MACS = 20_000_000
 """Of one input, up to which networks are tried: without oneDNN large ones would take seconds."""
 
@@ -51,7 +53,8 @@ def misled(model: nn.Module, step: Callable[[], None]) -> bool:
 
 
 def _gradients(model: nn.Module, step: Callable[[], None]) -> dict[str, Tensor]:
-    step()
+    with unmoved(model):  # what moves in training, a spectral norm's vectors say, changes the gradients too
+        step()
     return {
         name: parameter.grad.detach().clone()
         for name, parameter in model.named_parameters()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lemonade_es.trainer import mode
+from lemonade_es.trainer.buffers import unmoved
 
 _ONEDNN_BLOCK = 16
 """Input channels that oneDNN's AVX-512 kernels take at once."""
@@ -26,24 +27,18 @@ def settle(model: nn.Module, inputs: Tensor) -> None:
         model: the network, on the device of ``inputs``; left in train mode.
         inputs: a small batch of images ``(N, C, H, W)``.
     """
-    kept: list[tuple[Tensor, Tensor]] = []
     takes_it = True
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             # what only runs in channels-last order would run here and nowhere else
             mode.in_eval_mode(model)(inputs)
             model.to(memory_format=torch.channels_last)
-            kept = [(buffer, buffer.clone()) for buffer in model.buffers() if buffer.layout is torch.strided]
-            with _SafeConvolutions():
+            with unmoved(model), _SafeConvolutions():
                 for training in (True, False):
                     model.train(training)
                     model(inputs.contiguous(memory_format=torch.channels_last))
     except Exception:  # noqa: BLE001  (if the order is not to blame, the next forward pass raises the same)
         takes_it = False
-    with torch.no_grad():
-        for buffer, before in kept:
-            if not torch.equal(buffer, before):
-                buffer.copy_(before)
     if not takes_it:
         model.to(memory_format=torch.contiguous_format)
     model.train()

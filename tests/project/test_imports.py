@@ -16,6 +16,7 @@ CHILD_SIDE = {
     "lemonade_es.trainer.activity",
     "lemonade_es.trainer.augmentation",
     "lemonade_es.trainer.blame",
+    "lemonade_es.trainer.buffers",
     "lemonade_es.trainer.candidate",
     "lemonade_es.trainer.census",
     "lemonade_es.trainer.check",

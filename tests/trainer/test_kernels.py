@@ -98,6 +98,31 @@ def test_one_that_is_sound_or_restless_is_not(model):
     assert not is_misled(model)
 
 
+class Follows(nn.Module):
+    """Holds a mean that it follows in training: the first step moves it most."""
+
+    def __init__(self, *, anew: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(192, 4)
+        self.anew = anew
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.anew:
+            self.mean = 0.01 * self.mean + 0.99
+        else:
+            self.mean.mul_(0.01).add_(0.99)
+        return self.layer(inputs.flatten(1)) * self.mean
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["in place", "anew"])
+def test_one_whose_buffers_move_in_training_is_not_misled_and_does_not_notice(anew):
+    model = Follows(anew=anew)
+    model.mean.fill_(0.1)
+    assert not is_misled(model)
+    assert model.mean.item() == pytest.approx(0.1)
+
+
 def test_gradients_without_end_are_the_network_s_own():
     model = Chain(Turned)
     with torch.no_grad():
