@@ -121,7 +121,13 @@ def parse(source: str) -> ast.Module:
         message = f"The source is not valid Python: {said}{quoted(line, source)}. Return the whole file again."
         raise Refusal("SYNTAX_ERROR", message, line) from None
     _demand_one_reading(tree, source)
-    return imports.screened(tree, source)
+    try:
+        return imports.screened(tree, source)
+    except RecursionError:  # a sum of a thousand numbers, which Python itself can take
+        message = (
+            "The source is nested too deeply to be read: split its longest expression. Return the whole file again."
+        )
+        raise Refusal("SYNTAX_ERROR", message) from None
 
 
 def _demand_one_reading(tree: ast.Module, source: str) -> None:

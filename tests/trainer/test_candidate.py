@@ -336,6 +336,23 @@ def test_trying_an_order_moves_no_running_statistics():
     assert model.norm.num_batches_tracked == 0
 
 
+def test_trying_an_order_moves_no_buffer_that_the_network_replaces():
+    body = WIDE.replace("self.fc =", 'self.register_buffer("steps", torch.zeros(()))\n        self.fc =').replace(
+        "        return", "        if self.training:\n            self.steps = self.steps + 1\n        return"
+    )
+    model = build(HEAD + body, Task("image", "small", (3, 8, 8), 10))
+    assert model.steps.item() == 0
+    model(torch.randn(2, 3, 8, 8))
+    assert model.steps.item() == 1
+
+
+def test_a_source_that_is_nested_too_deeply_to_be_looked_through_is_told_so():
+    body = network("Net") + "TOTAL = " + " + ".join(["1"] * 900) + "\n"
+    with pytest.raises(Refusal, match="nested too deeply") as refused:
+        build(HEAD + body, TASK)
+    assert refused.value.code == "SYNTAX_ERROR"
+
+
 @pytest.mark.parametrize(
     "first",
     [
