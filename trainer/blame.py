@@ -60,7 +60,7 @@ def returned(model: nn.Module, source: str) -> int | None:
 
     Of a bare ``nn.Sequential`` it is the line that makes the last layer.
     """
-    code = getattr(type(model).forward, "__code__", None)
+    code = getattr(getattr(type(model), "forward", None), "__code__", None)  # scripted networks' classes have none
     if code is None or code.co_filename != FILE_NAME:
         return built_at(model[-1], source) if isinstance(model, nn.Sequential) and len(model) else None
     for node in ast.walk(ast.parse(source)):

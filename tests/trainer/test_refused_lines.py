@@ -69,6 +69,15 @@ def test_torchscript_says_what_is_wrong_and_where() -> None:
     assert (found.code, found.line) == ("UNDEFINED_ATTRIBUTE", 10)
 
 
+@pytest.mark.parametrize("made", ["script(Net())", "trace(Net(), torch.randn(1, 3, 8, 8))"])
+def test_what_is_wrong_with_a_network_in_torchscript_is_told_as_of_any_other(made: str) -> None:
+    source = IN_A_CLASS.replace("192, 4", "192, 5").format("return self.layer(x)") + f"model = torch.jit.{made}\n"
+    found = report(source)
+    assert (found.code, found.line) == ("WRONG_OUTPUT", None)
+    assert found.message is not None
+    assert "returned shape (2, 5)" in found.message
+
+
 def test_a_gradient_of_the_wrong_shape_is_blamed_on_backward() -> None:
     found = report(FUNCTION + IN_A_CLASS.format("return Twice.apply(self.layer(x))"))
     assert (found.code, found.line) == ("WRONG_GRADIENT", 9)
