@@ -23,6 +23,9 @@ ALLOWED_IMPORTS = (
 )
 """The top-level modules that a model may use."""
 
+_LOGS = "torch.utils.tensorboard"
+"""The part of a module on the list that is not for a model: it wants a package that training scripts write with."""
+
 STAND_IN = "_lemonade_outside"
 """The name under which the rewritten source finds :func:`outside`."""
 
@@ -104,17 +107,29 @@ class _Screen(ast.NodeTransformer):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt | list[ast.stmt]:
         module = node.module or ""
-        if node.level or not _replaced(module):
+        if node.level or not any(_replaced(name) for name in (module, *_parts(node))):
             return node
         if node.names[0].name == "*":
             raise _forbidden(module, node.lineno, self._source)
-        return [_bound(alias.asname or alias.name, (module, alias.name), node) for alias in node.names]
+        return [_taken(module, alias, node) for alias in node.names]
+
+
+def _parts(node: ast.ImportFrom) -> list[str]:
+    return [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def _taken(module: str, alias: ast.alias, node: ast.ImportFrom) -> ast.stmt:
+    if not _replaced(module) and not _replaced(f"{module}.{alias.name}"):
+        return ast.copy_location(ast.ImportFrom(module, [alias], 0), node)
+    return _bound(alias.asname or alias.name, (module, alias.name), node)
 
 
 def _import(alias: ast.alias, node: ast.Import) -> ast.stmt:
     if not _replaced(alias.name):
         return ast.copy_location(ast.Import([alias]), node)
     top = alias.name.partition(".")[0]
+    if _allowed(top) and alias.asname is None:
+        return ast.copy_location(ast.Import([ast.alias(top)]), node)
     return _bound(alias.asname or top, (alias.name if alias.asname else top,), node)
 
 
@@ -133,7 +148,7 @@ def _surely_imported(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _allowed(module: str) -> bool:
-    return module.partition(".")[0] in ("__future__", *ALLOWED_IMPORTS)
+    return module.partition(".")[0] in ("__future__", *ALLOWED_IMPORTS) and not f"{module}.".startswith(f"{_LOGS}.")
 
 
 def _replaced(module: str) -> bool:

@@ -158,6 +158,9 @@ def test_imports_on_the_list_are_accepted(line):
         ("import concurrent.futures", "concurrent.futures.ThreadPoolExecutor()"),
         ("import xml.dom as dom", "dom.minidom"),
         ("from sklearn.base import BaseEstimator", "class Mine(BaseEstimator): pass"),
+        ("from torch.utils.tensorboard import SummaryWriter", "SummaryWriter('runs')"),
+        ("from torch.utils import data, tensorboard", "tensorboard.SummaryWriter"),
+        ("import torch.utils.tensorboard as tb", "tb.SummaryWriter()"),
     ],
 )
 def test_an_import_that_is_not_for_a_model_is_refused_where_it_is_used(line, use):
@@ -165,6 +168,10 @@ def test_an_import_that_is_not_for_a_model_is_refused_where_it_is_used(line, use
         built(f"{line}\n{network('Net')}\n{use}\n")
     assert (caught.value.code, caught.value.line) == ("FORBIDDEN_IMPORT", 11)
     assert built(f"{line}\n{network('Net')}\ndef unused():\n    {use}\n") == "Net"
+
+
+def test_a_part_of_torch_that_is_not_for_a_model_leaves_torch_where_it_is():
+    assert built(f"import torch.utils.tensorboard\n{network('Net')}\nassert torch.ones(2).sum() == 2\n") == "Net"
 
 
 def test_harmless_questions_to_the_machine_are_answered():
