@@ -7,8 +7,11 @@ import mmap
 import os
 from typing import Literal
 
-Withheld = Literal["nothing", "validation", "labels", "training"]
-"""What a process is kept from: validation inputs; these and the labels of the training set; all of the training set."""
+Withheld = Literal["nothing", "validation", "labels", "training", "everything"]
+"""What a process is kept from.
+
+Validation inputs; these and the labels of the training set; all of the training set; that and validation inputs.
+"""
 
 _MAP_FIXED = 0x10  # on Linux, whatever the processor; Python has no name for it
 

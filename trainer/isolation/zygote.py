@@ -192,6 +192,7 @@ class _Shared:
             "validation": (self.validation,),
             "labels": (self.validation, self.data.labels),
             "training": (self.data.labels, self.data.inputs),
+            "everything": (self.validation, self.data.labels, self.data.inputs),
         }
         for tensor in tensors[what]:
             cover(tensor.data_ptr(), tensor.nbytes)

@@ -183,6 +183,25 @@ for number in range(256):
     assert f"worked: [(0, {character}), (1, {character}), (2, {character}), (3, {channel})]" in message
 
 
+SHOWN = """
+import sys, torch
+
+step = sys._getframe()
+while step is not None:
+    for value in list(step.f_locals.values()):
+        if (supplies := getattr(value, "_supplies", None)) is not None:
+            held = (supplies.data.inputs, supplies.data.labels, supplies.validation)
+            raise RuntimeError(f"held: {[int(tensor.count_nonzero()) for tensor in held]}")
+    step = step.f_back
+"""
+
+
+def test_a_check_whose_words_go_back_to_an_llm_has_no_data_to_tell(workshop: Workshop, good: str) -> None:
+    report = workshop.check(SHOWN + good)
+    assert report.code == "BUILD_FAILED"
+    assert "held: [0, 0, 0]" in report.message
+
+
 def test_spoiled_data_are_spoiled_for_the_spoiler_alone(workshop: Workshop, good: str) -> None:
     before = workshop.train(good, seed=3).measurement
     spoil = """
