@@ -6,11 +6,13 @@ small batch is really computed.
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch._dynamo  # meta kernels import parts of it in their first call, which would cost every child a second
 from torch import Tensor, nn
@@ -275,6 +277,8 @@ class _Ladder:
             self.notes.append(_RESTLESS_NOTE)
 
     def _first_step(self, model: nn.Module) -> None:
+        random.seed(self.seed)  # with which some networks leave layers out
+        np.random.seed(self.seed % 2**32)
         torch.manual_seed(self.seed)
         self._step(mode.in_train_mode(model), _REAL_ROWS[0])
 

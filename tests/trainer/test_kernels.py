@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -147,6 +149,37 @@ def test_the_check_says_so_and_the_training_goes_without(workshop):
     assert workshop.train(MISLED, report, seed=0).measurement.failure is None
     with_it = workshop.train(MISLED, replace(report, onednn=True), seed=0).measurement
     assert "trained with oneDNN" in with_it.failure.message
+
+
+DROPS_A_LAYER = """
+import random
+import numpy as np
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(192, 16)
+        self.blocks = nn.ModuleList(nn.Linear(16, 16) for _ in range(2))
+        self.last = nn.Linear(16, 4)
+
+    def forward(self, x):
+        x = self.first(x.flatten(1))
+        for block, draw in zip(self.blocks, (random.random, np.random.rand)):
+            if not self.training or draw() < 0.5:
+                x = x + 9 * block(x)
+        return self.last(x)
+"""
+
+
+def test_one_that_draws_random_numbers_of_python_and_numpy_is_not_misled(workshop: Workshop):
+    for seed in range(8):
+        random.seed(seed)
+        np.random.seed(seed)
+        report = check.check(DROPS_A_LAYER, workshop._dataset.task, Budget(), workshop._recipe, seed=0)
+        assert report.ok, report.message
+        assert report.onednn, seed
 
 
 def test_scores_before_a_training_go_without_it_too(toy: Dataset, quick_recipe: Recipe):
