@@ -18,6 +18,11 @@ from lemonade_es.vocabulary import CENSUS
 _REPORT = TypeAdapter(CheckReport)
 # building, running forward and learning, for each of two devices
 _MOST_STEPS = 6
+_ADVICE = {
+    "TIMED_OUT": ": make the network smaller, and see that its loops end",
+    "OUT_OF_MEMORY": ": use fewer or narrower layers, or shrink the feature maps earlier",
+}
+"""What to do about the ends that come from outside, and say only how they came."""
 
 
 def inspect(child: Child, source: str, budget: Budget, *, seed: int, deadline: float) -> CheckReport:
@@ -39,7 +44,8 @@ def inspect(child: Child, source: str, budget: Budget, *, seed: int, deadline: f
         report = _sound(reply.message.get("report"), len(lines_of(source)))
     except CandidateFailed as failed:
         reason = failed.failure
-        report = CheckReport(False, progress.stage, reason.code, reason.message, reason.line)
+        message = reason.message + _ADVICE.get(reason.code, "")
+        report = CheckReport(False, progress.stage, reason.code, message, reason.line)
     return replace(
         report,
         message=None if report.message is None else told(report.message),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from lemonade_es.trainer.inspection import inspect
+from lemonade_es.trainer.isolation.child import CandidateFailed
+from lemonade_es.trainer.measurement import Budget, Failure
 from lemonade_es.trainer.workshop import Workshop
 
 pytestmark = pytest.mark.isolation
@@ -60,3 +65,26 @@ def test_steps_without_end_are_no_progress(workshop: Workshop, good: str) -> Non
     report = workshop.check(FLOOD + good)
     assert report.code == "PROTOCOL"
     assert "a wrong step" in report.message
+
+
+class Ended:
+    """A child that comes to no answer."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def call(self, *_: object, **__: object) -> None:
+        raise CandidateFailed(Failure(self.code, "it came to nothing"))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("TIMED_OUT", "it came to nothing: make the network smaller, and see that its loops end"),
+        ("OUT_OF_MEMORY", "it came to nothing: use fewer or narrower layers, or shrink the feature maps earlier"),
+        ("CRASHED", "it came to nothing"),
+    ],
+)
+def test_a_check_that_its_child_does_not_live_to_answer_says_what_to_do(code: str, told: str) -> None:
+    report = inspect(Ended(code), "", Budget(), seed=0, deadline=time.monotonic() + 1)
+    assert (report.code, report.message) == (code, told)
