@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,8 @@ _NORM_MODULES = (
     *([normalization.RMSNorm] if hasattr(normalization, "RMSNorm") else []),
 )
 _NOISE = re.compile(r"noise|drop_?path|stochastic", re.IGNORECASE)
+_UNASKED = "support saved tensor hooks"
+"""How PyTorch says that autograd cannot be asked what it keeps: inside of ``torch.func.grad``."""
 # where F.multi_head_attention_forward has what we count
 _IN_PROJECTION, _ATTENTION_DROPOUT, _OUT_PROJECTION = 5, 10, 11
 
@@ -87,18 +89,37 @@ def trace(model: nn.Module, inputs: Tensor, *, training: bool = True) -> tuple[T
     Returns:
         What was seen, and the output of the network.
     """
-    seen = Trace(rows=len(inputs))
     model.train(training)
+    try:
+        return _traced(model, inputs, asked=True)
+    except RuntimeError as error:
+        if _UNASKED not in str(error):
+            raise
+    return _traced(model, inputs, asked=False)
+
+
+def _traced(model: nn.Module, inputs: Tensor, *, asked: bool) -> tuple[Trace, Any]:
+    """One pass, in the mode that the network is in.
+
+    Args:
+        model: the network.
+        inputs: the batch.
+        asked: whether autograd is asked what it keeps; else that is at most all that the operations give.
+    """
+    seen = Trace(rows=len(inputs))
     operations = _Operations(seen, inputs)
     calls = _Calls(seen, model, inputs, operations)
+    saved = torch.autograd.graph.saved_tensors_hooks(_Saved(seen, model), _same)
     with (
         torch.enable_grad(),
-        torch.autograd.graph.saved_tensors_hooks(_Saved(seen, model), _same),
+        saved if asked else nullcontext(),
         calls.watching_modules(),
         calls,
         operations,
     ):
         output = model(inputs)
+    if not asked:
+        seen.saved_bytes = operations.given_bytes
     return seen, output
 
 
@@ -163,6 +184,11 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = (*args, *(kwargs[name] for name in sorted(kwargs)))
         self.note(str(func), given, result)
         return result
+
+    @property
+    def given_bytes(self) -> int:
+        """Of all that the operations have given, each tensor once."""
+        return sum({_storage(tensor): tensor.nbytes for tensor in _tensors(self._alive)}.values())
 
     def note(self, name: str, given: object, result: object) -> None:
         """Write one operation down."""

@@ -290,6 +290,47 @@ def test_a_mask_of_minus_infinity_is_no_divergence(workshop: Workshop) -> None:
     assert measurement.metrics["nonfinite"] == 0.0
 
 
+WORKS_OUT_GRADIENTS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(192, 16)
+        self.head = nn.Linear(192, 4)
+
+    def energy(self, x):
+        return self.inner(x).tanh().square().sum()
+
+    def forward(self, x):
+        x = x.flatten(1)
+        {step}
+        return self.head(x - 0.1 * step)
+"""
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        """with torch.enable_grad():
+            z = x.detach().requires_grad_()
+            (step,) = torch.autograd.grad(self.energy(z), z, create_graph=self.training)""",
+        "step = torch.func.vmap(torch.func.grad(self.energy))(x)",
+    ],
+    ids=["autograd", "func"],
+)
+def test_a_network_that_works_out_gradients_in_forward_is_trained_and_timed(workshop: Workshop, step: str) -> None:
+    source = WORKS_OUT_GRADIENTS.format(step=step)
+    report = workshop.check(source)
+    assert report.ok, report.message
+    assert report.activation_mb > 0
+    measurement = workshop.train(source, report, seed=1).measurement
+    assert measurement.failure is None
+    assert measurement.metrics["F"] > 0
+    assert measurement.metrics["B"] > 0
+
+
 def test_a_compiler_in_forward_is_named(workshop: Workshop) -> None:
     report = workshop.check(COMPILED)
     assert (report.code, report.line) == ("NOT_PERMITTED", 11)
