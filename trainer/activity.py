@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C import _functorch as functorch
 from torch.overrides import TorchFunctionMode
 
 _DEAD_LAYER = 0.9
@@ -122,4 +123,11 @@ class _Rectifiers(TorchFunctionMode):
         features = self._features % result.dim()
         others = [dim for dim in range(result.dim()) if dim != features]
         # what is not a number is not dead
-        self.active.append(~(result.detach().amax(others) <= 0))
+        self.active.append(_unwrapped(~(result.detach().amax(others) <= 0)).flatten())
+
+
+def _unwrapped(tensor: Tensor) -> Tensor:
+    """What is behind a tensor that holds inside of a function of ``torch.func`` alone: of ``vmap`` all its layers."""
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = functorch.get_unwrapped(tensor)
+    return tensor

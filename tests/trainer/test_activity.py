@@ -147,3 +147,25 @@ def test_counting_leaves_random_numbers_and_statistics_alone():
     counted(model)
     assert torch.rand(()) == expected
     assert torch.equal(model.norm.running_mean, before)
+
+
+class Ensemble(nn.Module):
+    """Three members of eight units at once; in each of them three can never be above zero."""
+
+    def __init__(self, differentiated=False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(3, 192, 8))
+        self.bias = nn.Parameter(torch.tensor([-1e3] * 3 + [1e3] * 5).repeat(3, 1))
+        self.differentiated = differentiated
+
+    def member(self, weight, bias, x):
+        return functional.relu(x @ weight + bias).sum()
+
+    def forward(self, x):
+        made = torch.func.grad(self.member) if self.differentiated else self.member
+        return torch.func.vmap(made, (0, 0, None))(self.weight, self.bias, x.flatten(1))
+
+
+@pytest.mark.parametrize("differentiated", [False, True])
+def test_rectifiers_inside_of_functions_of_torch_func_are_seen(differentiated):
+    assert counted(Ensemble(differentiated)) == (24, 9, 1, 0)
