@@ -96,7 +96,12 @@ def source_of(
 
 def _file(path: Path, reading: Reading) -> Source:
     if not is_delimited(path):
-        raise DataError("a file of an unknown kind", where=str(path), hint="give a .csv or .tsv file, or a folder")
+        raise DataError(
+            "a file of an unknown kind",
+            where=str(path),
+            hint="give a .csv or .tsv file, or a folder; a text file of delimited values need only be renamed, a "
+            "workbook must be saved as CSV, and an archive unpacked",
+        )
     sheet = read_sheet(path)
     name = path.stem
     if reading.target_column is not None:
@@ -104,11 +109,10 @@ def _file(path: Path, reading: Reading) -> Source:
     columns = _text_columns(sheet, reading)
     if columns is not None:
         return texts(sheet, columns, name)
-    listed = ", ".join(map(repr, sheet.header[:20]))
     raise DataError(
         "which column is to be predicted?",
         where=str(path),
-        hint=f"give --target for a table, or --text-column and --label-column for texts; the columns are {listed}",
+        hint=f"give --target for a table, or --text-column and --label-column for texts; {sheet.columns_told}",
     )
 
 
@@ -123,6 +127,6 @@ def _text_columns(sheet: Sheet, reading: Reading) -> TextColumns | None:
         raise DataError(
             f"{lacking} is missing",
             where=sheet.where,
-            hint=f"the columns are {', '.join(map(repr, sheet.header))}",
+            hint=sheet.columns_told,
         )
     return TextColumns(text, label)

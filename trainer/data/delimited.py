@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import os
 import re
 from collections import Counter
@@ -14,8 +15,8 @@ from pathlib import Path
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
-from lemonade_es.trainer.data.columns import has_decimal_commas
-from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.columns import has_decimal_commas, number
+from lemonade_es.trainer.data.names import cited, columns_listed, first_three
 from lemonade_es.trainer.data.source import PARTS, Part
 from lemonade_es.vocabulary import closest
 from lemonade_es.wording import counted
@@ -30,6 +31,9 @@ _DELIMITERS = ",;\t|"
 _SAID = re.compile(r'"?sep=([,;\t|])"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 """A first line that Excel writes and reads: it says what separates the fields of the others."""
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_OFTEN = 3
+"""Times that the name of a column must stand in it to be taken for one of its values."""
+
 _BYTES_IN_MEMORY = 8
 """Of a byte in the file, once its fields are texts of their own."""
 
@@ -46,6 +50,7 @@ class Sheet:
         notes: what a user should know about the file.
         commas: the columns whose numbers may be written ``3,14``, by their places.
         delimiter: what separates the fields.
+        doubt: why the header may be a row; nothing if it looks like a header.
     """
 
     where: str
@@ -55,6 +60,12 @@ class Sheet:
     notes: tuple[str, ...] = ()
     commas: frozenset[int] = frozenset()
     delimiter: str = ","
+    doubt: str = ""
+
+    @property
+    def columns_told(self) -> str:
+        """What the columns are, for a hint; and that the header may be a row, if it looks like one."""
+        return "; ".join(filter(None, (columns_listed(self.header), self.doubt)))
 
     def index(self, name: str, option: str) -> int:
         """The place of a column.
@@ -68,7 +79,7 @@ class Sheet:
         raise DataError(
             f"there is no column {name!r} for {option}",
             where=self.where,
-            hint=f"did you mean {near!r}?" if near else f"the columns are {', '.join(map(repr, self.header))}",
+            hint=f"did you mean {near!r}?" if near else self.columns_told,
         )
 
     def column(self, index: int) -> list[str]:
@@ -101,7 +112,9 @@ def read_sheet(path: Path) -> Sheet:
     delimiter = said[1] if said is not None else _delimiter(text, tabs=tabs)
     if delimiter != "," and not tabs:
         notes = (*notes, f"fields are separated by {_NAMES[delimiter]}")
-    rows, lines = _records(path, text, delimiter, above)
+    rows, lines, literal = _records(path, text, delimiter, above)
+    if literal:
+        notes = (*notes, "quotes are part of the fields: without quoting, every line has as many of them")
     if not rows:
         raise DataError("the file is empty", where=str(path), hint="it needs a header and rows")
     header = _header(path, rows.pop(0), lines.pop(0))
@@ -117,7 +130,8 @@ def read_sheet(path: Path) -> Sheet:
         commas = frozenset(at for at in places if has_decimal_commas([row[at] for row in rows]))
         named = [repr(header[at]) for at in sorted(commas)]
         notes = (*notes, f"columns of numbers with decimal commas: {first_three(named)}") if named else notes
-    return Sheet(str(path), header, rows, lines, notes, commas, delimiter)
+    doubt = _doubt(header, rows)
+    return Sheet(str(path), header, rows, lines, (*notes, doubt) if doubt else notes, commas, delimiter, doubt)
 
 
 def split_column(sheet: Sheet) -> tuple[int, list[Part]] | None:
@@ -167,7 +181,8 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
         line = data.count(b"\n", 0, error.start) + 1
         odd = data[error.start]
         text = data.decode("cp1252", errors="replace")
-        notes = (f"not UTF-8 (byte 0x{odd:02X} in line {line}): read as Western European (Windows-1252)",)
+        told = f"not UTF-8 (byte 0x{odd:02X} in line {line}): read as Western European (Windows-1252)"
+        notes = (f"{told}; if it is in another encoding, save it as UTF-8",)
     if "\0" in text:
         raise DataError(
             "the file holds NUL characters: it is no text, or in an encoding without a byte-order mark",
@@ -200,8 +215,11 @@ def _delimiter(text: str, *, tabs: bool) -> str:
     return max(_DELIMITERS, key=lambda mark: (unquoted.count(mark), -_DELIMITERS.index(mark)))
 
 
-def _records(path: Path, text: str, delimiter: str, above: int) -> tuple[list[list[str]], list[int]]:
-    """The fields of each record and the line that it begins in; a quote may stand behind a space.
+def _records(path: Path, text: str, delimiter: str, above: int) -> tuple[list[list[str]], list[int], bool]:
+    """The fields of each record, the line that it begins in, and whether quotes are part of the fields.
+
+    A quote may stand behind a space. Files of tabs are often written without any quoting: a text that begins with a
+    quote would take the lines up to the next one along.
 
     Args:
         path: the file, for messages.
@@ -213,18 +231,44 @@ def _records(path: Path, text: str, delimiter: str, above: int) -> tuple[list[li
         DataError: a record cannot be read.
     """
     spaced = re.search(re.escape(delimiter) + ' +"', text) is not None
+    literal = False
     try:
         parsed = list(_parsed(path, text, delimiter, above, spaced=spaced))
+        fields = itertools.chain.from_iterable(record for _, record in parsed)
+        doubtful = delimiter == "\t" and any(map(_takes_lines_along, fields))
+        if doubtful and (lines := _unquoted(path, text, delimiter, above)) is not None:
+            parsed, literal = lines, True
     except DataError:
-        if not spaced:
+        if delimiter == "\t" and (lines := _unquoted(path, text, delimiter, above)) is not None:
+            parsed, literal = lines, True
+        elif spaced:
+            parsed = list(_parsed(path, text, delimiter, above, spaced=False))  # the quotes were part of the fields
+        else:
             raise
-        parsed = list(_parsed(path, text, delimiter, above, spaced=False))  # the quotes were part of the fields
-    return [[field.strip() for field in fields] for _, fields in parsed], [line for line, _ in parsed]
+    return [[field.strip() for field in fields] for _, fields in parsed], [line for line, _ in parsed], literal
 
 
-def _parsed(path: Path, text: str, delimiter: str, above: int, *, spaced: bool) -> Iterator[tuple[int, list[str]]]:
+def _takes_lines_along(field: str) -> bool:
+    return "\t" in field and ("\n" in field or "\r" in field)
+
+
+def _unquoted(path: Path, text: str, delimiter: str, above: int) -> list[tuple[int, list[str]]] | None:
+    """The records if quotes mean nothing, each a line; ``None`` if they then have not as many fields each."""
+    parsed = list(_parsed(path, text, delimiter, above, spaced=False, quoted=False))
+    return parsed if len({len(fields) for _, fields in parsed}) == 1 else None
+
+
+def _parsed(
+    path: Path, text: str, delimiter: str, above: int, *, spaced: bool, quoted: bool = True
+) -> Iterator[tuple[int, list[str]]]:
     """The line and the fields of each record; those that hold nothing, or only white space, are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=spaced, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        skipinitialspace=spaced,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
     before = csv.field_size_limit(LONGEST_FIELD)
     line = 1 + above
     try:
@@ -259,8 +303,28 @@ def _header(path: Path, fields: Sequence[str], line: int) -> tuple[str, ...]:
     names = tuple(name or f"column {number}" for number, name in enumerate(fields, start=1))
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"columns have the same name: {first_three(twice)}", where=f"{path}:{line}", hint="rename them")
+        values = any(_is_number(name) for name, count in Counter(names).items() if count > 1)
+        hint = "rename them; if the line is a row, put a header above it" if values else "rename them"
+        raise DataError(f"columns have the same name: {first_three(twice)}", where=f"{path}:{line}", hint=hint)
     return names
+
+
+def _doubt(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Why the header may be a row: numbers in it that do not number or date the columns, or a value of its column."""
+    values = {name: value for name in header if (value := number(name)) is not None}
+    rises = [after - before for before, after in itertools.pairwise(values.values())]
+    if values and (min(rises, default=0) <= 0 or (len(rises) == 1 and rises != [1])):
+        return (
+            f"the first line is taken for the header: if {cited(next(iter(values)))} is a value, put a header above it"
+        )
+    for at, name in enumerate(header):
+        found = (line for line, row in enumerate(rows) if row[at] == name)
+        if name not in values and len(list(itertools.islice(found, _OFTEN))) == _OFTEN:
+            return (
+                f"the first line is taken for the header, and {cited(name)} is a value in its column, too: if it is "
+                "a row, put a header above it"
+            )
+    return ""
 
 
 def _demand_even(

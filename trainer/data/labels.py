@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.columns import WORDS, is_missing, number
-from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.names import cited, first_three
 from lemonade_es.trainer.data.source import Part
 from lemonade_es.wording import counted
 
@@ -45,7 +45,7 @@ def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, whe
     """
     trained = {value for value, part in zip(values, parts, strict=True) if part == "train"}
     if len(trained) < 2:
-        found = f"only {next(iter(trained))!r}" if trained else "nothing"
+        found = f"only {cited(next(iter(trained)))}" if trained else "nothing"
         raise DataError(
             f"the column {column!r} holds {found} in the training rows",
             where=where,
@@ -54,7 +54,7 @@ def classes_of(values: Sequence[str], parts: Sequence[Part], column: str, *, whe
     for split in ("validation", "test"):
         unknown = {value for value, part in zip(values, parts, strict=True) if part == split} - trained
         if unknown:
-            named = first_three([repr(value) for value in sorted(unknown)])
+            named = first_three([cited(value) for value in sorted(unknown)])
             raise DataError(
                 f"the {split} split has {counted(len(unknown), 'class')} without training rows: {named}",
                 where=where,

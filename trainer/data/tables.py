@@ -25,7 +25,7 @@ from lemonade_es.trainer.data.columns import (
 )
 from lemonade_es.trainer.data.delimited import Sheet, split_column
 from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
-from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.names import cited, first_three
 from lemonade_es.trainer.data.source import Inputs, Part, Read, Source, Wanted
 from lemonade_es.trainer.data.thousands import refuse_thousands
 from lemonade_es.trainer.data.traits import Column, TableTraits
@@ -129,7 +129,7 @@ def _refuse_quantity(sheet: Sheet, target: str, values: Sequence[str], numbers: 
     meant = plain[odd]
     example = "" if meant is None else f", {meant:.15g} instead of {values[odd]},"
     raise DataError(
-        f"the column {target!r} is taken for classes because of values such as {values[odd]!r} in line "
+        f"the column {target!r} is taken for classes because of values such as {cited(values[odd])} in line "
         f"{sheet.lines[odd]}, and {several} of its {len(values)} values differ",
         where=sheet.where,
         hint=f"to predict a number, write plain numbers{example} and give --task regression; "
@@ -145,7 +145,7 @@ def _decision(target: str, decided: Objective) -> str:
 def _demand_numbers(
     sheet: Sheet, target: str, values: Sequence[str], numbers: Sequence[float | None]
 ) -> tuple[float, ...]:
-    odd = [f"{values[row]!r} in line {sheet.lines[row]}" for row, value in enumerate(numbers) if value is None]
+    odd = [f"{cited(values[row])} in line {sheet.lines[row]}" for row, value in enumerate(numbers) if value is None]
     if odd:
         raise DataError(
             f"{counted(len(odd), 'value')} of {target!r} {'is no number' if len(odd) == 1 else 'are no numbers'}: "
@@ -239,7 +239,7 @@ def _listed(columns: Sequence[Column]) -> str:
 def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
     """A note on cells of columns of numbers that are neither missing nor numbers."""
     odd = [
-        f"{fields[at]!r} in line {sheet.lines[row]}"
+        f"{cited(fields[at])} in line {sheet.lines[row]}"
         for at, column in zip(used, columns, strict=True)
         if column.kind == "number"
         for row, fields in enumerate(sheet.rows)

@@ -11,6 +11,7 @@ from lemonade_es.trainer.data.archive import Archive, fetch
 from lemonade_es.trainer.data.delimited import Sheet, read_sheet, split_column
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
+from lemonade_es.trainer.data.names import cited
 from lemonade_es.trainer.data.source import PAPER_PORTIONS, Inputs, Part, Source, Wanted
 from lemonade_es.trainer.data.words import cleaned, tokenised
 from lemonade_es.wording import counted
@@ -115,7 +116,7 @@ def _source(
     if mostly_different(values):
         raise DataError(
             f"the column {label_column!r} is taken for classes, and {len(set(values))} of its {len(values)} values "
-            f"differ, {values[0]!r} for instance",
+            f"differ, {cited(values[0])} for instance",
             where=where,
             hint="name a column of classes with --label-column, or write classes such as low and high for ranges of "
             "numbers; numbers are predicted from tables alone, with --target and --task regression",

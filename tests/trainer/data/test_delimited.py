@@ -10,6 +10,11 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import delimited
 from lemonade_es.trainer.data.delimited import read_sheet, split_column
 
+WESTERN = (
+    "not UTF-8 (byte 0xFC in line 2): read as Western European (Windows-1252); "
+    "if it is in another encoding, save it as UTF-8"
+)
+
 
 @pytest.fixture
 def written(tmp_path):
@@ -81,6 +86,21 @@ def test_a_quote_behind_a_space_may_be_part_of_a_text(written):
     assert sheet.rows == [["pos", '"Great" is the word'], ["neg", '"Bad']]
 
 
+@pytest.mark.parametrize("odd", ['"Never', '"Never" again'])
+def test_quotes_that_quote_nothing_in_a_file_of_tabs_take_no_lines_along(written, odd):
+    lines = ["text\tlabel", "so\t0", f"{odd}\t1", "good\t0", 'it said "yes"\t1', 'so "\t0', "end\t1"]
+    sheet = read_sheet(written("\n".join(lines) + "\n", "reviews.tsv"))
+    assert [row[1] for row in sheet.rows] == list("010101")
+    assert sheet.lines == [2, 3, 4, 5, 6, 7]
+    assert sheet.rows[1][0] == odd
+    assert sheet.notes == ("quotes are part of the fields: without quoting, every line has as many of them",)
+
+
+def test_quotes_that_quote_tabs_and_line_breaks_in_a_file_of_tabs_are_quotes(written):
+    sheet = read_sheet(written('text\tlabel\n"a\tb\tc\nd"\t1\ne\t0\n', "reviews.tsv"))
+    assert (sheet.rows, sheet.notes) == ([["a\tb\tc\nd", "1"], ["e", "0"]], ())
+
+
 def test_a_delimiter_that_is_quoted_in_the_header_does_not_count(written):
     assert read_sheet(written('"a;b;c",d\n1,2\n')).header == ("a;b;c", "d")
 
@@ -91,7 +111,7 @@ def test_a_delimiter_that_is_quoted_in_the_header_does_not_count(written):
         ("utf-8", None),
         ("utf-8-sig", None),
         ("utf-16", None),
-        ("cp1252", "not UTF-8 (byte 0xFC in line 2): read as Western European (Windows-1252)"),
+        ("cp1252", WESTERN),
     ],
 )
 def test_encodings_are_recognised(written, encoding, note):
@@ -104,7 +124,7 @@ def test_encodings_are_recognised(written, encoding, note):
 def test_a_byte_order_mark_before_western_european_is_no_part_of_the_first_name(written):
     sheet = read_sheet(written(b"\xef\xbb\xbftext,b\n\xfcber,2\n"))
     assert sheet.header == ("text", "b")
-    assert sheet.notes == ("not UTF-8 (byte 0xFC in line 2): read as Western European (Windows-1252)",)
+    assert sheet.notes == (WESTERN,)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +134,11 @@ def test_a_byte_order_mark_before_western_european_is_no_part_of_the_first_name(
         ("\n\n", "the file is empty"),
         ("a,b\n", "there is a header and no row"),
         ("1,2\n3,4\n", "the first line has numbers (1, 2) where the names of the columns should be"),
-        ("a,a,b\n1,2,3\n", "columns have the same name: 'a'"),
+        ("a,a,b\n1,2,3\n", "columns have the same name: 'a' (rename them)"),
+        (
+            "0,0,b\n1,2,c\n",
+            "columns have the same name: '0' (rename them; if the line is a row, put a header above it)",
+        ),
         (
             "a,b\n1,2\n1,2,3\n\n4\n",
             "2 of 3 rows have another number of fields than the header's 2: line 3 has 3, line 5",
@@ -141,6 +165,38 @@ def test_a_field_as_long_as_a_book_is_a_quote_that_was_not_closed(written, monke
     before = csv.field_size_limit()
     assert "a field of more than 100 characters" in problem(written('a,b\n"' + 200 * "x" + '",1\n'))
     assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n", "'5.1'"),
+        ("0,1467810369,hello\n4,1467810370,world\n", "'0'"),
+        ("spam,win money\nham,hello\nspam,win more\nspam,win all\nspam,win it\n", "'spam'"),
+    ],
+)
+def test_a_header_that_may_be_a_row_is_told_of(written, content, names):
+    sheet = read_sheet(written(content))
+    (note,) = sheet.notes
+    assert note.startswith("the first line is taken for the header")
+    assert names in note
+    with pytest.raises(DataError, match=r"no column 'label' for --target .*put a header above it"):
+        sheet.index("label", "--target")
+
+
+@pytest.mark.parametrize("header", ["0,1,2,y", "country,2010,2011,y", "350.5,351.0,351.5,y", "a,b,c,y", "y,a,b,c"])
+def test_numbers_that_number_or_date_the_columns_are_a_header(written, header):
+    assert read_sheet(written(header + "\n" + "1,2,3,y\n" * 2)).notes == ()
+
+
+def test_a_message_shows_the_first_columns_and_the_beginning_of_a_long_name(written):
+    sheet = read_sheet(written(",".join(f"gene {n}" for n in range(500)) + f",{'long ' * 99}\n" + "1," * 500 + "2\n"))
+    with pytest.raises(DataError) as raised:
+        sheet.index("zzz", "--target")
+    assert raised.value.hint.endswith("'gene 19' and 481 more")
+    with pytest.raises(DataError) as raised:
+        read_sheet(written(f"{'long ' * 99},b\n1,2\n")).index("zzz", "--target")
+    assert raised.value.hint == f"the columns are {('long ' * 99)[:57] + '...'!r}, 'b'"
 
 
 def test_a_missing_file_names_a_similar_one(written, tmp_path):

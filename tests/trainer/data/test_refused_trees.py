@@ -61,7 +61,9 @@ def test_a_missing_parent_is_named(tmp_path):
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "photos.zip").touch()
-    assert "a file of an unknown kind (give a .csv or .tsv file, or a folder)" in problem(tmp_path / "photos.zip")
+    assert "a file of an unknown kind (give a .csv or .tsv file, or a folder; a text file of" in problem(
+        tmp_path / "photos.zip"
+    )
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -138,6 +138,13 @@ def test_a_few_texts_are_classes_even_if_they_hold_numbers(houses, written):
     assert load(houses(price=written), reading=price()).task.classes == 5
 
 
+def test_of_a_long_text_in_the_place_of_the_target_the_message_shows_the_beginning(houses):
+    path = houses(price=lambda n: f"{n} " + "a long review " * 50)
+    with pytest.raises(DataError, match=r"values such as '0 a long review .{40,50}\.\.\.' in line 2") as raised:
+        load(path, reading=price())
+    assert len(str(raised.value)) < 500
+
+
 def test_gaps_take_the_median_and_are_told(houses):
     path = houses(area=lambda n: "" if n % 10 == 0 else "n/a" if n % 10 == 1 else str(50 + n))
     data = load(path, reading=price())
