@@ -141,7 +141,14 @@ def dressed_up(cells: Sequence[str], *, decimal_comma: bool = False) -> str | No
     )
 
 
-def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False, logs: bool = True) -> Column:
+def fitted(
+    name: str,
+    cells: Sequence[str],
+    *,
+    rows: Sequence[int] | None = None,
+    decimal_comma: bool = False,
+    logs: bool = True,
+) -> Column:
     """What a column is, by its training cells in the order of the file.
 
     Numbers are standardised, skewed ones are logarithms as well, and categories get one feature a value. A column is
@@ -150,6 +157,7 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False, logs
     Args:
         name: of the column.
         cells: of the training split.
+        rows: where each of them stands in the file, from 0; by default one after the other.
         decimal_comma: whether its numbers may be written ``3,14``.
         logs: whether skewed numbers have one.
     """
@@ -160,7 +168,8 @@ def fitted(name: str, cells: Sequence[str], *, decimal_comma: bool = False, logs
     says = len(set(numbers)) > 1 or len(numbers) == len(cells)  # where one value is all, having it may say something
     if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1 and says:
         points = any(map(has_decimal_point, present))
-        return replace(_numeric(name, cells, numbers, logs=logs), decimal_comma=decimal_comma, decimal_points=points)
+        found = _numeric(name, cells, numbers, range(len(cells)) if rows is None else rows, logs=logs)
+        return replace(found, decimal_comma=decimal_comma, decimal_points=points)
     odd = None
     if len(present) <= 2 * len(numbers) < 2 * len(present):
         share = len(numbers) / len(present)
@@ -230,7 +239,7 @@ def refuse_huge(column: str, values: NDArray[np.float64], features: NDArray[np.f
         )
 
 
-def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float], *, logs: bool) -> Column:
+def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float], rows: Sequence[int], *, logs: bool) -> Column:
     import numpy as np
 
     values = np.array(numbers)
@@ -239,7 +248,9 @@ def _numeric(name: str, cells: Sequence[str], numbers: Sequence[float], *, logs:
     whole = len(numbers) == len(cells) and all(value.is_integer() for value in numbers)
     if whole and len(numbers) >= _ID_FROM and len(set(numbers)) == len(numbers):
         # from 0 or 1 on: a sorted column of years or sizes begins elsewhere, and says something
-        counts_rows = bool((np.diff(values) > 0).all()) and values[0] >= 0 and values[-1] <= 2 * len(numbers)
+        # of a subset, too, whose numbers are far apart: by as much as their rows, or more where rows were taken out
+        rises = bool((np.diff(values) >= np.diff(rows)).all())
+        counts_rows = rises and values[0] >= 0 and values[-1] <= 1.5 * (rows[-1] + 1)
         if counts_rows:
             return _unused(name, cells, COUNTING)
         if _ID_NAME.search(name):

@@ -173,6 +173,7 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
             fitted(
                 sheet.header[at],
                 [sheet.rows[row][at] for row in in_order],
+                rows=in_order,
                 decimal_comma=at in sheet.commas,
                 logs=wanted.logs,
             )

@@ -27,6 +27,13 @@ def test_numbers_that_count_the_rows_are_not_learned():
     assert (column.kind, column.why) == ("unused", "it numbers the rows, from 0 or 1 on")
 
 
+def test_numbers_that_count_the_rows_are_not_learned_from_a_small_part_of_them_either():
+    rows = [0, *range(3, 2000, 40)]
+    assert fitted("no", [str(row + 1) for row in rows], rows=rows).why == "it numbers the rows, from 0 or 1 on"
+    years = [str(1000 + row // 4) for row in rows]  # several rows a year, of which one is in the part
+    assert fitted("year", years, rows=rows).kind == "number"
+
+
 def test_one_value_in_some_rows_says_which_they_are():
     column = fitted("smoker", ["1", "", "1", ""] * 10)
     assert (column.kind, column.categories) == ("category", ("", "1"))

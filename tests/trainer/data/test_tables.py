@@ -361,6 +361,14 @@ def test_a_limit_takes_a_part_of_the_rows():
     assert data.test_count == 66
 
 
+def test_a_limit_does_not_make_a_feature_of_what_numbers_the_rows(tmp_path):
+    rows = [f"{n + 1},{37 * n % 101},{'abc'[n // 100]}" for n in range(300)]  # sorted by class, as iris is
+    (tmp_path / "a.csv").write_text("rownames,x,y\n" + "\n".join(rows) + "\n")
+    for limit in (None, 60):
+        data = load(str(tmp_path / "a.csv"), limit=limit, reading=Reading(target_column="y"))
+        assert [column.kind for column in data.table.columns] == ["unused", "number"]
+
+
 def test_other_units_and_other_categories_are_other_data(houses):
     def fingerprint(**changes):
         return load(houses(**changes), reading=price()).fingerprint
