@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MISSING = frozenset({"", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none", "inf", "-inf", "infinity"})
+MISSING = frozenset(
+    {
+        *("", "?", "-", ".", "na", "n/a", "n.a.", "nan", "nat", "<na>", "null", "none", "\\n"),  # the last of MySQL
+        *("inf", "-inf", "infinity"),
+        *("#n/a", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),  # of spreadsheets
+    }
+)
 """What cells say, in lower case, that hold no value."""
 
-WORDS = frozenset({"none", "-"})
-"""Of them, what may be meant where words are to be told apart: no disorder, a negative finding."""
+WORDS = frozenset({"none", "-", "."})
+"""Of them, what may be meant where words are to be told apart: no disorder, a negative finding, a full stop."""
 
 MOST_CATEGORIES = 50
 """Of a column that have a feature; rarer ones have none."""
@@ -118,7 +124,10 @@ def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
 
     Dresses are a currency, a percent sign, thousands commas, and a minus that is typeset (U+2212).
     """
-    bare = _CURRENCY.sub("", "".join(letter for letter in cell if unicodedata.category(letter) != "Sc"))
+    bare = cell.replace("$", "")
+    if not bare.isascii():
+        bare = "".join(letter for letter in bare if unicodedata.category(letter) != "Sc")
+    bare = _CURRENCY.sub("", bare)
     bare = "".join(bare.split()).rstrip("%").replace("\N{MINUS SIGN}", "-")
     if not decimal_comma and THOUSANDS.fullmatch(bare):
         bare = bare.replace(",", "")
@@ -127,18 +136,12 @@ def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
 
 def dressed_up(cells: Sequence[str], *, decimal_comma: bool = False) -> str | None:
     """The first cell that is a number but for its dress, in a column of numbers that are written so; else ``None``."""
-    present = [cell for cell in cells if not is_missing(cell)]
-    plain = [undecorated(cell, decimal_comma=decimal_comma) for cell in present]
-    if not present or sum(value is not None for value in plain) < NUMBERS_FROM * len(present):
+    counts = Counter(cell for cell in cells if not is_missing(cell))
+    present = counts.total()
+    numbers = [cell for cell in counts if undecorated(cell, decimal_comma=decimal_comma) is not None]
+    if not present or sum(counts[cell] for cell in numbers) < NUMBERS_FROM * present:
         return None
-    return next(
-        (
-            cell
-            for cell, value in zip(present, plain, strict=True)
-            if value is not None and number(cell, decimal_comma=decimal_comma) is None
-        ),
-        None,
-    )
+    return next((cell for cell in numbers if number(cell, decimal_comma=decimal_comma) is None), None)
 
 
 def fitted(

@@ -80,7 +80,7 @@ def alike(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def unlabelled(cells: Sequence[str], *, numeric: bool = False, decimal_comma: bool = False) -> list[int]:
-    """The rows that do not say what is to be predicted; beside other words, ``None`` and ``-`` are words too.
+    """The rows that do not say what is to be predicted; beside other words, ``None``, ``-`` and ``.`` are words too.
 
     Args:
         cells: what is to be predicted.

@@ -11,7 +11,6 @@ from lemonade_es.task import Objective
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.columns import (
     COUNTING,
-    NUMBERS_FROM,
     UNSPEAKING,
     dressed_up,
     encoded,
@@ -35,6 +34,9 @@ MOST_CLASSES_OF_NUMBERS = 20
 """A target of whole numbers with more different values is a quantity."""
 
 LEAST_ROWS = 10
+
+_MANY = 20
+"""Different numbers, from which on a column of them and of words is not one of grades."""
 
 _FLOAT_BYTES = 4
 
@@ -122,7 +124,7 @@ def _refuse_quantity(sheet: Sheet, target: str, values: Sequence[str], numbers: 
     comma = sheet.header.index(target) in sheet.commas
     plain = [undecorated(value, decimal_comma=comma) for value in values]
     several, dressed = len(set(values)), sum(value is not None for value in plain)
-    quantity = several > MOST_CLASSES_OF_NUMBERS and dressed >= NUMBERS_FROM * len(values)
+    quantity = several > MOST_CLASSES_OF_NUMBERS and 2 * dressed > len(values)
     if not quantity and not mostly_different(values):
         return
     odd = next(row for row, value in enumerate(numbers) if value is None)
@@ -196,7 +198,7 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
             if column.features
         ]
         values = np.ascontiguousarray(np.concatenate(parts, axis=1))
-        doubts = (note for doubt in (_mistakes, _dressed, _codes) for note in doubt(sheet, used, columns))
+        doubts = (note for doubt in (_mistakes, _dressed, _mixed, _codes) for note in doubt(sheet, used, columns))
         return Inputs(values, (*_notes(columns), *doubts), table=TableTraits(columns, sheet.delimiter))
 
     return read
@@ -266,6 +268,24 @@ def _dressed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tu
         return ()
     hold = "holds" if len(odd) == 1 else "hold"
     return (f"{counted(len(odd), 'column')} {hold} numbers in disguise; write plain ones: {first_three(odd)}",)
+
+
+def _mixed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
+    """A note on columns of numbers that are taken for categories because of other words in them."""
+    found = []
+    for at, column in zip(used, columns, strict=True):
+        if column.kind != "category":
+            continue
+        counts = Counter(cell for cell in sheet.column(at) if not is_missing(cell))
+        numbers = [cell for cell in counts if number(cell, decimal_comma=at in sheet.commas) is not None]
+        share = sum(counts[cell] for cell in numbers) / counts.total()
+        if len(numbers) > _MANY and 0.5 <= share < 1:
+            odd = max((cell for cell in counts if cell not in set(numbers)), key=lambda cell: counts[cell])
+            found.append(f"{column.name!r} (of whose values {share:.0%} are numbers, and {cited(odd)} is none)")
+    if not found:
+        return ()
+    told = f"{counted(len(found), 'column')} {'is' if len(found) == 1 else 'are'} taken for categories"
+    return (f"{told}: {first_three(found)}; leave such cells empty to have numbers",)
 
 
 def _codes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:

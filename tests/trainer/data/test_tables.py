@@ -118,6 +118,7 @@ def test_the_user_decides_what_the_target_is(houses):
         (lambda n: f"{n % 21} %", ", 0 instead of 0 %, "),
         (lambda n: f"{n}.5 EUR", ", 0.5 instead of 0.5 EUR, "),
         (lambda n: "oops" if n == 4 else f"{n}.5", "values such as 'oops' in line 6, and 60 of its 60"),
+        (lambda n: "unknown" if n % 3 == 0 else f"{n % 25}.5", "values such as 'unknown' in line 2, and 26 of its 60"),
         (lambda n: f"house no. {n}", "plain numbers and give --task regression; if these are classes, give --task cl"),
     ],
 )
@@ -152,6 +153,26 @@ def test_gaps_take_the_median_and_are_told(houses):
     assert area.missing > 0
     assert (area.median - area.mean) / area.std in data.train[:, 0]
     assert any(f"{area.missing} training cells have no value, in 'area'" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("gap", [".", "<NA>", r"\N", "n.a.", "NaT", "#DIV/0!"])
+def test_what_programs_write_for_nothing_is_no_value(houses, gap):
+    data = load(houses(area=lambda n: gap if n % 3 else str(50 + n)), reading=price())
+    area = data.table.columns[1]
+    assert area.kind == "number"
+    assert area.missing > 20
+    data = load(houses(price=lambda n: gap if n % 3 == 0 else f"{n}.5"), reading=price())
+    assert data.task.objective == "regression"
+    assert any(note.startswith("20 rows without a value in 'price' were left out") for note in data.notes)
+
+
+def test_a_column_of_numbers_that_words_make_one_of_categories_is_told_of(houses):
+    data = load(houses(area=lambda n: "unknown" if n % 3 == 0 else str(50 + n % 36)), reading=price())
+    assert data.table.columns[1].kind == "category"
+    told = "1 column is taken for categories: 'area' (of whose values 67% are numbers, and 'unknown' is none); leave "
+    assert any(note.startswith(told) for note in data.notes)
+    data = load(houses(area=lambda n: "3+" if n % 3 == 0 else str(n % 3)), reading=price())  # grades
+    assert not any("taken for categories" in note for note in data.notes)
 
 
 def test_a_word_among_numbers_is_named_with_its_line(houses):
