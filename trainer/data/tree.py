@@ -32,10 +32,11 @@ _Members = dict[Part, dict[str, list[str]]]
 
 @dataclass(slots=True)
 class _Findings:
-    """What a scan leaves out, for the notes; and folders of classes that are called like splits, by class."""
+    """What a scan leaves out, for the notes; and by class, folders that are called like splits, or hold all images."""
 
     ignored: list[str] = field(default_factory=list)
     inside: dict[str, list[str]] = field(default_factory=dict)
+    below: dict[str, list[str]] = field(default_factory=dict)
     seen_twice: list[str] = field(default_factory=list)
     stray: int = 0
 
@@ -65,10 +66,9 @@ def tree(root: Path) -> Source:
             classes with images; validation or test images have a class that training images have not.
     """
     findings = _Findings()
-    members: _Members = {
-        part: _classes(root, folder, findings) for part, folder in _part_folders(root, findings).items()
-    }
-    class_names = _class_names(members, root, findings)
+    folders = _part_folders(root, findings)
+    members: _Members = {part: _classes(root, folder, findings) for part, folder in folders.items()}
+    class_names = _class_names(members, root, folders["train"], findings)
     label_of = {name: label for label, name in enumerate(class_names)}
 
     keys: list[str] = []
@@ -221,6 +221,8 @@ def _images(root: Path, class_folder: str, findings: _Findings) -> list[str]:
         splits = [name for name in listing.folders if _part(name) is not None]
         if current == class_folder and len(splits) > 1:
             findings.inside[PurePosixPath(class_folder).name] = splits
+        elif current == class_folder and len(listing.folders) > 1 and not listing.images:
+            findings.below[PurePosixPath(class_folder).name] = listing.folders
     return found
 
 
@@ -284,17 +286,21 @@ def _neighbour(folder: Path) -> str:
     return f"did you mean {folder.parent / near}?" if near else f"check the path; {_LAYOUTS}"
 
 
-def _class_names(members: _Members, root: Path, findings: _Findings) -> tuple[str, ...]:
-    """The classes that have training images."""
+def _class_names(members: _Members, root: Path, training: str, findings: _Findings) -> tuple[str, ...]:
+    """The classes that have training images; ``training`` is the folder that they are in, relative to ``root``."""
     class_names = tuple(name for name, images in members["train"].items() if images)
     if len(class_names) < 2:
         folders = list(members["train"])
         what = f"only the class {class_names[0]!r} has images" if class_names else "no class folder has images"
         other = _passed_over(findings)
         hint = f"a classifier needs two classes or more; {_LAYOUTS}"
-        inside = _list(root / folders[0]).folders if len(folders) == 1 else []
-        if len(inside) > 1 or any(_part(name) == "train" for name in inside):
-            hint = f"did you mean {root / folders[0]}? {hint}"
+        only = (class_names or folders)[0] if 1 in (len(class_names), len(folders)) else None
+        inside = _list(root / training / only).folders if only is not None else []
+        if only is not None and (len(inside) > 1 or any(_part(name) == "train" for name in inside)):
+            folder = root / training / only
+            hint = f"did you mean {folder}? {hint}"
+            if training:
+                hint = f"if the folders in {folder} are the classes, move them up into {folder.parent}; {_LAYOUTS}"
         elif other:
             hint = f"images are files that end in {' '.join(sorted(EXTENSIONS))}, others must be converted; {hint}"
         raise DataError(f"{what} (of {counted(len(folders), 'class folder')}){other}", where=str(root), hint=hint)
@@ -312,7 +318,8 @@ def _class_names(members: _Members, root: Path, findings: _Findings) -> tuple[st
 
 def _passed_over(findings: _Findings) -> str:
     """How many files of which extension are no images here; nothing if there are none."""
-    counts = Counter(PurePosixPath(name).suffix.lower() for name in findings.ignored)
+    shown = (path for path in map(PurePosixPath, findings.ignored) if not path.name.startswith("."))
+    counts = Counter(path.suffix.lower() for path in shown)
     del counts[""]
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return f"; passed over: {first_three([f'{count} {ending}' for ending, count in ranked])}" if ranked else ""
@@ -325,6 +332,12 @@ def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...],
         notes.append(
             f"folders inside of classes are called like splits and are none, their images are taken together: {named} "
             "(splits are above the classes, as in train/CLASS and test/CLASS)"
+        )
+    if set(class_names) <= set(findings.below):
+        named = first_three([f"{name!r} has {first_three(findings.below[name])}" for name in class_names])
+        notes.append(
+            f"all images are in folders inside of the classes, and taken together: {named} (if these are the classes, "
+            "they must be where now the folders around them are)"
         )
     empty = [repr(name) for name, images in members["train"].items() if not images]
     if empty:

@@ -98,6 +98,22 @@ def test_the_folder_around_the_classes_suggests_them(make_tree):
     assert f"did you mean {root / 'PetImages'}?" in text
 
 
+def test_what_a_mac_leaves_in_archives_does_not_hide_the_folder_around_the_classes(make_tree):
+    root = make_tree({"PetImages/cat": 5, "PetImages/dog": 5, "__MACOSX/PetImages/cat": 0})
+    (root / "__MACOSX/PetImages/cat/._000.png").write_bytes(b"\0\5\x16\7")
+    text = problem(root)
+    assert "only the class 'PetImages' has images (of 2 class folders) (" in text
+    assert f"did you mean {root / 'PetImages'}?" in text
+
+
+@pytest.mark.parametrize("more", [{}, {"train/labels": 0, "test/labels": 0}])
+def test_a_folder_between_the_split_and_the_classes_is_named(make_tree, more):
+    counts = {f"{split}/images/{name}": 5 for split in ("train", "test") for name in ("cat", "dog")}
+    root = make_tree(counts | more)
+    folder = root / "train" / "images"
+    assert f"if the folders in {folder} are the classes, move them up into {folder.parent}; " in problem(root)
+
+
 def test_the_folder_above_the_tree_suggests_the_tree(make_tree):
     root = make_tree({f"cifar/{name}": count for name, count in TRAIN_TEST.items()})
     assert f"did you mean {root / 'cifar'}?" in problem(root)

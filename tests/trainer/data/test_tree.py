@@ -246,3 +246,11 @@ def test_folders_that_are_called_like_splits_inside_of_classes_are_told_of(make_
     root = make_tree({"cat/train": 4, "cat/test": 2, "dog/train": 4, "dog/test": 2})
     assert "called like splits and are none, their images are taken together: 'cat' has test, train" in notes(root)
     assert "called like splits" not in notes(make_tree({"cat/train": 4, "dog/old": 4}, root="toys"))
+
+
+def test_folders_inside_of_classes_that_may_be_the_classes_are_told_of(make_tree):
+    root = make_tree({f"{kind}/{name}": 3 for kind in ("color", "grey") for name in ("apple", "corn", "grape", "plum")})
+    assert "'color' has apple, corn, grape and 1 more, 'grey' has apple, corn, grape and 1 more (if these" in notes(
+        root
+    )
+    assert "inside of the classes" not in notes(make_tree({"cat/a": 3, "cat/b": 3, "dog": 6}, root="toys"))
