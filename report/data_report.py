@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lemonade_es.trainer.data.dataset import Labels
 
 _FREQUENT = 20
-_MOST_CLASSES_SHOWN = 40
+_MOST_SHOWN = 40
+"""Classes, or columns, of the page; the JSON data have all of them."""
 
 
 def data_report(dataset: Dataset) -> dict[str, Any]:
@@ -133,11 +134,15 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
     table.add_column("class", overflow="fold")
     for name in ("train", "validation", "test"):
         table.add_column(name, justify="right")
-    for entry in classes[:_MOST_CLASSES_SHOWN]:
+    for entry in classes[:_MOST_SHOWN]:
         table.add_row(Text(entry["name"]), *(f"{entry[name]:,}" for name in ("train", "validation", "test")))
-    if len(classes) > _MOST_CLASSES_SHOWN:
-        table.add_row(Text(f"and {len(classes) - _MOST_CLASSES_SHOWN} more (--json lists all)", "dim"))
+    if len(classes) > _MOST_SHOWN:
+        table.add_row(_rest(len(classes)))
     return table
+
+
+def _rest(count: int) -> Text:
+    return Text(f"and {count - _MOST_SHOWN} more (--json lists all)", "dim")
 
 
 def _column_table(columns: tuple[Column, ...]) -> Table:
@@ -146,8 +151,10 @@ def _column_table(columns: tuple[Column, ...]) -> Table:
     table.add_column("kind")
     table.add_column("missing", justify="right")
     table.add_column("found", overflow="fold")
-    for column in columns:
+    for column in columns[:_MOST_SHOWN]:
         table.add_row(Text(column.name), column.kind, f"{column.missing:,}", Text(_found(column)))
+    if len(columns) > _MOST_SHOWN:
+        table.add_row(_rest(len(columns)))
     return table
 
 

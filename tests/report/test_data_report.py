@@ -119,3 +119,15 @@ def test_of_very_many_classes_the_page_shows_forty(tmp_path):
     dataset = load(str(tmp_path / "a.csv"))
     assert "and 20 more (--json lists all)" in page(dataset)
     assert len(data_report(dataset)["classes"]) == 60
+
+
+def test_of_very_many_columns_the_page_shows_forty(tmp_path):
+    header = ",".join(f"gene{n}" for n in range(50)) + ",sick"
+    lines = [",".join(str(row * n % 101) for n in range(1, 51)) + f",{row % 2}" for row in range(40)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]) + "\n")
+    dataset = load(str(tmp_path / "a.csv"), reading=Reading(target_column="sick"))
+    said = page(dataset)
+    assert "gene39" in said
+    assert "gene40" not in said
+    assert "and 10 more (--json lists all)" in said
+    assert len(data_report(dataset)["columns"]) == 50
