@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from lemonade_es.errors import DataError
+from lemonade_es.trainer.data.delimited import is_delimited
 from lemonade_es.trainer.data.labels import alike
 from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.pictures import read_pictures
@@ -186,6 +187,10 @@ def _classes(root: Path, part_folder: str, findings: _Findings) -> dict[str, lis
     if not listing.folders:
         what = "holds images, but no folder for each class" if listing.images else "holds no images"
         hint = f"put the images of each class in a folder; {_LAYOUTS}"
+        files = [name for name in listing.others if is_delimited(Path(name)) and not name.startswith(".")]
+        if files and not listing.images:
+            name = next((name for name in files if _part(Path(name).stem) == "train"), files[0])
+            hint = f"did you mean {folder / name}? {hint}"
         if _part(PurePosixPath(part_folder).name) not in (None, "train"):
             hint += (
                 "; if these have no labels, take them away: a split that is missing is taken from the training images"

@@ -70,6 +70,12 @@ def test_an_empty_folder_is_refused(tmp_path):
     assert "the folder holds no images" in problem(tmp_path)
 
 
+def test_a_folder_of_tables_suggests_the_one_for_training(tmp_path):
+    for name in ("sample_submission.csv", "test.csv", "train.csv"):
+        (tmp_path / name).touch()
+    assert f"the folder holds no images (did you mean {tmp_path / 'train.csv'}? " in problem(tmp_path)
+
+
 def test_images_without_class_folders_are_refused(make_tree):
     assert "holds images, but no folder for each class" in problem(make_tree({".": 3}))
 
