@@ -84,6 +84,17 @@ def number(cell: str, *, decimal_comma: bool = False) -> float | None:
     return value if math.isfinite(value) and "_" not in cell else None  # 2024_01 is no number but to Python
 
 
+def numbers_in(cells: Sequence[str], *, decimal_comma: bool = False) -> list[float | None]:
+    """What :func:`number` says of each cell; at once, where all of them are plain numbers, as in most columns."""
+    try:
+        plain = list(map(float, cells))
+    except ValueError:
+        plain = []
+    if len(plain) == len(cells) and all(map(math.isfinite, plain)) and "_" not in "".join(cells):
+        return [*plain]
+    return [number(cell, decimal_comma=decimal_comma) for cell in cells]
+
+
 def has_decimal_commas(cells: Sequence[str]) -> bool:
     """Whether a column is of numbers whose commas are decimal, without a doubt.
 
@@ -111,6 +122,8 @@ def has_decimal_point(cell: str) -> bool:
 
 def padded(cells: Sequence[str]) -> str | None:
     """The first cell with leading zeros in a column of digits of one width, as postcodes are; else ``None``."""
+    if not any(cell.startswith("0") and len(cell) >= _CODE_WIDTH for cell in cells):
+        return None
     present = [cell for cell in cells if not is_missing(cell)]
     digits = [cell for cell in present if cell.isdecimal()]
     width, count = max(Counter(map(len, digits)).items(), key=lambda item: item[1], default=(0, 0))
@@ -164,15 +177,16 @@ def fitted(
         decimal_comma: whether its numbers may be written ``3,14``.
         logs: whether skewed numbers have one.
     """
-    present = [cell for cell in cells if not is_missing(cell)]
+    found = numbers_in(cells, decimal_comma=decimal_comma)
+    numbers = [value for value in found if value is not None]
+    present = cells if len(numbers) == len(cells) else [cell for cell in cells if not is_missing(cell)]
     if not present:
         return _unused(name, cells, "it has no values")
-    numbers = [value for cell in present if (value := number(cell, decimal_comma=decimal_comma)) is not None]
     says = len(set(numbers)) > 1 or len(numbers) == len(cells)  # where one value is all, having it may say something
     if len(numbers) >= NUMBERS_FROM * len(present) and len(numbers) > 1 and says:
-        points = any(map(has_decimal_point, present))
-        found = _numeric(name, cells, numbers, range(len(cells)) if rows is None else rows, logs=logs)
-        return replace(found, decimal_comma=decimal_comma, decimal_points=points)
+        points = any(has_decimal_point(cell) for cell in present if "." in cell)
+        column = _numeric(name, cells, numbers, range(len(cells)) if rows is None else rows, logs=logs)
+        return replace(column, decimal_comma=decimal_comma, decimal_points=points)
     odd = None
     if len(present) <= 2 * len(numbers) < 2 * len(present):
         share = len(numbers) / len(present)
@@ -186,7 +200,7 @@ def encoded(column: Column, cells: Sequence[str]) -> NDArray[np.float32]:
     import numpy as np
 
     if column.kind == "number":
-        found = (number(cell, decimal_comma=column.decimal_comma) for cell in cells)
+        found = numbers_in(cells, decimal_comma=column.decimal_comma)
         values = np.array([column.median if value is None else value for value in found], dtype=np.float64)
         return measured(column, values)
     features = np.zeros((len(cells), column.features), dtype=np.float32)

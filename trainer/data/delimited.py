@@ -318,8 +318,7 @@ def _doubt(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
             f"the first line is taken for the header: if {cited(next(iter(values)))} is a value, put a header above it"
         )
     for at, name in enumerate(header):
-        found = (line for line, row in enumerate(rows) if row[at] == name)
-        if name not in values and len(list(itertools.islice(found, _OFTEN))) == _OFTEN:
+        if name not in values and [row[at] for row in rows].count(name) >= _OFTEN:
             return (
                 f"the first line is taken for the header, and {cited(name)} is a value in its column, too: if it is "
                 "a row, put a header above it"

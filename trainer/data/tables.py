@@ -18,6 +18,7 @@ from lemonade_es.trainer.data.columns import (
     is_missing,
     measured,
     number,
+    numbers_in,
     padded,
     refuse_huge,
     undecorated,
@@ -210,7 +211,7 @@ def _refuse_huge(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -
 
     for at, column in zip(used, columns, strict=True):
         if column.kind == "number":
-            found = (number(cell, decimal_comma=column.decimal_comma) for cell in sheet.column(at))
+            found = numbers_in(sheet.column(at), decimal_comma=column.decimal_comma)
             values = np.array([value for value in found if value is not None])
             refuse_huge(column.name, values, measured(column, values), where=sheet.where)
 
@@ -241,13 +242,12 @@ def _listed(columns: Sequence[Column]) -> str:
 
 def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
     """A note on cells of columns of numbers that are neither missing nor numbers."""
-    odd = [
-        f"{cited(fields[at])} in line {sheet.lines[row]}"
-        for at, column in zip(used, columns, strict=True)
-        if column.kind == "number"
-        for row, fields in enumerate(sheet.rows)
-        if not is_missing(fields[at]) and number(fields[at], decimal_comma=column.decimal_comma) is None
-    ]
+    odd = []
+    for at, column in zip(used, columns, strict=True):
+        cells = sheet.column(at) if column.kind == "number" else []
+        found = numbers_in(cells, decimal_comma=column.decimal_comma)
+        gaps = [row for row, value in enumerate(found) if value is None]
+        odd += [f"{cited(cells[row])} in line {sheet.lines[row]}" for row in gaps if not is_missing(cells[row])]
     if not odd:
         return ()
     are, count = ("is", "counts") if len(odd) == 1 else ("are", "count")

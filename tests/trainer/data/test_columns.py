@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lemonade_es.trainer.data.columns import encoded, fitted, has_decimal_commas, number
+from lemonade_es.trainer.data.columns import encoded, fitted, has_decimal_commas, number, numbers_in
 
 
 @pytest.mark.parametrize("name", ["id", "patient_id", "PassengerId", "index", "Unnamed: 0", "uuid"])
@@ -78,6 +78,15 @@ def test_what_a_number_is(cell, value):
 )
 def test_what_a_number_is_with_decimal_commas(cell, value):
     assert number(cell, decimal_comma=True) == value
+
+
+@pytest.mark.parametrize("odd", ["2024_01", "nan", "1e999", "oops", "", "1,5"])
+def test_numbers_of_a_column_are_those_of_its_cells(odd):
+    cells = ["1", "-2.5", "1e3"]
+    assert numbers_in(cells) == [1, -2.5, 1000]
+    assert numbers_in([*cells, odd]) == [1, -2.5, 1000, None]
+    assert numbers_in([*cells, odd], decimal_comma=True)[-1] == (1.5 if odd == "1,5" else None)
+    assert numbers_in([]) == []
 
 
 def test_a_column_of_mostly_numbers_that_is_not_used_says_what_is_none():
