@@ -231,31 +231,26 @@ def _records(path: Path, text: str, delimiter: str, above: int) -> tuple[list[li
         DataError: a record cannot be read.
     """
     spaced = re.search(re.escape(delimiter) + ' +"', text) is not None
+    parsed: list[tuple[int, list[str]]] | None = None
+    problems: list[DataError] = []
     literal = False
-    try:
-        parsed = list(_parsed(path, text, delimiter, above, spaced=spaced))
-        fields = itertools.chain.from_iterable(record for _, record in parsed)
-        doubtful = delimiter == "\t" and any(map(_takes_lines_along, fields))
-        if doubtful and (lines := _unquoted(path, text, delimiter, above)) is not None:
-            parsed, literal = lines, True
-    except DataError:
-        if delimiter == "\t" and (lines := _unquoted(path, text, delimiter, above)) is not None:
-            parsed, literal = lines, True
-        elif spaced:
-            parsed = list(_parsed(path, text, delimiter, above, spaced=False))  # the quotes were part of the fields
-        else:
-            raise
+    for behind_a_space in (True, False) if spaced else (False,):  # where they may be part of the fields, too
+        try:
+            parsed = list(_parsed(path, text, delimiter, above, spaced=behind_a_space))
+            break
+        except DataError as error:
+            problems.append(error)
+    if delimiter == "\t" and (parsed is None or any(map(_takes_lines_along, parsed))):
+        lines = list(_parsed(path, text, delimiter, above, spaced=False, quoted=False))
+        literal = len({len(fields) for _, fields in lines}) == 1
+        parsed = lines if literal else parsed
+    if parsed is None:
+        raise problems[-1]
     return [[field.strip() for field in fields] for _, fields in parsed], [line for line, _ in parsed], literal
 
 
-def _takes_lines_along(field: str) -> bool:
-    return "\t" in field and ("\n" in field or "\r" in field)
-
-
-def _unquoted(path: Path, text: str, delimiter: str, above: int) -> list[tuple[int, list[str]]] | None:
-    """The records if quotes mean nothing, each a line; ``None`` if they then have not as many fields each."""
-    parsed = list(_parsed(path, text, delimiter, above, spaced=False, quoted=False))
-    return parsed if len({len(fields) for _, fields in parsed}) == 1 else None
+def _takes_lines_along(record: tuple[int, list[str]]) -> bool:
+    return any("\t" in field and ("\n" in field or "\r" in field) for field in record[1])
 
 
 def _parsed(

@@ -123,6 +123,12 @@ def refuse_thousands(path, column, cells, commas):  # beside decimal commas and 
         raise ValueError(f"{path}: {min(grouped)!r} in {column!r} may mean thousands: write 3110, or 3,110")
 
 
+def parsed(text, delimiter, spaced, quoting=csv.QUOTE_MINIMAL):
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced, quoting=quoting, strict=True)
+    return list(filter(None, reader))  # without lines that hold nothing, not even a delimiter
+
+
 def sheet(path):  # header and rows, by the rules of the training
     content = Path(path).read_bytes().removeprefix(b"\\xef\\xbb\\xbf")
     try:
@@ -137,15 +143,19 @@ def sheet(path):  # header and rows, by the rules of the training
     marks = "\\t" if path.lower().endswith(".tsv") and "\\t" in first else ",;\\t|"
     delimiter = said[1] if said else max(marks, key=first.count)
     csv.field_size_limit({longest})
+    records = None
     for spaced in [True, False] if re.search(re.escape(delimiter) + ' +"', text) else [False]:
-        lines = io.StringIO(text, newline="")
         try:
-            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced, strict=True)
-            records = list(filter(None, reader))  # without lines that hold nothing, not even a delimiter
+            records = parsed(text, delimiter, spaced)
             break
         except csv.Error as error:
             reason = error
-    else:
+    cells = [cell for record in records or [] for cell in record]
+    along = any("\\t" in cell and ("\\n" in cell or "\\r" in cell) for cell in cells)
+    if delimiter == "\\t" and (records is None or along):
+        plain = parsed(text, delimiter, False, csv.QUOTE_NONE)  # quotes may be part of the fields
+        records = plain if len({len(row) for row in plain if any(map(str.strip, row))}) == 1 else records
+    if records is None:
         raise ValueError(f"{path}: {reason}")
     while records and not any(map(str.strip, records[0])):
         records.pop(0)

@@ -176,6 +176,8 @@ READABLE = {
     "sep.csv": rows("sep=;", "area;town, or, county", "3,5;Paris"),
     "sep-quoted.csv": rows('"SEP=|"', "area|town;x;y", "3.5|Paris"),
     "tabs.tsv": rows("area, in, all\tarea", "4\t3.5"),
+    "inches.tsv": rows("area\ttown", '3.5\t"Paris'),
+    "spaced-inches.tsv": rows("area\ttown", '3.5\t "Paris" TX'),
     "spaced.csv": rows("town, area", '"Paris, TX", "3.5"'),
     "inches.csv": rows("area,town", '3.5, "Paris" TX'),
     "points.csv": rows("area;town", "3.5;Paris"),
@@ -192,6 +194,13 @@ def test_a_file_of_rows_is_read_as_in_training_whatever_the_training_file_was(tm
     done = exported(tmp_path, "table", table=table)(*READABLE)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"{name}, row 1: 13" for name in READABLE]
+
+
+def test_quotes_that_are_part_of_the_fields_take_no_rows_along(tmp_path):
+    (tmp_path / "inches.tsv").write_bytes(rows("town\tarea", '"Paris\t3.5', 'Nice"\t3.5'))
+    assert len(read_sheet(tmp_path / "inches.tsv").rows) == 2
+    done = exported(tmp_path, "table")("inches.tsv")
+    assert done.stdout.splitlines() == ["inches.tsv, row 1: 13", "inches.tsv, row 2: 13"]
 
 
 @pytest.mark.parametrize("rest", [0, 3])
