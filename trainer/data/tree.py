@@ -23,6 +23,7 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm"
 
 _LARGEST_SIGN = 10
 _SET = re.compile(r"[ _-]?sets?$")
+_SIDE = re.compile("left|right", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
 _LAYOUTS = "the layouts are PATH/train/CLASS/* with PATH/test/CLASS/* or PATH/val/CLASS/* or both, and PATH/CLASS/*"
 
@@ -85,17 +86,30 @@ def tree(root: Path) -> Source:
         files, checked = ([root / keys[index] for index in chosen] for chosen in (indexes, wanted.checked))
         return read_pictures(files, wanted, root=root, checked=checked)
 
-    flip = not all(map(_is_sign, class_names))
+    reason = _unmirrored(class_names)
     return Source(
         name=root.resolve().name or str(root),
         class_names=class_names,
         labels=labels,
         keys=keys,
         parts=parts,
-        flip=flip,
+        flip=not reason,
         read=read,
-        notes=_notes(findings, members, class_names, flip=flip),
+        notes=(*_notes(findings, members, class_names), *reason),
     )
+
+
+def _unmirrored(class_names: Sequence[str]) -> tuple[str, ...]:
+    """A note on why mirrored images would not keep their class; nothing if they keep it."""
+    if all(map(_is_sign, class_names)):
+        return ("the class names are letters or digits: images are not mirrored in training, as for writing",)
+    cases = {name.lower(): name for name in class_names}
+    for name in class_names:
+        other = _SIDE.sub(lambda side: "right" if side[0].lower() == "left" else "left", name).lower()
+        if other != name.lower() and other in cases:
+            pair = f"{name!r} and {cases[other]!r}"
+            return (f"classes are called like mirror images, {pair}: images are not mirrored in training",)
+    return ()
 
 
 def _is_sign(name: str) -> bool:
@@ -330,7 +344,7 @@ def _passed_over(findings: _Findings) -> str:
     return f"; passed over: {first_three([f'{count} {ending}' for ending, count in ranked])}" if ranked else ""
 
 
-def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...], *, flip: bool) -> tuple[str, ...]:
+def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...]) -> tuple[str, ...]:
     notes = [*alike(class_names)]
     if len(findings.inside) == len(class_names):
         named = first_three([f"{name!r} has {', '.join(found)}" for name, found in findings.inside.items()])
@@ -355,6 +369,4 @@ def _notes(findings: _Findings, members: _Members, class_names: tuple[str, ...],
         notes.append(f"not part of the data set, and ignored: {first_three(findings.ignored)}")
     if findings.seen_twice:
         notes.append(f"folders that were met twice (symlinks) were left out: {first_three(findings.seen_twice)}")
-    if not flip:
-        notes.append("the class names are letters or digits: images are not mirrored in training, as for writing")
     return tuple(notes)

@@ -156,9 +156,19 @@ def test_imbalance_is_noted(make_tree):
 
 @pytest.mark.parametrize(
     ("names", "mirrored"),
-    [(("0", "1"), False), (("1", "10"), False), (("00", "09"), False), (("A", "10"), False), (("1", "11"), True)],
+    [
+        (("0", "1"), False),
+        (("1", "10"), False),
+        (("00", "09"), False),
+        (("A", "10"), False),
+        (("1", "11"), True),
+        (("left", "right", "straight"), False),
+        (("Turn left", "turn RIGHT"), False),
+        (("bright", "dark"), True),
+        (("left", "straight"), True),
+    ],
 )
-def test_classes_called_like_letters_or_digits_are_not_mirrored(make_tree, names, mirrored):
+def test_classes_called_like_letters_digits_or_sides_are_not_mirrored(make_tree, names, mirrored):
     found = load(str(make_tree(dict.fromkeys(names, 5))))
     assert found.flip is mirrored
     assert any("not mirrored" in note for note in found.notes) is not mirrored
