@@ -298,8 +298,7 @@ def _header(path: Path, fields: Sequence[str], line: int) -> tuple[str, ...]:
     names = tuple(name or f"column {number}" for number, name in enumerate(fields, start=1))
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
-        values = any(_is_number(name) for name, count in Counter(names).items() if count > 1)
-        hint = "rename them; if the line is a row, put a header above it" if values else "rename them"
+        hint = "rename them; if the line is a row, put a header above it"
         raise DataError(f"columns have the same name: {first_three(twice)}", where=f"{path}:{line}", hint=hint)
     return names
 
