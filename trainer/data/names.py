@@ -13,12 +13,17 @@ _MOST_NAMES = 20
 
 
 def first_three(names: Sequence[str]) -> str:
-    """The first three of ``names``, and how many more there are.
+    """The first three of ``names``, as :func:`the_first` has them."""
+    return the_first(3, names)
+
+
+def the_first(count: int, names: Sequence[str]) -> str:
+    """The first so many of ``names``, and how many more there are.
 
     A name with line breaks, or with bytes that are no text, is escaped.
     """
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(name if name.isprintable() else ascii(name) for name in names[:3]) + more
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(name if name.isprintable() else ascii(name) for name in names[:count]) + more
 
 
 def cited(cell: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data import memory
 from lemonade_es.trainer.data.decoding import Header, UnusableImageError, decode, read_header
-from lemonade_es.trainer.data.names import first_three
+from lemonade_es.trainer.data.names import first_three, the_first
 from lemonade_es.trainer.data.readers import Failure, each, shared_array
 from lemonade_es.trainer.data.source import Inputs, Wanted
 from lemonade_es.wording import counted
@@ -21,6 +21,9 @@ from lemonade_es.wording import counted
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_NAMED = 20
+"""Files that cannot be read: whoever removes them is not sent back for every three."""
 
 _DARK = 64
 """Where the brightest sample of all is below, three quarters of the range are not used."""
@@ -39,7 +42,7 @@ def read_pictures(files: Sequence[Path], wanted: Wanted, *, root: Path, checked:
 
     Raises:
         DataError: files cannot be read, have different sizes, or would not fit in memory; all unreadable
-            ones are counted, and the first three named.
+            ones are counted, and the first twenty named.
     """
     everything = [*files, *checked]
     settled = wanted.channels is not None
@@ -91,7 +94,7 @@ def _decoder_warnings() -> Iterator[None]:
 
 def _unreadable(failures: Sequence[Failure], count: int, root: Path, *, settled: bool) -> DataError:
     """The error for files that cannot be read; ``settled`` if the form is of a data set that was read before."""
-    named = first_three([f"{path.relative_to(root)} ({reason})" for path, reason in sorted(failures)])
+    named = the_first(_NAMED, [f"{path.relative_to(root)} ({reason})" for path, reason in sorted(failures)])
     return DataError(
         f"{len(failures)} of {count} images cannot be read: {named}",
         where=str(root),

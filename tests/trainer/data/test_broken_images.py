@@ -47,7 +47,7 @@ def test_a_file_name_with_a_line_break_stays_on_one_line(make_tree):
     assert r"cat/000\n.png (empty file)" in problem(root)
 
 
-def test_unreadable_images_are_counted_and_three_are_named(make_tree):
+def test_unreadable_images_are_counted_and_twenty_are_named(make_tree):
     root = make_tree({**TRAIN_TEST, "val/cat": 1, "val/dog": 1})
     (root / "train/cat/000.png").write_bytes(b"")
     (root / "train/cat/001.png").write_text("<html>404</html>")
@@ -58,7 +58,10 @@ def test_unreadable_images_are_counted_and_three_are_named(make_tree):
     text = problem(root)
     assert "4 of 59 images cannot be read" in text
     assert "train/cat/000.png (empty file), train/cat/001.png (no readable image)" in text
-    assert "train/cat/002.png (no such file or directory) and 1 more" in text
+    assert "train/cat/002.png (no such file or directory), train/dog/003.png (" in text
+    for number in range(4, 24):
+        (root / f"train/dog/{number:03}.png").write_bytes(b"")
+    assert "train/dog/019.png (empty file) and 4 more (repair or remove" in problem(root)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tif", ".ppm"])
