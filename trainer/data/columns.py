@@ -195,6 +195,11 @@ def fitted(
     return _categorical(name, cells, dressed=dressed_up(cells, decimal_comma=decimal_comma), odd=odd)
 
 
+def is_id(column: Column) -> bool:
+    """Whether a column tells rows apart, and nothing else about them."""
+    return column.kind == "unused" and (column.why == COUNTING or _ID_NAME.search(column.name) is not None)
+
+
 def encoded(column: Column, cells: Sequence[str]) -> NDArray[np.float32]:
     """The features of cells, ``(N, column.features)``; a value that training did not know is like none."""
     import numpy as np

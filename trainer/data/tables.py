@@ -15,6 +15,7 @@ from lemonade_es.trainer.data.columns import (
     dressed_up,
     encoded,
     fitted,
+    is_id,
     is_missing,
     measured,
     number,
@@ -70,7 +71,6 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         *sheet.notes,
         *without_target,
         *(() if objective or None in numbers else (_decision(target, decided),)),
-        *_repetitions(sheet.rows),
     )
     rows = Source(
         name=name,
@@ -79,7 +79,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
         keys=[str(line) for line in sheet.lines],
         parts=parts,
         flip=False,
-        read=_reader(sheet, used, name),
+        read=_reader(sheet, used, target_at, name),
         notes=notes,
         kind="table",
     )
@@ -159,15 +159,17 @@ def _demand_numbers(
     return tuple(value for value in numbers if value is not None)
 
 
-def _repetitions(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    repeated = len(rows) - len(Counter(tuple(row) for row in rows))
+def _repetitions(sheet: Sheet, used: Sequence[int], columns: Sequence[Column], target_at: int) -> tuple[str, ...]:
+    """A note on rows that are alike but for an id and their split."""
+    kept = [target_at, *(at for at, column in zip(used, columns, strict=True) if not is_id(column))]
+    repeated = len(sheet.rows) - len({tuple(map(row.__getitem__, kept)) for row in sheet.rows})
     if not repeated:
         return ()
     told = "repeats another one; it was kept" if repeated == 1 else "repeat another one; they were kept"
     return (f"{counted(repeated, 'row')} {told}, and the same row may be in several splits",)
 
 
-def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
+def _reader(sheet: Sheet, used: Sequence[int], target_at: int, name: str) -> Read:
     def read(learned: Sequence[int], indexes: Sequence[int], wanted: Wanted) -> Inputs:
         import numpy as np
 
@@ -200,7 +202,8 @@ def _reader(sheet: Sheet, used: Sequence[int], name: str) -> Read:
         ]
         values = np.ascontiguousarray(np.concatenate(parts, axis=1))
         doubts = (note for doubt in (_mistakes, _dressed, _mixed, _codes) for note in doubt(sheet, used, columns))
-        return Inputs(values, (*_notes(columns), *doubts), table=TableTraits(columns, sheet.delimiter))
+        notes = (*_notes(columns), *doubts, *_repetitions(sheet, used, columns, target_at))
+        return Inputs(values, notes, table=TableTraits(columns, sheet.delimiter))
 
     return read
 
