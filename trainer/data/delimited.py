@@ -31,6 +31,9 @@ _DELIMITERS = ",;\t|"
 _SAID = re.compile(r'"?sep=([,;\t|])"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 """A first line that Excel writes and reads: it says what separates the fields of the others."""
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_BROKEN = "\ufffd"
+"""What stands for bytes that are no UTF-8."""
+
 _OFTEN = 3
 """Times that the name of a column must stand in it to be taken for one of its values."""
 
@@ -98,7 +101,7 @@ def is_delimited(path: Path) -> bool:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a file; text that is not UTF-8 is read as Western European, with a note.
+    """Read a file; text that is not UTF-8, but for a few bytes, is read as Western European, with a note.
 
     Raises:
         DataError: it is missing, empty, too large, no text, has no header, or rows of another length.
@@ -180,9 +183,17 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         odd = data[error.start]
-        text = data.decode("cp1252", errors="replace")
-        told = f"not UTF-8 (byte 0x{odd:02X} in line {line}): read as Western European (Windows-1252)"
-        notes = (f"{told}; if it is in another encoding, save it as UTF-8",)
+        text = data.decode(encoding, errors="replace")
+        broken = text.count(_BROKEN)
+        if (
+            encoding == "utf-8" and _beyond_ascii(text) > 2 * broken
+        ):  # in other encodings, hardly any is UTF-8 by chance
+            told = f"{counted(broken, 'character')} {'is' if broken == 1 else 'are'} no UTF-8, and unknown"
+            notes = (f"{told}: the first is byte 0x{odd:02X} in line {line}",)
+        else:
+            text = data.decode("cp1252", errors="replace")
+            told = f"not UTF-8 (byte 0x{odd:02X} in line {line}): read as Western European (Windows-1252)"
+            notes = (f"{told}; if it is in another encoding, save it as UTF-8",)
     if "\0" in text:
         raise DataError(
             "the file holds NUL characters: it is no text, or in an encoding without a byte-order mark",
@@ -190,6 +201,10 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
             hint="save it as UTF-8",
         )
     return text, notes
+
+
+def _beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", errors="ignore"))
 
 
 def _neighbour(path: Path) -> str:

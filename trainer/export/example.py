@@ -133,8 +133,10 @@ def sheet(path):  # header and rows, by the rules of the training
     content = Path(path).read_bytes().removeprefix(b"\\xef\\xbb\\xbf")
     try:
         text = content.decode("utf-16" if content[:2] in (b"\\xff\\xfe", b"\\xfe\\xff") else "utf-8")
-    except UnicodeDecodeError:  # Western European
-        text = content.decode("cp1252", "replace")
+    except UnicodeDecodeError:  # UTF-8 with mistakes, or Western European
+        text = content.decode("utf-8", "replace")
+        if len(text) - len(text.encode("ascii", "ignore")) <= 2 * text.count("\\ufffd"):
+            text = content.decode("cp1252", "replace")
     if "\\0" in text:
         raise ValueError(f"{path} is no text, or in an encoding without a byte-order mark")
     said = re.match(r'"?sep=([,;\\t|])"?[ \\t]*(\\r\\n|\\r|\\n)', text, re.IGNORECASE)  # a line of Excel's

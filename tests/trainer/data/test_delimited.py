@@ -121,6 +121,17 @@ def test_encodings_are_recognised(written, encoding, note):
     assert sheet.notes == (() if note is None else (note,))
 
 
+def test_a_few_broken_characters_do_not_make_another_encoding_of_utf_8(written):
+    content = "text,label\n" + "\u0645\u0645\u062a\u0627\u0632,pos\n" * 3  # Arabic
+    sheet = read_sheet(written(content.encode() + b"caf\xe9 \xd8,neg\n"))
+    assert sheet.rows == [["\u0645\u0645\u062a\u0627\u0632", "pos"]] * 3 + [["caf\ufffd \ufffd", "neg"]]
+    assert sheet.notes == ("2 characters are no UTF-8, and unknown: the first is byte 0xE9 in line 5",)
+    chinese = "\u8fd9\u4e2a\u7535\u5f71\u975e\u5e38\u597d\u770b,\u597d\u8bc4\n" * 9
+    for encoding in ("gb18030", "shift_jis", "big5"):
+        sheet = read_sheet(written(("text,label\n" + chinese).encode(encoding, "ignore")))
+        assert "read as Western European" in sheet.notes[0]
+
+
 def test_a_byte_order_mark_before_western_european_is_no_part_of_the_first_name(written):
     sheet = read_sheet(written(b"\xef\xbb\xbftext,b\n\xfcber,2\n"))
     assert sheet.header == ("text", "b")

@@ -213,6 +213,14 @@ def test_a_category_that_training_did_not_know_is_warned_of_unless_some_have_no_
     assert done.stderr == ("" if rest else "warning: towns.csv, row 2: training knew no 'paris' in 'town'\n")
 
 
+def test_a_few_broken_characters_do_not_make_another_encoding_of_utf_8(tmp_path):
+    town = {"name": "town", "kind": "category", "categories": ["Z\u00fcrich", ""], "rest": 0}
+    (tmp_path / "towns.csv").write_bytes(rows("area,town", *["3,Z\u00fcrich"] * 3) + b"3,Z\xfcrich\n")
+    table = {**ABOUT["table"]["table"], "columns": [COLUMN, town]}
+    done = exported(tmp_path, "table", table=table, input={"shape": [3]})("towns.csv")
+    assert done.stdout.split()[3::4] == ["14", "14", "14", "12"]
+
+
 def test_points_that_training_knew_for_decimal_ones_are_such(tmp_path):
     (tmp_path / "rows.csv").write_bytes(rows("area;town", "3.110;x", "870;y", "900;z"))
     table = {**ABOUT["table"]["table"], "columns": [{**COLUMN, "decimal_points": True}]}
