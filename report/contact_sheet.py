@@ -26,6 +26,8 @@ _MANY = 20
 _MOST_CLASSES = 200
 _MOST_COLUMNS = 10
 _LEAST_SIDE, _MOST_SIDE = 48, 128
+_LEAST_HEIGHT = 32
+"""Of a row: a name and what is below it, where images are wider than high."""
 _GAP, _MARGIN = 4, 12
 _HEAD = 28
 _NAME_WIDTH = 150
@@ -52,7 +54,8 @@ class _Grid:
     @property
     def row_size(self) -> tuple[int, int]:
         """Width and height of a row, its name and gaps included."""
-        return _NAME_WIDTH + self.images * (self.tile[0] + _GAP) + _MARGIN, self.tile[1] + _GAP
+        width = _NAME_WIDTH + self.images * (self.tile[0] + _GAP) + _MARGIN
+        return width, max(self.tile[1], _LEAST_HEIGHT) + _GAP
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,10 +118,11 @@ def write_contact_sheet(dataset: Dataset, path: Path) -> None:
     for row, name in enumerate(names):
         left, top = grid.corner(row)
         found = np.flatnonzero(dataset.train_labels == row)
-        _write_name(pen, (left, top + grid.tile[1] // 2), name, f"label {row}: {len(found):,} for training")
+        middle = top + (grid.row_size[1] - _GAP) // 2
+        _write_name(pen, (left, middle), name, f"label {row}: {len(found):,} for training")
         for place, index in enumerate(found[: grid.images]):
             picture = _picture(dataset.train[index], grid.tile)
-            sheet.paste(picture, (left + _NAME_WIDTH + place * (grid.tile[0] + _GAP), top))
+            sheet.paste(picture, (left + _NAME_WIDTH + place * (grid.tile[0] + _GAP), middle - grid.tile[1] // 2))
     try:
         sheet.save(path, format="PNG")
     except OSError as error:

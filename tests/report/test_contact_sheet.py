@@ -13,15 +13,16 @@ from lemonade_es.trainer.data import load
 from lemonade_es.trainer.data.dataset import Dataset
 
 
-def coloured(classes, *, side=8, channels=3, each=12, names=None):
+def coloured(classes, *, side=8, width=None, channels=3, each=12, names=None):
     """Images of one colour, which tells the class."""
     labels = np.arange(classes * each) % classes
     levels = 40 + 180 * labels // max(1, classes - 1)
-    train = np.broadcast_to(levels[:, None, None, None], (len(labels), channels, side, side)).astype(np.uint8).copy()
+    shape = (channels, side, width or side)
+    train = np.broadcast_to(levels[:, None, None, None], (len(labels), *shape)).astype(np.uint8).copy()
     if channels == 3:
         train[:, 2] = 0
     return Dataset(
-        task=Task("image", "colours", (channels, side, side), classes),
+        task=Task("image", "colours", shape, classes),
         train=train,
         train_labels=labels,
         validation=train[:1],
@@ -72,6 +73,14 @@ def test_of_very_many_classes_the_first_are_shown_and_the_rest_is_counted(tmp_pa
     sheet = drawn(coloured(300, each=5), tmp_path)
     assert max(sheet.shape) < 6000
     assert tiles(sheet, (220, 220, 0)) == 0
+
+
+def test_names_beside_images_that_are_low_and_wide_do_not_run_into_each_other(tmp_path):
+    sheet = drawn(coloured(3, side=8, width=100), tmp_path)
+    written = (sheet[28:-12, 12:150] < 200).any(axis=(1, 2))  # the lines of pixels that names and labels have
+    gaps = np.flatnonzero(np.diff(written.astype(int)) == 1)
+    assert len(gaps) == 6 - written[0]  # a name and a line below it, three times
+    assert tiles(sheet, (40, 40, 0)) == 10 * 128 * 10
 
 
 def test_large_images_are_made_smaller(tmp_path):
