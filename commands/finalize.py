@@ -46,7 +46,11 @@ if TYPE_CHECKING:
     help="Keep the validation split out of the training, and show it in the curves.",
 )
 @click.option("--seed", type=click.IntRange(0, defaults.MAX_SEED), help="Of weights and order [default: the run's].")
-@click.option("--anew", is_flag=True, help="Start over, even if this training was begun or finished before.")
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="Start over, even if this training was begun or finished before; what --anew itself began goes on.",
+)
 @click.option(
     "--checkpoint-seconds",
     type=Finite(min=0),
@@ -81,8 +85,7 @@ def finalize(
     """Train a network of a run from scratch on training and validation inputs, test it once, and write its card.
 
     RUN is a run's id, the beginning of one, or `latest`. After Ctrl-C or a crash give the same command
-    again, without --anew: it goes on at the last checkpoint. A result that is there already is shown, and nothing is
-    computed again.
+    again: it goes on at the last checkpoint. A result that is there already is shown, and nothing is computed again.
 
     \b
     lemonade-es finalize latest

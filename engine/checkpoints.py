@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,11 +19,19 @@ _TOLD = "progress.json"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What a checkpoint's JSON file holds: the tensors' file, what must be in it, and what the training told."""
+    """What a checkpoint's JSON file holds.
+
+    Attributes:
+        tensors: their file.
+        sha256: of what must be in it.
+        progress: what the training told.
+        anew: whether it was begun with ``--anew`` and has not failed since; checkpoints of old do not say.
+    """
 
     tensors: str
     sha256: str
     progress: Progress
+    anew: bool = False
 
 
 _ADAPTER = TypeAdapter(_Told)
@@ -35,9 +43,11 @@ class FolderCheckpoints:
 
     Attributes:
         path: of the folder; it is made when the first checkpoint is kept.
+        anew: the mark of what is kept from now on: that the training was begun with ``--anew``.
     """
 
     path: Path
+    anew: bool = False
 
     def load(self) -> tuple[Progress, bytes] | None:
         """The last checkpoint, or ``None``.
@@ -66,6 +76,25 @@ class FolderCheckpoints:
         told = self._told()
         return None if told is None else told.progress
 
+    def begun_anew(self) -> bool:
+        """Whether the last checkpoint bears the mark.
+
+        Raises:
+            StoreError: it cannot be read or is damaged.
+        """
+        told = self._told()
+        return told is not None and told.anew
+
+    def failed(self) -> None:
+        """Takes the mark away: the next ``--anew`` begins from the start, and does not take up what failed.
+
+        Raises:
+            StoreError: the checkpoint cannot be read, or the folder cannot be written.
+        """
+        told = self._told()
+        if told is not None and told.anew:
+            write_file(self.path / _TOLD, _ADAPTER.dump_json(replace(told, anew=False)))
+
     def save(self, progress: Progress, standing: bytes) -> None:
         """Keeps a checkpoint; whenever the process ends, the old one or the new one is there as a whole.
 
@@ -75,7 +104,7 @@ class FolderCheckpoints:
         digest = hashlib.sha256(standing).hexdigest()
         name = f"epoch-{len(progress.epochs):06d}-{digest[:8]}.safetensors"
         write_file(self.path / name, standing)
-        write_file(self.path / _TOLD, _ADAPTER.dump_json(_Told(name, digest, progress)))
+        write_file(self.path / _TOLD, _ADAPTER.dump_json(_Told(name, digest, progress, self.anew)))
         with suppress(OSError):  # an old one does no harm
             for path in self.path.iterdir():
                 if path.name not in {name, _TOLD}:

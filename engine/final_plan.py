@@ -28,7 +28,7 @@ class FinalSpec:
         recipe: fields of the recipe to change.
         hold_out: keep the validation split out of the training.
         seed: ``None`` takes the run's.
-        anew: train and test again what was trained and tested before.
+        anew: train and test again what was trained and tested before; what was begun so and broken off goes on.
         save_seconds: between two checkpoints.
         whereabouts: where the run's data are now.
         device: where to train.

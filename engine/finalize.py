@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run_data import reading, same_data
 from lemonade_es.engine.spec import MAX_CANDIDATE_SECONDS, RunSpec
 from lemonade_es.engine.versions import versions
-from lemonade_es.errors import ConfigError, DataError
+from lemonade_es.errors import ConfigError, DataError, StoreError
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.merged import FinalData, for_test, merged
 from lemonade_es.trainer.data.spec import load_test
@@ -47,7 +48,7 @@ _NO_V_E = "the energy of the test is told in its place"
 def finalize(name: str, folder: RunFolder, watcher: FinalWatcher, wishes: FinalSpec) -> FinalResult:
     """Trains a run's network in the end and tests it, or says what came of it when that was done before.
 
-    A training that was broken off goes on at its last checkpoint.
+    A training that was broken off goes on at its last checkpoint; with ``anew``, one that was begun so.
 
     Args:
         name: the run's id, its beginning, or ``latest``.
@@ -98,21 +99,25 @@ class _Session:
         known = [final for final in finals if final.training == training]
         checkpoints = self.folder.checkpoints(self.origin.run, training)
         if self.wishes.anew:
-            checkpoints.forget()
+            if not _begun_anew(checkpoints, known):
+                checkpoints.forget()
         elif known and not _broken_off(checkpoints.progress(), known[-1]):
             checkpoints.forget()
             return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe, number=self._number)
         dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
         examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
         data = merged(dataset, hold_out=self.wishes.hold_out)
+        checkpoints = replace(checkpoints, anew=self.wishes.anew or checkpoints.begun_anew())
         done = self._trained(data, recipe, checkpoints, dataset.test_count)
         weights = done.finished.trained.weights
         if (failure := done.finished.trained.measurement.failure) is not None or weights is None:
             if known:  # else each later call would take up what failed, and not tell what is known
                 checkpoints.forget()
+            checkpoints.failed()
             return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
         examined = self._examined(examination, recipe, weights)
         if (failure := examined.trained.measurement.failure) is not None or examined.outputs is None:
+            checkpoints.failed()
             return FinalResult(self.origin, None, failure, fresh=True, recipe=recipe)
         test = examine(examined.outputs, examination.validation_labels, dataset.class_names, dataset.target)
         final = self._finalized(data, recipe, done, examined, test)
@@ -123,7 +128,7 @@ class _Session:
     def _trained(self, data: FinalData, recipe: Recipe, checkpoints: FolderCheckpoints, tested_on: int) -> _Done:
         before = checkpoints.progress()
         with self._workshop(data.dataset, recipe) as workshop:
-            _demand_device(before, workshop.device, str(checkpoints.path))
+            _demand_device(before, workshop.device, checkpoints)
             self.watcher.begin(
                 Plan(
                     self.origin,
@@ -260,17 +265,27 @@ class _Session:
         )
 
 
+def _begun_anew(checkpoints: FolderCheckpoints, known: Sequence[Finalized]) -> bool:
+    """Whether there is a checkpoint of a training with ``--anew`` that was broken off: the same words go on there."""
+    try:
+        found = checkpoints.load()
+    except StoreError:  # as it says: --anew trains from the beginning
+        return False
+    return found is not None and checkpoints.begun_anew() and (not known or _broken_off(found[0], known[-1]))
+
+
 def _broken_off(progress: Progress | None, last: Finalized) -> bool:
     """Whether a checkpoint is of a training with ``--anew``, and not of the one that was recorded last."""
     return progress is not None and progress.epochs != last.measurement.epochs
 
 
-def _demand_device(before: Progress | None, device: str, where: str) -> None:
+def _demand_device(before: Progress | None, device: str, checkpoints: FolderCheckpoints) -> None:
     if before is not None and before.device != device:
+        way = "remove this folder" if checkpoints.anew else "--anew"  # which goes on with what it began itself
         raise ConfigError(
             f"the checkpoint is of a training on {before.device}, and this would go on on {device}",
-            where=where,
-            hint=f"use --device {before.device}, or --anew to train from the beginning",
+            where=str(checkpoints.path),
+            hint=f"use --device {before.device}, or {way} to train from the beginning",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,10 +19,11 @@ from lemonade_es.engine.final_plan import FinalSpec
 from lemonade_es.engine.finalize import finalize
 from lemonade_es.engine.finalized import OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.errors import ConfigError
 from lemonade_es.report import model_card
 from lemonade_es.report.finishing import SilentFinish
-from lemonade_es.trainer.final_trial import Finished
-from lemonade_es.trainer.measurement import Failure, Measurement, Trained
+from lemonade_es.trainer.final_trial import Finished, Progress
+from lemonade_es.trainer.measurement import Epoch, Failure, Measurement, Trained
 from lemonade_es.trainer.workshop import Workshop
 from tests.cli.conftest import copied, events, finals
 
@@ -132,6 +134,55 @@ def test_a_training_anew_that_was_broken_off_is_taken_up(anew):
     assert result.finalized.taken_up == (2,)
     assert len(finals(anew.folder)) == before + 1
     assert not finalize("latest", folder, SilentFinish(), wishes).fresh
+
+
+@pytest.mark.slow
+def test_anew_given_again_goes_on_where_it_was_broken_off_and_begins_once_more_when_it_was_done(anew):
+    folder, wishes = RunFolder(anew.folder / "runs"), FinalSpec(epochs=2, recipe={"lr": 0.05}, anew=True)
+    assert finalize("latest", folder, SilentFinish(), wishes).finalized.taken_up == (2,)
+    assert finalize("latest", folder, SilentFinish(), wishes).finalized.taken_up == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["failed", "damaged", "begun without it"])
+def test_anew_begins_from_the_start_where_nothing_of_it_was_broken_off(anew, end):
+    folder, wishes = RunFolder(anew.folder / "runs"), FinalSpec(epochs=2, recipe={"lr": 0.05}, anew=True)
+    kept = folder.checkpoints(folder.find("latest"), finals(anew.folder)[-1].training)
+    assert kept.begun_anew()
+    if end == "failed":
+        kept.failed()
+        assert kept.progress() is not None
+    elif end == "damaged":
+        next(kept.path.glob("*.safetensors")).write_bytes(b"")
+    else:
+        kept.save(*kept.load())
+    assert finalize("latest", folder, SilentFinish(), wishes).finalized.taken_up == ()
+
+
+def test_anew_does_not_take_up_what_failed(command, monkeypatch):
+    folder, wishes = RunFolder(command.folder / "runs"), FinalSpec(epochs=2, anew=True)
+    failed = Finished(Trained(Measurement({}, failure=Failure("DIVERGED", "its loss is not finite"))), (), ())
+
+    def saved_and_failed(_, source, course, **__):
+        course.checkpoints.save(Progress("cpu", (Epoch(1.0, 0.1),)), b"standing")
+        assert course.checkpoints.begun_anew()
+        return failed
+
+    monkeypatch.setattr(Workshop, "finish", saved_and_failed)
+    assert finalize("latest", folder, SilentFinish(), wishes).failure is not None
+    (kept,) = (command.folder / "runs").glob("*/checkpoints/*")
+    assert FolderCheckpoints(kept).progress() is not None
+    assert not FolderCheckpoints(kept).begun_anew()
+
+
+def test_a_checkpoint_of_anew_on_another_device_is_left_and_the_way_told(anew):
+    folder = RunFolder(anew.folder / "runs")
+    kept = replace(folder.checkpoints(folder.find("latest"), finals(anew.folder)[-1].training), anew=True)
+    progress, standing = kept.load()
+    kept.save(replace(progress, device="cuda"), standing)
+    with pytest.raises(ConfigError, match=r"on cuda, and .* on cpu.*use --device cuda, or remove this folder"):
+        finalize("latest", folder, SilentFinish(), FinalSpec(epochs=2, recipe={"lr": 0.05}, anew=True, device="cpu"))
+    assert kept.progress() is not None
 
 
 @pytest.mark.slow
