@@ -22,7 +22,7 @@ _MATRIX_CLASSES = 12
 _MOST_CLASSES = 40
 _EXTREMES = 10
 _ENERGIES = {
-    "training": "energy of this training, the curve of accuracy included",
+    "training": "energy of this training, the curve of accuracy left out",
     "test": "energy of one pass over the test split",
     "inference": "energy of one input, one at a time",
 }
@@ -309,8 +309,8 @@ def _licence(origin: Origin) -> Iterator[str]:
         "weights that were learned from them: look it up before you pass them on."
     )
     yield (
-        "The figures hold for inputs like those of this data set, split at random from the same source. They say "
-        "nothing of other inputs, of inputs that were changed on purpose, or of fairness between groups of people."
+        "The figures hold for inputs like those of this data set's test split. They say nothing of other inputs, "
+        "of inputs that were changed on purpose, or of fairness between groups of people."
     )
 
 

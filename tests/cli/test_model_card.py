@@ -70,6 +70,14 @@ def test_power_in_the_card_is_the_energy_of_one_input_over_its_time(trained):
     )
 
 
+def test_the_card_claims_no_more_than_what_was_done(trained):
+    """The curve is taken between the windows of the training's energy, and the data may say what is for the test."""
+    card = card_of(trained, "x", ())
+    row = next(line for line in card.splitlines() if line.startswith("| training | ") and " J = " in line)
+    assert "| energy of this training, the curve of accuracy left out |" in row
+    assert "split at random" not in card
+
+
 def test_words_of_the_data_are_no_markup_in_the_card(trained):
     card = card_of(trained, "x", ("'<script>a|b</script>' has 3 images",), "<b>birds</b>")
     assert card.startswith("# \\<b\\>birds\\</b\\>: the network")
