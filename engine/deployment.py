@@ -154,8 +154,9 @@ def deploy(name: str, folder: RunFolder, wishes: DeploymentSpec, progress: Progr
         with suppress(OSError):
             (place / gone).unlink()
     # the list comes first: where the rest is broken off, it tells the next export what may be written over
-    listed = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    write_file(place / ABOUT_FILE, listed, option="--out-dir")
+    listed = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # what is no text in the name of the data is escaped, as JSON has it
+    write_file(place / ABOUT_FILE, listed.encode("utf-8", "backslashreplace"), option="--out-dir")
     for file, content in files.items():
         write_file(place / file, content, option="--out-dir")
     return Deployment(place, chosen, about)

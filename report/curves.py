@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,17 @@ def curves_png(final: Finalized, task: Task) -> bytes:
         inputs = f"{final.trained_on:,} inputs" + (
             f", {final.held_out:,} held out" if final.held_out else ", validation split included"
         )
+        name = "".join(letter if letter.isprintable() else "?" for letter in task.data)
         figure.suptitle(
-            f"{task.data}: final training of iteration {final.iteration} on {inputs}", fontsize=11, color=_INK
+            f"{name}: final training of iteration {final.iteration} on {inputs}",
+            fontsize=11,
+            color=_INK,
+            parse_math=False,  # a name may have dollar signs
         )
         picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # it is drawn as a box
+            figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 
 

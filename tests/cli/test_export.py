@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -356,3 +357,17 @@ def test_a_final_training_that_held_inputs_out_is_compared_by_its_accuracy_on_th
     assert done.code == 0, done.err
     assert done.json["check"]["note"] is None
     assert done.json["check"]["recorded_accuracy"] == held.json["metrics"]["V_Acc"]
+
+
+def test_a_network_for_data_whose_name_is_no_text_is_trained_and_exported(lemonade, tree):
+    folder = tree.rename(os.fsdecode(os.fsencode(tree.parent) + b"/\xe9 $1_to_$2"))
+    done = lemonade("run", "--data", folder, "--iterations", 1, "--epochs", 1)
+    assert done.code == 0, done.err
+    done = lemonade("finalize", "latest", "--epochs", 1, "--json")
+    assert done.code == 0, done.err
+    done = lemonade("export", "latest", "--format", "torchscript", "--out-dir", "there", "--json")
+    assert done.code == 0, done.err
+    about = json.loads((lemonade.folder / "there" / "model.json").read_text(encoding="utf-8"))
+    assert about["data"] == done.json["data"] == "\udce9 $1_to_$2"
+    picture = shutil.copy(folder / "cat" / "0.png", lemonade.folder)
+    assert len(infer(lemonade.folder / "there", picture)) == 1

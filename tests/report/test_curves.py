@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,13 @@ def test_a_regression_has_a_picture_and_no_confusion():
     record = final(test=REGRESSION)
     assert curves_png(record, replace(TASK, classes=1, objective="regression"))[:4] == b"\x89PNG"
     assert confusion_csv(record) is None
+
+
+@pytest.mark.parametrize("name", ["price_$1_to_$2", "a$^$b", "d\udce9", "a\x1b[31mb", "\u6570\u636e"])
+def test_a_data_set_may_have_any_name(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert curves_png(final(), replace(TASK, data=name))[:4] == b"\x89PNG"
 
 
 def test_rows_are_empty_where_nothing_was_taken():
