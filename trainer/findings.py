@@ -70,6 +70,7 @@ class Findings:
         """The energy of a phase, and the metric that tells it."""
         self.energy[phase] = energy
         if energy.joules is None:
+            self.metrics[metric] = None  # of a phase that goes on, an earlier part may have been known
             self.absent[metric] = energy.reason or energy.method
         else:
             self.metrics[metric] = kwh_pue(energy.joules)

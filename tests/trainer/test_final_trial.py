@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lemonade_es.trainer.data.merged import PROBE, for_test, merged
+from lemonade_es.trainer.energy.arithmetic import unavailable
 from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.final_trial import Course
 from lemonade_es.trainer.isolation.protocol import manifest
@@ -130,6 +131,27 @@ def test_watching_is_no_part_of_the_energy_and_the_time_of_the_training(final, g
     assert sum(epoch.seconds for epoch in measurement.epochs) <= measurement.training_seconds
     assert measurement.energy["training"].seconds == pytest.approx(measurement.training_seconds, abs=0.1)
     assert measurement.training_seconds < 0.5 * RECIPE.epochs + 2
+
+
+class Failing(EstimatedMeter):
+    """A meter that fails after its first window."""
+
+    ended = 0
+
+    def end(self, window, *, cpu_seconds=None):
+        energy = super().end(window, cpu_seconds=cpu_seconds)
+        Failing.ended += 1
+        return energy if Failing.ended == 1 else unavailable(energy.seconds, energy.method, "process", "it is gone")
+
+
+@pytest.mark.isolation
+def test_the_energy_of_a_part_of_the_training_is_not_told_for_all_of_it(final, good):
+    with Workshop(final.dataset, RECIPE, device="cpu", limits=LIMITS, meter=Failing()) as workshop:
+        finished, _ = finish(workshop, final, good, Kept())
+    measurement = finished.trained.measurement
+    assert measurement.energy["training"].joules is None
+    assert measurement.metrics["T_E"] is None
+    assert "it is gone" in measurement.absent["T_E"]
 
 
 @pytest.mark.isolation
