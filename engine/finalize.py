@@ -98,17 +98,15 @@ class _Session:
         finals = [entry.event for entry in self.entries if isinstance(entry.event, Finalized)]
         known = [final for final in finals if final.training == training]
         checkpoints = self.folder.checkpoints(self.origin.run, training)
-        if self.wishes.anew:
-            if not _begun_anew(checkpoints, known):
-                checkpoints.forget()
-        elif known and not _broken_off(checkpoints.progress(), known[-1]):
+        over = self.wishes.anew and not _begun_anew(checkpoints, known)
+        if not self.wishes.anew and known and not _broken_off(checkpoints.progress(), known[-1]):
             checkpoints.forget()
             return FinalResult(self.origin, known[-1], None, fresh=False, recipe=recipe, number=self._number)
         dataset = same_data(self.spec, self.origin.begun, self.watcher.fetching)
         examination = self._test(dataset)  # read now: what is wrong with it should not wait for the training's end
         data = merged(dataset, hold_out=self.wishes.hold_out)
         checkpoints = replace(checkpoints, anew=self.wishes.anew or checkpoints.begun_anew())
-        done = self._trained(data, recipe, checkpoints, dataset.test_count)
+        done = self._trained(data, recipe, checkpoints, dataset.test_count, over=over)
         weights = done.finished.trained.weights
         if (failure := done.finished.trained.measurement.failure) is not None or weights is None:
             if known:  # else each later call would take up what failed, and not tell what is known
@@ -125,10 +123,15 @@ class _Session:
         checkpoints.forget()
         return FinalResult(self.origin, final, None, fresh=True, recipe=recipe, number=self._number)
 
-    def _trained(self, data: FinalData, recipe: Recipe, checkpoints: FolderCheckpoints, tested_on: int) -> _Done:
-        before = checkpoints.progress()
+    def _trained(
+        self, data: FinalData, recipe: Recipe, checkpoints: FolderCheckpoints, tested_on: int, *, over: bool
+    ) -> _Done:
         with self._workshop(data.dataset, recipe) as workshop:
-            _demand_device(before, workshop.device, checkpoints)
+            device, isolation = workshop.device, workshop.isolation  # may be refused: nothing is taken away before that
+            if over:
+                checkpoints.forget()
+            before = checkpoints.progress()
+            _demand_device(before, device, checkpoints)
             self.watcher.begin(
                 Plan(
                     self.origin,
@@ -137,8 +140,8 @@ class _Session:
                     held_out=data.held_out,
                     tested_on=tested_on,
                     done=0 if before is None else len(before.epochs),
-                    device=workshop.device,
-                    isolation=workshop.isolation,
+                    device=device,
+                    isolation=isolation,
                     isolation_reason=workshop.isolation_reason,
                 )
             )
@@ -150,8 +153,8 @@ class _Session:
             )
             return _Done(
                 finished,
-                device=workshop.device,
-                isolation=workshop.isolation,
+                device=device,
+                isolation=isolation,
                 isolation_reason=workshop.isolation_reason,
                 meter=workshop.meter.describe(),
             )

@@ -19,7 +19,8 @@ from lemonade_es.engine.final_plan import FinalSpec
 from lemonade_es.engine.finalize import finalize
 from lemonade_es.engine.finalized import OpenedTest, openings
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.errors import ConfigError
+from lemonade_es.engine.spec import Whereabouts
+from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.report import model_card
 from lemonade_es.report.finishing import SilentFinish
 from lemonade_es.trainer.final_trial import Finished, Progress
@@ -173,6 +174,23 @@ def test_anew_does_not_take_up_what_failed(command, monkeypatch):
     (kept,) = (command.folder / "runs").glob("*/checkpoints/*")
     assert FolderCheckpoints(kept).progress() is not None
     assert not FolderCheckpoints(kept).begun_anew()
+
+
+@pytest.mark.parametrize("wrong", ["data", "device"])
+def test_anew_that_is_refused_takes_no_checkpoint_away(anew, wrong, monkeypatch):
+    def refused(_):
+        raise ConfigError("cuda cannot be used")
+
+    folder, wishes = RunFolder(anew.folder / "runs"), FinalSpec(epochs=2, recipe={"lr": 0.05}, anew=True)
+    kept = folder.checkpoints(folder.find("latest"), finals(anew.folder)[-1].training)
+    kept.failed()  # from here on it is no longer one of --anew
+    if wrong == "data":
+        wishes = replace(wishes, whereabouts=Whereabouts("there_is_no.csv"))
+    else:
+        monkeypatch.setattr(Workshop, "device", property(refused))
+    with pytest.raises((ConfigError, DataError)):
+        finalize("latest", folder, SilentFinish(), wishes)
+    assert kept.progress() is not None
 
 
 def test_a_checkpoint_of_anew_on_another_device_is_left_and_the_way_told(anew):
