@@ -28,6 +28,9 @@ TOLERANCE = 1e-3
 """Of logits in float32, relative to the largest one (or 1, if that is smaller)."""
 
 _HEADROOM = 64 << 20
+_ASKED_AGAIN = 64
+"""Inputs that show whether the network itself answers otherwise each time."""
+
 _EXPRESSION_LENGTH = 1000
 _WEIGHT = re.compile(r"weight_\d{1,6}")
 _EXPRESSION_NODES = (
@@ -102,11 +105,20 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What came out of the child that ran the source."""
+    """What came out of the child that ran the source.
+
+    Attributes:
+        content: the file.
+        making: for ``source``, the expression that makes the network.
+        logits: of the validation set.
+        unrest: the largest difference of an output from the same input's a moment later.
+        latency: of the network in PyTorch.
+    """
 
     content: bytes
     making: str | None
     logits: NDArray[np.float32]
+    unrest: float
     latency: Latency
 
 
@@ -162,6 +174,12 @@ class Delivery:
         pytorch = self._figures(made.logits, made.logits, made.latency, len(self.weights.content))
         checked = self._rebuilt(made, size) if self.wanted.form == "source" else self._checked(made.content, made, rows)
         if not checked.max_abs_difference <= limit:
+            if made.unrest > limit:
+                return Failure(
+                    "NOT_EQUAL",
+                    f"the network itself answers the same input in another way each time, by up to {made.unrest:.3g} "
+                    f"where {limit:.3g} is allowed, so that no file can agree with it: is dropout always on?",
+                )
             return Failure(
                 "NOT_EQUAL",
                 f"the exported network differs from PyTorch by up to {checked.max_abs_difference:.3g} "
@@ -188,12 +206,14 @@ class Delivery:
         with self.open("bench") as child:
             ask = self._built(child, seed=0)
             logits = ask.validation(self._count)
+            again = ask.validation(min(self._count, _ASKED_AGAIN))
+            unrest = float(np.abs(logits[: len(again)].astype(np.float64) - again).max())
             timed = _timed(ask, {})
             if self.wanted.form == "source":
                 making = ask.call("making").message.get("making")
-                return _Made(self.weights.content, demand_plain(making), logits, timed)
+                return _Made(self.weights.content, demand_plain(making), logits, unrest, timed)
             reply = ask.call("write", form=self.wanted.form, rows=rows, tensor_limit=self._file_limit)
-        return _Made(_file(reply), None, logits, timed)
+        return _Made(_file(reply), None, logits, unrest, timed)
 
     def _built(self, child: Child, *, seed: int) -> Questions:
         ask = self._ask(child)

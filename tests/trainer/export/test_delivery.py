@@ -46,6 +46,7 @@ class Net(nn.Module):
         return self.layers(x)
 """
 BRANCHES = COUNTS.replace("return self.layers(x)", "return self.layers(x) if x.max() > 1.9 else -self.layers(x)")
+RESTLESS = COUNTS.replace("self.layers(x)", "nn.functional.dropout(self.layers(x), 0.2)")
 BUILT_IN = COUNTS.replace("return self.layers(x)", "return self.layers(x.view(int(x.shape[0]), 3, 8, 8)) * 1.0")
 
 
@@ -114,6 +115,16 @@ def test_a_network_whose_path_depends_on_its_input_is_not_delivered(workshop, to
     assert isinstance(found, Failure)
     assert found.code == "NOT_EQUAL"
     assert "differs from PyTorch by up to" in found.message
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("form", ["torchscript", "source"])
+def test_a_network_that_answers_otherwise_each_time_is_said_to_be_so(workshop, toy, form):
+    found = delivered(workshop, toy, RESTLESS, trained(workshop, RESTLESS), form)
+    assert isinstance(found, Failure)
+    assert found.code == "NOT_EQUAL"
+    assert found.message.startswith("the network itself answers the same input in another way each time")
+    assert "is dropout always on?" in found.message
 
 
 @pytest.mark.isolation
