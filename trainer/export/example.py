@@ -320,6 +320,7 @@ ABOUT = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 if not sys.argv[1:] or sys.argv[1] in ("-h", "--help"):
     print("usage: {_USE[kind]}", file=sys.stderr)
     sys.exit(0 if sys.argv[1:] else 2)
+sys.stdout.reconfigure(errors="backslashreplace")  # letters that a terminal or a pipe has no code for
 {_RUN[form].replace("{making}", making or "")}
 {read}
 

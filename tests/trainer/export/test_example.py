@@ -84,9 +84,9 @@ def exported(folder, kind, network=None, **changed):
     return lambda *words: started(folder / "infer.py", *map(str, words))
 
 
-def started(script, *words):
+def started(script, *words, encoding="utf-8"):
     """A script, run as a program would be, but in this process, which has PyTorch already."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err, code = io.TextIOWrapper(io.BytesIO(), encoding), io.StringIO(), 0
     with (
         contextlib.chdir(script.parent),
         contextlib.redirect_stdout(out),
@@ -103,7 +103,8 @@ def started(script, *words):
         except BaseException:  # noqa: BLE001  (what a program would end with)
             traceback.print_exc(file=err)
             code = 1
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+    out.seek(0)
+    return subprocess.CompletedProcess(words, code, out.read(), err.getvalue())
 
 
 @pytest.fixture
@@ -132,6 +133,12 @@ def inputs(tmp_path):
 def test_the_example_answers_with_a_line_for_each_input(tmp_path, kind, word, says):
     done = exported(tmp_path, kind)(word)
     assert (done.returncode, done.stdout.strip()) == (0, says), done.stderr
+
+
+def test_a_class_that_the_terminal_has_no_letters_for_is_told_all_the_same(tmp_path):
+    exported(tmp_path, "text", classes=["dark", "gr\u00fcn"])
+    done = started(tmp_path / "infer.py", "light", encoding="ascii")
+    assert (done.returncode, done.stdout.strip()) == (0, "light: gr\\xfcn (88.1%)"), done.stderr
 
 
 @pytest.mark.parametrize("kind", ["image", "text", "table"])
