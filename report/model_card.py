@@ -200,7 +200,8 @@ def _training(final: Finalized) -> Iterator[str]:
     )
     yield (
         "`curves.png` and `curves.csv` show the loss of each epoch, with augmentation, and accuracy on training "
-        f"inputs without it. {second} The test split was opened after the last epoch; nothing was chosen by it."
+        f"inputs without it. {second} The test split was opened after the last epoch; nothing in this training was "
+        "chosen by it."
     )
 
 

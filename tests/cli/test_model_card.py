@@ -76,6 +76,7 @@ def test_the_card_claims_no_more_than_what_was_done(trained):
     row = next(line for line in card.splitlines() if line.startswith("| training | ") and " J = " in line)
     assert "| energy of this training, the curve of accuracy left out |" in row
     assert "split at random" not in card
+    assert "nothing in this training was chosen by it" in card  # but the network, perhaps, by an earlier test
 
 
 def test_words_of_the_data_are_no_markup_in_the_card(trained):
