@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from lemonade_es.engine.advisor import Advisor
 from lemonade_es.engine.artifacts import Artifacts
@@ -16,14 +18,17 @@ from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResum
 from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.sent import replies
-from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import SearchState
 from lemonade_es.engine.tape import Tape, TapeEnd
+from lemonade_es.errors import StoreError
 from lemonade_es.llm.executor import Reply, Try
 from lemonade_es.llm.request import EditRequest, Feedback
 from lemonade_es.rules.load import parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook, Source
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Trained
+
+_SPEC = TypeAdapter(RunSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +107,21 @@ def _parsed(sources: tuple[Source, ...]) -> Rulebook:
 
 
 def current_spec(entries: tuple[Entry, ...]) -> RunSpec:
-    """The specification as the last resume left it."""
+    """The specification as the last resume left it; a value that this version would refuse is what it was.
+
+    Raises:
+        StoreError: a resume has changed an option that there is not, or to a value of a wrong type.
+    """
     spec = started(entries).spec
     for event in _resumes(entries):
-        spec = extend(spec, event.extended)
+        changed = {name: value for name, value in event.extended.items() if value not in (None, {})}
+        if isinstance(target := changed.get("target"), Mapping):
+            changed["target"] = {**spec.target, **target}
+        try:
+            spec = _SPEC.validate_python({**_SPEC.dump_python(spec), **changed})
+        except ValidationError as error:
+            option = error.errors()[0]["loc"][0]
+            raise StoreError(f"a recorded RunResumed is damaged at {option}", where=f"run {entries[0].run}") from None
     return spec
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from lemonade_es.engine.events import DataSummary, Replied, RunResumed, RunStarted
 from lemonade_es.engine.journal import Entry
-from lemonade_es.engine.record import as_resumed, is_foreign, isolations, taken_on
-from lemonade_es.engine.spec import RunSpec
+from lemonade_es.engine.record import as_resumed, current_spec, is_foreign, isolations, taken_on
+from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.llm.executor import Reply, Usage
 from lemonade_es.task import Task
 from lemonade_es.trainer.recipe import Recipe
@@ -96,3 +97,23 @@ def test_calls_that_were_not_counted_are_taken_on_by_who_names_a_budget_after_th
     assert told(uncounted, patience, uncounted) == 0
     assert told(uncounted, counted, budget, uncounted) == 1
     assert told(uncounted, budget, uncounted, budget, patience) == 2
+
+
+def resumed(*events, **spec):
+    return (*begun(**spec), *(Entry("r", number, "", event) for number, event in enumerate(events, 1)))
+
+
+def test_options_that_this_version_refuses_are_read_all_the_same_and_only_a_resume_refuses_them():
+    entries = resumed(RunResumed({"iterations": 9}), RunResumed({"target": {"F": 3.5}}), require={"failed": 0.0})
+
+    spec = current_spec(entries)
+
+    assert (spec.iterations, spec.target, spec.require) == (9, {"F": 3.5}, {"failed": 0.0})
+    with pytest.raises(ConfigError, match="--require: failed cannot be required"):
+        extend(spec, {})
+
+
+@pytest.mark.parametrize("extended", [{"iterations": "many"}, {"colour": "red"}, {"target": 1}])
+def test_a_resume_whose_options_are_none_is_a_damaged_record(extended):
+    with pytest.raises(StoreError, match=f"run r: a recorded RunResumed is damaged at {next(iter(extended))}"):
+        current_spec(resumed(RunResumed(extended)))
