@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,12 @@ from lemonade_es.llm.decoding import decode_object, decode_string
 _THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
 # without a way back: a line of a million letters that ends in a backtick would take hours
-_FENCE = re.compile(r"(?P<blanks> {0,3})(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[\w+-]*+)(?P<more>[^`]*)")
+_FENCE = re.compile(
+    r"(?P<blanks>[ \t]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
+    r"(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[\w+-]*+)(?P<more>[^`]*)"
+)
+"""A line that begins a fence, perhaps behind the mark of a list."""
+
 _OBJECT_START = re.compile(r'\{[\s\u200b\ufeff]*(?:"|//|/\*|#)')
 _FIRST_KEY = re.compile(r'\{[^"{}]*"(?P<key>[^"\n]{0,80})"')
 _PATCH_KEYS = frozenset({"summary", "model_py", "edits"})
@@ -26,8 +31,15 @@ MAX_OBJECTS = 20
 """More objects than that are no reply, and would take long to read."""
 
 MAX_MALFORMED = 20
+MAX_TORN = 20
 MAX_ENVELOPES = 3
 _PYTHON = ("python", "py", "python3")
+_STRING_BEGIN = re.compile(r"(?:[^#\\\"']|\\.|\\\Z)*+(?P<quote>\"\"\"|'''|[\"'])")
+_STRING_ENDS = {
+    quote: re.compile(rf"(?:[^\\{quote[0]}]|\\.|(?!{quote}){quote[0]})*+{quote}")
+    for quote in ('"', "'", '"' * 3, "'" * 3)
+}
+"""How a line goes on to the end of a string, by the mark that the string began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class _Block:
     text: str
     info: str | None = None
     closed: bool = True
+    torn: bool = False
+    """Whether it ends inside of a string of Python."""
 
 
 class _Found:
@@ -99,12 +113,6 @@ def extract(text: str) -> Extracted:
     found = _Found()
     text = _without_thinking(text.removeprefix("\ufeff").replace("\r\n", "\n"), found.mended).strip()
     text = _unquoted(text, found.mended)
-    if _OBJECT_START.match(text) and (first := _FIRST_KEY.match(text)) and first["key"] in _KEYS:
-        # Before looking for fences: a string with raw line breaks may hold what looks like one.
-        data, end, notes = decode_object(text, 0)
-        found.objects.append(data)
-        found.mended += notes
-        text = text[end:]
     for block in _blocks(text):
         inner = _unquoted(block.text.strip(), found.mended) if block.info is not None else block.text
         if block.info in _PYTHON and not _OBJECT_START.match(inner):
@@ -160,6 +168,10 @@ def _unquoted(text: str, mended: list[str]) -> str:
 def _code(block: _Block) -> str:
     if not block.closed:
         raise ReplyError(Code.TRUNCATED, "the python fence is not closed", hint="write a shorter network")
+    if block.torn:
+        raise ReplyError(
+            Code.TRUNCATED, "the python fence ends inside of a string", hint="close the string, and then the fence"
+        )
     return block.text
 
 
@@ -199,26 +211,109 @@ def _enveloped(data: object, depth: int = 0) -> Iterator[dict[str, Any]]:
             yield from _enveloped(inner_data, depth + 1)
 
 
-def _outdented(line: str, blanks: int) -> str:
-    """A line without the blanks that its fence has before it, as far as it has them."""
-    return line[min(blanks, len(line) - len(line.lstrip(" "))) :]
-
-
 def _blocks(text: str) -> list[_Block]:
-    """The text split at its code fences, as CommonMark reads them."""
+    """The text split at its code fences, as CommonMark reads them; in lists they may stand as far in as they like."""
     blocks: list[_Block] = []
-    lines: list[str] = []
-    info: str | None = None
-    marks = blanks = ""
-    for line in text.split("\n"):
-        fence = _FENCE.fullmatch(line)
-        if fence and info is None:
-            blocks.append(_Block("\n".join(lines)))
-            lines, info, marks, blanks = [], fence["info"].lower(), fence["marks"], fence["blanks"]
-        elif fence and not (fence["info"] or fence["more"].strip()) and fence["marks"].startswith(marks):
-            blocks.append(_Block("\n".join(lines), info))
-            lines, info, blanks = [], None, ""
-        else:
-            lines.append(_outdented(line, len(blanks)))
-    blocks.append(_Block("\n".join(lines), info, closed=info is None))
+    lines, quoted = text.split("\n"), _quoted_lines(text)
+    begin = at = torn = 0
+    while at < len(lines):
+        fence = None if at in quoted else _FENCE.fullmatch(lines[at])
+        at += 1
+        if fence is None:
+            continue
+        blocks.append(_Block("\n".join(lines[begin : at - 1])))
+        info, blanks = fence["info"].lower(), re.sub(r"\S", " ", fence["blanks"])
+        end, inside = _closing(lines, at, quoted, (blanks, fence["marks"]), info in ("", *_PYTHON) and torn < MAX_TORN)
+        content = _outdented(lines[at:end], blanks)
+        blocks.append(_Block(content, info, closed=end < len(lines), torn=inside))
+        torn += inside
+        begin = at = end + 1
+    blocks.append(_Block("\n".join(lines[begin:])))
     return blocks
+
+
+def _quoted_lines(text: str) -> set[int]:
+    """The numbers of lines that begin inside of a whole patch: with raw line breaks, its strings may hold fences."""
+    found: set[int] = set()
+    at = line = 0
+    for _ in range(MAX_OBJECTS):
+        starts = (start.start() for start in _OBJECT_START.finditer(text, at))
+        start = next((start for start in starts if _is_likely(text, start)), None)
+        if start is None:
+            break
+        line += text.count("\n", at, start)
+        try:
+            _, at, _ = decode_object(text, start)
+        except ReplyError:
+            break
+        last = line + text.count("\n", start, at)
+        found.update(range(line + 1, last + 1))
+        line = last
+    return found
+
+
+def _is_likely(text: str, start: int) -> bool:
+    """Whether the object that begins there begins like a patch."""
+    first = _FIRST_KEY.match(text, start)
+    return first is not None and first["key"] in _KEYS
+
+
+def _closing(
+    lines: list[str], begin: int, quoted: set[int], opened: tuple[str, str], of_python: bool
+) -> tuple[int, bool]:
+    """The line that closes a fence, or their number; and whether it is inside of a string, for want of a better one.
+
+    A docstring may hold fences of its own.
+
+    Args:
+        lines: of the reply.
+        begin: the first one of the content.
+        quoted: lines that hold no fence.
+        opened: the blanks before the fence and its marks.
+        of_python: whether the content may be Python.
+    """
+    quote, first = "", None
+    for number in range(begin, len(lines)):
+        if number not in quoted and _closes(lines[number], *opened):
+            if not quote:
+                return number, False
+            first = number if first is None else first
+        if of_python:
+            quote = _open_string(lines[number], quote)
+    return (len(lines), False) if first is None else (first, True)
+
+
+def _closes(line: str, blanks: str, marks: str) -> bool:
+    """Whether a line closes a fence: one that stands further in is of the content."""
+    fence = _FENCE.fullmatch(line)
+    if fence is None or fence["info"] or fence["more"].strip() or not fence["marks"].startswith(marks):
+        return False
+    return not fence["blanks"].strip() and len(fence["blanks"].expandtabs(4)) <= len(blanks.expandtabs(4)) + 3
+
+
+def _open_string(line: str, quote: str) -> str:
+    """The mark of the string over several lines that is open after a line of Python; empty if none is.
+
+    Args:
+        line: of the code.
+        quote: the mark of the one that is open before it.
+    """
+    at = 0
+    while True:
+        if not quote:
+            begin = _STRING_BEGIN.match(line, at)
+            if begin is None:
+                return ""
+            quote, at = begin["quote"], begin.end()
+        end = _STRING_ENDS[quote].match(line, at)
+        if end is None:
+            return quote if len(quote) == 3 else ""
+        quote, at = "", end.end()
+
+
+def _outdented(lines: Sequence[str], blanks: str) -> str:
+    """Lines without the blanks that their fence has before it, as far as the first of them has these."""
+    first = next((line for line in lines if line.strip()), "")
+    while not first.startswith(blanks):
+        blanks = blanks[:-1]
+    return "\n".join(line[len(blanks) :] if line.startswith(blanks) else line.lstrip(blanks) for line in lines)

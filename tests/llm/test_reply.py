@@ -282,12 +282,84 @@ def test_objects_in_prose_that_are_no_json_are_passed_over_whatever_their_keys()
     assert read_patch(f"{prose}\n{GOOD}").patch.model_py == SOURCE
 
 
-@pytest.mark.parametrize("blanks", ["", " ", "   "])
+@pytest.mark.parametrize("blanks", ["", " ", "   ", "    ", "          ", "\t"])
 def test_code_in_a_list_loses_the_blanks_that_its_fence_has(blanks: str) -> None:
     lines = ["```json", without("model_py"), "```", "```python", *SOURCE.splitlines(), "```"]
     text = "1. All of it:\n" + "\n".join(blanks + line for line in lines)
 
     assert read_patch(text).patch.model_py == SOURCE.rstrip("\n")
+
+
+@pytest.mark.parametrize("blanks", [" ", "    ", "\t"])
+def test_code_that_stands_less_far_in_than_its_fence_keeps_its_own_blanks(blanks: str) -> None:
+    text = f"{BARE}\n{blanks}```python\n{SOURCE}{blanks}```"
+
+    assert read_patch(text).patch.model_py == SOURCE.rstrip("\n")
+
+
+def test_a_fence_may_stand_behind_the_mark_of_a_list() -> None:
+    code = "\n".join("   " + line for line in SOURCE.splitlines())
+    text = f"1. ```json\n   {BARE}\n   ```\n2. ```python\n{code}\n   ```\n- and no more"
+
+    assert read_patch(text).patch.model_py == SOURCE.rstrip("\n")
+
+
+DOCUMENTED = '''"""A network: it's small.
+
+```
+Net()(x)  # "x" is a batch
+```
+
+```python
+Net()
+```
+"""
+import torch
+
+
+class Net(torch.nn.Module):
+    r\'\'\'Called \\\'\'\' so; \'no\' "mark".
+```
+inner
+```
+    \'\'\'
+    size = "\'\'\'"  # not """ here
+'''
+
+
+@pytest.mark.parametrize("mark", ["python", "Py", "python model.py", ""])
+@pytest.mark.parametrize("after", ["", "\nThat is all: it's done.", '\n```bash\necho """odd\n```\n'])
+def test_a_docstring_may_hold_fences(mark: str, after: str) -> None:
+    compile(DOCUMENTED, "network", "exec")
+
+    assert read_patch(f"{BARE}\n```{mark}\n{DOCUMENTED}```{after}").patch.model_py == DOCUMENTED.rstrip("\n")
+
+
+def test_code_that_ends_inside_of_a_string_is_refused_wherever_it_ends() -> None:
+    whole = f"{BARE}\n```python\n{DOCUMENTED}```"
+    for end in range(len(BARE), len(whole)):
+        with pytest.raises(ReplyError) as refusal:
+            read_patch(whole[:end])
+        assert refusal.value.code in (Code.TRUNCATED, Code.NO_CHANGE)
+
+
+def test_a_string_that_is_left_open_does_not_swallow_what_comes_after_its_fence() -> None:
+    code = 'x = 1\n"""open\n'
+    assert read_patch(f"```\n{code}```\n{GOOD}\n```\nmore\n```").patch == read_patch(GOOD).patch
+    with pytest.raises(ReplyError) as refusal:
+        read_patch(f"```python\n{code}```\n{BARE}")
+
+    assert (refusal.value.code, refusal.value.message) == (
+        Code.TRUNCATED,
+        "the python fence ends inside of a string",
+    )
+
+
+def test_strings_with_raw_line_breaks_may_hold_fences_wherever_the_patch_stands() -> None:
+    code = DOCUMENTED.replace("```", "    ```") + "\n```\n{}\n```\n"
+    raw = json.dumps(envelope(model_py=code)).replace("\\n", "\n")
+    for text in (f"Here it is:\n{raw}", f"```json\n{raw}\n```", f"As wished.\n\n    ```json\n{raw}\n    ```\nDone."):
+        assert read_patch(text).patch.model_py == code
 
 
 def test_an_empty_prediction_and_a_comment_before_the_first_key_are_mended() -> None:
@@ -312,7 +384,31 @@ def test_two_fences_without_a_mark_are_no_source() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["{}", '{"a":1}', '{"a":1,}', '{"a":[', "{ ", "```\n", '{"', "```python\n```\n", '","', "{{}"]
+    "unit",
+    [
+        *(
+            "{}",
+            '{"a":1}',
+            '{"a":1,}',
+            '{"a":[',
+            "{ ",
+            "```\n",
+            '{"',
+            "```python\n```\n",
+            '","',
+            "{{}",
+            '{"edits":1}\n',
+        ),
+        *(
+            '```python\n\\"""\n```\n',
+            "```\n'''\n```\n\"\"\"\n",
+            '```py\n""""\n```\n',
+            "1. ",
+            '\\"' * 8,
+            "- ```\n",
+            "\t",
+        ),
+    ],
 )
 def test_a_hostile_reply_of_a_megabyte_is_refused_soon(unit: str) -> None:
     text = unit * (MAX_REPLY_CHARACTERS // len(unit))
