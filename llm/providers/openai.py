@@ -227,7 +227,10 @@ class OpenAIClient:
             finish = "length"
         if isinstance(refusal, str) and refusal:
             text = refusal
-        return Completion(self._service.scrubbed(text), finish, usage, tuple(self._notes))
+        notes = tuple(self._notes)
+        if finish == "complete" and not text.strip() and (misplaced := _json_in_reasoning(message)):
+            text, notes = misplaced, (*notes, "the answer came as reasoning")
+        return Completion(self._service.scrubbed(text), finish, usage, notes)
 
     def _no_completion(self, body: str) -> ExecutorError:
         """What a body with status 200 is that holds no choice: a gateway's error, or something else altogether."""
@@ -302,6 +305,15 @@ def _text(message: Mapping[str, Any]) -> str:
     given = [call.get("arguments") for call in _dicts(calls)]
     said = [each if isinstance(each, str) else json.dumps(each) for each in given if isinstance(each, str | dict)]
     return "\n".join([text, *said] if text.strip() else said) or text
+
+
+def _json_in_reasoning(message: Mapping[str, Any]) -> str:
+    """An answer that the server took for reasoning, as vLLM and LM Studio do where a schema leaves room for none.
+
+    Reasoning itself does not begin with a brace.
+    """
+    given = (message.get(name) for name in ("reasoning_content", "reasoning"))
+    return next((text for text in given if isinstance(text, str) and text.lstrip().startswith("{")), "")
 
 
 def _words(content: object) -> Iterator[str]:

@@ -180,12 +180,24 @@ CALL = {"name": "patch", "arguments": WORDS}
         ("openai", openai({"content": "\n", "tool_calls": [{"type": "function", "function": CALL}]})),
         ("openai", openai({"content": "I call the tool.", "tool_calls": [{"type": "function", "function": CALL}]})),
         ("openai", openai({"content": None, "tool_calls": [{"function": {"name": "patch", "arguments": PATCH}}]})),
+        ("openai", openai({"content": None, "reasoning_content": f"\n{WORDS}"})),
+        ("openai", openai({"content": "", "reasoning": WORDS})),
         ("anthropic", anthropic(content=WORDS)),
         ("gemini", gemini([None, {"text": "hm", "thought": True}, {"text": WORDS}], promptFeedback="none")),
     ],
 )
 def test_words_in_an_odd_place_are_found(provider: str, body: Body) -> None:
     assert read_reply(asked(provider, sent(body))).patch.model_py == "x = 1\n"
+
+
+def test_an_answer_that_came_as_reasoning_is_told_so_and_reasoning_is_no_answer() -> None:
+    said = asked("openai", sent(openai({"content": "", "reasoning_content": WORDS})))
+    thought = asked("openai", sent(openai({"content": "", "reasoning_content": f"I could say {WORDS}"})))
+    cut_off = openai(choices=[{"message": {"content": "", "reasoning": WORDS}, "finish_reason": "length"}])
+
+    assert said.notes == ("the answer came as reasoning",)
+    assert (thought.text, thought.notes) == ("", ())
+    assert asked("openai", sent(cut_off)).text == ""
 
 
 def test_more_thinking_than_output_is_output_all_the_same() -> None:
