@@ -112,7 +112,7 @@ def executor(
     """
     name, _, model = spec.partition(":")
     checked = None if prices is None else price_mapping(prices, where="prices")
-    given = {"base_url": base_url or None, "timeout": timeout, "max_tokens": max_tokens, "context": context}
+    given = {"base_url": base_url, "timeout": timeout, "max_tokens": max_tokens, "context": context}
     options = Options(base_url, checked, DEFAULT_TIMEOUT if timeout is None else timeout, max_tokens, context, recorded)
     if name in _BUILT_INS:
         _refuse_unused(name, given)

@@ -128,8 +128,8 @@ class Service:
             ConfigError: the base URL is not one of HTTP.
             ExecutorError: there is no usable key.
         """
-        url = base_url or _first(urls)[1] or None
-        address = Address.of(url or home, example or home)
+        # an empty one that is named is none: with it, a prompt would go where the user did not mean it to
+        address = Address.of(_first(urls)[1] or home if base_url is None else base_url, example or home)
         elsewhere = address.url != home
         variable, key = _first(keys)
         if not key and not elsewhere:

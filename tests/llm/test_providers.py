@@ -108,9 +108,12 @@ def test_a_key_with_a_stray_character_is_refused_without_being_shown(
     assert KEY not in str(failure.value)
 
 
-def test_a_base_url_without_a_scheme_is_refused(provider: Provider) -> None:
+@pytest.mark.parametrize("url", ["localhost:8080", ""])
+def test_a_base_url_without_a_scheme_is_refused_and_an_empty_one_is_not_the_providers_own(
+    provider: Provider, url: str
+) -> None:
     with pytest.raises(ConfigError, match="is no base URL"):
-        provider.client(base_url="localhost:8080", timeout=1.0)
+        provider.client(base_url=url, timeout=1.0)
 
 
 def test_a_missing_package_says_what_to_install(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
