@@ -111,7 +111,7 @@ def extract(text: str) -> Extracted:
             ``TOO_DEEP``.
     """
     found = _Found()
-    text = _without_thinking(text.removeprefix("\ufeff").replace("\r\n", "\n"), found.mended).strip()
+    text = _without_thinking(text.removeprefix("\ufeff").replace("\r\n", "\n"), found.mended)
     text = _unquoted(text, found.mended)
     for block in _blocks(text):
         inner = _unquoted(block.text.strip(), found.mended) if block.info is not None else block.text
@@ -157,8 +157,8 @@ def _without_thinking(text: str, mended: list[str]) -> str:
 
 def _unquoted(text: str, mended: list[str]) -> str:
     """The JSON that a JSON string holds, if ``text`` is one."""
-    if text.startswith('"'):
-        inner = decode_string(text)
+    if text.lstrip().startswith('"'):
+        inner = decode_string(text.strip())
         if inner is not None and _OBJECT_START.match(inner.strip()):
             mended.append("JSON taken out of a string")
             return inner.strip()

@@ -285,9 +285,10 @@ def test_objects_in_prose_that_are_no_json_are_passed_over_whatever_their_keys()
 @pytest.mark.parametrize("blanks", ["", " ", "   ", "    ", "          ", "\t"])
 def test_code_in_a_list_loses_the_blanks_that_its_fence_has(blanks: str) -> None:
     lines = ["```json", without("model_py"), "```", "```python", *SOURCE.splitlines(), "```"]
-    text = "1. All of it:\n" + "\n".join(blanks + line for line in lines)
+    text = "\n".join(blanks + line for line in lines)
 
-    assert read_patch(text).patch.model_py == SOURCE.rstrip("\n")
+    for before in ("1. All of it:\n", "\n", ""):
+        assert read_patch(before + text).patch.model_py == SOURCE.rstrip("\n")
 
 
 @pytest.mark.parametrize("blanks", [" ", "    ", "\t"])
