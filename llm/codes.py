@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+IN_FORM = "reply in the form that was asked for"
+"""A hint of refusals that holds whether code is asked for in the JSON or beside it: one that contradicts misleads."""
+
 
 class Code(StrEnum):
     """Why a reply, or the patch in it, is of no use: :attr:`lemonade_es.errors.ReplyError.code`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lemonade_es.errors import ReplyError
-from lemonade_es.llm.codes import Code
+from lemonade_es.llm.codes import IN_FORM, Code
 from lemonade_es.llm.decoding import decode_object, decode_string
 
 _THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
@@ -185,7 +185,7 @@ def _the_patch(found: _Found) -> dict[str, Any]:
         raise found.malformed[0]
     if not likely and (len(found.objects) != 1 or found.objects[0].keys() <= _PIECES):
         what = "is no patch among the JSON objects" if found.objects else "is no JSON object"
-        raise ReplyError(Code.NOT_JSON, f"there {what} in the reply", hint="reply with the patch as JSON alone")
+        raise ReplyError(Code.NOT_JSON, f"there {what} in the reply", hint=IN_FORM)
     likely = likely or found.objects
     if any(data != likely[0] for data in likely):
         raise ReplyError(

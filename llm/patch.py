@@ -73,7 +73,7 @@ def apply_patch(patch: Patch, source: str | None, limits: ReplyLimits | None = N
     if patch.model_py is not None:
         new = _normalised(patch.model_py)
     elif old is None:
-        raise ReplyError(Code.NO_SOURCE, "there is no current source to edit", hint="give the whole file in model_py")
+        raise ReplyError(Code.NO_SOURCE, "there is no current source to edit", hint="give the whole file")
     else:
         new = _normalised(_edited(old, patch.edits or ()))
     if not new.strip():

@@ -13,7 +13,7 @@ from typing import Any
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm import schema
-from lemonade_es.llm.codes import Code
+from lemonade_es.llm.codes import IN_FORM, Code
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.extraction import Extracted, extract
 from lemonade_es.llm.patch import Applied, Edit, Patch, Predicted, Skipped
@@ -84,7 +84,7 @@ def read_patch(text: str, limits: ReplyLimits | None = None) -> PatchRead:
             ``TWO_CHANGES``, and ``where`` the JSON pointer.
     """
     if not text.strip():
-        raise ReplyError(Code.EMPTY_REPLY, "the reply is empty", hint="reply with the patch as JSON")
+        raise ReplyError(Code.EMPTY_REPLY, "the reply is empty", hint=IN_FORM)
     if len(text) > MAX_REPLY_CHARACTERS:
         raise ReplyError(Code.TOO_LARGE, f"the reply has {len(text)} characters, more than {MAX_REPLY_CHARACTERS}")
     found = extract(text)
@@ -185,14 +185,12 @@ def _one_change(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         source = None
         mended.append("empty model_py taken as null")
     if source is None and not edits:
-        raise ReplyError(Code.NO_CHANGE, "neither model_py nor edits is given", hint="give the whole file in model_py")
+        raise ReplyError(Code.NO_CHANGE, "neither model_py nor edits is given", hint=f"give the change; {IN_FORM}")
     if source is not None and (fenced := _WHOLE_FENCE.fullmatch(source)):
         source = fenced["code"]
         mended.append("code fence inside model_py removed")
     if source is not None and not source.strip():
-        raise ReplyError(
-            Code.EMPTY_SOURCE, "model_py is blank", where="/model_py", hint="give the whole file in model_py"
-        )
+        raise ReplyError(Code.EMPTY_SOURCE, "model_py is blank", where="/model_py", hint="give the whole file")
     return {**data, "model_py": source, "edits": edits}, tuple(mended)
 
 

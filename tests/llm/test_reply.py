@@ -435,3 +435,16 @@ def test_a_line_that_begins_like_a_fence_and_is_none_is_read_soon(begin: str, le
 
 def test_a_complete_reply_is_read() -> None:
     assert read_reply(Reply(GOOD, "scripted")) == PatchRead(read_patch(GOOD).patch)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "prose", f"```python\n{SOURCE}```", '{"summary": "s"}', BARE, f"{BARE}\n```python\n\n```"],
+    ids=range(6),
+)
+def test_no_hint_tells_where_code_belongs_for_it_may_be_asked_for_in_another_place(text: str) -> None:
+    with pytest.raises(ReplyError) as refusal:
+        read_patch(text)
+
+    assert refusal.value.hint
+    assert not {"model_py", "alone", "JSON"} & {*refusal.value.hint.split()}
