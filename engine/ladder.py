@@ -177,7 +177,7 @@ class Ladder:
         Raises:
             ExecutorError: nobody can be asked; a resume asks again.
         """
-        replaceable = self._fallback is not None and call.executor is not self._fallback
+        replaceable = self._fallback is not None and call.attempt < self._repairs + 3
         lost = self._recall_unanswered()
         if replaceable and lost is not None and lost.attempt == call.attempt and self._falls_back():
             return None

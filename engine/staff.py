@@ -65,6 +65,8 @@ def hired(spec: RunSpec, folder: RunFolder, asked: Collection[str] = OPTIONS) ->
     if spec.fallback is None:
         return Staff(executor, None)
     provider, other = spec.llm.partition(":")[0], spec.fallback.partition(":")[0]
+    if spec.fallback == spec.llm and provider == "replay":  # each reply is given once, whoever gave it
+        return Staff(executor, executor)
     # the server is that of one provider; another one is asked where it always is
     base_url = spec.llm_base_url if provider == other else None
     told = {name: given[name] for name in given if name in others}

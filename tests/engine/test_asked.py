@@ -259,3 +259,19 @@ def test_a_fallback_that_the_user_stopped_is_asked_again_and_not_the_executor(be
     assert [event.reply.executor for event in of(bench, Replied)] == ["chat:other"]
     assert [event.executor for event in of(bench, Asked)] == ["chat:m", "chat:other"]
     assert of(bench, Refused) == []
+
+
+@pytest.mark.parametrize("outage", [False, True])
+def test_a_run_in_which_the_fallback_answered_is_replayed_by_one_who_has_all_its_replies(bench, trainer, outage):
+    bench.run = "recorded"
+    gone = ExecutorError("it is gone")
+    refused = [BAD, gone] if outage else [BAD, BAD, BAD]
+    first, second = model(Acting([*refused, *refused])), model(Acting([good(0.5), good(0.6)], "chat:second"))
+    search(bench, trainer, first, fallback=second).run()
+    (one, other) = of(bench, Accepted)
+
+    bench.run = "again"
+    both = replaying(bench)
+    search(bench, trainer, both, fallback=both).run()
+    assert of(bench, Accepted) == [one, other]
+    assert (one.attempt, other.attempt) == (4, 4)

@@ -63,3 +63,10 @@ def test_what_a_run_of_old_was_told_in_vain_is_not_refused_when_it_goes_on(tmp_p
     assert told[OPENAI] == {"timeout": 60.0}
     with pytest.raises(ConfigError, match="builtin takes no context"):
         hire(tmp_path, ["llm_context"], **old)
+
+
+def test_whoever_replays_a_run_stands_in_for_itself_for_each_reply_is_given_once(tmp_path, told):
+    staff = hire(tmp_path, llm="replay:r", fallback="replay:r")
+    assert staff.fallback is staff.executor
+    others = hire(tmp_path, llm="replay:r", fallback="replay:s")
+    assert others.fallback is not others.executor
