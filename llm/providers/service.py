@@ -128,8 +128,8 @@ class Service:
             ConfigError: the base URL is not one of HTTP.
             ExecutorError: there is no usable key.
         """
-        # an empty one that is named is none: with it, a prompt would go where the user did not mean it to
-        address = Address.of(_first(urls)[1] or home if base_url is None else base_url, example or home)
+        url = _first(urls)[1] or home if base_url is None else base_url  # an empty one is refused: it is a slip
+        address = Address.of(url, example or home)
         elsewhere = address.url != home
         variable, key = _first(keys)
         if not key and not elsewhere:
@@ -186,8 +186,7 @@ class Service:
                 f"{self.url} redirects to {there} ({status}): nothing was sent there",
                 "if you trust it, give it as the base URL",
             )
-        code = passing(status, headers)
-        if code is not None:
+        if (code := passing(status, headers)) is not None:
             asked = asked_wait(headers)
             wait = asked if asked is not None else wait
             if status == 429:
@@ -210,10 +209,13 @@ class Service:
                 return self.denied(f"the request was refused ({status}): {said}", "see what the server says")
 
     def wrong_key(self, status: int) -> ExecutorError:
-        """The server does not know the key."""
-        return self.denied(
-            f"the server refused the key ({status})", f"check {self.key_variable}: it may be wrong or revoked"
-        )
+        """The server does not know the key, or was given none."""
+        if self.key == NO_KEY and self.address.secrets:
+            return self.denied(f"the server refused user, password or parameters ({status})", "check the base URL")
+        if self.key == NO_KEY:
+            return self.denied(f"the server wants a key ({status}), and none is set", f"export {self.key_variable}=...")
+        hint = f"check {self.key_variable}: it may be wrong or revoked"
+        return self.denied(f"the server refused the key ({status})", hint)
 
     @contextmanager
     def making(self) -> Iterator[None]:

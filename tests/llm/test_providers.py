@@ -108,6 +108,20 @@ def test_a_key_with_a_stray_character_is_refused_without_being_shown(
     assert KEY not in str(failure.value)
 
 
+def test_who_has_no_key_is_not_told_that_it_is_wrong(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(provider.key)
+    with served(provider, Fail(401, "no api key")) as (executor, _), pytest.raises(ExecutorError) as failure:
+        executor.ask(REQUEST)
+    assert "the server wants a key (401), and none is set" in str(failure.value)
+    assert failure.value.hint == f"export {provider.key}=..."
+
+    with ModelServer([Fail(401, "who is it?")], provider.wire()) as server:
+        asked = ModelExecutor(provider.client(base_url=server.url.replace("//", "//me:canary@"), timeout=5.0))
+        with pytest.raises(ExecutorError, match="refused user, password or parameters") as failure:
+            asked.ask(REQUEST)
+    assert failure.value.hint == "check the base URL"
+
+
 @pytest.mark.parametrize("url", ["localhost:8080", ""])
 def test_a_base_url_without_a_scheme_is_refused_and_an_empty_one_is_not_the_providers_own(
     provider: Provider, url: str
