@@ -28,7 +28,7 @@ MAX_DEPTH = 8
 _NULLABLE = ("model_py", "edits", "predicted")
 _LISTS = ("applied", "skipped")
 _PREDICTED = tuple(field.name for field in fields(Predicted))
-_WHOLE_FENCE = re.compile(r"\s*(?P<marks>```|~~~)[\w+-]*[ \t]*\r?\n(?P<code>.*?)(?:\r?\n)?(?P=marks)\s*", re.DOTALL)
+_WHOLE_FENCE = re.compile(r"\s*+(?P<marks>`{3,}+|~{3,}+)[^\n`]*+\n(?P<code>.*?)(?:\r?\n)?(?P=marks)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,10 @@ READABLE = {
         json.dumps(envelope(model_py=f"~~~python\n{SOURCE}~~~\n")),
         ("code fence inside model_py removed",),
     ),
+    "with a named fence of four marks inside the source": (
+        json.dumps(envelope(model_py=f'````python title="model.py"\r\n{SOURCE}````')),
+        ("code fence inside model_py removed",),
+    ),
     "envelope and python fence": (
         f"{BARE}\n\n```python\n{SOURCE}```\n",
         ("model_py taken from the python fence",),
