@@ -14,6 +14,9 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _HEADERS = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
 """Environment variables with headers, one a line, that SDKs add to their calls: gateways have keys of their own."""
 
+_TOKENS = ("ANTHROPIC_AUTH_TOKEN",)
+"""Likewise with a key; newer SDKs send it only where they are given no other."""
+
 _SECRET = re.compile(r"auth|key|token|secret|passw|cookie|credential|signature", re.IGNORECASE)
 """In the names of headers whose values are not to be told."""
 
@@ -51,5 +54,6 @@ def header_secrets() -> Iterator[str]:
     """The keys in headers that the environment adds, with and without the word before them (``Bearer``)."""
     lines = (line.partition(":") for name in _HEADERS for line in os.environ.get(name, "").split("\n"))
     values = {value.strip() for name, _, value in lines if _SECRET.search(name)}
+    values |= {os.environ.get(name, "").strip() for name in _TOKENS}
     words = {value.rpartition(" ")[2] for value in values}
     yield from sorted(filter(None, values | words), key=lambda each: (-len(each), each))

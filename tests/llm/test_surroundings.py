@@ -153,6 +153,12 @@ def test_a_key_in_a_header_of_the_environment_is_sent_and_not_told(
     assert "saw [key] and [key] of vision-group" in told
 
 
+def test_a_token_that_older_sdks_send_beside_the_key_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "canary-token-0123")
+    with ModelServer([Fail(400, "who is canary-token-0123?")], WIRES["anthropic"]()) as server:
+        assert "who is [key]?" in str(unanswered("anthropic", server.url))
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", "\u2603.example"])
 def test_a_host_that_has_no_name_is_refused_before_it_is_asked(provider: str, host: str) -> None:
