@@ -294,7 +294,11 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
             )
     if "target" in changed:
         changed["target"] = {**spec.target, **changed["target"]}
-    return demand_sound({**_ADAPTER.dump_python(spec), **changed}, _as_option)
+
+    def place(name: str) -> str:
+        return _as_option(name) if name in changed else f"{_as_option(name)} that the run was started with"
+
+    return demand_sound({**_ADAPTER.dump_python(spec), **changed}, place)
 
 
 def _as_option(name: str) -> str:

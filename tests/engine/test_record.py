@@ -109,8 +109,10 @@ def test_options_that_this_version_refuses_are_read_all_the_same_and_only_a_resu
     spec = current_spec(entries)
 
     assert (spec.iterations, spec.target, spec.require) == (9, {"F": 3.5}, {"failed": 0.0})
-    with pytest.raises(ConfigError, match="--require: failed cannot be required"):
+    with pytest.raises(ConfigError, match="--require that the run was started with: failed cannot be required"):
         extend(spec, {})
+    with pytest.raises(ConfigError, match="--target: F=0 is"):
+        extend(replace(spec, require={}), {"target": {"F": 0.0}})
 
 
 @pytest.mark.parametrize("extended", [{"iterations": "many"}, {"colour": "red"}, {"target": 1}])
