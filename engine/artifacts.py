@@ -91,11 +91,12 @@ def write_file(path: Path, content: bytes, *, option: str = "--out") -> None:
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise StoreError(
             f"cannot be written: {error.strerror or error}", where=str(path), hint=f"free some space or choose {option}"
         ) from None
+    finally:  # also where the user broke it off
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

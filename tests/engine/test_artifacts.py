@@ -18,3 +18,13 @@ def test_who_may_read_a_file_is_for_the_umask_to_say(tmp_path, umask, mode):
         os.umask(before)
     assert (tmp_path / "weights").stat().st_mode & 0o777 == mode
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+def test_a_file_whose_writing_the_user_broke_off_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(_descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "weights", b"1")
+    assert list(tmp_path.iterdir()) == []
