@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from lemonade_es.errors import ReplyError
@@ -272,9 +273,10 @@ def _closing(
         opened: the blanks before the fence and its marks.
         of_python: whether the content may be Python.
     """
-    quote, first = "", None
+    blanks, marks = opened
+    quote, first, furthest = "", None, len(blanks.expandtabs(4)) + 3
     for number in range(begin, len(lines)):
-        if number not in quoted and _closes(lines[number], *opened):
+        if number not in quoted and _closes(lines[number], marks, furthest):
             if not quote:
                 return number, False
             first = number if first is None else first
@@ -283,12 +285,12 @@ def _closing(
     return (len(lines), False) if first is None else (first, True)
 
 
-def _closes(line: str, blanks: str, marks: str) -> bool:
-    """Whether a line closes a fence: one that stands further in is of the content."""
+def _closes(line: str, marks: str, furthest: int) -> bool:
+    """Whether a line closes a fence: one that stands further in than so many columns is of the content."""
     fence = _FENCE.fullmatch(line)
     if fence is None or fence["info"] or fence["more"].strip() or not fence["marks"].startswith(marks):
         return False
-    return not fence["blanks"].strip() and len(fence["blanks"].expandtabs(4)) <= len(blanks.expandtabs(4)) + 3
+    return not fence["blanks"].strip() and len(fence["blanks"].expandtabs(4)) <= furthest
 
 
 def _open_string(line: str, quote: str) -> str:
@@ -314,6 +316,7 @@ def _open_string(line: str, quote: str) -> str:
 def _outdented(lines: Sequence[str], blanks: str) -> str:
     """Lines without the blanks that their fence has before it, as far as the first of them has these."""
     first = next((line for line in lines if line.strip()), "")
-    while not first.startswith(blanks):
-        blanks = blanks[:-1]
-    return "\n".join(line[len(blanks) :] if line.startswith(blanks) else line.lstrip(blanks) for line in lines)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, blanks, strict=False))
+    blanks = blanks[: sum(1 for _ in alike)]
+    kinds = "".join(sorted({*blanks}))
+    return "\n".join(line[len(blanks) :] if line.startswith(blanks) else line.lstrip(kinds) for line in lines)

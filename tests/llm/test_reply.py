@@ -425,6 +425,16 @@ def test_a_hostile_reply_of_a_megabyte_is_refused_soon(unit: str) -> None:
     assert time.process_time() - start < 3
 
 
+@pytest.mark.parametrize("code", ["x", '"""\n' + "```\n" * 50_000, "  x\n" * 50_000, " " * 200_000 + "x\n" * 80_000])
+def test_a_fence_that_stands_very_far_in_is_refused_soon(code: str) -> None:
+    start = time.process_time()
+
+    with pytest.raises(ReplyError):
+        read_patch(f"{' ' * 600_000}```python\n{code}")
+
+    assert time.process_time() - start < 3
+
+
 @pytest.mark.parametrize(("begin", "letter"), [("```", "a"), ("```", " "), ("", "~")])
 def test_a_line_that_begins_like_a_fence_and_is_none_is_read_soon(begin: str, letter: str) -> None:
     text = begin + letter * 50_000 + "`"
