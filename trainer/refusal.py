@@ -128,6 +128,7 @@ DIAGNOSES = (
         r"only Tensors of floating point",
         r"to have .*dtype",
         r"dtype .*(does not match|mismatch)|mixed dtype|share same datatype",
+        r"dtypes match|dtype to be equal|same scalar type|expected dtype",
         r"(can't be cast|cannot be cast)",
         r"not implemented for '(Long|Int|Bool|Half|Byte|Complex\w*|BFloat16|Char|Short)'",
         r"should be a floating point|could not infer output dtype|tensor of type LongTensor",

@@ -93,6 +93,10 @@ def test_an_abstract_network_is_blamed_on_its_class() -> None:
     ("statement", "code"),
     [
         ("return self.layer(torch.fft.fft(x))", "WRONG_DTYPE"),
+        ("return x.scatter_add(1, torch.zeros_like(x).long(), torch.ones_like(x).long())", "WRONG_DTYPE"),
+        ("x.index_add(0, torch.arange(len(x)), x.double())", "WRONG_DTYPE"),
+        ("x[torch.arange(len(x))] = x.double()", "WRONG_DTYPE"),
+        ("x.lerp(x.double(), 0.5)", "WRONG_DTYPE"),
         ("return torch.bmm(x, x)", "SHAPE_MISMATCH"),
         ("nn.Conv2d(3, 3, 3, padding='SAME')", "BAD_ARGUMENT"),
         ("nn.RNN(3, 3, nonlinearity='gelu')", "BAD_ARGUMENT"),
