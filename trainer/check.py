@@ -265,6 +265,8 @@ class _Ladder:
             for rows in _REAL_ROWS:
                 self._step(mode.in_train_mode(model), rows)
         self._note_unreached(model)
+        if self.recipe.precision == "bf16":
+            self._step(model, _REAL_ROWS[-1], bf16=True)
         self._demand_savable(model)
         asked = self._batch(mode.in_eval_mode(model), 1)
         with torch.no_grad():
@@ -307,13 +309,14 @@ class _Ladder:
         inputs = example(self.task, rows, padded=padded)
         return inputs.contiguous(memory_format=settled(model)) if inputs.dim() == 4 else inputs
 
-    def _step(self, model: nn.Module, rows: int) -> None:
+    def _step(self, model: nn.Module, rows: int, *, bf16: bool = False) -> None:
         model.zero_grad(set_to_none=True)
         inputs = self._batch(model, rows)
         untouched = inputs._version
-        output = model(inputs)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            output = model(inputs)
         self._demand_logits(model, output, rows)
-        mean = loss(output, example_labels(self.task, rows), self.task.objective)
+        mean = loss(output.float() if bf16 else output, example_labels(self.task, rows), self.task.objective)
         if inputs._version != untouched and _IN_PLACE_NOTE not in self.notes:
             self.notes.append(_IN_PLACE_NOTE)
         if not mean.isfinite():

@@ -191,6 +191,15 @@ def test_names_and_lines_without_end_are_shortened(body):
     assert len(report.message) < 1000
 
 
+def test_what_a_training_in_bfloat16_cannot_take_is_refused_before_it():
+    passed = "out = torch.zeros(len(x), 10)\nout[torch.arange(len(x))] = self.head(x.flatten(1))\nreturn out"
+    source = corpus.HEAD + corpus.network("self.head = nn.Linear(3072, 10)", passed)
+    assert verdict(source).ok
+    report = check(source, corpus.IMAGE, Budget(), Recipe(precision="bf16"), seed=0)
+    assert (report.stage, report.code) == ("batch", "WRONG_DTYPE")
+    assert "BFloat16" in report.message
+
+
 def test_a_cut_gradient_is_blamed_on_the_line_that_cuts():
     report = verdict(next(sample for sample in HERE if sample.name == "no-grad-forward").source)
     assert report.line == 10
