@@ -118,7 +118,7 @@ class _Rectifiers(TorchFunctionMode):
 
     def _count(self, result: Tensor) -> None:
         # a weight that is kept positive is no unit
-        if result.dim() < 2 or len(result) % self.rows or not result.numel():
+        if result.dim() < 2 or result.is_nested or len(result) % self.rows or not result.numel():
             return
         features = self._features % result.dim()
         others = [dim for dim in range(result.dim()) if dim != features]

@@ -197,7 +197,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _described(self, value: object) -> str:
         if isinstance(value, Tensor):
             name = self._names.setdefault(_storage(value), len(self._names))
-            return f"%{name}{list(value.shape)}{value.dtype}"
+            return f"%{name}{'nested' if value.is_nested else list(value.shape)}{value.dtype}"
         if isinstance(value, list | tuple):
             return ",".join(map(self._described, value))
         if isinstance(value, bool | int | float | str | torch.dtype) or value is None:

@@ -169,3 +169,12 @@ class Ensemble(nn.Module):
 @pytest.mark.parametrize("differentiated", [False, True])
 def test_rectifiers_inside_of_functions_of_torch_func_are_seen(differentiated):
     assert counted(Ensemble(differentiated)) == (24, 9, 1, 0)
+
+
+def test_nested_tensors_are_left_out():
+    class Nested(nn.Module):
+        def forward(self, x):
+            rows = torch.nested.as_nested_tensor(list(x.flatten(2).transpose(1, 2)), layout=torch.strided)
+            return torch.nested.to_padded_tensor(functional.relu(rows), 0.0).mean(1)
+
+    assert counted(Nested()) == (0, 0, 0, 0)

@@ -200,6 +200,16 @@ def test_what_a_training_in_bfloat16_cannot_take_is_refused_before_it():
     assert "BFloat16" in report.message
 
 
+def test_a_network_may_compute_with_nested_tensors():
+    passed = (
+        "rows = torch.nested.as_nested_tensor(list(x.permute(0, 2, 1, 3).flatten(2)), layout=torch.strided)\n"
+        "return self.fc(torch.nested.to_padded_tensor(torch.relu(self.first(rows)), 0.0).mean(1))"
+    )
+    made = "self.first = nn.Linear(96, 16)\nself.fc = nn.Linear(16, 10)"
+    report = verdict(corpus.HEAD + corpus.network(made, passed))
+    assert report.ok, report.message
+
+
 def test_a_cut_gradient_is_blamed_on_the_line_that_cuts():
     report = verdict(next(sample for sample in HERE if sample.name == "no-grad-forward").source)
     assert report.line == 10
