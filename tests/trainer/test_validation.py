@@ -133,6 +133,13 @@ def test_token_sequences_and_rows_of_tables_are_inputs_too(tmp_path: Path) -> No
     assert [verdict.code for verdict in tables] == ["WRONG_DTYPE", None]
 
 
+@pytest.mark.isolation
+def test_images_may_have_as_many_channels_as_rows_and_columns(tmp_path: Path) -> None:
+    source = "from torch import nn\nmodel = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(65_536, 2))\n"
+    (verdict,) = validate(written(tmp_path, wide=source), input_task((65_536, 2, 2), 2), jobs=1)
+    assert (verdict.code, verdict.params) == (None, 131_074)
+
+
 def test_an_output_that_is_wrong_in_training_alone_is_said_to_be(tmp_path: Path) -> None:
     source = (
         "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
