@@ -120,9 +120,14 @@ def _by_class(test: Examination) -> Iterator[str]:
     shown: Sequence[ClassScore] = test.classes
     told = "Recall is the share of a class that was recognised, precision the share of its answers that are right."
     if len(shown) > _MOST_CLASSES:
-        ranked = sorted(shown, key=lambda item: -1.0 if item.recall is None else item.recall)
-        shown = [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
-        told += f" Here are the {_EXTREMES} classes with the lowest recall and the {_EXTREMES} with the highest."
+        tested = [(item.recall, item) for item in shown if item.recall is not None]
+        ranked = [item for _, item in sorted(tested, key=lambda pair: pair[0])]
+        if len(ranked) > 2 * _EXTREMES:
+            shown = [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
+            told += f" Here are the {_EXTREMES} classes with the lowest recall and the {_EXTREMES} with the highest."
+        else:
+            shown = ranked
+            told += " Here are those that the test split has inputs of."
         told += " All of them are in `final.json`."
     yield told
     yield _table(
