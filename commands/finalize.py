@@ -110,13 +110,15 @@ def finalize(
     console = LastingTerminal(stderr=as_json)
     interrupt_by_signals()
     with finishing_view(console, quiet=as_json and not console.file.isatty()) as watcher:
-        run = folder.find(run_name)  # `latest` may be another one in the end
+        run, result = folder.find(run_name), None  # `latest` may be another one in the end
         try:
             result = final_training(run, folder, watcher, wishes)
+            path = leave_final(result, folder)
         except KeyboardInterrupt:
-            again = shlex.join(_again(context, run, anew=not watcher.kept)) + folder.store_option
-            end_interrupted(f"interrupted; {_kept(watcher)}; go on with: {again}")
-        path = leave_final(result, folder)
+            recorded = result is not None
+            again = shlex.join(_again(context, run, anew=not (recorded or watcher.kept))) + folder.store_option
+            kept = "the result is recorded" if recorded else _kept(watcher)
+            end_interrupted(f"interrupted; {kept}; go on with: {again}")
     if as_json:
         echo_json(final_outcome(result, path))
     else:

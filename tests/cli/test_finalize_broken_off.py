@@ -79,6 +79,26 @@ def test_an_interrupt_before_the_training_goes_on_does_not_deny_its_checkpoint(t
     assert done.stderr.startswith(said)
 
 
+def test_an_interrupt_while_the_folder_is_written_says_that_nothing_is_to_be_trained_again(trained, monkeypatch):
+    command, told = trained
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lemonade_es.engine.finalize.finalize", lambda *_: object())
+    monkeypatch.setattr("lemonade_es.report.final_folder.leave_final", interrupted)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        done = CliRunner().invoke(main, ["finalize", told["run"], "--anew", "--out", str(command.folder / "runs")])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert done.exit_code == 130
+    said = f"interrupted; the result is recorded; go on with: lemonade-es finalize {told['run']} --out"
+    assert done.stderr.startswith(said)
+    assert "--anew" not in done.stderr
+
+
 @pytest.mark.slow
 def test_a_reader_that_leaves_does_not_end_the_training(command):
     process = command.start("finalize", "latest", "--epochs", 40)
