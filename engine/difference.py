@@ -15,12 +15,13 @@ from lemonade_es.engine.evaluator import evaluate
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.whatif import restated
-from lemonade_es.rules.analysis.points import Points, corners, sample_points
+from lemonade_es.rules.analysis.points import Points, corners, metrics_of, sample_points, under
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import METRICS, PRIORITIES
+from lemonade_es.vocabulary import METRICS, NORMALISED, PRIORITIES
 from lemonade_es.vocabulary import settings as resolve_settings
 
 POINTS = 8192
@@ -296,9 +297,11 @@ def _situations(books: Sequence[Rulebook], settings: Sequence[Settings], count: 
     Exactly ``count`` of them, unless there are no metrics at all.
     """
     ways = [settings[0]] if settings[0] == settings[1] else settings
-    known = [sample_points(books, way, count=int(count * _KNOWN / len(ways)), seed=0) for way in ways]
+    following = _following(settings)
+    sources = [NORMALISED[name][0] for name in following if name in metrics_of(books)]
+    known = [sample_points(books, way, count=int(count * _KNOWN / len(ways)), seed=0, more=sources) for way in ways]
     names = known[0].names
-    rows = np.concatenate([_under(points, settings[0]).values for points in known])[-count:]
+    rows = np.concatenate([under(points, settings[0], following).values for points in known])[-count:]
     generator = np.random.default_rng(1)
     partly = rows[generator.integers(0, len(rows), count - len(rows))].copy()
     metrics = [index for index, name in enumerate(names) if name in METRICS]
@@ -307,21 +310,19 @@ def _situations(books: Sequence[Rulebook], settings: Sequence[Settings], count: 
     return Points(names, np.concatenate([rows, partly]))
 
 
-def _under(points: Points, settings: Settings) -> Points:
-    """The same points under other settings."""
-    values = points.values.copy()
-    for index, name in enumerate(points.names):
-        if name in settings:
-            value = settings[name]
-            values[:, index] = np.nan if value is None else value
-    return Points(points.names, values)
+def _following(settings: Sequence[Settings]) -> list[str]:
+    """The normalised metrics that are others in the two rulebooks: by another threshold."""
+    return [name for name, (_, threshold) in NORMALISED.items() if settings[0][threshold] != settings[1][threshold]]
 
 
 def _region(
-    points: Points, where: Mask, witness: dict[str, float], parts: tuple[tuple[str, ...], ...], books: Books
+    points: Points, where: Mask, witness: Mapping[str, float], parts: tuple[tuple[str, ...], ...], books: Books
 ) -> Region | None:
     """A region with its witness, if the plain evaluator says the same of that; otherwise ``None``."""
-    old, new = (decide(book, Facts.of(witness, wishes)) for book, wishes in books)
+    following = _following([wishes for _, wishes in books])
+    witness = {name: value for name, value in witness.items() if name not in following}
+    told = ({**witness, **{name: normalised(witness, wishes)[name] for name in following}} for _, wishes in books)
+    old, new = (decide(book, Facts.of(facts, wishes)) for facts, (book, wishes) in zip(told, books, strict=True))
     shift = Shift.between(old.kept, new.kept)
     if shift is None or [set(part) for part in parts] != [set(shift.gained), set(shift.lost), set(shift.reweighted)]:
         return None
@@ -347,7 +348,9 @@ def _names(books: Books) -> tuple[str, ...]:
 def _kept(points: Points, books: Books) -> Array:
     """The weights that are left by both: ``[2, points, names]``."""
     names = _names(books)
-    return np.stack([_columns(evaluate_points(book, _under(points, wishes)), names) for book, wishes in books])
+    following = _following([wishes for _, wishes in books])
+    found = (evaluate_points(book, under(points, wishes, following)) for book, wishes in books)
+    return np.stack([_columns(outcomes, names) for outcomes in found])
 
 
 def _kinds(kept: Array) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,8 +101,34 @@ def corners(ranges: Mapping[str, tuple[float, float]], usual: Mapping[str, float
     yield from itertools.islice(single, _CORNERS)
 
 
+def under(points: Points, settings: Mapping[str, float | None], following: Collection[str] = ()) -> Points:
+    """The same points under other settings.
+
+    Args:
+        points: metrics and settings.
+        settings: the other ones.
+        following: normalised metrics that are made anew from what they come from.
+    """
+    values = points.values.copy()
+    for index, name in enumerate(points.names):
+        if name in settings:
+            value = settings[name]
+            values[:, index] = math.nan if value is None else value
+    for name in following:
+        if name in points.names:
+            raw, threshold = (values[:, points.names.index(source)] for source in NORMALISED[name])
+            with np.errstate(all="ignore"):
+                values[:, points.names.index(name)] = raw / (raw + threshold)
+    return Points(points.names, values)
+
+
 def sample_points(
-    rulebooks: Sequence[Rulebook], settings: Mapping[str, float | None], *, count: int = 4096, seed: int = 0
+    rulebooks: Sequence[Rulebook],
+    settings: Mapping[str, float | None],
+    *,
+    count: int = 4096,
+    seed: int = 0,
+    more: Collection[str] = (),
 ) -> Points:
     """Situations in which rulebooks may differ in what they say.
 
@@ -115,8 +141,10 @@ def sample_points(
         settings: thresholds, priorities and weights in force; the same in every situation.
         count: about how many.
         seed: of the random ones.
+        more: metrics that are looked at though no rulebook uses them.
     """
-    metrics = metrics_of(rulebooks)
+    used = {*metrics_of(rulebooks), *more}
+    metrics = tuple(name for name in METRICS if name in used)
     generator = np.random.default_rng(seed)
     comparisons = list(comparisons_of(rulebooks))
     sampler = _Sampler(metrics, settings, comparisons, generator)

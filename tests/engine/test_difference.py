@@ -6,6 +6,7 @@ import pytest
 
 from lemonade_es.engine.difference import Shift, decide, elsewhere, regions
 from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.whatif import supposed_facts
 from lemonade_es.rules.changes import changes
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.vocabulary import settings
@@ -74,6 +75,28 @@ def test_defaults_that_differ_make_a_difference():
     (region,) = regions(*(book(rule, head=head) for head in heads))
     assert region.lost == ("RCL",)
     assert 1000 < region.witness["P"] <= 2000
+
+
+@pytest.mark.parametrize(
+    ("condition", "raw", "limits", "low", "high"),
+    [
+        ("NF < 0.5", "F", (14000, 1000), 1000, 14000),
+        ("NF < 0.5 and F > 2000", "F", (14000, 1000), 2000, 14000),
+        ("T_NE >= 0.5", "T_E", (0.001, 0.01), 0.001, 0.01),
+        ("V_NE > 0.9 and V_Acc < 0.9", "V_E", (1e-5, 1e-4), 9e-5, 9e-4),
+    ],
+)
+def test_a_normalised_metric_is_another_one_where_its_threshold_is(condition, raw, limits, low, high):
+    """NF was taken for the same in both, so that books of which only TF differs were said to advise the same."""
+    rule = f"  - {{id: r, when: {condition}, weight: 1, instruct: [RCL]}}\n"
+    heads = [HEAD.replace("rules:", f"thresholds: {{T{raw}: {{default: {limit}}}}}\nrules:") for limit in limits]
+    old, new = (book(rule, head=head) for head in heads)
+    (region,) = regions(old, new)
+    assert low <= region.witness[raw] <= high
+    assert set(region.witness) <= {raw, "V_Acc"}
+    for rulebook, told in ((old, region.old), (new, region.new)):
+        assert decide(rulebook, supposed_facts(rulebook, region.witness, {})).kept == told
+    assert regions(old, old) == regions(new, new) == ()
 
 
 @pytest.mark.parametrize(
