@@ -128,6 +128,8 @@ def _rule(rule: Rule, learned: Learned) -> Iterator[str]:
 
 
 def _scalar(text: str) -> str:
+    if text.isidentifier():  # a conclusion may be called `null`
+        return quoted(text)
     return text if _PLAIN.fullmatch(text) or text.replace(".", "").isdigit() else json.dumps(text, ensure_ascii=False)
 
 

@@ -68,6 +68,19 @@ def test_the_tuned_rulebook_loads_passes_its_tests_and_differs_in_the_learned_we
     assert "12 steps of generalise" in text
 
 
+@pytest.mark.parametrize("name", ["null", "true", "broken"])
+def test_a_condition_that_yaml_would_take_for_no_text_is_quoted(name):
+    own = parse_rulebook(
+        "rulebook: own\nversion: 1\ninstructions: {ACL: {text: Add}}\nrules:\n"
+        f"  - {{id: a, when: F > 1, conclude: '{name}'}}\n"
+        f"  - {{id: b, when: '{name}', weight: 1, instruct: [ACL]}}\n",
+        "own.yaml",
+    )
+    text = tuned_rulebook(own, Tuning((row("b", 1.2),), 2, 30, 0, 0.08, 0))
+    (_, rule) = parse_rulebook(text, "tuned.yaml", own.sources).rules
+    assert (rule.when.source, rule.weight.source) == (name, "1.2")
+
+
 def test_a_weight_that_others_oppose_is_told_with_what_they_leave_of_it():
     text, book = tuned(Learned("try-wider", 9, 4.25, 0.25, 0.5, 0.1, 0.9, 1.0588))
     assert "# 9 steps: effect 0.50 [0.10, 0.90], was 0.25;" in text
