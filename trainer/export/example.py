@@ -152,7 +152,7 @@ def sheet(path):  # header and rows, by the rules of the training
             break
         except csv.Error as error:
             reason = error
-    cells = [cell for record in records or [] for cell in record]
+    cells = [cell for record in records or [] if any(map(str.strip, record)) for cell in record]
     along = any("\\t" in cell and ("\\n" in cell or "\\r" in cell) for cell in cells)
     if delimiter == "\\t" and (records is None or along):
         plain = parsed(text, delimiter, False, csv.QUOTE_NONE)  # quotes may be part of the fields

@@ -43,8 +43,11 @@ def contents(draw):
         quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
         lineterminator=draw(st.sampled_from(["\n", "\r\n", "\r"])),
     )
-    writer.writerows([header, *draw(st.lists(cells, max_size=4))])
+    table = [header, *draw(st.lists(cells, max_size=4))]
+    writer.writerows(table)
     text = written.getvalue()
+    if draw(st.integers(0, 3)) == 0:  # without quoting, as many files of tabs are
+        text = "".join(delimiter.join(row) + "\n" for row in table)
     if draw(st.booleans()):
         text = text.replace(delimiter, f"{delimiter} ")
     above = ["", f"sep={delimiter}\n", f'"sep={delimiter}"\r\n', "\n", f"{delimiter}{delimiter}\n", " \n"]
@@ -52,7 +55,7 @@ def contents(draw):
     text = draw(st.sampled_from(above)) + text + draw(st.sampled_from(below))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "utf-16-le"]))
     mark = draw(st.sampled_from([b"", b"", b"\xef\xbb\xbf"]))  # a file may begin with it, and not be UTF-8
-    return mark + text.encode(encoding, "replace")
+    return mark + text.encode(encoding, "replace") + draw(st.sampled_from([b"", b"", b"\xe9\n"]))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
