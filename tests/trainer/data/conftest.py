@@ -1,4 +1,4 @@
-"""Folders of small images, written for one test."""
+"""Folders of small images, and tables, written for one test."""
 
 from __future__ import annotations
 
@@ -39,6 +39,23 @@ def make_tree(tmp_path: Path) -> MakeTree:
         return tmp_path / root
 
     return make
+
+
+@pytest.fixture
+def houses(tmp_path):
+    """60 houses: an id, an area with a gap, a district, a constant, a comment, and a price that follows from them."""
+
+    def write(*, name="houses.csv", rows=60, area=lambda n: str(50 + n), price=lambda n: f"{2 * n + 0.5}"):
+        lines = ["id,area,district,country,comment,price"]
+        lines += [
+            f"h{n:03},{area(n)},{('north', 'south', 'east')[n % 3]},DE,written by hand no {n},{price(n)}"
+            for n in range(rows)
+        ]
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+
+    return write
 
 
 def problem(root: Path, **options: int) -> str:

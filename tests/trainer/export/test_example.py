@@ -2,109 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import re
-import runpy
-import subprocess
-import sys
-import traceback
-import warnings
 from dataclasses import asdict
-from unittest import mock
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-from torch import Tensor, nn
 
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.columns import encoded, fitted, number
-from lemonade_es.trainer.data.decoding import BROKEN, UnusableImageError, decode, read_header
 from lemonade_es.trainer.data.delimited import LONGEST_FIELD, read_sheet
 from lemonade_es.trainer.data.thousands import refuse_thousands
-from lemonade_es.trainer.export.example import infer_file
-
-COLUMN = {
-    "name": "area",
-    "kind": "number",
-    "median": 2.0,
-    "mean": 2.0,
-    "std": 1.0,
-    "decimal_comma": False,
-    "decimal_points": False,
-    "log": None,
-}
-TARGET = {"mean": 10.0, "std": 2.0}
-ABOUT = {
-    "image": {"input": {"shape": [1, 2, 2]}, "classes": ["dark", "bright"]},
-    "text": {
-        "input": {"shape": [3]},
-        "classes": ["dark", "bright"],
-        "text": {"vocabulary": "words.txt", "unknown": 1, "padding": 0, "length": 3, "word_pattern": r"(\w+)"},
-    },
-    "table": {
-        "input": {"shape": [1]},
-        "target": TARGET,
-        "table": {"columns": [COLUMN], "missing": ["", "-"], "delimiter": ","},
-    },
-}
-
-
-class Brightness(nn.Module):
-    """The sum of an input, and twice that."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        total = x.float().flatten(1).sum(1, keepdim=True)
-        return torch.cat([total, 2 * total], dim=1)
-
-
-class Places(nn.Module):
-    """The sum of an input's values, each times its place."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        flat = x.float().flatten(1)
-        return (flat * torch.arange(1, flat.shape[1] + 1)).sum(1, keepdim=True)
-
-
-def exported(folder, kind, network=None, **changed):
-    """A folder as an export leaves it, and what its example does with some words."""
-    about = {"file": "model.pt", **ABOUT[kind], **changed}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch means to give the form up
-        torch.jit.trace(network or Brightness(), torch.ones(1, *about["input"]["shape"])).save(folder / "model.pt")
-    (folder / "model.json").write_text(json.dumps(about))
-    (folder / "words.txt").write_text("\n?\nlight\ncaf\u00e9\n", encoding="utf-8")
-    objective = "regression" if "target" in about else "classification"
-    (folder / "infer.py").write_bytes(infer_file("torchscript", kind, objective, None))
-
-    return lambda *words: started(folder / "infer.py", *map(str, words))
-
-
-def started(script, *words, encoding="utf-8"):
-    """A script, run as a program would be, but in this process, which has PyTorch already."""
-    out, err, code = io.TextIOWrapper(io.BytesIO(), encoding), io.StringIO(), 0
-    with (
-        contextlib.chdir(script.parent),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        mock.patch.object(sys, "argv", [str(script), *words]),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("error")  # nor does anybody want to read warnings
-        try:
-            runpy.run_path(str(script), run_name="__main__")
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-            print(end.code if isinstance(end.code, str) else "", end="", file=err)
-        except BaseException:  # noqa: BLE001  (what a program would end with)
-            traceback.print_exc(file=err)
-            code = 1
-    out.seek(0)
-    return subprocess.CompletedProcess(words, code, out.read(), err.getvalue())
+from tests.trainer.export.folder import ABOUT, COLUMN, Brightness, Places, exported, started
 
 
 @pytest.fixture
@@ -367,55 +275,3 @@ def test_an_answer_beyond_float32_is_told(tmp_path):
     (tmp_path / "rows.csv").write_text("area\n3\n")
     done = exported(tmp_path, "table", target={"mean": 1e150, "std": 2e150})("rows.csv")
     assert (done.stdout, done.stderr) == ("rows.csv, row 1: 3e+150\n", "")
-
-
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
-
-
-def turned(folder, picture):
-    """The picture in files that say in several ways how it is to be turned."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture.save(folder / "exif.jpg", exif=exif)
-    picture.save(folder / "exif.png", exif=exif)
-    picture.save(folder / "exif.webp", exif=exif, lossless=True)
-    picture.save(folder / "tag.tiff", tiffinfo={0x0112: 6})
-    picture.save(folder / "xmp.jpg", xmp=XMP)
-    note = PngInfo()
-    note.add_itxt("XML:com.adobe.xmp", XMP.decode())
-    picture.save(folder / "xmp.png", pnginfo=note)
-    picture.save(folder / "damaged.png", exif=b"Exif\0\0no metadata")
-    return sorted(path.name for path in folder.glob("*.*"))
-
-
-def test_the_example_has_the_pixels_that_training_had(tmp_path):
-    colours = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
-    names = turned(tmp_path, Image.fromarray(colours))
-    Image.fromarray(colours[..., 0] * np.uint16(257)).save(tmp_path / "deep.png")
-    Image.fromarray(colours[..., 1] * np.uint16(257)).save(tmp_path / "deep.tiff")
-    Image.fromarray(colours[..., :2]).save(tmp_path / "clear.png")
-    names += ["deep.png", "deep.tiff", "clear.png"]
-    shape, scale = [3, 4, 6], {"mean": 0, "std": 1}
-    done = exported(tmp_path, "image", Places(), input={"shape": shape}, target=scale)(*names)
-    assert done.returncode == 0, done.stderr
-    places = np.arange(1, np.prod(shape) + 1)
-    wanted = [int((decode(tmp_path / name, (4, 6), 3).ravel() * places).sum()) for name in names]
-    assert done.stdout.splitlines() == [f"{name}: {total}" for name, total in zip(names, wanted, strict=True)]
-    assert len(set(wanted)) > 4
-
-
-@pytest.mark.parametrize("name", ["deep.tiff", "wide.tiff", "float.tiff", "picture.gif", "damaged.png"])
-def test_an_image_that_training_refuses_gets_no_answer(tmp_path, name):
-    picture = Image.new("L", (2, 2))
-    Image.fromarray(np.full((2, 2), 70_000, dtype=np.int32)).save(tmp_path / "deep.tiff")
-    Image.fromarray(np.full((2, 2), 255, dtype=np.int32)).save(tmp_path / "wide.tiff")
-    Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "float.tiff")
-    picture.save(tmp_path / "picture.gif")
-    picture.save(tmp_path / "damaged.png")
-    content = (tmp_path / "damaged.png").read_bytes()
-    (tmp_path / "damaged.png").write_bytes(content.replace(b"IDAT", b"IDAX"))
-    with pytest.raises((*BROKEN, UnusableImageError)):
-        read_header(tmp_path / name), decode(tmp_path / name, (2, 2), 1)
-    done = exported(tmp_path, "image")(name)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(rf"error: {re.escape(name)}: .+\n", done.stderr)
