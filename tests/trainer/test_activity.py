@@ -171,6 +171,7 @@ def test_rectifiers_inside_of_functions_of_torch_func_are_seen(differentiated):
     assert counted(Ensemble(differentiated)) == (24, 9, 1, 0)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 def test_nested_tensors_are_left_out():
     class Nested(nn.Module):
         def forward(self, x):
