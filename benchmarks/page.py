@@ -13,11 +13,12 @@ Made by `python -m benchmarks` from the results in `benchmarks/results/`; every 
 beside it. Each search runs in a process of its own. A `+` after a revision: the tree had changes beside it.
 
 `make bench` makes all of them, in some four hours on two cores; `make bench BENCH_ARGS="--photos CIFAR10_TREE"` those
-on photographs too, in two more; what is broken off goes on where it was. That is reckoned, from parts that ran on two
-cores of an AMD EPYC, with other work beside most of them: `quality` took 53 minutes on digits (revision 1ee3549) and 75
-on photographs (8bdf28e), `ablations` 45 and 22, `tuning` 17 on both, `goals` 38 and `improvement` 30 (e7f9193); the
-rest is reckoned. Seconds of `improvement`, and F of `small` among the goals, are those of a busy machine; for `frugal`,
-where F and V_E decide, there was no other work. What each of many searches did lies in `benchmarks/results/searches/`.
+on photographs too, in two more; what is broken off goes on where it was. That is the sum of parts that ran on two
+cores of an AMD EPYC, with other work beside most of them, and of what recorded searches took: `quality` took 53 minutes
+on digits (revision 1ee3549) and 75 on photographs (8bdf28e), `ablations` 45 and 22, `tuning` 17 on both, `goals` 51 and
+`improvement` 30 (e7f9193). Seconds of `improvement`, and F of `small` among the goals, are those of a busy machine;
+`frugal`, where F and V_E decide, was measured again in 16 minutes, with a minute of light work beside it. What each of
+many searches did lies in `benchmarks/results/searches/`.
 """
 TAIL = """## Not measured
 

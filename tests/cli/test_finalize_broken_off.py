@@ -61,6 +61,16 @@ def test_an_interrupt_says_how_to_go_on(command):
     assert f"is kept; go on with: lemonade-es finalize {run} --epochs 400 --checkpoint-seconds 0.0" in err
 
 
+def in_this_process(*words):
+    """What a command came to; it sets handlers of signals, which are taken back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return CliRunner().invoke(main, words)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_an_interrupt_before_the_training_goes_on_does_not_deny_its_checkpoint(trained, monkeypatch):
     command, told = trained
 
@@ -68,12 +78,7 @@ def test_an_interrupt_before_the_training_goes_on_does_not_deny_its_checkpoint(t
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lemonade_es.engine.finalize.finalize", interrupted)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        done = CliRunner().invoke(main, ["finalize", told["run"], "--out", str(command.folder / "runs")])
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    done = in_this_process("finalize", told["run"], "--out", str(command.folder / "runs"))
     assert done.exit_code == 130
     said = f"interrupted; the training had not begun; go on with: lemonade-es finalize {told['run']} --out"
     assert done.stderr.startswith(said)
@@ -87,12 +92,7 @@ def test_an_interrupt_while_the_folder_is_written_says_that_nothing_is_to_be_tra
 
     monkeypatch.setattr("lemonade_es.engine.finalize.finalize", lambda *_: object())
     monkeypatch.setattr("lemonade_es.report.final_folder.leave_final", interrupted)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        done = CliRunner().invoke(main, ["finalize", told["run"], "--anew", "--out", str(command.folder / "runs")])
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    done = in_this_process("finalize", told["run"], "--anew", "--out", str(command.folder / "runs"))
     assert done.exit_code == 130
     said = f"interrupted; the result is recorded; go on with: lemonade-es finalize {told['run']} --out"
     assert done.stderr.startswith(said)

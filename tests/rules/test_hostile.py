@@ -13,16 +13,10 @@ from lemonade_es.errors import RulebookError
 from lemonade_es.rules.expression import MAX_HINTS, parse_expression
 from lemonade_es.rules.load import MAX_BYTES, MAX_MESSAGE, parse_rulebook
 from lemonade_es.rules.problem import Place
+from tests.rules.refusals import HEAD
 
 SECONDS = 15.0
 """Of processor time: what is refused in time is so in much less, what is not takes minutes."""
-HEAD = """\
-rulebook: book
-version: 1
-instructions:
-  ACL: {text: Add}
-rules:
-"""
 RULE = "  - {id: low, when: V_Acc < 0.5, weight: 1, instruct: [ACL]}\n"
 
 HOSTILE = [
