@@ -297,7 +297,8 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
     lemonade-es rulebook diff lemonade mine.yaml
     lemonade-es rulebook diff lemonade mine.yaml --against latest
     """
-    from lemonade_es.engine.difference import POINTS, elsewhere, flipped, regions
+    from lemonade_es.engine.backtest import flipped
+    from lemonade_es.engine.difference import POINTS, elsewhere, regions
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.report.difference import decisions_in, difference_text, flipped_text
     from lemonade_es.rules.changes import changes

@@ -1,15 +1,60 @@
-"""A rulebook against recorded runs: which rules would have fired, and which decisions would have been others."""
+"""Rulebooks against recorded runs: which rules would have fired, and which decisions would have been others."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from lemonade_es.engine.difference import Flipped, Shift, decide, decisions, turned
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.advice import Pairs, Shift, Weights, decide, turned
+from lemonade_es.engine.events import Advised
+from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.whatif import restated
 from lemonade_es.rules.rulebook import Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The facts of a recorded decision, as another rulebook would have had them.
+
+    Attributes:
+        iteration: the one that carried the instructions out.
+        facts: what was measured, under that rulebook's settings and those that the user gave.
+        recorded: the instructions that were sent.
+        won: the conflicts that were decided then: winner and loser.
+    """
+
+    iteration: int
+    facts: Facts
+    recorded: Weights
+    won: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """A recorded decision that would come out otherwise.
+
+    Attributes:
+        run: the run.
+        iteration: the one that carried the instructions out.
+        old: what the old rulebook says, or what was recorded.
+        new: what the new one says.
+        turned: the conflicts that both decide, but not alike: the instruction that wins now, and the one that won.
+    """
+
+    run: str
+    iteration: int
+    old: Weights
+    new: Weights
+    turned: Pairs = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The decision as JSON data, with what came, went and changed."""
+        shift = Shift.between(self.old, self.new)
+        turned = [{"winner": winner, "loser": loser} for winner, loser in self.turned]
+        return asdict(self) | {"turned": turned, "shift": None if shift is None else asdict(shift)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +132,37 @@ def backtest(rulebook: Rulebook, runs: Sequence[Sequence[Entry]]) -> Backtest:
         StoreError: a run has no beginning.
     """
     return Backtest(tuple(rule.id for rule in rulebook.rules), tuple(_replayed(rulebook, entries) for entries in runs))
+
+
+def decisions(rulebook: Rulebook, entries: Sequence[Entry]) -> tuple[Situation, ...]:
+    """The situations of a run's decisions, in their order.
+
+    Raises:
+        StoreError: the run has no beginning.
+    """
+    spec = started(tuple(entries)).spec
+    wishes = spec.settings(rulebook.defaults)
+    made = [entry.event for entry in entries if isinstance(entry.event, Advised)]
+    return tuple(
+        Situation(
+            advised.iteration,
+            restated(advised.inference.facts, {}, wishes, recorded=True),
+            dict(advised.resolution.instructions),
+            tuple((item.winner, item.loser) for item in advised.resolution.decisions),
+        )
+        for advised in made
+    )
+
+
+def flipped(old: Rulebook, new: Rulebook, entries: Sequence[Entry]) -> tuple[Flipped, ...]:
+    """The decisions of a run that the two rulebooks would have made differently, on the measured facts."""
+    found = []
+    for one, other in zip(decisions(old, entries), decisions(new, entries), strict=True):
+        ours, theirs = decide(old, one.facts), decide(new, other.facts)
+        if Shift.between(ours.kept, theirs.kept) is not None:
+            other_winners = turned(ours.won, theirs.won)
+            found.append(Flipped(entries[0].run, one.iteration, ours.kept, theirs.kept, other_winners))
+    return tuple(found)
 
 
 def _replayed(rulebook: Rulebook, entries: Sequence[Entry]) -> RunReplay:

@@ -1,4 +1,4 @@
-"""Where two rulebooks advise differently: over all situations, and on the decisions of recorded runs."""
+"""Where two rulebooks advise differently, over all situations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.engine.conflicts import resolve
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.events import Advised
+from lemonade_es.engine.advice import Shift, Weights, decide
 from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.journal import Entry, started
 from lemonade_es.engine.metric import normalised
-from lemonade_es.engine.whatif import restated
 from lemonade_es.rules.analysis.points import Points, corners, metrics_of, sample_points, under
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points
 from lemonade_es.rules.expression import FLAGS
@@ -35,35 +31,9 @@ _KNOWN = 0.75
 """In so many of the situations all metrics are known; in the others some are not."""
 
 Mask = npt.NDArray[np.bool_]
-Weights = Mapping[str, float]
 Settings = Mapping[str, float | None]
-Pairs = tuple[tuple[str, str], ...]
 Array = npt.NDArray[np.float64]
 Books = Sequence[tuple[Rulebook, Settings]]
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """How one advice differs from another.
-
-    Attributes:
-        gained: instructions that only the new one gives, with their weights.
-        lost: those that only the old one gives.
-        reweighted: those of both with another weight: old, new.
-    """
-
-    gained: Weights
-    lost: Weights
-    reweighted: Mapping[str, tuple[float, float]]
-
-    @classmethod
-    def between(cls, old: Weights, new: Weights) -> Shift | None:
-        """The shift from one advice to another; ``None`` if they are the same."""
-        gained = {name: weight for name, weight in new.items() if name not in old}
-        lost = {name: weight for name, weight in old.items() if name not in new}
-        both = {name: (old[name], new[name]) for name in new if name in old}
-        reweighted = {name: pair for name, pair in both.items() if not np.isclose(*pair, rtol=1e-9, atol=1e-12)}
-        return cls(gained, lost, reweighted) if gained or lost or reweighted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +81,6 @@ class Elsewhere:
     def to_json(self) -> dict[str, Any]:
         """Settings and regions as JSON data."""
         return {"settings": dict(self.settings), "regions": [region.to_json() for region in self.regions]}
-
-
-@dataclass(frozen=True, slots=True)
-class Flipped:
-    """A recorded decision that would come out otherwise.
-
-    Attributes:
-        run: the run.
-        iteration: the one that carried the instructions out.
-        old: what the old rulebook says, or what was recorded.
-        new: what the new one says.
-        turned: the conflicts that both decide, but not alike: the instruction that wins now, and the one that won.
-    """
-
-    run: str
-    iteration: int
-    old: Weights
-    new: Weights
-    turned: Pairs = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The decision as JSON data, with what came, went and changed."""
-        shift = Shift.between(self.old, self.new)
-        turned = [{"winner": winner, "loser": loser} for winner, loser in self.turned]
-        return asdict(self) | {"turned": turned, "shift": None if shift is None else asdict(shift)}
 
 
 def regions(
@@ -194,83 +139,6 @@ def elsewhere(old: Rulebook, new: Rulebook, known: Sequence[Region]) -> tuple[El
             told.update(rule for region in more for rule in region.rules or _NO_RULE)
             found.append(Elsewhere(corner, more))
     return tuple(found)
-
-
-def flipped(old: Rulebook, new: Rulebook, entries: Sequence[Entry]) -> tuple[Flipped, ...]:
-    """The decisions of a run that the two rulebooks would have made differently, on the measured facts."""
-    found = []
-    for one, other in zip(decisions(old, entries), decisions(new, entries), strict=True):
-        ours, theirs = decide(old, one.facts), decide(new, other.facts)
-        if Shift.between(ours.kept, theirs.kept) is not None:
-            other_winners = turned(ours.won, theirs.won)
-            found.append(Flipped(entries[0].run, one.iteration, ours.kept, theirs.kept, other_winners))
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The facts of a recorded decision, as another rulebook would have had them.
-
-    Attributes:
-        iteration: the one that carried the instructions out.
-        facts: what was measured, under that rulebook's settings and those that the user gave.
-        recorded: the instructions that were sent.
-        won: the conflicts that were decided then: winner and loser.
-    """
-
-    iteration: int
-    facts: Facts
-    recorded: Weights
-    won: Pairs = ()
-
-
-def decisions(rulebook: Rulebook, entries: Sequence[Entry]) -> tuple[Situation, ...]:
-    """The situations of a run's decisions, in their order.
-
-    Raises:
-        StoreError: the run has no beginning.
-    """
-    spec = started(tuple(entries)).spec
-    wishes = spec.settings(rulebook.defaults)
-    made = [entry.event for entry in entries if isinstance(entry.event, Advised)]
-    return tuple(
-        Situation(
-            advised.iteration,
-            restated(advised.inference.facts, {}, wishes, recorded=True),
-            dict(advised.resolution.instructions),
-            tuple((item.winner, item.loser) for item in advised.resolution.decisions),
-        )
-        for advised in made
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a rulebook says about one situation.
-
-    Attributes:
-        kept: the instructions that are left, with their weights.
-        fired: the rules that fire, with theirs.
-        won: the conflicts: winner and loser.
-    """
-
-    kept: Weights
-    fired: Mapping[str, float | None]
-    won: Pairs
-
-
-def decide(rulebook: Rulebook, facts: Facts) -> Decision:
-    """What a rulebook says, by the plain evaluator."""
-    inference = evaluate(rulebook, facts)
-    resolution = resolve(inference, rulebook)
-    fired = {firing.rule: firing.weight for firing in inference.fired}
-    won = tuple((item.winner, item.loser) for item in resolution.decisions)
-    return Decision(dict(resolution.instructions), fired, won)
-
-
-def turned(old: Pairs, new: Pairs) -> Pairs:
-    """The conflicts that are decided in both, but the other way round in the new."""
-    return tuple(pair for pair in new if pair[::-1] in old)
 
 
 def _corners(old: Rulebook, new: Rulebook) -> Iterator[dict[str, float]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lemonade_es.engine.backtest import Backtest
-from lemonade_es.engine.difference import Elsewhere, Flipped, Region, Shift
+from lemonade_es.engine.advice import Shift
+from lemonade_es.engine.backtest import Backtest, Flipped
+from lemonade_es.engine.difference import Elsewhere, Region
 from lemonade_es.engine.events import Advised
 from lemonade_es.engine.journal import Entry
 from lemonade_es.report.formats import weighted

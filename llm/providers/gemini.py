@@ -11,8 +11,9 @@ from lemonade_es.llm.chat import Completion
 from lemonade_es.llm.executor import Finish, Usage
 from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Message, Prompt
+from lemonade_es.llm.providers.answer import count, counted, parsed, too_long
 from lemonade_es.llm.providers.bounds import MAX_SECONDS
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, counted, parsed, too_long
+from lemonade_es.llm.providers.service import TEMPERATURE, Service
 
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)

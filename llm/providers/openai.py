@@ -13,8 +13,9 @@ from lemonade_es.llm.chat import Completion
 from lemonade_es.llm.executor import Finish, Usage
 from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Prompt
+from lemonade_es.llm.providers.answer import count, counted, parsed, too_long
 from lemonade_es.llm.providers.bounds import MAX_SECONDS, Bounds
-from lemonade_es.llm.providers.service import TEMPERATURE, Service, count, counted, parsed, too_long
+from lemonade_es.llm.providers.service import TEMPERATURE, Service
 
 if TYPE_CHECKING:
     import openai

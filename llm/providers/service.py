@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from lemonade_es.errors import ExecutorError, LemonadeError
 from lemonade_es.llm.address import Address
 from lemonade_es.llm.executor import Usage
 from lemonade_es.llm.faults import CallFaultError, FaultCode, asked_wait, passing
+from lemonade_es.llm.providers.answer import is_cut_off, is_streamed
 from lemonade_es.llm.providers.secret import without_parts, without_secret
 from lemonade_es.llm.providers.surroundings import header_secrets, proxy_secrets, proxy_variable, variables_set
 from lemonade_es.printable import one_line
@@ -51,24 +50,6 @@ _LOGS = (
     *("openai._base_client", "anthropic._base_client", "google_genai._api_client"),
 )
 """Loggers that tell of single requests and answers."""
-
-_TOO_LONG = re.compile(
-    r"context_length_exceeded|maximum (context|prompt) length|context size|context window|context length"
-    r"|(prompt|input) is too long|input token count.{0,200}exceeds|too many (input )?tokens|exceeded model token limit"
-    r"|range of input length|inputs.{0,20}tokens.{0,40}max_new_tokens",
-    re.IGNORECASE,
-)
-
-_STREAMED = re.compile(r"\s*+(?:(?:event|id|retry)?:[^\n]*+\s++)*+data:")
-"""How a stream of server-sent events begins; a line that begins with a colon is a comment in it.
-
-Without a way back: a row of colons could be divided into comments in so many ways that it would take for ever."""
-
-MOST_TOKENS = 2 * 10**7
-"""A server that counts more in one call counts wrongly: no model reads or writes so many."""
-
-MOST_DIGITS = 100
-"""Python refuses to read integers of some thousands."""
 
 MOST_WORDS = 500
 """Characters of a server's own words that are told."""
@@ -288,10 +269,10 @@ class Service:
             expected: what kind of server has that base URL.
         """
         said = self.discreet(body)[:200]
-        if _STREAMED.match(body):
+        if is_streamed(body):
             told = f"{self.url} streams its answer, though it was asked for the whole at once: {said!r}"
             return self.fault("protocol", told, "turn streaming off at the server")
-        if _is_cut_off(body):
+        if is_cut_off(body):
             return self.fault("cut_off", f"the answer of {self.url} ends in the middle: {said!r}", "resume later")
         return self.fault(
             "protocol",
@@ -346,49 +327,6 @@ class Service:
     def discreet(self, text: str) -> str:
         """What a server says of a call, without parts of the key as well; in source these could be words."""
         return without_parts(self.scrubbed(text, SHORTEST_TOLD), self.key)
-
-
-def too_long(said: str) -> bool:
-    """Whether a server's refusal says that the prompt does not fit into the model's context."""
-    return _TOO_LONG.search(said) is not None
-
-
-def _is_cut_off(body: str) -> bool:
-    """Whether a body is the beginning of a JSON object."""
-    try:
-        parsed(body)
-    except json.JSONDecodeError as error:
-        return body.lstrip().startswith("{") and (error.pos >= len(body.rstrip()) or "Unterminated" in error.msg)
-    except RecursionError:
-        pass
-    return False
-
-
-def parsed(body: str) -> Any:
-    """The JSON of an answer, perhaps behind a byte order mark; a number of absurd length is infinite.
-
-    Raises:
-        ValueError: it is none.
-        RecursionError: it is nested too deep.
-    """
-    return json.loads(body.removeprefix("\ufeff"), parse_int=_integer)
-
-
-def counted(counts: object, name: str) -> int | None:
-    """A number of tokens in a server's ``counts``; ``None`` if there is none, or none that can be."""
-    value = counts.get(name) if isinstance(counts, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
-        return None
-    return int(value) if value == int(value) else None
-
-
-def count(counts: object, name: str) -> int:
-    """Likewise, of what servers leave out where it is 0."""
-    return counted(counts, name) or 0
-
-
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) <= MOST_DIGITS else float("inf")
 
 
 def _first(variables: Sequence[str]) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from lemonade_es.engine.backtest import backtest
-from lemonade_es.engine.difference import Shift, flipped
+from lemonade_es.engine.advice import Shift
+from lemonade_es.engine.backtest import backtest, flipped
 from lemonade_es.engine.events import DataSummary, RunStarted
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.whatif import recorded_decision, restated, suppose, supposed_facts

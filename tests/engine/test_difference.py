@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.difference import Shift, decide, elsewhere, regions
+from lemonade_es.engine.advice import Shift, decide
+from lemonade_es.engine.difference import elsewhere, regions
 from lemonade_es.engine.facts import Facts
 from lemonade_es.engine.whatif import supposed_facts
 from lemonade_es.rules.changes import changes

@@ -14,8 +14,8 @@ from lemonade_es.llm.backoff import Backoff
 from lemonade_es.llm.chat import ModelExecutor
 from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
+from lemonade_es.llm.providers.answer import too_long
 from lemonade_es.llm.providers.openai import OpenAIClient
-from lemonade_es.llm.providers.service import too_long
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, Fail, ModelServer, Say, Send
 from tests.llm.conftest import REQUEST

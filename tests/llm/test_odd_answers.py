@@ -16,10 +16,10 @@ from lemonade_es.llm.codes import Code
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.faults import NoAnswerError
 from lemonade_es.llm.prices import Price
+from lemonade_es.llm.providers.answer import too_long
 from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
-from lemonade_es.llm.providers.service import too_long
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, AnthropicWire, GeminiWire, ModelServer, OpenAIWire, Send
 from tests.llm.conftest import REQUEST

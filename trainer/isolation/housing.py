@@ -129,7 +129,7 @@ def clean_environment() -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
         "MALLOC_TOP_PAD_": str(64 << 20),
-        # what a layer wrote long ago is fetched from memory: through huge pages a large network trains up to 10 % faster
+        # what a layer wrote long ago is fetched from memory, through huge pages up to 10 % faster
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "CUDA_CACHE_DISABLE": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
