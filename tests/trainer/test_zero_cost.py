@@ -125,7 +125,11 @@ time = __import__("time")
 
 @pytest.mark.isolation
 @pytest.mark.parametrize(
-    ("action", "code"), [("time.sleep(60)", "TIMED_OUT"), ("__import__('os')._exit(3)", "CRASHED")], ids=str
+    ("action", "code"),
+    [
+        pytest.param("time.sleep(60)", "TIMED_OUT", marks=pytest.mark.slow),
+        ("__import__('os')._exit(3)", "CRASHED"),
+    ],
 )
 def test_a_network_that_is_never_done_with_its_scores_has_none_and_is_trained(
     toy: Dataset, quick_recipe: Recipe, good: str, action: str, code: str

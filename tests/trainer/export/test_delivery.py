@@ -23,6 +23,8 @@ from lemonade_es.trainer.measurement import Failure
 from lemonade_es.trainer.weights import Weights
 from lemonade_es.trainer.workshop import Workshop
 
+SLOW = pytest.mark.slow
+
 
 def trained(workshop, source):
     content = workshop.train(source, seed=0).weights
@@ -92,7 +94,10 @@ class Net(nn.Module):
 
 
 @pytest.mark.isolation
-@pytest.mark.parametrize("form", ["onnx", "torchscript", "executorch", "source"])
+@pytest.mark.parametrize(
+    "form",
+    ["onnx", pytest.param("torchscript", marks=SLOW), "executorch", pytest.param("source", marks=SLOW)],
+)
 @pytest.mark.parametrize("kind", ["table", "text"])
 def test_a_network_for_tables_or_texts_becomes_a_file(tmp_path, quick_recipe, form, kind):
     for package in forms.FORMS[form].modules:
@@ -118,7 +123,7 @@ def test_a_network_whose_path_depends_on_its_input_is_not_delivered(workshop, to
 
 
 @pytest.mark.isolation
-@pytest.mark.parametrize("form", ["torchscript", "source"])
+@pytest.mark.parametrize("form", [pytest.param("torchscript", marks=SLOW), "source"])
 def test_a_network_that_answers_otherwise_each_time_is_said_to_be_so(workshop, toy, form):
     found = delivered(workshop, toy, RESTLESS, trained(workshop, RESTLESS), form)
     assert isinstance(found, Failure)
@@ -227,7 +232,7 @@ class Net(nn.Module):
 
 
 @pytest.mark.isolation
-@pytest.mark.parametrize("form", ["onnx", "torchscript", "executorch", "source"])
+@pytest.mark.parametrize("form", ["onnx", pytest.param("torchscript", marks=SLOW), "executorch", "source"])
 def test_the_example_answers_coloured_pictures_as_the_network_does(tmp_path, workshop, toy, form):
     for package in forms.FORMS[form].modules:
         pytest.importorskip(package)

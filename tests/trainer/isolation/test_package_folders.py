@@ -49,6 +49,7 @@ def test_the_path_of_an_ordinary_installation_is_left_as_it_is(monkeypatch):
     assert clean_environment()["PYTHONPATH"] == str(Path(lemonade_es.__file__).absolute().parents[1])
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_an_installation_beside_pythons_own_packages_is_isolated_as_well_as_any():
     packages, package = sysconfig.get_path("purelib"), Path(lemonade_es.__file__).parents[1]
