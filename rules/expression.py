@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lemonade_es.rules import logic
-from lemonade_es.rules.advice import ALWAYS, KNOWING, UNASKED, for_name
+from lemonade_es.rules.advice import ALWAYS, KNOWING, UNASKED, UNBRANCHED, for_name
 from lemonade_es.rules.logic import Condition, Number, Values
 from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.syntax import read_tree
@@ -289,13 +289,22 @@ class _Parser:
                 return self._call(node, func, args)
             case ast.BoolOp() | ast.Compare() | ast.UnaryOp():
                 raise self._unfit(node, "NOT_A_NUMBER", f"{self._text(node)!r} is a condition where a number is wanted")
-            case ast.Tuple():
-                said = f"{self._text(node)!r} are several values; write numbers with a point and without commas, as 0.5"
-                raise self._unfit(node, "NOT_ALLOWED", said)
+            case ast.Tuple(elts=parts):
+                raise self._unfit(
+                    node, "NOT_ALLOWED", f"{self._text(node)!r} are several values; {self._uncommaed(parts)}"
+                )
             case ast.Constant(value=bool() as value):
                 raise self._truth(node, str(value))
             case _:
-                raise self._unfit(node, "NOT_ALLOWED", f"{self._text(node)!r} cannot be used in an expression")
+                cure = f"; {UNBRANCHED}" if isinstance(node, ast.IfExp) else ""
+                raise self._unfit(node, "NOT_ALLOWED", f"{self._text(node)!r} cannot be used in an expression{cure}")
+
+    def _uncommaed(self, parts: list[ast.expr]) -> str:
+        """What to write instead of a comma, which mostly is that of a number."""
+        torn = any(self._text(part)[:1].isdigit() for part in parts[1:])
+        if parts and isinstance(parts[0], ast.Compare | ast.BoolOp) and not torn:
+            return "join comparisons with `and` or `or`"
+        return "write numbers with a point and without commas, as 0.5"
 
     def _term(self, node: ast.expr, name: str) -> Number:
         if name in TERMS:

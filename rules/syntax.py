@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from lemonade_es.rules.advice import KNOWING, PLAIN, UNASKED
+from lemonade_es.rules.advice import KNOWING, PLAIN, UNASKED, UNBRANCHED
 from lemonade_es.vocabulary import TERMS
 
 MAX_LENGTH = 2000
@@ -102,8 +102,8 @@ def _cure(said: str, line: str) -> str:
     unit = _UNIT.search(line)
     if unit is not None:
         return f"; {_unitless(unit, line)}"
-    if line.startswith("if "):
-        return "; leave out `if`: a condition stands alone"
+    if re.search(r"\b(?:if|else)\b", line):
+        return "; leave out `if`: a condition stands alone" if line.startswith("if ") else f"; {UNBRANCHED}"
     if KNOWING & {word.lower() for word in re.findall(r"\w+", line)}:
         return f"; {UNASKED}"
     return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""

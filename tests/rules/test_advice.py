@@ -53,6 +53,10 @@ def condition(when):
         ("V_Acc == low", "7:20", "how much is told by a number, as 0.5, or by a threshold or priority"),
         ("V_Acc under 0.5", "7:17", "compare with signs, as in V_Acc < 0.5"),
         ("V_Acc < < 0.5 and failed", "7:19", "invalid syntax"),
+        ("V_Acc < 0.5, T_Acc > 0.5", "7:11", "are several values; join comparisons with `and` or `or`"),
+        ("V_Acc < 0.5, failed", "7:11", "are several values; join comparisons with `and` or `or`"),
+        ("V_Acc < 0,5 and P > 3", "7:11", "are several values; write numbers with a point and without commas"),
+        ("V_Acc < 0.5 if P > 3", "7:11", "an expression has no `if`: a case stands in `when`"),
         ("> 0.5", "7:13", "put a text that begins with > or | in quotes"),
     ],
 )
@@ -68,6 +72,15 @@ def test_a_word_for_how_much_a_rule_weighs_is_not_taken_for_a_metric(weight):
     (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: {weight}\n    instruct: [ACL]\n")
     assert line.startswith("b:8:13 UNKNOWN_NAME")
     assert line.endswith("; how much is told by a number, as 0.5, or by a threshold or priority")
+
+
+@pytest.mark.parametrize("weight", ["2 if P > 5 else 1", "PV_Acc if overfitting"])
+def test_a_weight_that_depends_on_a_case_is_told_to_take_two_rules(weight):
+    (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: {weight}\n    instruct: [ACL]\n")
+    assert line.startswith("b:8:13 ")
+    assert line.endswith(
+        "an expression has no `if`: a case stands in `when`, and each other case takes a rule of its own"
+    )
 
 
 @pytest.mark.parametrize(
