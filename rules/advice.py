@@ -41,6 +41,7 @@ _FORMS: Mapping[str, tuple[type, str]] = MappingProxyType(
     {
         "rules": (Mapping, "; begin each one with a hyphen, as `- id: low`"),
         "tests": (Mapping, "; begin each one with a hyphen, as `- name: low`"),
+        "when": (list, "; join its comparisons with `and` or `or`"),
         "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
     }
 )
@@ -86,7 +87,7 @@ def for_key(key: str, section: str, near: str | None, conclusions: Collection[st
         return _right_section(key)
     if section == "given" and key in conclusions:
         return "conclusions are drawn by the rules, not given: give what is measured where they draw it"
-    torn = None if near else _torn(key)
+    torn = _torn(key) if ":" in key or not near else None
     if torn is not None:
         return torn
     if kind is not None:
@@ -127,20 +128,28 @@ def for_instruction(name: str, known: Collection[str]) -> str:
     return f"; choose one of {', '.join(known)}" if 0 < len(known) <= _MOST_LISTED else ""
 
 
-def for_type(key: str, value: object) -> str:
-    """What to add where a value is of the wrong type; mostly nothing."""
+def for_type(key: str, value: object, section: str) -> str:
+    """What to add where a value is of the wrong type; mostly nothing.
+
+    Args:
+        key: what the value is that of.
+        value: as it was read.
+        section: the key of the mapping that this key stands in; none at the top.
+    """
     weighed = key == "instruct" and isinstance(value, Mapping)
     if weighed or (key in _LISTS and isinstance(value, str)):
         names = [str(name) for name in value] if isinstance(value, Mapping) else [str(value)]
-        listed = ", ".join(name for part in names for name in re.split(r"[,;\[\]\s]+", part) if name)
+        words = [word for part in names for word in re.split(r"[,;&+\[\]\s]+", part)]
+        listed = ", ".join(word for word in words if word and word.lower() not in ("and", "or"))
         alike = ", and the one weight in `weight`; another weight takes another rule" if weighed else ""
         return f"; write [{listed}]{alike}" if listed else ""
     if key == "instructions" and isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return f"; write each with its weight, as {{{value[0] if value else 'ACL'}: 1}}"
+        told = "weight, as {{{}: 1}}" if section else "text, as {{{}: {{text: Add a layer}}}}"
+        return f"; write each with its {told.format(value[0] if value else 'ACL')}"
+    if section == "instructions" and isinstance(value, str):
+        return "; write {text: ...}"
     if key in SETTABLE and isinstance(value, int | float):
         return f"; write {{default: {value}}}"
-    if key == "when" and isinstance(value, list):
-        return "; join its comparisons with `and` or `or`"
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
     form, cure = _FORMS.get(key, (None, ""))
@@ -175,7 +184,9 @@ def for_fraction(text: str) -> str:
 
 
 def _torn(key: str) -> str | None:
-    """What to do about a key that is the rest of a value, which the braces around it end at its first comma."""
+    """What to do about a key that is more than one, or the rest of a value, which its braces end at its first comma."""
+    if ":" in key:
+        return f"put a blank after its colon: `{key.replace(':', ': ', 1)}`"
     if key.count(")") > key.count("("):
         return "it is the rest of an expression with a comma: quote the whole expression"
     return "if it ends a number, write that with a point, as 0.5" if key.isdecimal() else None

@@ -321,7 +321,9 @@ def _mistyped(error: ValidationError, node: Node, what: str) -> Problem:
         wanted, cure = _TYPES["integer"], advice.for_fraction(node.text) if isinstance(node, Scalar) else ""
     else:
         wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
-        cure = advice.for_type(what, error.instance) if wants != "number" else advice.for_number(error.instance, path)
+        section = path[-2] if len(path) > 1 else ""
+        number = wants == "number"
+        cure = advice.for_number(error.instance, path) if number else advice.for_type(what, error.instance, section)
     return Problem(node.place, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
 
 

@@ -91,6 +91,8 @@ def test_a_weight_that_depends_on_a_case_is_told_to_take_two_rules(weight):
         ("'[ACL, RCL]'", "; write [ACL, RCL]"),
         ("ACL RCL;AWI", "; write [ACL, RCL, AWI]"),
         ("{ACL: 1, AWI: 0.5}", "; write [ACL, AWI], and the one weight in `weight`; another weight takes another rule"),
+        ("ACL and RCL", "; write [ACL, RCL]"),
+        ("ACL + RCL & AWI", "; write [ACL, RCL, AWI]"),
         ('""', "found ''"),
     ],
 )
@@ -115,6 +117,26 @@ def test_what_a_test_expects_in_another_form_is_told_in_the_right_one(expect, me
     (line,) = told(f"{HEAD}{rule}tests:\n  - {{name: a, given: {{}}, expect: {{{expect}}}}}\n")
     assert line.startswith("b:8:")
     assert line.endswith(meant)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "meant"),
+    [
+        ("[ACL]", "a list; write each with its text, as {ACL: {text: Add a layer}}"),
+        ("{ACL: Add one}", "ACL must be a mapping, found 'Add one'; write {text: ...}"),
+    ],
+)
+def test_instructions_of_ones_own_in_another_form_are_told_their_text(instructions, meant):
+    rule = "  - {id: one, when: V_Acc < 0.5, weight: 1, instruct: [ACL]}\n"
+    line, *_ = told(HEAD.replace("\n  ACL: {text: Add}", f" {instructions}") + rule)
+    assert line.startswith("b:3:")
+    assert line.endswith(meant)
+
+
+def test_a_colon_without_a_blank_after_it_is_told_to_have_one():
+    rule = "  - {id: one, when: V_Acc < 0.5, weight: 1, instruct: [ACL]}\n"
+    line, *_ = told(f"{HEAD}{rule}tests:\n  - {{name: a, given: {{P:1000}}, expect: {{fired: [one]}}}}\n")
+    assert line == "b:8:23 UNKNOWN_KEY 'P:1000' is not a key here; put a blank after its colon: `P: 1000`"
 
 
 def test_a_rule_to_drop_is_to_stand_in_a_list():
