@@ -51,6 +51,12 @@ _MUCH = "highest high higher large medium middle moderate normal small low lower
 _DEGREES = frozenset(_MUCH.split())
 """Words for how much: by their spelling alone, `high` would be taken for `grad_high`."""
 
+_TRUTHS: Mapping[str, int] = {
+    **dict.fromkeys(("true", "yes", "on"), 1),
+    **dict.fromkeys(("false", "no", "off"), 0),
+}
+"""Words for what is 1 or 0."""
+
 _NAMED = 4
 _MOST_LISTED = 20
 
@@ -162,15 +168,22 @@ def key_meant(key: str, known: Collection[str]) -> str | None:
     return called or closest(key, known)
 
 
-def for_number(value: object, path: Sequence[str]) -> str:
-    """What to write instead of a text that begins as a number does; mostly nothing.
+def for_number(value: object, path: Sequence[str], *, flag: bool) -> str:
+    """What to write instead of a truth, or of a text that begins as a number does; mostly nothing.
 
     Args:
         value: what stands where a number is wanted.
         path: the keys that lead there.
+        flag: whether it is that of a metric which is 0 or 1.
     """
+    if flag and str(value).lower() in _TRUTHS:
+        return f"; write {_TRUTHS[str(value).lower()]}"
     if not isinstance(value, str) or not re.match(r"[-+]?\.?[0-9]", value):
         return ""
+    if re.fullmatch(r"[-+]?[0-9]*\.?[0-9]+", value):
+        return f"; write {value} without quotes"
+    if re.fullmatch(r"[-+]?[0-9]+(?:,[0-9]+)+", value):
+        return "; write it with a point and without commas, as 0.5"
     percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", value)
     if percent:
         return f"; write {float(percent[1]) / 100:g}"

@@ -322,8 +322,10 @@ def _mistyped(error: ValidationError, node: Node, what: str) -> Problem:
     else:
         wanted = " or ".join(_TYPES[name] for name in ([wants] if isinstance(wants, str) else wants))
         section = path[-2] if len(path) > 1 else ""
-        number = wants == "number"
-        cure = advice.for_number(error.instance, path) if number else advice.for_type(what, error.instance, section)
+        if wants == "number":
+            cure = advice.for_number(error.instance, path, flag=what in FLAGS)
+        else:
+            cure = advice.for_type(what, error.instance, section)
     return Problem(node.place, "WRONG_TYPE", f"{what} must be {wanted}, found {_shown(error.instance)}{cure}")
 
 

@@ -196,6 +196,30 @@ def test_a_number_with_a_unit_is_told_how_to_be_written(default, cure):
     assert line.endswith(f"WRONG_TYPE default must be a number, found {default!r}; {cure}")
 
 
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        ("failed: true", "found true; write 1"),
+        ("failed: yes", "found 'yes'; write 1"),
+        ("nonfinite: False", "found false; write 0"),
+        ('V_Acc: "0.5"', "found '0.5'; write 0.5 without quotes"),
+        ("V_Acc: true", "found true"),
+    ],
+)
+def test_a_fact_that_is_no_number_is_told_the_number(given, cure):
+    rule = "  - {id: one, when: failed, weight: 1, instruct: [ACL]}\n"
+    (line,) = told(f"{HEAD}{rule}tests:\n  - {{name: a, given: {{{given}}}, expect: {{fired: [one]}}}}\n")
+    assert line.startswith("b:8:")
+    assert line.endswith(f" must be a number, {cure}")
+
+
+@pytest.mark.parametrize("number", ["0,5", "100,000"])
+def test_a_number_with_a_comma_in_a_line_of_its_own_is_told_to_have_none(number):
+    rule = "  - {id: one, when: failed, weight: 1, instruct: [ACL]}\n"
+    (line,) = told(f"{HEAD}{rule}thresholds:\n  TL:\n    default: {number}\n")
+    assert line.endswith(f"found {number!r}; write it with a point and without commas, as 0.5")
+
+
 def test_a_word_where_a_number_is_wanted_is_told_no_unit():
     rule = "  - {id: one, when: failed, weight: 1, instruct: [ACL]}\n"
     (line,) = told(f"{HEAD}{rule}thresholds:\n  TL: {{default: fast}}\n")
