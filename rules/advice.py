@@ -41,6 +41,7 @@ _FORMS: Mapping[str, tuple[type, str]] = MappingProxyType(
     {
         "rules": (Mapping, "; begin each one with a hyphen, as `- id: low`"),
         "tests": (Mapping, "; begin each one with a hyphen, as `- name: low`"),
+        "extends": (list, "; name one, which may extend another"),
         "when": (list, "; join its comparisons with `and` or `or`"),
         "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
     }

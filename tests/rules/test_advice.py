@@ -139,6 +139,17 @@ def test_a_colon_without_a_blank_after_it_is_told_to_have_one():
     assert line == "b:8:23 UNKNOWN_KEY 'P:1000' is not a key here; put a blank after its colon: `P: 1000`"
 
 
+@pytest.mark.parametrize(
+    ("extends", "found"),
+    [("[lemonade, edge]", "a list; name one, which may extend another"), ("1", "1"), ("", "nothing")],
+)
+def test_what_cannot_be_extended_is_all_that_is_told(extends, found):
+    rule = "  - {id: one, when: overfitting, weight: 1, instruct: [RK]}\n"
+    (line,) = told(f"rulebook: book\nversion: 1\nextends: {extends}\nrules:\n{rule}")
+    assert " WRONG_TYPE extends must be text, found " in line
+    assert line.endswith(f"found {found}")
+
+
 def test_a_rule_to_drop_is_to_stand_in_a_list():
     (line,) = told("rulebook: book\nversion: 1\nextends: lemonade\ndrop: broken\n")
     assert line == "b:4:7 WRONG_TYPE drop must be a list, found 'broken'; write [broken]"
