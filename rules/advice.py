@@ -37,8 +37,9 @@ _OFTEN = ("increase", "reduce", "decrease")
 _LISTS = frozenset({"instruct", "drop", "fired", "not_fired", "absent"})
 """Keys whose values are names in a list."""
 
-_FORMS: Mapping[str, tuple[type, str]] = MappingProxyType(
+_FORMS: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
     {
+        **dict.fromkeys(("rulebook", "about", "id", "name", "because"), ((int, float), "; put it in quotes")),
         "rules": (Mapping, "; begin each one with a hyphen, as `- id: low`"),
         "tests": (Mapping, "; begin each one with a hyphen, as `- name: low`"),
         "extends": (list, "; name one, which may extend another"),
@@ -46,7 +47,7 @@ _FORMS: Mapping[str, tuple[type, str]] = MappingProxyType(
         "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
     }
 )
-"""What is often written in the place of a list or a mapping, and what to do about it."""
+"""What is often written in the place of a list, a mapping or a text, and what to do about it."""
 
 _MUCH = "highest high higher large medium middle moderate normal small low lower lowest critical important"
 _DEGREES = frozenset(_MUCH.split())

@@ -306,12 +306,20 @@ def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) 
             yield Problem(here, "NOT_A_CHOICE", f"{what} cannot be {_shown(error.instance)}; {hint}")
         case "minimum" | "maximum" | "exclusiveMinimum":
             said = f"{what} must be {_BOUNDS[error.validator]} {wants:g}, found {_shown(error.instance)}"
-            cure = f"; if it is not left, write `absent: [{what}]`" if error.validator == "exclusiveMinimum" else ""
-            yield Problem(here, "OUT_OF_RANGE", f"{said}{cure}")
+            yield Problem(here, "OUT_OF_RANGE", f"{said}{_in_range(error, what)}")
         case "uniqueItems":
             yield Problem(here, "DUPLICATE_ITEM", f"{what} names something twice; remove one")
         case _:  # minLength, minItems, minProperties
             yield Problem(here, "EMPTY", f"{what} must not be empty{_NOTHING_EXPECTED.get(what, '')}")
+
+
+def _in_range(error: ValidationError, what: str) -> str:
+    """What to write instead of a number that is out of its range; mostly nothing."""
+    number: Any = error.instance
+    if error.validator == "exclusiveMinimum":
+        return f"; if it is not left, write `absent: [{what}]`"
+    in_percent = error.validator == "maximum" and error.validator_value == 1 and number <= 100 and what not in FLAGS
+    return f"; {number:g} % is {number / 100:g}" if in_percent else ""
 
 
 def _mistyped(error: ValidationError, node: Node, what: str) -> Problem:

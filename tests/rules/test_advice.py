@@ -150,6 +150,21 @@ def test_what_cannot_be_extended_is_all_that_is_told(extends, found):
     assert line.endswith(f"found {found}")
 
 
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("name: 12, given: {V_Acc: 1}", "name must be text, found 12; put it in quotes"),
+        ("name: a, given: {V_Acc: 95}", "V_Acc must be at most 1, found 95; 95 % is 0.95"),
+        ("name: a, given: {failed: 2}", "failed must be at most 1, found 2"),
+        ("name: a, given: {V_Acc: 1}}\nthresholds: {TV_Acc: {default: 99.5}", "found 99.5; 99.5 % is 0.995"),
+    ],
+)
+def test_a_number_for_a_name_and_a_share_in_per_cent_are_told_how_they_are_written(test, said):
+    rule = "  - {id: one, when: V_Acc < 1, weight: 1, instruct: [ACL]}\n"
+    (line,) = told(f"{HEAD}{rule}tests:\n  - {{expect: {{not_fired: [one]}}, {test}}}\n")
+    assert line.endswith(said)
+
+
 def test_a_rule_to_drop_is_to_stand_in_a_list():
     (line,) = told("rulebook: book\nversion: 1\nextends: lemonade\ndrop: broken\n")
     assert line == "b:4:7 WRONG_TYPE drop must be a list, found 'broken'; write [broken]"
