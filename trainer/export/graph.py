@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 import io
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.rnn import PackedSequence
 
 from lemonade_es.task import Task
@@ -44,8 +46,8 @@ def to_onnx(model: nn.Module, task: Task) -> bytes:
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
     try:
         batch = example(task, 1, padded=False).cpu()
-        with _explained("onnx", model, batch):
-            return _onnx(model.cpu(), batch, {})
+        with _explained("onnx", model.cpu(), batch):
+            return _onnx(model, batch, {})
     finally:
         model.to(device)
 
@@ -133,7 +135,7 @@ def _explained(form: Form, model: nn.Module, batch: Tensor) -> Iterator[None]:
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # the exporters do not know the fused attention of eval mode
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _settled(model):
             warnings.simplefilter("ignore")
             yield
     except Exception as error:
@@ -142,6 +144,21 @@ def _explained(form: Form, model: nn.Module, batch: Tensor) -> Iterator[None]:
         raise Refusal("EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {why}") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
+
+
+@contextlib.contextmanager
+def _settled(model: nn.Module) -> Iterator[None]:
+    """Weights that are made of others (spectral norm, ...) become plain ones: ONNX has not all that makes them."""
+    made: list[Any] = [part for part in model.modules() if isinstance(part, ParametrizationList)]
+    try:
+        for part in made:
+            part.register_buffer("settled", part().detach())
+            part.forward = functools.partial(getattr, part, "settled")
+        yield
+    finally:
+        for part in made:
+            vars(part).pop("forward", None)
+            part._buffers.pop("settled", None)
 
 
 def _packs(model: nn.Module, batch: Tensor) -> bool:

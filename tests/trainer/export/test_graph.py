@@ -131,3 +131,18 @@ def test_what_is_said_to_take_their_place_does():
     (logits,) = session.run([OUTPUT], {INPUT: batch.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(logits, packed(batch).numpy(), rtol=1e-4, atol=1e-5)
+
+
+NORMED = CONVOLUTIONS.replace("nn.Linear(16, 7)", "nn.utils.parametrizations.spectral_norm(nn.Linear(16, 7))")
+
+
+def test_weights_that_are_made_of_others_are_plain_ones_in_the_file():
+    torch.manual_seed(0)
+    model = build(NORMED, IMAGES).eval()
+    before, batch = list(model.state_dict()), example(IMAGES, 1)
+    content = to_onnx(model, IMAGES)
+    assert [7, 16] in [list(weight.dims) for weight in onnx.load_from_string(content).graph.initializer]
+    (logits,) = onnxruntime.InferenceSession(content).run([OUTPUT], {INPUT: batch.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
+    assert list(model.state_dict()) == before
