@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.rnn import PackedSequence
+from torch.overrides import TorchFunctionMode
 
 from lemonade_es.task import Task
 from lemonade_es.trainer.candidate import example
@@ -178,10 +179,32 @@ def _packs(model: nn.Module, batch: Tensor) -> bool:
     return any(found)
 
 
+def _rms_norm(x: Tensor, shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    axes = tuple(range(-len(shape), 0))
+    x = x * torch.rsqrt((x * x).mean(axes, keepdim=True) + (torch.finfo(x.dtype).eps if eps is None else eps))
+    return x if weight is None else x * weight
+
+
+_TENSOR: Any = Tensor
+_WORDS: dict[Any, Any] = {
+    torch.rms_norm: _rms_norm,
+    nn.functional.rms_norm: _rms_norm,
+    _TENSOR.mT.__get__: lambda x: x.transpose(-2, -1),
+}
+
+
+class _InOtherWords(TorchFunctionMode):
+    """What the exporter does not know, though it is usual, in operations that it knows."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _WORDS.get(function, function)(*args, **(kwargs or {}))
+
+
 def _onnx(model: nn.Module, batch: Tensor, options: dict[str, Any]) -> bytes:
     file: Any = io.BytesIO()  # taken by this exporter, though not in its signature
     older: dict[str, Any] = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    torch.onnx.export(model, (batch,), file, input_names=[INPUT], output_names=[OUTPUT], **options, **older)
+    with _InOtherWords():
+        torch.onnx.export(model, (batch,), file, input_names=[INPUT], output_names=[OUTPUT], **options, **older)
     return bytes(file.getvalue())
 
 

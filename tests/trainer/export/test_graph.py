@@ -146,3 +146,16 @@ def test_weights_that_are_made_of_others_are_plain_ones_in_the_file():
     with torch.inference_mode():
         np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
     assert list(model.state_dict()) == before
+
+
+@pytest.mark.parametrize("norm", ["nn.RMSNorm(16)", "nn.RMSNorm([16, 16], eps=0.1, elementwise_affine=False)"])
+def test_rms_norm_and_mt_are_exported_in_other_words(norm):
+    source = CONVOLUTIONS.replace("nn.Dropout(0.5)", norm).replace(
+        "self.drop(x.mean((2, 3)))", "self.drop(x.mT).sum((2, 3))"
+    )
+    torch.manual_seed(0)
+    model = build(source, IMAGES).eval()
+    batch = example(IMAGES, 1)
+    (logits,) = onnxruntime.InferenceSession(to_onnx(model, IMAGES)).run([OUTPUT], {INPUT: batch.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
