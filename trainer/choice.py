@@ -290,12 +290,15 @@ class _Choice:
 _CLASSES = (
     *("num_classes", "n_classes", "nclasses", "classes", "num_class", "n_class", "nb_classes", "class_num"),
     *("num_labels", "n_labels", "output_dim", "out_dim", "num_outputs", "n_outputs", "n_out"),
-    *("out_features", "output_size"),
+    *("out_features", "output_size", "d_out"),
 )
 _CHANNELS = ("in_channels", "input_channels", "in_chans", "in_ch", "n_channels", "num_channels")
-_VOCABULARY = ("vocab_size", "vocabulary_size", "n_vocab", "num_tokens", "num_embeddings")
+_VOCABULARY = ("vocab_size", "vocabulary_size", "n_vocab", "num_tokens", "num_embeddings", "ntoken")
 _LENGTH = ("max_len", "max_length", "seq_len", "seq_length", "max_seq_len")
-_FEATURES = ("in_features", "input_dim", "in_dim", "input_size", "num_features", "n_features", "n_inputs", "num_inputs")
+_FEATURES = (
+    *("in_features", "input_dim", "in_dim", "input_size", "num_features", "n_features", "n_inputs", "num_inputs"),
+    "d_in",
+)
 
 
 def _task_values(task: Task) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lemonade_es.task import Task
+from lemonade_es.trainer.candidate import build
 from lemonade_es.trainer.check import check
 from lemonade_es.trainer.measurement import Budget
 from lemonade_es.trainer.recipe import Recipe
@@ -121,3 +123,17 @@ def test_sums_that_may_be_quantised_are_no_layers_of_8_bits():
     )
     report = verdict(f"from torch import nn\nfrom torch.ao.nn.quantized import FloatFunctional as Sum\n{source}")
     assert report.ok, report.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "task"),
+    [
+        ("d_in, d_out", Task("table", "x", (6,), 4)),
+        ("ntoken, d_out", Task("text", "x", (6,), 4, vocabulary_size=9)),
+    ],
+)
+def test_arguments_are_filled_in_by_the_names_that_published_networks_give_them(arguments, task):
+    source = (
+        RIVAL.replace("(self)", f"(self, {arguments})").replace("3072, 10", "6, d_out").replace("x.f", "x.float().f")
+    )
+    assert build(corpus.HEAD + source, task).layer.out_features == 4
