@@ -239,10 +239,15 @@ class _Ladder:
         inputs, wanted = (rows, *self.task.input_shape), (rows, self.task.classes)
         phase = "training" if model.training else "eval"
         if (wrong := wrong_output(output, wanted)) is not None:
+            advice = wrong.advice
+            if isinstance(output, Tensor) and output.dim() == 2 and output.shape[1] != self.task.classes:
+                argument = choice.default_classes(parse(self.source), output.shape[1])
+                if argument is not None:
+                    advice += f" Arguments with defaults keep them: let that of {argument} be {self.task.classes}."
             raise Refusal(
                 "WRONG_OUTPUT",
                 f"forward returned {wrong.what} for an input of shape {inputs} in {phase} mode; return float "
-                f"{called(wanted)} of shape {wanted} and nothing else. {wrong.advice}".rstrip(),
+                f"{called(wanted)} of shape {wanted} and nothing else. {advice}".rstrip(),
                 blame.returned(model, self.source),
             )
 

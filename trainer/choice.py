@@ -136,6 +136,23 @@ def rival_makers(tree: ast.Module, taken: str) -> list[str]:
     return [] if chosen or len(found) < 2 or _mentioned_by_script(tree).intersection(found) else found
 
 
+def default_classes(tree: ast.Module, count: int) -> str | None:
+    """The argument for the number of classes, say ``num_classes``, that has this number as its default.
+
+    Args:
+        tree: the source's syntax.
+        count: of the outputs that a network was seen to have.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            positional = [*node.args.posonlyargs, *node.args.args]
+            given = zip(reversed(positional), reversed(node.args.defaults), strict=False)
+            for argument, default in (*given, *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)):
+                if argument.arg.lower() in _CLASSES and isinstance(default, ast.Constant) and default.value == count:
+                    return argument.arg
+    return None
+
+
 class _Choice:
     def __init__(self, module: types.ModuleType, tree: ast.Module, task: Task) -> None:
         self._module_name = module.__name__

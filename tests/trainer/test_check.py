@@ -75,6 +75,18 @@ def test_of_a_regression_a_wrong_answer_is_told_in_its_own_words(answer, says):
     assert "classes" not in report.message
 
 
+@pytest.mark.parametrize("argument", ["num_classes=1000", "width=8, *, num_classes=1000"])
+def test_the_default_that_gives_a_network_too_many_classes_is_named(argument):
+    source = (
+        f"from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self, {argument}):\n"
+        "        super().__init__()\n        self.fc = nn.Linear(192, num_classes)\n\n"
+        "    def forward(self, x):\n        return self.fc(x.flatten(1))\n"
+    )
+    report = verdict(source, Task("image", "small", (3, 8, 8), 4))
+    assert report.code == "WRONG_OUTPUT"
+    assert report.message.endswith("Arguments with defaults keep them: let that of num_classes be 4.")
+
+
 @pytest.mark.parametrize("sample", corpus.BAD, ids=lambda sample: sample.name)
 def test_a_bad_candidate_gets_its_typed_reason_the_line_and_a_sentence_to_act_on(sample):
     report = verdict(sample.source, sample.task)
