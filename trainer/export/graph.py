@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import io
+import re
 import types
 import warnings
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,16 @@ def to_onnx(model: nn.Module, task: Task) -> bytes:
     finally:
         model.to(device)
 
+
+_REASONS = {
+    r"Exporting the operator '(?:aten::)?(\w+)' to ONNX opset version (\d+) is not supported": (
+        "ONNX (opset {1}) has no {0}; write it in other operations, or export to another format"
+    ),
+    r"Could not export Python function call '(\w+)'": (
+        "{0} is a torch.autograd.Function, which stays in Python; write its operations without one"
+    ),
+}
+"""What the exporters say, and what it means: their own advice cannot be followed here."""
 
 _PACKED = (
     "packed sequences (pack_padded_sequence) are exported to TorchScript alone; give the recurrent layer the padded "
@@ -140,8 +151,7 @@ def _explained(form: Form, model: nn.Module, batch: Tensor) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        why = _PACKED if form != "torchscript" and _packs(model, batch) else reason[0][:300]
+        why = _PACKED if form != "torchscript" and _packs(model, batch) else _reason(error)
         raise Refusal("EXPORT_FAILED", f"the network cannot be exported to {FORMS[form].name}: {why}") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -160,6 +170,15 @@ def _settled(model: nn.Module) -> Iterator[None]:
         for part in made:
             vars(part).pop("forward", None)
             part._buffers.pop("settled", None)
+
+
+def _reason(error: Exception) -> str:
+    """An exporter's reason in one line, with what to do about those that are usual."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    for pattern, told in _REASONS.items():
+        if (found := re.search(pattern, reason)) is not None:
+            return told.format(*found.groups())
+    return reason[:300]
 
 
 def _packs(model: nn.Module, batch: Tensor) -> bool:

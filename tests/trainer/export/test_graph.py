@@ -159,3 +159,48 @@ def test_rms_norm_and_mt_are_exported_in_other_words(norm):
     (logits,) = onnxruntime.InferenceSession(to_onnx(model, IMAGES)).run([OUTPUT], {INPUT: batch.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(logits, model(batch).numpy(), rtol=1e-4, atol=1e-5)
+
+
+PLAIN = """
+import torch
+from torch import nn
+
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * grad
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(768, 7)
+
+    def forward(self, x):
+        return self.head(Twice.apply(x).flatten(1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "form", "says"),
+    [
+        (
+            PLAIN.replace("Twice.apply(x)", "x.expm1()"),
+            "onnx",
+            "ONNX (opset 17) has no expm1; write it in other operations, or export to another format",
+        ),
+        (
+            PLAIN,
+            "torchscript",
+            "Twice is a torch.autograd.Function, which stays in Python; write its operations without one",
+        ),
+    ],
+    ids=["operator", "function"],
+)
+def test_what_an_exporter_does_not_take_comes_with_what_to_do(source, form, says):
+    with pytest.raises(Refusal) as caught:
+        written(build(source, IMAGES), IMAGES, (0.5,) * 3, (0.2,) * 3, form, None)
+    assert caught.value.message.endswith(says)
