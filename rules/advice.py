@@ -13,6 +13,7 @@ PLAIN = "write a plain number, without a unit, as 0.5 or 100000"
 ALWAYS = "1 > 0"
 """The condition of a rule that always fires."""
 
+REPLACED = "a rule with the id of an extended book's takes the place of all of it: copy what is to stay"
 UNBRANCHED = "an expression has no `if`: a case stands in `when`, and each other case takes a rule of its own"
 UNASKED = "whether a value is known cannot be asked: where it is unknown, a rule that needs it does not fire"
 """What to say of a condition that asks it."""

@@ -342,7 +342,9 @@ def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
     wants: Any = error.validator_value
     if error.validator == "required":
         missing = next(key for key in wants if error.message.startswith(repr(key)))
-        yield Problem(node.place, "MISSING_KEY", f"{missing!r} is missing here")
+        alone = missing == "when" and isinstance(node, Table) and not {"instruct", "conclude"} & node.keys.keys()
+        cure = f"; {advice.REPLACED}" if alone else ""
+        yield Problem(node.place, "MISSING_KEY", f"{missing!r} is missing here{cure}")
         return
     told = {f"{needs!r} is a dependency of {key!r}": (key, needs) for key, (needs,) in wants.items()}
     key, needed = told[error.message]

@@ -425,3 +425,12 @@ def test_the_name_of_a_rulebook_is_told_its_key():
     assert "b:1:1 UNKNOWN_KEY 'name' is not a key here; did you mean rulebook?" in told(
         HEAD.replace("rulebook:", "name:")
     )
+
+
+@pytest.mark.parametrize(
+    ("rest", "cured"), [("weight: 3", True), ("because: it is slow", True), ("weight: 3, instruct: [ACL]", False)]
+)
+def test_a_rule_that_changes_a_part_of_another_books_is_told_that_it_replaces_the_whole(rest, cured):
+    said = told(f"rulebook: b\nversion: 1\nextends: lemonade\nrules:\n  - {{id: slow, {rest}}}\n")
+    cure = "; a rule with the id of an extended book's takes the place of all of it: copy what is to stay"
+    assert f"b:5:5 MISSING_KEY 'when' is missing here{cure if cured else ''}" in said
