@@ -55,7 +55,11 @@ class Assignments(click.ParamType):  # type: ignore[type-arg]  # generic only in
         try:
             return name.strip(), float(number)
         except ValueError:
-            self.fail(f"{value!r} is not NAME=NUMBER, for example {self.example}", param, ctx)
+            from lemonade_es.rules.advice import for_number
+            from lemonade_es.rules.expression import FLAGS
+
+            cure = for_number(number.strip(), (name.strip(),), flag=name.strip() in FLAGS)
+            self.fail(f"{value!r} is not NAME=NUMBER, for example {self.example}{cure}", param, ctx)
 
 
 def distinct(ctx: click.Context, param: click.Parameter, given: Sequence[Any]) -> Sequence[Any]:

@@ -185,6 +185,8 @@ def test_a_change_that_shows_only_at_other_settings_is_told_with_them(rulebook):
     [
         (["whatif", "lemonade", "--fact", "T_Ac=1"], "did you mean T_Acc?"),
         (["whatif", "lemonade", "--fact", "T_Acc"], "is not NAME=NUMBER"),
+        (["whatif", "lemonade", "--fact", "T_Acc=62%"], "is not NAME=NUMBER, for example V_Acc=0.95; write 0.62"),
+        (["whatif", "lemonade", "--fact", "failed=yes"], "is not NAME=NUMBER, for example V_Acc=0.95; write 1"),
         (["whatif", "lemonade", "--iteration", "2"], "name it with --from RUN"),
         (["whatif", "lemonade", "--from", "latest"], "there are no runs here"),
         (
