@@ -45,6 +45,7 @@ _FORMS: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
         "tests": (Mapping, "; begin each one with a hyphen, as `- name: low`"),
         "extends": (list, "; name one, which may extend another"),
         "when": (list, "; join its comparisons with `and` or `or`"),
+        "an item of instruct": (Mapping, "; write its name alone: one weight, in `weight`, is that of all"),
         "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
     }
 )
@@ -134,6 +135,9 @@ def for_instruction(name: str, known: Collection[str]) -> str:
     near = closest(name, known)
     if near:
         return f"; did you mean {near}?"
+    several = [word for word in re.split(r"[,;&+\s]+", name) if word]
+    if len(several) > 1 and set(several) <= set(known):
+        return f"; write [{', '.join(several)}]"
     return f"; choose one of {', '.join(known)}" if 0 < len(known) <= _MOST_LISTED else ""
 
 
@@ -157,8 +161,8 @@ def for_type(key: str, value: object, section: str) -> str:
         return f"; write each with its {told.format(value[0] if value else 'ACL')}"
     if section == "instructions" and isinstance(value, str):
         return "; write {text: ...}"
-    if key in SETTABLE and isinstance(value, int | float):
-        return f"; write {{default: {value}}}"
+    if key in SETTABLE:
+        return _default(value)
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
     form, cure = _FORMS.get(key, (None, ""))
@@ -197,6 +201,16 @@ def for_number(value: object, path: Sequence[str], *, flag: bool) -> str:
 def for_fraction(text: str) -> str:
     """What to add where a number must be whole; mostly nothing."""
     return f"; if its point parts thousands, write {text.replace('.', '')}" if PARTED.fullmatch(text) else ""
+
+
+def _default(value: object) -> str:
+    """What to write where a threshold or a priority is a number alone."""
+    number = re.match(r"([0-9]+(?:\.[0-9]+)?)\s*(%?)", value) if isinstance(value, str) else None
+    if number is not None:
+        value = f"{float(number[1]) / 100:g}" if number[2] else number[1]
+    elif not isinstance(value, int | float):
+        return ""
+    return f"; write {{default: {value}}}"
 
 
 def _torn(key: str) -> str | None:

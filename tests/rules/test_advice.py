@@ -434,3 +434,24 @@ def test_a_rule_that_changes_a_part_of_another_books_is_told_that_it_replaces_th
     said = told(f"rulebook: b\nversion: 1\nextends: lemonade\nrules:\n  - {{id: slow, {rest}}}\n")
     cure = "; a rule with the id of an extended book's takes the place of all of it: copy what is to stay"
     assert f"b:5:5 MISSING_KEY 'when' is missing here{cure if cured else ''}" in said
+
+
+@pytest.mark.parametrize(
+    ("instruct", "cure"),
+    [
+        ("[RK: 2]", "; write its name alone: one weight, in `weight`, is that of all"),
+        ("['RK, RN']", "; write [RK, RN]"),
+        ("[RK; RN]", "; write [RK, RN]"),
+        ("[RK; RX]", "; choose one of ACL, RK, RN"),
+    ],
+)
+def test_an_item_of_a_list_that_is_more_than_a_name_is_told_how_the_list_is_written(instruct, cure):
+    named = "rulebook: b\nversion: 1\ninstructions: {ACL: {text: A}, RK: {text: B}, RN: {text: C}}\nrules:\n"
+    said = told(f"{named}  - {{id: one, when: V_Acc < 1, weight: 1, instruct: {instruct}}}\n")
+    assert said[-1].endswith(cure)
+
+
+@pytest.mark.parametrize(("written", "cure"), [("95 %", "0.95"), ("97.5%", "0.975"), ("0.9 or so", "0.9")])
+def test_a_threshold_with_a_unit_is_told_its_default(written, cure):
+    (said,) = told(f"rulebook: b\nversion: 1\nextends: lemonade\nthresholds:\n  TV_Acc: {written}\n")
+    assert said.endswith(f"TV_Acc must be a mapping, found {written!r}; write {{default: {cure}}}")
