@@ -65,7 +65,7 @@ class Otherwise(Exception):  # noqa: N818 - a request, not a failure
     """
 
     def __init__(self, wish: Literal["fenced", "brief"], error: ExecutorError) -> None:
-        super().__init__(wish)
+        super().__init__(wish, error)  # both, so that it can be pickled
         self.wish = wish
         self.error = error
 

@@ -1,62 +1,61 @@
-"""A model in a GGUF file, run here by llama.cpp: no key, no network, and a grammar that only lets a patch pass."""
+"""A model in a GGUF file: no key, no network.
+
+llama.cpp has a process of its own: it ends that on what it did not expect, such as too little memory, and leaves a
+Ctrl-C waiting while it reads a long prompt.
+"""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator, Mapping
-from importlib import import_module
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lemonade_es.errors import ConfigError, ExecutorError
 from lemonade_es.llm.chat import Completion
-from lemonade_es.llm.executor import Usage
-from lemonade_es.llm.faults import Otherwise
 from lemonade_es.llm.prompt import Prompt
 from lemonade_es.llm.providers.bounds import MAX_SECONDS
-from lemonade_es.llm.providers.ending import ended
-from lemonade_es.llm.providers.grammar import grammar
+from lemonade_es.llm.providers.llama import MAX_TOKENS, SHORTEST_ANSWER, Settings
 from lemonade_es.llm.providers.service import TEMPERATURE
 
-MAX_CONTEXT = 32_768
-"""Tokens of prompt and answer, unless the user wants another number; more would take all memory with them."""
-
-MAX_TOKENS = 8_192
-"""Of an answer."""
-
-SHORTEST_ANSWER = 512
-"""Tokens that a prompt must leave for the answer, unless the answer may not have so many."""
-
-CHARACTERS_PER_TOKEN = 2
-"""A low estimate for code and English: what the grammar lets pass then ends before the tokens do."""
-
-REPEAT_PENALTY = 1.1
-"""On tokens among the last 64: small models otherwise say one thing for ever."""
-
-_SHARES: Mapping[str, float] = {"model_py": 10.0, "edits": 10.0, "applied": 2.0, "skipped": 2.0}
-"""Of the patch's length."""
-
-_EITHER = ("model_py", "edits")
-
 _MAGIC = b"GGUF"
-_DATE = "1 January 2026"
-"""What chat templates are told that ask for the day: the same request is to give the same answer on any."""
+_PROGRAM = (sys.executable, "-P", "-m", "lemonade_es.llm.providers.llama")
+_LAST_SECONDS = 10.0
+"""For a process that has hung up to end."""
+
+_WORDS = 200
+"""Characters of what it printed last."""
+
+_PORTABLE = (
+    "compile it for no particular processor: CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --no-cache-dir --force-reinstall "
+    "--no-deps llama-cpp-python"
+)
+_ADVICE = {
+    -signal.SIGKILL: "it was killed, most often because memory ran out: use a smaller model or --llm-context",
+    -signal.SIGSEGV: _PORTABLE,
+    -signal.SIGILL: _PORTABLE,
+}
+"""By exit code."""
 
 
 class LocalClient:
-    """One model in this process.
-
-    The same prompt with the same seed gives the same answer. The system text, which stays the same for a run, is
-    evaluated once.
+    """One model, in a process that begins with it and ends with it.
 
     Args:
         file: the GGUF file.
         seconds: for a whole call; what is written until then is a reply that was cut off.
         temperature: of sampling.
-        max_tokens: of an answer; :data:`MAX_TOKENS` if ``None``.
+        max_tokens: of an answer; :data:`~lemonade_es.llm.providers.llama.MAX_TOKENS` if ``None``.
         context: tokens of prompt and answer together; as many as the model was trained to see, but no more than
-            :data:`MAX_CONTEXT`, if ``None``.
+            :data:`~lemonade_es.llm.providers.llama.MAX_CONTEXT`, if ``None``.
         threads: for the computation; llama.cpp's choice if ``None``: all cores for the prompt, half of them after it.
 
     Raises:
@@ -74,180 +73,104 @@ class LocalClient:
         context: int | None = None,
         threads: int | None = None,
     ) -> None:
-        self.name = f"local:{file}"
         _check(file)
         if context is not None and context <= SHORTEST_ANSWER:
             raise ConfigError(f"{context} tokens are no context", where="llm", hint="give some thousands")
-        # Threads that wait are to sleep: where other work is done too, they would be in its way and in their own.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        try:
-            llama_cpp = import_module("llama_cpp")
-        except ImportError:
-            raise ExecutorError(
-                "the package llama-cpp-python is not installed",
-                where=self.name,
-                hint="pip install 'lemonade-es[local]', which compiles it: some minutes, with a C++ compiler and CMake",
-            ) from None
-        self._seconds = seconds
-        self._temperature = temperature
-        self._max_tokens = max_tokens or MAX_TOKENS
-        self._evaluated: list[int] = []
-        self._llama_cpp = llama_cpp
-        try:
-            self._llama: Any = llama_cpp.Llama(
-                model_path=file,
-                n_ctx=_context(llama_cpp, file, context),
-                n_threads=threads,
-                n_threads_batch=threads,
-                verbose=False,
-            )
-        except (ValueError, OSError) as error:
-            raise ExecutorError(
-                f"llama.cpp cannot load the file: {error}", where=self.name, hint="download it again, or upgrade"
-            ) from None
-        template = self._llama.metadata.get("tokenizer.chat_template")
-        if not template:
-            raise ExecutorError(
-                "the file holds no chat template", where=self.name, hint="use a model that was tuned to follow orders"
-            )
-        self._format = self._formatter(template)
+        settings = Settings(file, seconds, temperature, max_tokens or MAX_TOKENS, context, threads)
+        self.name = settings.name
+        self._settings = settings
+        self._process = _Process(settings)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name.partition(':')[2]!r})"
 
     def complete(self, prompt: Prompt, answer: Mapping[str, Any] | None, seed: int = 0) -> Completion:
-        """Ask the model once.
-
-        An answer that is stopped at a limit is closed as the grammar would have closed it.
+        """Ask the model once; after a crash, or a call that was interrupted, it is loaded anew.
 
         Raises:
             Otherwise: the prompt does not fit into the context.
+            ExecutorError: llama.cpp failed or crashed.
         """
-        parts = self._parts(prompt)
-        tokens = [token for part in parts for token in part]
-        room = self._llama.n_ctx() - len(tokens)
-        if room < min(SHORTEST_ANSWER, self._max_tokens):
-            failure = ExecutorError(
-                f"the prompt has {len(tokens)} tokens, and the context holds {self._llama.n_ctx()} with the answer",
-                where=self.name,
-                hint="give --llm-context a larger number, or use a model with a longer context",
+        if self._process.ended:
+            self._process = _Process(self._settings)
+        completion: Completion = self._process.ask((prompt, answer, seed))
+        return completion
+
+
+class _Process:
+    """A process with a model, in a session of its own: a terminal's Ctrl-C is not meant for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._name = settings.name
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._popen = subprocess.Popen(
+                [*_PROGRAM, str(theirs.fileno())],
+                env=_environment(),
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                start_new_session=True,
             )
-            raise Otherwise("brief", failure)
-        until = time.monotonic() + self._seconds
-        longest = min(self._max_tokens, room)
-        guide = None if answer is None else self._grammar(answer, longest)
+            self._connection = Connection(ours.detach())
+        self._end = weakref.finalize(self, _end, self._popen, self._connection, self._errors)
+        self.ask(settings)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has to be replaced."""
+        return self._popen.poll() is not None
+
+    def ask(self, question: object) -> Any:
+        """What it answers.
+
+        Raises:
+            Otherwise, ExecutorError: what it raised, or that it crashed.
+        """
         try:
-            self._begin(parts[0])
-            pieces = self._llama.create_completion(
-                prompt=tokens,
-                max_tokens=longest,
-                temperature=self._temperature,
-                repeat_penalty=REPEAT_PENALTY,
-                seed=seed % 2**31,
-                grammar=guide,
-                stop=[self._end_of_turn],
-                stream=True,
-            )
-            return self._collected(pieces, len(tokens), answer, until)
-        except (RuntimeError, ValueError) as error:  # llama.cpp's own: no memory, for instance
-            self._evaluated = []
-            raise ExecutorError(
-                f"llama.cpp failed: {error}", where=self.name, hint="give --llm-context a smaller number, and resume"
-            ) from None
+            self._connection.send(question)
+            answer = self._connection.recv()
+        except (EOFError, OSError):
+            raise self._crash() from None
+        except BaseException:  # Ctrl-C: what it would say later is not the answer to the next question
+            self._end()
+            raise
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    def _begin(self, tokens: list[int]) -> None:
-        """Bring the model to where all prompts of a run have come after the same tokens.
-
-        Whatever is left of an earlier prompt, or evaluated together with other tokens than the last time, would
-        change the last bits of the numbers.
-        """
-        if self._evaluated != tokens:
-            self._llama.reset()
-            self._evaluated = []
-            self._llama.eval(tokens)
-            self._evaluated = tokens
-        self._llama.n_tokens = len(tokens)
-
-    def _collected(
-        self, pieces: Iterator[Mapping[str, Any]], sent: int, answer: Mapping[str, Any] | None, until: float
-    ) -> Completion:
-        text, reason = "", None
-        notes: tuple[str, ...] = ()
-        for piece in pieces:
-            choice = piece["choices"][0]
-            text += choice["text"]
-            reason = choice["finish_reason"] or reason
-            if reason is None and time.monotonic() > until:
-                reason, notes = "length", (f"the model was stopped after {self._seconds:g} s",)
-                break
-        written = max(0, self._llama.n_tokens - sent)
-        usage = Usage(input_tokens=sent, output_tokens=written, cost_usd=None)
-        if answer is None or reason != "length":
-            return Completion(text, "length" if reason == "length" else "complete", usage, notes)
-        text, missing = ended(text, answer)
-        notes = (*notes, f"the answer was ended after {written} tokens, in {missing[0]}") if missing else notes
-        return Completion(text, "length" if {*_EITHER} & {*missing} else "complete", usage, notes)
-
-    def _parts(self, prompt: Prompt) -> list[list[int]]:
-        """The prompt as the model's chat template frames it: up to the end of the system text, then the rest.
-
-        Only the frame may hold the model's special tokens.
-        """
-        texts = [prompt.system, *(message.text for message in prompt.messages)]
-        marks = [f"\x02{number}\x03" for number in range(len(texts))]
-        roles = ["system", *(message.role for message in prompt.messages)]
-        turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-        framed = self._framed(turns)
-        parts: list[list[int]] = []
-        for mark, text in zip(marks, texts, strict=True):
-            frame, found, framed = framed.partition(mark)
-            if not found:
-                raise ExecutorError(
-                    "the model's chat template does not take a system text and a request",
-                    where=self.name,
-                    hint="use another model",
-                )
-            parts.append(self._tokenised(frame, special=True) + self._tokenised(text, special=False))
-        return [*parts, self._tokenised(framed, special=True)]
-
-    def _framed(self, turns: list[dict[str, str]]) -> str:
-        """The turns in the model's template; where it knows no system text, that begins the first request."""
-        system, first, *rest = turns
-        together = {**first, "content": f"{system['content']}\n\n{first['content']}"}
-        failure: Exception | None = None
-        for way in (turns, [together, *rest]):
-            try:
-                framed: str = self._format(messages=way).prompt
-            except Exception as error:  # noqa: BLE001  (the template raises what it likes)
-                failure = error
-            else:
-                return framed
-        raise ExecutorError(
-            f"the model's chat template refuses the prompt: {failure}", where=self.name, hint="use another model"
+    def _crash(self) -> ExecutorError:
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_LAST_SECONDS)
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").split("\n")
+        words = next((line.strip() for line in reversed(lines) if line.strip()), "")[:_WORDS]
+        self._end()
+        code = self._popen.returncode
+        how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
+        return ExecutorError(
+            f"llama.cpp crashed ({how}): {words}" if words else f"llama.cpp crashed ({how})",
+            where=self._name,
+            hint=_ADVICE.get(code, "give --llm-context a smaller number, or upgrade llama-cpp-python"),
         )
 
-    def _tokenised(self, text: str, *, special: bool) -> list[int]:
-        tokens: list[int] = self._llama.tokenize(text.encode(), add_bos=False, special=special) if text else []
-        return tokens
 
-    def _grammar(self, answer: Mapping[str, Any], tokens: int) -> Any:
-        text = grammar(answer, tokens * CHARACTERS_PER_TOKEN, _SHARES, _EITHER)
-        return self._llama_cpp.LlamaGrammar.from_string(text, verbose=False)
+def _end(process: subprocess.Popen[bytes], connection: Connection, errors: IO[bytes]) -> None:
+    process.kill()
+    process.wait()
+    connection.close()
+    errors.close()
 
-    def _formatter(self, template: str) -> Any:
-        vocabulary = {name: self._text_of(getattr(self._llama, f"token_{name}")()) for name in ("bos", "eos")}
-        self._end_of_turn = vocabulary["eos"]
-        formatter = import_module("llama_cpp.llama_chat_format").Jinja2ChatFormatter(
-            template=template, eos_token=vocabulary["eos"], bos_token=vocabulary["bos"]
-        )
-        formatter.strftime_now = lambda _: _DATE
-        return formatter
 
-    def _text_of(self, token: int) -> str:
-        if token < 0:
-            return ""
-        text: bytes = self._llama.detokenize([token], special=True)
-        return text.decode("utf-8", "replace")
+def _environment() -> dict[str, str]:
+    return {
+        # threads that wait are to sleep: where other work is done too, they would be in its way and in their own
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
 
 
 def _check(file: str) -> None:
@@ -263,14 +186,3 @@ def _check(file: str) -> None:
         raise ConfigError(
             f"{file!r} is no GGUF file", where="llm", hint="give a model in llama.cpp's format, usually FILE.gguf"
         )
-
-
-def _context(llama_cpp: Any, file: str, wanted: int | None) -> int:
-    """Tokens that the model was trained to see, or as many as are wanted; llama.cpp's choice if it is not said."""
-    model = llama_cpp.Llama(model_path=file, n_ctx=1, verbose=False)
-    try:
-        trained = model.metadata.get(f"{model.metadata.get('general.architecture')}.context_length", "0")
-    finally:
-        model.close()
-    known, bound = int(trained), wanted or MAX_CONTEXT
-    return min(known, bound) if known else wanted or 0

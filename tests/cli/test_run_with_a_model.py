@@ -21,6 +21,7 @@ from lemonade_es.llm.testing import AnthropicWire, Fail, GeminiWire, ModelServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.isolation]
 
+LLAMA_STAND_IN = Path(__file__).parents[1] / "llm" / "stand_in"
 CANARY = "sk-canary-key-that-must-not-appear-anywhere-7d2a"
 
 GOOD = """\
@@ -283,6 +284,22 @@ def told(process):
     """What a process that may be slow prints in the end."""
     out, err = process.communicate(timeout=600)
     return process.returncode, out, err
+
+
+def test_a_crash_of_the_model_is_told_in_a_line_and_the_run_goes_on_with_a_fallback(lemonade, tmp_path):
+    (tmp_path / "model.gguf").write_bytes(b"GGUF fragile")
+    options = ("--iterations", 1, "--epochs", 1, "--limit", 200, "--json")
+    done = lemonade("run", "--llm", "local:model.gguf", *options, PYTHONPATH=str(LLAMA_STAND_IN))
+
+    assert (done.code, len(done.err.strip().splitlines())) == (2, 1)
+    assert "local:model.gguf: llama.cpp crashed (Segmentation fault)" in done.err
+    assert "GGML_NATIVE=OFF" in done.err
+    (lost,) = of(recorded(tmp_path), Unanswered)
+    assert "llama.cpp crashed" in lost.message
+
+    again = lemonade("run", "--resume", "latest", "--fallback", "builtin", "--json", PYTHONPATH=str(LLAMA_STAND_IN))
+    assert again.code == 0, again.err
+    assert again.json["valid"] == 1
 
 
 @pytest.mark.local_model
