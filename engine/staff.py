@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,8 @@ def hired(spec: RunSpec, folder: RunFolder, asked: Collection[str] = OPTIONS) ->
 
     given = {name: value for name in _BOUNDS if (value := getattr(spec, f"llm_{name}")) is not None}
     own = registry.taken_by(spec.llm)
-    others = registry.taken_by(spec.fallback) if spec.fallback is not None else frozenset[str]()
+    with _as_fallback():
+        others = registry.taken_by(spec.fallback) if spec.fallback is not None else frozenset[str]()
     # what neither takes is given to the first, to be refused
     told = {name: given[name] for name in given if name in own or (name not in others and f"llm_{name}" in asked)}
     executor = _executor(spec, spec.llm, spec.llm_base_url, recorded, told)
@@ -70,7 +71,18 @@ def hired(spec: RunSpec, folder: RunFolder, asked: Collection[str] = OPTIONS) ->
     # the server is that of one provider; another one is asked where it always is
     base_url = spec.llm_base_url if provider == other else None
     told = {name: given[name] for name in given if name in others}
-    return Staff(executor, _executor(spec, spec.fallback, base_url, recorded, told))
+    with _as_fallback():
+        return Staff(executor, _executor(spec, spec.fallback, base_url, recorded, told))
+
+
+@contextmanager
+def _as_fallback() -> Iterator[None]:
+    """What is wrong with the name of an executor is wrong with the option ``fallback``."""
+    try:
+        yield
+    except ConfigError as error:
+        error.where = "fallback" if error.where == "llm" else error.where
+        raise
 
 
 def _executor(

@@ -168,6 +168,8 @@ def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:
         return "BAD_NUMBER", f"{text!r} is no number; {PLAIN}"
     if token["number"] and (not math.isfinite(float(text)) or (text.isdigit() and len(text) > MAX_DIGITS)):
         return "BAD_NUMBER", f"{text[:20]} is too large a number; give a smaller one"
+    if text.isdigit() and text.startswith("0") and text.strip("0"):
+        return "BAD_NUMBER", f"{text!r} begins with 0: write {int(text)}, and compare no dates"
     if token["name"] and text not in _WORDS and text.lower() in _WORDS:
         return "EXPRESSION_SYNTAX", f"write `{text.lower()}` in small letters, not {text!r}"
     if text in _ADVICE:

@@ -55,6 +55,15 @@ def test_an_option_that_is_of_no_use_to_either_is_refused(tmp_path, fallback):
         hire(tmp_path, llm="builtin", fallback=fallback, llm_timeout=60.0)
 
 
+@pytest.mark.parametrize(
+    ("fallback", "message"), [("foo", "no executor is called 'foo'"), ("openai", "openai needs a model")]
+)
+def test_a_fallback_that_is_none_is_said_to_be_the_fallback(tmp_path, fallback, message):
+    with pytest.raises(ConfigError, match=message) as failure:
+        hire(tmp_path, fallback=fallback)
+    assert failure.value.where == "fallback"
+
+
 def test_what_a_run_of_old_was_told_in_vain_is_not_refused_when_it_goes_on(tmp_path, told):
     old = {"llm": "builtin", "llm_timeout": 60.0, "llm_context": 4096}
     hire(tmp_path, ["iterations"], **old)

@@ -6,6 +6,7 @@ import pytest
 
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import parse_rulebook
+from lemonade_es.rules.syntax import read_tree
 from lemonade_es.vocabulary import METRICS, SETTABLE, TERMS, closest
 from tests.rules.refusals import HEAD, told
 
@@ -136,6 +137,18 @@ def test_a_key_of_a_rule_is_known_by_what_other_systems_call_it(key, meant):
 def test_a_number_with_a_unit_in_a_condition_is_told_how_to_be_written(number):
     (line,) = condition(f"L > {number}")
     assert line.endswith(f"BAD_NUMBER {number!r} is no number; write a plain number, without a unit, as 0.5 or 100000")
+
+
+@pytest.mark.parametrize(("number", "faulty"), [("007", "007"), ("2024-01-15", "01")])
+def test_a_number_that_begins_with_zeros_is_told_how_to_be_written(number, faulty):
+    (line,) = condition(f"P > {number}")
+    assert line.endswith(f"BAD_NUMBER {faulty!r} begins with 0: write {int(faulty)}, and compare no dates")
+
+
+def test_zeros_that_change_no_number_may_begin_it():
+    problems = []
+    assert read_tree("P > 00 and V_Acc > 0.07 and L > 00.5", lambda *problem: problems.append(problem)) is not None
+    assert problems == []
 
 
 def test_a_word_for_a_metric_is_proposed_only_where_that_can_stand():
