@@ -23,6 +23,7 @@ class Origin:
         measured: what its training in the search gave; ``None`` if there was none.
         ended: what came of it in the search; ``None`` if the search was broken off there.
         authors: the executors that wrote it, and the networks that it was edited from; the first one first.
+        rulebooks: SHA-256 of those that advised on it and on these, likewise; a watched one may have changed.
     """
 
     run: str
@@ -31,6 +32,7 @@ class Origin:
     measured: Measured | None
     ended: IterationEnded | None
     authors: tuple[str, ...]
+    rulebooks: tuple[str, ...]
 
 
 def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
@@ -61,20 +63,36 @@ def network_of(entries: tuple[Entry, ...], iteration: int | None) -> Origin:
         known = ", ".join(map(str, list(accepted)[:_SHOWN])) + (" ..." if len(accepted) > _SHOWN else "")
         hint = f"those with one: {known}" if accepted else "none has one"
         raise ConfigError(f"iteration {iteration} has no network", where=where, hint=hint)
-    authors = _authors(entries, accepted, iteration)
-    return Origin(run, started(entries), accepted[iteration], measured.get(iteration), ended.get(iteration), authors)
+    begun = started(entries)
+    authors, rulebooks = _line(entries, accepted, iteration)
+    return Origin(
+        run,
+        begun,
+        accepted[iteration],
+        measured.get(iteration),
+        ended.get(iteration),
+        authors,
+        rulebooks or (begun.rulebook_digest,),
+    )
 
 
-def _authors(entries: tuple[Entry, ...], accepted: Mapping[int, Accepted], iteration: int) -> tuple[str, ...]:
-    base = {event.iteration: event.base for entry in entries if isinstance(event := entry.event, Advised)}
+def _line(
+    entries: tuple[Entry, ...], accepted: Mapping[int, Accepted], iteration: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who wrote the network and those that it was edited from, and the rulebooks that advised."""
+    advised = {event.iteration: event for entry in entries if isinstance(event := entry.event, Advised)}
     wrote = {
         (event.iteration, event.attempt): event.reply.executor
         for entry in entries
         if isinstance(event := entry.event, Replied)
     }
-    found: list[str] = []
+    authors: list[str] = []
+    rulebooks: list[str] = []
     at: int | None = iteration
     while at is not None and at in accepted:
-        found.append(wrote[at, accepted[at].attempt])
-        at = base.get(at)
-    return tuple(dict.fromkeys(reversed(found)))
+        authors.append(wrote[at, accepted[at].attempt])
+        advice = advised.get(at)
+        if advice is not None and advice.rulebook:  # journals of old do not say
+            rulebooks.append(advice.rulebook)
+        at = None if advice is None else advice.base
+    return tuple(dict.fromkeys(reversed(authors))), tuple(dict.fromkeys(reversed(rulebooks)))

@@ -250,7 +250,7 @@ def _found(final: Finalized, origin: Origin, folder: RunFolder) -> Iterator[str]
     begun = origin.begun
     rows = [
         ("run", f"`{origin.run}`, iteration {final.iteration}"),
-        ("rulebook", f"{_code(begun.rulebook_file)}, SHA-256 `{begun.rulebook_digest}`"),
+        ("rulebook", f"{_code(begun.rulebook_file)}, SHA-256 {', then '.join(map(_code, origin.rulebooks))}"),
         ("written by", ", ".join(map(_code, origin.authors))),
         ("in the search", _in_the_search(origin)),
         ("isolation", f"{final.isolation}: {final.isolation_reason}"),

@@ -70,6 +70,14 @@ def test_power_in_the_card_is_the_energy_of_one_input_over_its_time(trained):
     )
 
 
+def test_the_card_names_each_rulebook_that_advised(trained):
+    command, told = trained
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    changed = replace(origin, rulebooks=("a1", "b2"))
+    card = model_card.model_card(finals(command.folder)[-1], changed, FOLDER)
+    assert "| rulebook | `lemonade.yaml`, SHA-256 `a1`, then `b2` |" in card
+
+
 def test_the_card_claims_no_more_than_what_was_done(trained):
     """The curve is taken between the windows of the training's energy, and the data may say what is for the test."""
     card = card_of(trained, "x", ())

@@ -228,7 +228,7 @@ def test_a_final_training_tells_so_too(view):
     begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
     accepted = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
     shown.begin(
-        Plan(Origin("r", begun, accepted, None, None, ("builtin",)), Recipe(), 9, 0, 1, 0, "cpu", "medium", WHY)
+        Plan(Origin("r", begun, accepted, None, None, ("builtin",), ()), Recipe(), 9, 0, 1, 0, "cpu", "medium", WHY)
     )
     if isinstance(shown, LiveFinish):
         Console(file=out, width=400).print(shown._draw())
@@ -240,7 +240,7 @@ def test_the_last_line_of_a_final_training_tells_the_last_accuracy():
     shown = PlainFinish(Console(file=out, width=400))
     begun = RunStarted(RunSpec(), {}, Recipe(), "", "", "", DataSummary(TABLE, 1, 1, 1, "", ()), "", "", "", "", {})
     accepted = Accepted(1, 1, "s", CheckReport(ok=True, stage="done"), (), "", (), (), None, ())
-    origin = Origin("r", begun, accepted, None, None, ("builtin",))
+    origin = Origin("r", begun, accepted, None, None, ("builtin",), ())
     shown.begin(Plan(origin, Recipe(epochs=3), 9, 0, 1, 0, "cpu", "strong", ""))
     for number in (1, 2, 3):
         shown.epoch(number, Epoch(1 / number, 1.0))
