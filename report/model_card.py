@@ -217,8 +217,10 @@ def _inputs(final: Finalized) -> str:
 
 def _data(final: Finalized, origin: Origin) -> Iterator[str]:
     data, spec = origin.begun.data, origin.begun.spec
+    columns = (("target", spec.target_column), ("text", spec.text_column), ("label", spec.label_column))
     rows = [
         ("data set", _code(spec.data) + (f", limited to {spec.limit:,} inputs" if spec.limit else "")),
+        *((f"{what} column", _code(name)) for what, name in columns if name is not None),
         ("task", f"{data.task.kind}, {data.task.objective}: inputs of {shape(data.task)}, {data.task.answer}"),
         (
             "splits",

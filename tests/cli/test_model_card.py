@@ -78,6 +78,16 @@ def test_the_card_names_each_rulebook_that_advised(trained):
     assert "| rulebook | `lemonade.yaml`, SHA-256 `a1`, then `b2` |" in card
 
 
+def test_the_card_names_the_columns_of_a_file_that_were_chosen(trained):
+    command, told = trained
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    spec = replace(origin.begun.spec, data="churn.csv", target_column="left|stayed")
+    origin = replace(origin, begun=replace(origin.begun, spec=spec))
+    card = model_card.model_card(finals(command.folder)[-1], origin, FOLDER)
+    assert "| data set | `churn.csv` |\n| target column | `left\\|stayed` |\n| task |" in card
+    assert "label column" not in card
+
+
 def test_the_card_claims_no_more_than_what_was_done(trained):
     """The curve is taken between the windows of the training's energy, and the data may say what is for the test."""
     card = card_of(trained, "x", ())
