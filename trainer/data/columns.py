@@ -67,6 +67,8 @@ _CODE_WIDTH = 2
 
 _CURRENCY = re.compile(r"^[A-Z]{3}\b|\b[A-Z]{3}$")
 
+_IN_A_UNIT = re.compile(r"[+-]?\d[\d.,]*\s*([^\W\d_][^\s\d]{0,7}|°[A-Z]?)")
+
 
 def is_missing(cell: str) -> bool:
     """Whether a cell holds no value."""
@@ -132,12 +134,20 @@ def padded(cells: Sequence[str]) -> str | None:
     return next((cell for cell in digits if len(cell) == width and cell.startswith("0")), None)
 
 
-def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
+def unit_of(cells: Sequence[str]) -> str:
+    """What stands behind nearly all numbers of a column, as ``kg`` in ``41 kg``; nothing where units differ."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    units = Counter(found[1] for cell in present if (found := _IN_A_UNIT.fullmatch(cell)) is not None)
+    unit, count = max(units.items(), key=lambda item: item[1], default=("", 0))
+    return unit if count >= NUMBERS_FROM * len(present) else ""
+
+
+def undecorated(cell: str, *, decimal_comma: bool = False, unit: str = "") -> float | None:
     """The number in a cell that dresses it up, or ``None``.
 
-    Dresses are a currency, a percent sign, thousands commas, and a minus that is typeset (U+2212).
+    Dresses are a currency, a percent sign, the unit, thousands commas, and a minus that is typeset (U+2212).
     """
-    bare = cell.replace("$", "")
+    bare = cell.removesuffix(unit).replace("$", "")
     if not bare.isascii():
         bare = "".join(letter for letter in bare if unicodedata.category(letter) != "Sc")
     bare = _CURRENCY.sub("", bare)
@@ -150,8 +160,8 @@ def undecorated(cell: str, *, decimal_comma: bool = False) -> float | None:
 def dressed_up(cells: Sequence[str], *, decimal_comma: bool = False) -> str | None:
     """The first cell that is a number but for its dress, in a column of numbers that are written so; else ``None``."""
     counts = Counter(cell for cell in cells if not is_missing(cell))
-    present = counts.total()
-    numbers = [cell for cell in counts if undecorated(cell, decimal_comma=decimal_comma) is not None]
+    present, unit = counts.total(), unit_of(cells)
+    numbers = [cell for cell in counts if undecorated(cell, decimal_comma=decimal_comma, unit=unit) is not None]
     if not present or sum(counts[cell] for cell in numbers) < NUMBERS_FROM * present:
         return None
     return next((cell for cell in numbers if number(cell, decimal_comma=decimal_comma) is None), None)

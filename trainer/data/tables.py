@@ -23,6 +23,7 @@ from lemonade_es.trainer.data.columns import (
     padded,
     refuse_huge,
     undecorated,
+    unit_of,
 )
 from lemonade_es.trainer.data.delimited import Sheet, split_column
 from lemonade_es.trainer.data.labels import classes_of, left_out, mostly_different, unlabelled
@@ -123,7 +124,8 @@ def _objective(numbers: Sequence[float | None]) -> Objective:
 def _refuse_quantity(sheet: Sheet, target: str, values: Sequence[str], numbers: Sequence[float | None]) -> None:
     """Refuse a target that is text, and yet not meant for classes."""
     comma = sheet.header.index(target) in sheet.commas
-    plain = [undecorated(value, decimal_comma=comma) for value in values]
+    unit = unit_of(values)
+    plain = [undecorated(value, decimal_comma=comma, unit=unit) for value in values]
     several, dressed = len(set(values)), sum(value is not None for value in plain)
     quantity = several > MOST_CLASSES_OF_NUMBERS and 2 * dressed > len(values)
     if not quantity and not mostly_different(values):
@@ -259,12 +261,12 @@ def _mistakes(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> t
 
 
 def _dressed(sheet: Sheet, used: Sequence[int], columns: Sequence[Column]) -> tuple[str, ...]:
-    """A note on columns of numbers that are none to a program, for their currencies, percent signs and the like."""
+    """A note on columns of numbers that are none to a program, for currencies, percent signs, units and the like."""
     odd = []
     for at, column in zip(used, columns, strict=True):
         cells = [] if column.kind == "number" else sheet.column(at)
-        cell = dressed_up(cells, decimal_comma=at in sheet.commas)
-        plain = None if cell is None else undecorated(cell, decimal_comma=at in sheet.commas)
+        cell, comma = dressed_up(cells, decimal_comma=at in sheet.commas), at in sheet.commas
+        plain = None if cell is None else undecorated(cell, decimal_comma=comma, unit=unit_of(cells))
         if plain is not None and len(set(cells)) > 1:
             odd.append(f"{column.name!r} ({plain:.15g} instead of {cell})")
     if not odd:

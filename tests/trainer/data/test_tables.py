@@ -140,6 +140,9 @@ def test_rows_without_a_target_are_left_out_and_told(houses):
         (lambda n: f"{n + 1}.5 %", "'area' (1.5 instead of 1.5 %)"),
         (lambda n: f"\N{MINUS SIGN}{n + 1}", "'area' (-1 instead of \N{MINUS SIGN}1)"),
         (lambda n: f"{n % 5} %", "'area' (0 instead of 0 %)"),
+        (lambda n: f'"{1_200 + n:,} CC"', "'area' (1200 instead of 1,200 CC)"),
+        (lambda n: f"{n / 8}km/h", "'area' (0 instead of 0.0km/h)"),
+        (lambda n: f"{n % 7 - 3}°C", "'area' (-3 instead of -3°C)"),
     ],
 )
 def test_a_column_of_numbers_in_disguise_is_told_of(houses, area, told):
@@ -170,8 +173,17 @@ def test_codes_of_digits_count_as_numbers_with_a_note(houses, area, code):
     assert notes == ([] if code is None else [f"{told}; write a letter before codes, and they are categories"])
 
 
-def test_words_and_constants_are_no_numbers_in_disguise(houses):
-    data = load(houses(area=lambda n: "$5"), reading=price())
+@pytest.mark.parametrize(
+    "area",
+    [
+        lambda n: "$5",
+        lambda n: f"{n % 9} {('kg', 'g')[n % 2]}",  # what is to be multiplied by what, is not known
+        lambda n: f"{n % 9}{'abcdefgh'[n % 8]}",
+    ],
+    ids=["a constant", "several units", "house numbers"],
+)
+def test_words_and_constants_are_no_numbers_in_disguise(houses, area):
+    data = load(houses(area=area), reading=price())
     assert not any("disguise" in note for note in data.notes)
 
 

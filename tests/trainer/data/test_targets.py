@@ -46,6 +46,7 @@ def test_the_user_decides_what_the_target_is(houses):
         (lambda n: f"{n + 1},500.25", "plain numbers, 1500.25 instead of 1,500.25, and give --task regression; "),
         (lambda n: f"{n % 21} %", ", 0 instead of 0 %, "),
         (lambda n: f"{n}.5 EUR", ", 0.5 instead of 0.5 EUR, "),
+        (lambda n: f"{n % 25} bhp", ", 0 instead of 0 bhp, "),
         (lambda n: "oops" if n == 4 else f"{n}.5", "values such as 'oops' in line 6, and 60 of its 60"),
         (lambda n: "unknown" if n % 3 == 0 else f"{n % 25}.5", "values such as 'unknown' in line 2, and 26 of its 60"),
         (lambda n: f"house no. {n}", "plain numbers and give --task regression; if these are classes, give --task cl"),
