@@ -12,6 +12,7 @@ from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.catalogue import known
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
+from lemonade_es.trainer.data.names import first_three
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.spec import load
 
@@ -50,7 +51,7 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
         ) from error
     if dataset.fingerprint != begun.data.fingerprint:
         raise DataError(
-            "the data set is not the one that the run was started with",
+            f"the data set is not the one that the run was started with: {_difference(summary(dataset), begun.data)}",
             where=spec.data,
             hint="restore it, give its place with --data, or start a new run; another version may read it otherwise",
         )
@@ -80,6 +81,22 @@ def summary(dataset: Dataset) -> DataSummary:
         notes=dataset.notes,
         logs=True,
     )
+
+
+def _difference(now: DataSummary, then: DataSummary) -> str:
+    """What is another in two data sets that are not the same, as far as their summaries tell."""
+    counts = (
+        ("training", now.training, then.training),
+        ("validation", now.validation, then.validation),
+        ("test", now.test, then.test),
+    )
+    told = [f"{new:,} {split} inputs instead of {old:,}" for split, new, old in counts if new != old]
+    gone = [f"{name!r}" for name in then.class_names if name not in now.class_names]
+    added = [f"{name!r}" for name in now.class_names if name not in then.class_names]
+    told += [f"{what} {first_three(names)}" for what, names in (("no class", gone), ("a new class", added)) if names]
+    if now.task.input_shape != then.task.input_shape:
+        told.append(f"inputs of {now.task.input_shape} instead of {then.task.input_shape}")
+    return ", ".join(told) or "it has as many inputs, but not the same ones"
 
 
 def _dataset(spec: RunSpec, reading: Reading, progress: Progress | None) -> Dataset:

@@ -49,3 +49,20 @@ def test_other_data_are_no_data_of_the_run(spec):
     told = replace(summary(new_data(spec)), fingerprint="0")
     with pytest.raises(DataError, match="not the one that the run was started with"):
         same_data(spec, Begun(told))
+
+
+def test_what_is_another_in_other_data_is_told_as_far_as_it_is_known(spec):
+    """Whoever finds a folder changed in the morning is to know whether to look for a file more or for one less."""
+    now = summary(new_data(spec))
+    task = replace(now.task, input_shape=(7,))
+    fewer = replace(now, fingerprint="0", training=now.training - 1, test=now.test + 2, task=task)
+    with pytest.raises(DataError) as raised:
+        same_data(spec, Begun(fewer))
+    assert (
+        f"started with: {now.training} training inputs instead of {now.training - 1}, "
+        f"{now.test} test inputs instead of {now.test + 2}, inputs of (2,) instead of (7,) (restore it"
+    ) in str(raised.value)
+    with pytest.raises(DataError, match=r": no class 'cat', 'dog' \(restore it"):
+        same_data(spec, Begun(replace(now, fingerprint="0", class_names=("cat", "dog"))))
+    with pytest.raises(DataError, match=r": it has as many inputs, but not the same ones \(restore it"):
+        same_data(spec, Begun(replace(now, fingerprint="0")))
