@@ -29,6 +29,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal_column,
     make_url,
     select,
 )
@@ -179,11 +180,12 @@ class Journal:
             return connection.execute(query).scalar_one()
 
     def runs(self) -> tuple[str, ...]:
-        """The ids of all runs, oldest first."""
-        query = select(_EVENTS.c.run_id, func.min(_EVENTS.c.at)).group_by(_EVENTS.c.run_id)
+        """The ids of all runs, oldest first; SQLite knows that even where the clock was set back between them."""
+        counts = self._engine.dialect.name == "sqlite"
+        began = func.min(literal_column("rowid") if counts else _EVENTS.c.at)
+        query = select(_EVENTS.c.run_id).group_by(_EVENTS.c.run_id).order_by(began, _EVENTS.c.run_id)
         with self._explained(), self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(func.min(_EVENTS.c.at), _EVENTS.c.run_id)).all()
-        return tuple(row[0] for row in rows)
+            return tuple(connection.execute(query).scalars())
 
     def find(self, name: str) -> str:
         """The run that a user means: an id, the beginning of one, or ``latest``.

@@ -63,6 +63,14 @@ def test_two_processes_cannot_write_the_same_run(journal):
         journal.append("r", 0, ended(2))
 
 
+def test_the_latest_run_is_the_one_that_began_last_even_where_the_clock_was_set_back(journal, tmp_path):
+    journal.append("2026-b2", 0, refused(1))
+    journal.append("2026-a1", 0, refused(1))
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as other, other:
+        other.execute("update events set at = '2027-01-01T00:00:00.000+00:00' where run_id = '2026-b2'")
+    assert (journal.runs(), journal.find("latest")) == (("2026-b2", "2026-a1"), "2026-a1")
+
+
 def test_a_run_is_found_by_its_beginning_or_as_the_latest(journal):
     for name in ("2026-a1", "2026-b2"):
         journal.append(name, 0, ended(1))
