@@ -35,7 +35,7 @@ from lemonade_es.engine.roles import Watcher
 from lemonade_es.engine.run_data import new_data, same_data, summary
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.selftest import tested
-from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.engine.spec import RunSpec, extend, said_anew
 from lemonade_es.engine.staff import Staff, hired, named
 from lemonade_es.engine.tape import Tape
 from lemonade_es.engine.versions import versions
@@ -137,7 +137,7 @@ def resume_run(
                 model, weights = folder.leave_best(run, result.state)
                 return replace(result, model=model, weights=weights)
             rulebook = rulebook_at(entries, 0)
-            changed = {key: value for key, value in options.items() if value not in (None, {})}
+            changed = said_anew(before, options)
             staff = hired(spec, folder, changed)
             dataset = same_data(spec, begun, watcher.fetching)
             foreign = staff.foreign or is_foreign(entries)

@@ -284,7 +284,7 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
     Raises:
         ConfigError: an option is not one that a resume may change.
     """
-    changed = {name: value for name, value in options.items() if value not in (None, {})}
+    changed = said_anew(spec, options)
     for name in changed:
         if name not in EXTENDABLE:
             raise ConfigError(
@@ -299,6 +299,12 @@ def extend(spec: RunSpec, options: Mapping[str, Any]) -> RunSpec:
         return _as_option(name) if name in changed else f"{_as_option(name)} that the run was started with"
 
     return demand_sound({**_ADAPTER.dump_python(spec), **changed}, place)
+
+
+def said_anew(spec: RunSpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a resume was given, but for those that it may not change and that are what they were."""
+    given = {name: value for name, value in options.items() if value not in (None, {})}
+    return {name: value for name, value in given.items() if name in EXTENDABLE or value != getattr(spec, name, None)}
 
 
 def _as_option(name: str) -> str:

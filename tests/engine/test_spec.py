@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lemonade_es.engine.configuration import read_config
-from lemonade_es.engine.spec import RunSpec, extend, resolve
+from lemonade_es.engine.spec import RunSpec, extend, resolve, said_anew
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.recipe import Recipe, with_epochs
 
@@ -205,3 +207,12 @@ def test_a_resume_may_move_the_end_of_a_run():
 def test_a_resume_may_not_change_what_a_run_computes():
     with pytest.raises(ConfigError, match="--seed: a resumed run keeps"):
         extend(RunSpec(), {"seed": 4})
+
+
+def test_a_resume_may_say_again_what_the_run_was_started_with():
+    """As who takes the command line of the evening and adds ``--resume latest`` to it."""
+    begun = RunSpec(seed=4, require={"S": 0.1}, measure_with="./board.sh")
+    assert extend(begun, {"seed": 4, "require": {"S": 0.1}, "measure_with": "./board.sh", "iterations": 9}) == replace(
+        begun, iterations=9
+    )
+    assert said_anew(begun, {"seed": 4, "iterations": begun.iterations}) == {"iterations": begun.iterations}
