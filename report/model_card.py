@@ -248,6 +248,18 @@ def _in_the_search(origin: Origin) -> str:
     return f"V_Acc{kind} {value('V_Acc', searched)} after {counted(begun.recipe.epochs, 'epoch')}{mean}"
 
 
+def _on_the_device(origin: Origin) -> Iterator[tuple[str, str]]:
+    """What --measure-with told in the search; the final training was not measured with it."""
+    measured, ended = origin.measured, origin.ended
+    if measured is None or ended is None or not measured.measurement.sources:
+        return
+    told = (value(name, ended.metrics.get(name), unit=True) for name in measured.measurement.sources)
+    figures = ", ".join(f"{name} {text}" for name, text in zip(measured.measurement.sources, told, strict=True))
+    device = measured.measurement.device
+    whose = _cell(device.device) if device is not None and device.device else "the device"
+    yield f"measured on {whose}", f"in the search, with other weights: {figures}"
+
+
 def _found(final: Finalized, origin: Origin, folder: RunFolder) -> Iterator[str]:
     begun = origin.begun
     rows = [
@@ -255,6 +267,7 @@ def _found(final: Finalized, origin: Origin, folder: RunFolder) -> Iterator[str]
         ("rulebook", f"{_code(begun.rulebook_file)}, SHA-256 {', then '.join(map(_code, origin.rulebooks))}"),
         ("written by", ", ".join(map(_code, origin.authors))),
         ("in the search", _in_the_search(origin)),
+        *_on_the_device(origin),
         ("isolation", f"{final.isolation}: {final.isolation_reason}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in final.versions.items() if name != "platform")),
     ]

@@ -12,6 +12,7 @@ import pytest
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.origin import network_of
 from lemonade_es.report import model_card
+from lemonade_es.trainer.measurement import DeviceOutcome
 from tests.cli.conftest import finals
 
 pytestmark = pytest.mark.isolation
@@ -86,6 +87,20 @@ def test_the_card_names_the_columns_of_a_file_that_were_chosen(trained):
     card = model_card.model_card(finals(command.folder)[-1], origin, FOLDER)
     assert "| data set | `churn.csv` |\n| target column | `left\\|stayed` |\n| task |" in card
     assert "label column" not in card
+
+
+def test_the_card_tells_what_the_device_measured_in_the_search(trained):
+    """Its own figures are those of the machine that trained, and whoever asked for a board's looks for these."""
+    command, told = trained
+    origin = network_of(RunFolder(command.folder / "runs").entries(told["run"]), told["iteration"])
+    board = DeviceOutcome("./board.sh", 1.0, "pi|4")
+    there = replace(origin.measured.measurement, sources={"L": "device", "F": "device"}, device=board)
+    ended = replace(origin.ended, metrics={**origin.ended.metrics, "L": 3.2, "F": 312.5})
+    changed = replace(origin, measured=replace(origin.measured, measurement=there), ended=ended)
+    final = finals(command.folder)[-1]
+    row = "| measured on pi\\|4 | in the search, with other weights: L 3.2 ms, F 312 1/s |"
+    assert row in model_card.model_card(final, changed, FOLDER)
+    assert "| measured on " not in model_card.model_card(final, origin, FOLDER)
 
 
 def test_the_card_claims_no_more_than_what_was_done(trained):
