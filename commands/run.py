@@ -148,8 +148,8 @@ def run(
     """
     from lemonade_es.engine.configuration import read_config
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.options import resolve
     from lemonade_es.engine.run import new_run, resume_run
-    from lemonade_es.engine.spec import resolve
     from lemonade_es.report.live import view
 
     options["target_column"] = column_in(target, options["target_column"])

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from lemonade_es.engine.spec import OPTIONS, demand_sound
+from lemonade_es.engine.options import OPTIONS, demand_sound
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.recipe import Recipe, with_overrides
 from lemonade_es.vocabulary import closest, settings

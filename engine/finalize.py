@@ -21,10 +21,11 @@ from lemonade_es.engine.final_plan import (
 from lemonade_es.engine.finalized import Finalized, OpenedTest, openings, trainings
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal
+from lemonade_es.engine.options import MAX_CANDIDATE_SECONDS
 from lemonade_es.engine.origin import Origin, network_of
 from lemonade_es.engine.record import current_spec, is_foreign
 from lemonade_es.engine.run_data import reading, same_data
-from lemonade_es.engine.spec import MAX_CANDIDATE_SECONDS, RunSpec
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.versions import versions
 from lemonade_es.errors import ConfigError, DataError, StoreError
 from lemonade_es.trainer.data.dataset import Dataset

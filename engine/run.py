@@ -21,6 +21,7 @@ from lemonade_es.engine.events import (
 )
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
+from lemonade_es.engine.options import extend, said_anew
 from lemonade_es.engine.record import (
     RunResult,
     as_resumed,
@@ -35,7 +36,7 @@ from lemonade_es.engine.roles import Watcher
 from lemonade_es.engine.run_data import new_data, same_data, summary
 from lemonade_es.engine.search import Search
 from lemonade_es.engine.selftest import tested
-from lemonade_es.engine.spec import RunSpec, extend, said_anew
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.staff import Staff, hired, named
 from lemonade_es.engine.tape import Tape
 from lemonade_es.engine.versions import versions
@@ -117,7 +118,7 @@ def resume_run(
         name: the run's id, its beginning, or ``latest``.
         folder: where it lies.
         watcher: is told what happens.
-        options: what to change; only what :data:`lemonade_es.engine.spec.EXTENDABLE` names.
+        options: what to change; only what :data:`lemonade_es.engine.options.EXTENDABLE` names.
         unsafe_no_isolation: as for a new run; it is never remembered.
 
     Raises:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.options import OPTIONS
 from lemonade_es.engine.record import recorded_replies
-from lemonade_es.engine.spec import OPTIONS, RunSpec
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm import registry
 from lemonade_es.llm.executor import Executor, Reply, at_server

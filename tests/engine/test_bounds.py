@@ -14,8 +14,9 @@ from lemonade_es.engine.bounds import breaches, budget, excess
 from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.options import extend, resolve
 from lemonade_es.engine.ranking import Rank, challenges, ranked
-from lemonade_es.engine.spec import RunSpec, extend, resolve
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.engine.tape import TapeEnd
 from lemonade_es.errors import ConfigError

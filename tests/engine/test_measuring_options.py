@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.spec import RunSpec, extend, resolve
+from lemonade_es.engine.options import extend, resolve
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError
 
 

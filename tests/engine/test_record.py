@@ -8,8 +8,9 @@ import pytest
 
 from lemonade_es.engine.events import DataSummary, Replied, RunResumed, RunStarted
 from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.options import extend
 from lemonade_es.engine.record import as_resumed, current_spec, is_foreign, isolations, taken_on
-from lemonade_es.engine.spec import RunSpec, extend
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.llm.executor import Reply, Usage
 from lemonade_es.task import Task

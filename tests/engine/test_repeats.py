@@ -11,8 +11,9 @@ import pytest
 from lemonade_es.engine.events import IterationEnded, Measured, NoiseEstimated, Repeated, Requested
 from lemonade_es.engine.explain import explain
 from lemonade_es.engine.noise import ENOUGH, Noise, averaged
+from lemonade_es.engine.options import extend, resolve
 from lemonade_es.engine.seeds import seed_for
-from lemonade_es.engine.spec import RunSpec, extend, resolve
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.tape import TapeEnd
 from lemonade_es.errors import ConfigError
 from lemonade_es.llm.scripted import ScriptedExecutor

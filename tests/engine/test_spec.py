@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lemonade_es.engine.configuration import read_config
-from lemonade_es.engine.spec import RunSpec, extend, resolve, said_anew
+from lemonade_es.engine.options import extend, resolve, said_anew
+from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.recipe import Recipe, with_epochs
 
