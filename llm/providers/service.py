@@ -173,7 +173,8 @@ class Service:
             if status == 429:
                 said = f"the rate limit is reached (429): {said}"
                 return self.fault(code, said, "wait and resume, or raise the limit", wait, usage)
-            return self.fault(code, f"{self.url} is failing ({status}): {said}", "resume later", wait, usage)
+            hint = self._or_the_proxy("resume later")
+            return self.fault(code, f"{self.url} is failing ({status}): {said}", hint, wait, usage)
         return self._refused(status, said)
 
     def _refused(self, status: int, said: str) -> ExecutorError:
@@ -182,12 +183,13 @@ class Service:
                 return self.wrong_key(status)
             case 403:
                 said = f"the key may not use this model (403): {said}"
-                return self.denied(said, "use another model, or another project's key")
+                return self.denied(said, self._or_the_proxy("use another model, or another project's key"))
             case 404:
                 said = f"{self.url} knows no model {self.model!r} (404): {said}"
-                return self.denied(said, "check the model's name and the base URL")
+                return self.denied(said, self._or_the_proxy("check the model's name and the base URL"))
             case _:
-                return self.denied(f"the request was refused ({status}): {said}", "see what the server says")
+                hint = self._or_the_proxy("see what the server says")
+                return self.denied(f"the request was refused ({status}): {said}", hint)
 
     def wrong_key(self, status: int) -> ExecutorError:
         """The server does not know the key, or was given none."""
@@ -254,12 +256,20 @@ class Service:
         return self._unconnected(why)
 
     def _unconnected(self, why: str) -> CallFaultError:
-        variable = proxy_variable(self.url)
-        hint = "check that the server runs and the URL is right"
-        if variable is not None:
-            straight = f"NO_PROXY={urlsplit(self.url).hostname} leaves it out"
-            hint = f"{hint}, and the proxy in {variable}, which the call goes through: {straight}"
+        hint = self._by_the_proxy("check that the server runs and the URL is right")
         return self.fault("connection", f"no connection to {self.url}: {why}", hint)
+
+    def _by_the_proxy(self, hint: str) -> str:
+        """A hint with the proxy that a call goes through, if it does."""
+        variable = proxy_variable(self.url)
+        if variable is None:
+            return hint
+        straight = f"NO_PROXY={urlsplit(self.url).hostname} leaves the server out"
+        return f"{hint}, and check the proxy in {variable}, which the call goes through: {straight}"
+
+    def _or_the_proxy(self, hint: str) -> str:
+        """Likewise, of an answer: over https it is always the server's own."""
+        return self._by_the_proxy(hint) if self.url.startswith("http:") else hint
 
     def no_completion(self, body: str, expected: str) -> CallFaultError:
         """The server answered something else.
@@ -277,7 +287,7 @@ class Service:
         return self.fault(
             "protocol",
             f"the answer of {self.url} is no completion: {said!r}",
-            f"check that the base URL is that of {expected}",
+            self._or_the_proxy(f"check that the base URL is that of {expected}"),
         )
 
     def fault(

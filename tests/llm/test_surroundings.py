@@ -20,6 +20,7 @@ from lemonade_es.llm.faults import PERHAPS_PAID, NoAnswerError
 from lemonade_es.llm.providers.anthropic import AnthropicClient
 from lemonade_es.llm.providers.gemini import GeminiClient
 from lemonade_es.llm.providers.openai import OpenAIClient
+from lemonade_es.llm.providers.service import Service
 from lemonade_es.llm.testing import AnthropicWire, Fail, GeminiWire, ModelServer, OpenAIWire
 from tests.llm.conftest import REQUEST
 
@@ -30,6 +31,7 @@ PROVIDERS: dict[str, Callable[..., ChatClient]] = {
 }
 WIRES: dict[str, Any] = {"openai": OpenAIWire, "anthropic": AnthropicWire, "gemini": GeminiWire}
 NOWHERE = "http://127.0.0.1:9"
+NAMED = "the proxy in HTTP_PROXY, which the call goes through: NO_PROXY=127.0.0.1"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -39,6 +41,10 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"{name}_API_KEY", "sk-canary-0123456789abcdef")
     for name in (*PROXIES, *map(str.lower, PROXIES), "SSL_CERT_FILE", "SSL_CERT_DIR", "GOOGLE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+
+
+def service(url: str) -> Service:
+    return Service.found("openai:m", keys=("OPENAI_API_KEY",), urls=(), base_url=url, home="", timeout=5.0)
 
 
 def unanswered(provider: str, url: str, timeout: float = 5.0) -> NoAnswerError:
@@ -86,9 +92,7 @@ def test_a_proxy_that_does_not_answer_is_named_with_the_way_round_it(
 ) -> None:
     with ModelServer([Fail(401)], WIRES[provider]()) as server:
         monkeypatch.setenv("HTTP_PROXY", NOWHERE)
-        assert "the proxy in HTTP_PROXY, which the call goes through: NO_PROXY=127.0.0.1" in str(
-            unanswered(provider, server.url)
-        )
+        assert NAMED in str(unanswered(provider, server.url))
 
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         assert "refused the key" in str(unanswered(provider, server.url))
@@ -107,6 +111,20 @@ def test_a_server_that_is_left_out_of_the_proxy_by_its_port_is_told_without_it(
     with ModelServer([Fail(401)], WIRES[provider]()) as server:
         monkeypatch.setenv("NO_PROXY", server.url.removeprefix("http://").partition("/")[0])
         assert "refused the key" in str(unanswered(provider, server.url))
+
+
+def test_an_answer_that_may_be_a_proxys_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer([]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert NAMED in str(unanswered("openai", NOWHERE))
+    for status in (403, 407, 503):
+        assert NAMED in str(service(NOWHERE).failed(status, "Squid"))
+    assert NAMED in str(service(NOWHERE).no_completion("<html>sign in</html>", "a server"))
+
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    assert "proxy" not in str(service("https://127.0.0.1:9").failed(503, "busy"))
+    monkeypatch.delenv("HTTP_PROXY")
+    assert "proxy" not in str(service(NOWHERE).failed(503, "busy"))
 
 
 def test_without_a_proxy_none_is_named() -> None:
