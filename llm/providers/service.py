@@ -40,6 +40,9 @@ _NOT_SENT = "LocalProtocolError"
 _NOT_CONNECTED = "ConnectTimeout"
 """What they call it if a server does not take the connection in time."""
 
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""What OpenSSL says of a certificate that nobody vouches for, as those of companies' own gateways."""
+
 _LOGS = (
     *(
         f"{library}.{part}"
@@ -257,6 +260,10 @@ class Service:
 
     def _unconnected(self, why: str) -> CallFaultError:
         hint = self._by_the_proxy("check that the server runs and the URL is right")
+        if _UNTRUSTED in why:
+            hint = (
+                "check the URL; where it is the server's, let SSL_CERT_FILE name the file of who signed its certificate"
+            )
         return self.fault("connection", f"no connection to {self.url}: {why}", hint)
 
     def _by_the_proxy(self, hint: str) -> str:

@@ -127,6 +127,14 @@ def test_an_answer_that_may_be_a_proxys_names_it(monkeypatch: pytest.MonkeyPatch
     assert "proxy" not in str(service(NOWHERE).failed(503, "busy"))
 
 
+def test_a_certificate_that_nobody_vouches_for_is_told_with_the_variable_that_names_who_does() -> None:
+    said = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+    there = service("https://127.0.0.1:9")
+
+    assert "SSL_CERT_FILE" in str(there.unreachable(ConnectionError(said)))
+    assert "SSL_CERT_FILE" not in str(there.unreachable(ConnectionError("refused")))
+
+
 def test_without_a_proxy_none_is_named() -> None:
     assert "proxy" not in str(unanswered("openai", NOWHERE))
 
