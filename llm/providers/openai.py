@@ -28,12 +28,15 @@ ELSEWHERE = "http://127.0.0.1:11434/v1"
 _FORMS = ("json_schema", "json_object")
 """Ways to ask for JSON, the strictest first."""
 
+_OF_FORMS = ("json schema", "structured output", "json mode", "grammar")
+"""How refusals name them otherwise: vLLM and llama.cpp what they make of a schema."""
+
 _LIMITS = ("max_completion_tokens", "max_tokens")
 """Names of the bound on an answer's tokens: OpenAI's own today, and the one before it, which other servers know."""
 
 _NAMED_BY: Mapping[str, tuple[str, ...]] = {
     "temperature": ("temperature",),
-    "response_format": ("response_format", *_FORMS, "structured output", "response format", "json mode"),
+    "response_format": ("response_format", "response format", *_FORMS, *_OF_FORMS),
     **{name: (name,) for name in _LIMITS},
 }
 """How a server's refusal names a parameter that can be left out."""
@@ -261,7 +264,8 @@ def _refused_parameter(error: openai.APIStatusError, sent: Mapping[str, Any]) ->
     """The parameter that a refusal names and that can be left out."""
     said = _said(error).lower()
     # llama.cpp's server calls it an error of its own, of old
-    if error.code == _MALFORMED or (error.status_code >= 500 and "response_format" in said):
+    own = error.status_code >= 500 and any(word in said for word in _NAMED_BY["response_format"])
+    if error.code == _MALFORMED or own:
         return "response_format" if "response_format" in sent else None
     if error.status_code not in (400, 422):
         return None

@@ -71,6 +71,22 @@ def test_an_answer_that_the_server_threw_away_as_no_json_is_asked_for_without_a_
     assert server.requests[1].body["response_format"] == {"type": "json_object"}
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "The provided JSON schema contains features not supported by xgrammar."),
+        (400, "Failed to initialize samplers: failed to parse grammar"),
+        (500, "JSON schema conversion failed"),
+    ],
+)
+def test_a_server_that_makes_nothing_of_the_schema_is_asked_for_json_of_any_kind(status: int, said: str) -> None:
+    with served(Fail(status, said), Say("{}")) as (executor, server):
+        reply = executor.ask(REQUEST)
+
+    assert reply.notes == ("json_schema left out: the server refused it",)
+    assert server.requests[1].body["response_format"] == {"type": "json_object"}
+
+
 def test_a_prompt_that_is_held_for_invalid_counts_as_filtered() -> None:
     with served(Fail(400, "flagged; try again with a different prompt", code="invalid_prompt")) as (executor, _):
         assert executor.ask(REQUEST).finish == "filtered"
