@@ -10,7 +10,7 @@ from typing import Any
 _TOO_LONG = re.compile(
     r"context_length_exceeded|maximum (context|prompt) length|context size|context window|context length"
     r"|(prompt|input) is too long|input token count.{0,200}exceeds|too many (input )?tokens|exceeded model token limit"
-    r"|range of input length|inputs.{0,20}tokens.{0,40}max_new_tokens",
+    r"|range of input length|prompt exceeds max|inputs.{0,20}tokens.{0,40}max_new_tokens",
     re.IGNORECASE,
 )
 

@@ -191,8 +191,8 @@ class Service:
                 said = f"{self.url} knows no model {self.model!r} (404): {said}"
                 return self.denied(said, self._or_the_proxy("check the model's name and the base URL"))
             case _:
-                hint = self._or_the_proxy("see what the server says")
-                return self.denied(f"the request was refused ({status}): {said}", hint)
+                hint = "check the base URL" if status == 405 else "see what the server says"
+                return self.denied(f"the request was refused ({status}): {said}", self._or_the_proxy(hint))
 
     def wrong_key(self, status: int) -> ExecutorError:
         """The server does not know the key, or was given none."""

@@ -154,6 +154,7 @@ def test_json_that_ends_in_the_middle_is_an_answer_cut_off() -> None:
         "Trying to keep the first 5000 tokens when context the overflows. The model has a context length of only 4096",
         "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
         "Input is too long for requested model.",
+        "Prompt exceeds max length",
         "Invalid request: Your request exceeded model token limit: 8192",
         "Range of input length should be [1, 30720]",
         "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096",
