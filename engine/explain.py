@@ -15,6 +15,7 @@ from lemonade_es.engine.conflicts import Resolution
 from lemonade_es.engine.events import (
     Accepted,
     Advised,
+    Asked,
     IterationEnded,
     Measured,
     NoiseEstimated,
@@ -43,6 +44,7 @@ class Explanation:
         advised: facts, firings in their order, conclusions, contributions, conflicts; ``None`` for a first
             network, about which there are no facts yet.
         request: the edit request as sent.
+        asked: the attempts of executors that are sent text, answered or not.
         unanswered: calls that brought no answer, each with its tries.
         replied: the answers, one an attempt.
         refused: the refused attempts with their typed reasons.
@@ -61,6 +63,7 @@ class Explanation:
     iteration: int
     advised: Advised | None = None
     request: Mapping[str, Any] = field(default_factory=dict)
+    asked: tuple[Asked, ...] = ()
     unanswered: tuple[Unanswered, ...] = ()
     replied: tuple[Replied, ...] = ()
     refused: tuple[Refused, ...] = ()
@@ -192,6 +195,7 @@ def one(explanations: Sequence[Explanation], iteration: int, run: str) -> Explan
 _SLOTS: Mapping[type[Any], str] = {
     Advised: "advised",
     Requested: "request",
+    Asked: "asked",
     Unanswered: "unanswered",
     Refused: "refused",
     Accepted: "accepted",
@@ -203,7 +207,7 @@ _SLOTS: Mapping[type[Any], str] = {
 }
 
 
-_EACH = ("unanswered", "replied", "refused", "repeated")
+_EACH = ("asked", "unanswered", "replied", "refused", "repeated")
 """What an iteration may have several of."""
 
 

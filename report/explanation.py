@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lemonade_es.engine.conflicts import Conflict, Resolution, adds_up, givers
-from lemonade_es.engine.events import Accepted, IterationEnded
+from lemonade_es.engine.events import Accepted, Asked, IterationEnded, Refused, Replied, Unanswered
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import Contribution, Firing, Inference
@@ -278,14 +278,23 @@ def conflict_lines(inference: Inference, decisions: tuple[Conflict, ...], combin
 def _attempts(explanation: Explanation) -> Iterator[str]:
     yield ""
     yield "Executor"
-    refused = {item.attempt: item for item in explanation.refused}
-    for lost in explanation.unanswered:
-        yield f"  attempt {lost.attempt}: {lost.executor} gave no answer: {lost.message}"
-        yield from _tries(lost.tries)
-    for replied in explanation.replied:
+    calls: list[Asked | Refused | Replied | Unanswered] = [*explanation.asked, *explanation.unanswered]
+    calls += [*explanation.replied, *explanation.refused]
+    for attempt in sorted({item.attempt for item in calls}):
+        yield from _attempt(explanation, attempt)
+
+
+def _attempt(explanation: Explanation, attempt: int) -> Iterator[str]:
+    """What came of an attempt: calls without an answer first, for the last one ends it."""
+    lost = [item for item in explanation.unanswered if item.attempt == attempt]
+    replied = next((item for item in explanation.replied if item.attempt == attempt), None)
+    refusal = next((item for item in explanation.refused[::-1] if item.attempt == attempt), None)
+    for item in lost:
+        yield f"  attempt {attempt}: {item.executor} gave no answer: {item.message}"
+        yield from _tries(item.tries)
+    if replied is not None:
         reply = replied.reply
-        line = f"  attempt {replied.attempt}: {reply.executor} answered in {duration(reply.seconds)}"
-        refusal = refused.get(replied.attempt)
+        line = f"  attempt {attempt}: {reply.executor} answered in {duration(reply.seconds)}"
         if refusal is not None:
             at = f" (line {refusal.line})" if refusal.line is not None else ""
             line += f"; refused: {refusal.code}{at}: {refusal.message}"
@@ -293,8 +302,11 @@ def _attempts(explanation: Explanation) -> Iterator[str]:
         yield from _tries(reply.tries)
         for note in reply.notes:
             yield f"     note: {note}"
-    for attempt in sorted(set(refused) - {replied.attempt for replied in explanation.replied}):
-        yield f"  attempt {attempt}: no usable answer: {refused[attempt].code}: {refused[attempt].message}"
+    elif refusal is not None:
+        yield f"  attempt {attempt}: no usable answer: {refusal.code}: {refusal.message}"
+    elif not lost:
+        asked = next(item for item in explanation.asked if item.attempt == attempt)
+        yield f"  attempt {attempt}: {asked.executor} was asked, and no answer is on record"
 
 
 def _tries(tries: Sequence[Try]) -> Iterator[str]:

@@ -8,18 +8,22 @@ from lemonade_es.engine.conflicts import Dropped, Resolution
 from lemonade_es.engine.events import (
     Accepted,
     Advised,
+    Asked,
     DataSummary,
     IterationEnded,
     Measured,
     Refused,
+    Replied,
     RunStarted,
     Seconds,
+    Unanswered,
 )
 from lemonade_es.engine.explain import Explanation
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.engine.inference import Contribution, Firing, Inference
 from lemonade_es.engine.journal import Entry
 from lemonade_es.engine.spec import RunSpec
+from lemonade_es.llm.executor import Reply
 from lemonade_es.report.explanation import explained, explanation_text, explanations, unsent_lines
 from lemonade_es.task import Task
 from lemonade_es.trainer.measurement import CheckReport, Failure, Measurement
@@ -138,3 +142,16 @@ def test_a_network_of_a_reply_that_was_refused_at_first_is_told_to_be_taken_afte
     assert "  odd about the network: Its dropout is always on." in told.splitlines()
     other = explanation_text(Explanation(2, refused=refused[1:], accepted=accepted), source=False)
     assert "taken after all" not in other
+
+
+def test_calls_are_told_in_their_order_and_one_that_was_broken_off_is_told_too():
+    asked = tuple(Asked(2, attempt, "openai:m", "...") for attempt in (1, 2, 3))
+    lost = (Unanswered(2, 2, "openai:m", "the server is gone"),)
+    replied = tuple(Replied(2, attempt, Reply("{}", "openai:m")) for attempt in (1, 2))
+    told = explanation_text(Explanation(2, asked=asked, unanswered=lost, replied=replied), source=False)
+    assert [line for line in told.splitlines() if line.startswith("  attempt")] == [
+        "  attempt 1: openai:m answered in 0 ms",
+        "  attempt 2: openai:m gave no answer: the server is gone",
+        "  attempt 2: openai:m answered in 0 ms",
+        "  attempt 3: openai:m was asked, and no answer is on record",
+    ]
