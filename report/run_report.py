@@ -294,7 +294,7 @@ def cost(bill: Bill) -> str:
 def _tables(account: Account) -> Iterator[RenderableType]:
     if account.by_instruction:
         yield _compliance_table(account)
-    if any(item.count for item in account.calibration.values()):
+    if any(item.count or item.out_of_range for item in account.calibration.values()):
         yield _calibration_table(account)
 
 
@@ -312,11 +312,12 @@ def _compliance_cells(compliance: Compliance) -> Iterator[str]:
 
 
 def _calibration_table(account: Account) -> Table:
-    table = _table("  predicted", "networks", "mean error", "mean absolute error")
+    odd = any(item.out_of_range for item in account.calibration.values())
+    table = _table("  predicted", "networks", "mean error", "mean absolute error", *["out of range"] * odd)
     for name, item in account.calibration.items():
-        if item.count:
+        if item.count or item.out_of_range:
             means = (value(name, item.mean_error), value(name, item.mean_absolute_error))
-            table.add_row(f"  {name}", str(item.count), *means)
+            table.add_row(f"  {name}", str(item.count), *means, *[str(item.out_of_range or UNKNOWN)] * odd)
     return table
 
 
