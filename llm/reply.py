@@ -28,6 +28,7 @@ MAX_DEPTH = 8
 _NULLABLE = ("model_py", "edits", "predicted")
 _LISTS = ("applied", "skipped")
 _PREDICTED = tuple(field.name for field in fields(Predicted))
+_LIMIT = "--llm-max-tokens, or the context that the server gives the model, sets the limit"
 _WHOLE_FENCE = re.compile(r"\s*+(?P<marks>`{3,}+|~{3,}+)[^\n`]*+\n(?P<code>.*?)(?:\r?\n)?(?P=marks)\s*", re.DOTALL)
 
 
@@ -57,12 +58,12 @@ def read_reply(reply: Reply, limits: ReplyLimits | None = None) -> PatchRead:
                 raise ReplyError(
                     Code.TRUNCATED,
                     "the output limit was reached before the reply began: all of it went into reasoning",
-                    hint="think less; --llm-max-tokens sets the limit",
+                    hint=f"think less; {_LIMIT}",
                 )
             raise ReplyError(
                 Code.TRUNCATED,
                 f"the reply was cut off at the output limit, after {len(reply.text)} characters",
-                hint="write a shorter network, or fewer words about it",
+                hint=f"write a shorter network, or fewer words about it; {_LIMIT}",
             )
         case "complete":
             return read_patch(reply.text, limits)

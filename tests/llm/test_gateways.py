@@ -18,7 +18,7 @@ from lemonade_es.llm.providers.answer import too_long
 from lemonade_es.llm.providers.openai import OpenAIClient
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.testing import Act, Fail, ModelServer, Say, Send
-from tests.llm.conftest import REQUEST
+from tests.llm.conftest import PATCH, REQUEST
 
 COUNTED = {"prompt_tokens": 1000, "completion_tokens": 200}
 
@@ -139,6 +139,13 @@ def test_an_answer_that_reasoning_used_up_names_the_option_that_allows_more() ->
         read_reply(executor.ask(REQUEST))
 
     assert "--llm-max-tokens" in str(error.value)
+
+
+def test_an_answer_that_a_limit_cut_off_names_what_sets_it() -> None:
+    with served(choice(PATCH[:40], "length", COUNTED)) as (executor, _), pytest.raises(ReplyError) as error:
+        read_reply(executor.ask(REQUEST))
+
+    assert "--llm-max-tokens, or the context that the server gives the model" in str(error.value)
 
 
 def test_json_that_ends_in_the_middle_is_an_answer_cut_off() -> None:
