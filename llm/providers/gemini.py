@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from lemonade_es.errors import ExecutorError
@@ -58,6 +58,7 @@ _NAMED_BY: Mapping[str, tuple[str, ...]] = {
     "response schema": ("schema", "structured output", *_JSON_MODE),
     "JSON mode": _JSON_MODE,
     "max_output_tokens": ("max_output_tokens", "maxoutputtokens", "max output tokens"),
+    "the system's turn": ("developer instruction", "system instruction", "system_instruction", "systeminstruction"),
 }
 """How a server's refusal names what can be left out."""
 
@@ -68,7 +69,7 @@ class Call:
 
     Attributes:
         model: its name.
-        system: the system text.
+        system: the system text; ``None`` if it is the beginning of the conversation.
         messages: the conversation.
         temperature: of sampling; ``None`` leaves it to the model.
         answer: the JSON Schema of the answer; ``None`` for none.
@@ -77,7 +78,7 @@ class Call:
     """
 
     model: str
-    system: str
+    system: str | None
     messages: Sequence[Message]
     temperature: float | None
     answer: Mapping[str, Any] | None
@@ -159,7 +160,7 @@ class GeminiClient:
         """Ask the model once.
 
         What the server refuses by name is left out, from then on: temperature; a schema, for JSON of any kind, for
-        nothing; and a bound on tokens.
+        nothing; a bound on tokens; and the system's turn, whose text is then the beginning of the user's.
 
         Raises:
             CallFaultError: the server is overloaded, fails or cannot be reached, its answer is cut off, does not end
@@ -187,10 +188,12 @@ class GeminiClient:
         def kept(name: str) -> bool:
             return name not in self._left_out
 
+        first, *others = prompt.messages
+        apart = kept("the system's turn")
         return Call(
             model=self._service.model,
-            system=prompt.system,
-            messages=prompt.messages,
+            system=prompt.system if apart else None,
+            messages=[first if apart else replace(first, text=f"{prompt.system}\n\n{first.text}"), *others],
             temperature=self._temperature if kept("temperature") else None,
             answer=answer if kept("response schema") else None,
             json=answer is not None and kept("JSON mode"),
@@ -291,6 +294,7 @@ def _refused_part(error: Mapping[str, Any], call: Call) -> str | None:
         "response schema": call.answer is not None,
         "JSON mode": call.json,
         "max_output_tokens": call.max_tokens is not None,
+        "the system's turn": call.system is not None,
     }
     for part, words in _NAMED_BY.items():
         if sent[part] and any(word in said for word in words):

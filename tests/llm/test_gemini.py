@@ -121,6 +121,22 @@ def test_what_the_model_refuses_is_left_out_from_then_on_and_noted(served: Serve
     assert server.requests[3].body["generationConfig"] == {"responseMimeType": "application/json"}
 
 
+def test_a_model_without_a_system_instruction_is_told_all_in_the_users_turn(served: Served) -> None:
+    refusal = Fail(400, "Developer instruction is not enabled for models/gemma-3-27b-it")
+    with served(refusal, Say("{}"), Say("{}")) as (executor, server):
+        reply, _ = executor.ask(REQUEST), executor.ask(REQUEST)
+
+    before, after, later = (request.body for request in server.requests)
+    told = "\n\n".join((*_texts(before["systemInstruction"]), *_texts(*before["contents"])))
+    assert "systemInstruction" not in after
+    assert _texts(*after["contents"]) == _texts(*later["contents"]) == [told]
+    assert reply.notes == ("the system's turn left out: the server refused it",)
+
+
+def _texts(turn: dict[str, Any]) -> list[str]:
+    return [part["text"] for part in turn["parts"]]
+
+
 def test_where_no_json_mode_is_left_the_answer_is_asked_for_in_a_fence(served: Served) -> None:
     with served(NO_SCHEMA, NO_JSON_MODE, Say(FENCED), Say(FENCED)) as (executor, server):
         first, second = executor.ask(REQUEST), executor.ask(REQUEST)
