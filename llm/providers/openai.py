@@ -295,7 +295,7 @@ def _wrapped(error: Mapping[str, Any]) -> str | None:
 
 
 def _is_too_long(error: openai.APIStatusError) -> bool:
-    if error.status_code in (400, 422):
+    if error.status_code in (400, 422, 500):  # servers on top of llama.cpp call it an error of their own
         return too_long(f"{error.code} {_said(error)}")
     return error.status_code == 413
 

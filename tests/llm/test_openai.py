@@ -158,8 +158,14 @@ def test_another_bad_request_is_not_mistaken_for_a_refused_parameter() -> None:
     assert "maximum context length" in str(error)
 
 
-def test_a_prompt_that_is_too_long_is_told_in_brief_and_that_is_noted() -> None:
-    said = Fail(400, "This model's maximum context length is 8192 tokens", code="context_length_exceeded")
+@pytest.mark.parametrize(
+    "said",
+    [
+        Fail(400, "This model's maximum context length is 8192 tokens", code="context_length_exceeded"),
+        Fail(500, "the request exceeds the available context size"),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_in_brief_and_that_is_noted(said: Fail) -> None:
     refused = Feedback("SYNTAX_ERROR", "It is no Python.", "no python at all")
     with served(said, Say(PATCH)) as (executor, server):
         reply = executor.ask(TRIED, [refused])
