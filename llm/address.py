@@ -32,25 +32,26 @@ class Address:
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, text: str, example: str) -> Address:
+    def of(cls, text: str, example: str, where: str = "base_url") -> Address:
         """The address that a base URL names.
 
         Args:
             text: the URL; its fragment is never sent.
             example: a good one, for the hint.
+            where: it was given, for errors.
 
         Raises:
             ConfigError: it is not one of HTTP, or it is one whose credentials were left out by :func:`shown`.
         """
         parts = _split(text)
         if parts is None:
-            raise ConfigError(f"{shown(text)!r} is no base URL", where="base_url", hint=f"write for example {example}")
+            raise ConfigError(f"{shown(text)!r} is no base URL", where=where, hint=f"write for example {example}")
         userinfo, _, place = parts.netloc.rpartition("@")
         query = tuple(parse_qsl(parts.query, keep_blank_values=True))
         if HIDDEN in (userinfo, *(value for _, value in query)):
             raise ConfigError(
                 f"the credentials in {shown(text)} were not kept",
-                where="base_url",
+                where=where,
                 hint="give --llm-base-url with them",
             )
         return cls(f"{parts.scheme}://{place}{parts.path}".rstrip("/"), userinfo, query)

@@ -112,8 +112,11 @@ class Service:
             ConfigError: the base URL is not one of HTTP.
             ExecutorError: there is no usable key.
         """
-        url = _first(urls)[1] or home if base_url is None else base_url  # an empty one is refused: it is a slip
-        address = Address.of(url, example or home)
+        if base_url is None:
+            named, url = _first(urls)
+            address = Address.of(url or home, example or home, named)
+        else:  # an empty one is refused: it is a slip
+            address = Address.of(base_url, example or home)
         elsewhere = address.url != home
         variable, key = _first(keys)
         if not key and not elsewhere:

@@ -130,6 +130,17 @@ def test_a_base_url_without_a_scheme_is_refused_and_an_empty_one_is_not_the_prov
         provider.client(base_url=url, timeout=1.0)
 
 
+def test_a_base_url_of_the_environment_that_is_none_is_told_with_its_variable(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(provider.url, "localhost:8080")
+
+    with pytest.raises(ConfigError, match="is no base URL") as failure:
+        provider.client(timeout=1.0)
+
+    assert failure.value.where == provider.url
+
+
 def test_a_missing_package_says_what_to_install(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in provider.modules:
         monkeypatch.setitem(sys.modules, module, None)
