@@ -118,15 +118,13 @@ def parse(source: str) -> ast.Module:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
         said = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply to be read"
-        message = f"The source is not valid Python: {said}{quoted(line, source)}. Return the whole file again."
+        message = f"The source is not valid Python: {said}{quoted(line, source)}."
         raise Refusal("SYNTAX_ERROR", message, line) from None
     _demand_one_reading(tree, source)
     try:
         return imports.screened(tree, source)
     except RecursionError:  # a sum of a thousand numbers, which Python itself can take
-        message = (
-            "The source is nested too deeply to be read: split its longest expression. Return the whole file again."
-        )
+        message = "The source is nested too deeply to be read: split its longest expression."
         raise Refusal("SYNTAX_ERROR", message) from None
 
 

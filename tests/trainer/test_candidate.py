@@ -360,6 +360,11 @@ def test_a_source_that_is_nested_too_deeply_to_be_looked_through_is_told_so():
     assert refused.value.code == "SYNTAX_ERROR"
 
 
+def test_what_is_said_of_a_wrong_syntax_does_not_ask_for_another_form_than_the_request_did():
+    with pytest.raises(Refusal, match=r"not valid Python: .* at line 1 `class Net`\.$"):
+        build("class Net\n", TASK)
+
+
 @pytest.mark.parametrize(
     "first",
     [
