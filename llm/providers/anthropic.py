@@ -99,7 +99,13 @@ class AnthropicClient:
     ) -> None:
         self.name = f"anthropic:{model}"
         self._service = Service.found(
-            self.name, keys=(KEY_VARIABLE,), urls=(URL_VARIABLE,), base_url=base_url, home=HOME, timeout=timeout
+            self.name,
+            keys=(KEY_VARIABLE,),
+            urls=(URL_VARIABLE,),
+            base_url=base_url,
+            home=HOME,
+            expected="Anthropic's API, without the /v1",
+            timeout=timeout,
         )
         try:
             import anthropic  # noqa: PLC0415 - an optional package, and slow to import
@@ -238,7 +244,7 @@ class AnthropicClient:
             ended = data.get("stop_reason")
             details = data.get("stop_details")
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise self._service.no_completion(body, "Anthropic's API, without the /v1") from None
+            raise self._service.no_completion(body) from None
         finish = _FINISH.get(ended, "complete") if isinstance(ended, str) else "complete"
         text = "".join(_words(block) for block in blocks)
         if finish == "refused" and isinstance(details, dict) and isinstance(details.get("explanation"), str):

@@ -50,8 +50,6 @@ _FINISH_NUMBERS = (
 _BLOCK_NUMBERS = ("BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 """Enumerations, for google-generativeai asks for numbers instead of names."""
 
-EXPECTED = "Gemini's API, without the /v1beta"
-
 _JSON_MODE = ("json mode", "response_mime_type", "responsemimetype", "response mime type")
 _NAMED_BY: Mapping[str, tuple[str, ...]] = {
     "temperature": ("temperature",),
@@ -136,7 +134,13 @@ class GeminiClient:
     ) -> None:
         self.name = f"gemini:{model}"
         self._service = Service.found(
-            self.name, keys=KEY_VARIABLES, urls=URL_VARIABLES, base_url=base_url, home=HOME, timeout=timeout
+            self.name,
+            keys=KEY_VARIABLES,
+            urls=URL_VARIABLES,
+            base_url=base_url,
+            home=HOME,
+            expected="Gemini's API, without the /v1beta",
+            timeout=timeout,
         )
         self._transport = _transport(self._service, sdk, seconds or max(MAX_SECONDS, timeout))
         self._temperature = temperature
@@ -218,7 +222,7 @@ class GeminiClient:
                 candidate = {}
             ended = self._service.one_line(_named(candidate.get("finishReason"), _FINISH_NUMBERS))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise self._service.no_completion(body, EXPECTED) from None
+            raise self._service.no_completion(body) from None
         finish, notes = _finish(ended)
         return Completion(self._service.scrubbed(text), finish, usage, (*self._left_out.values(), *notes))
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from lemonade_es.llm.providers.bounds import Bounds
-from lemonade_es.llm.providers.gemini import EXPECTED, Answer, Call
+from lemonade_es.llm.providers.gemini import Answer, Call
 from lemonade_es.llm.providers.service import Service
 
 
@@ -84,7 +84,7 @@ class CurrentTransport:
                 ) from None
             if status >= 300:
                 return Answer(status, said, {})
-            raise self._service.no_completion(said, EXPECTED) from None
+            raise self._service.no_completion(said) from None
         got = response.sdk_http_response
         return Answer(200, (got and got.body) or "", (got and got.headers) or {})
 

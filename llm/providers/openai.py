@@ -86,6 +86,7 @@ class OpenAIClient:
             urls=(URL_VARIABLE,),
             base_url=base_url,
             home=HOME,
+            expected=_EXPECTED,
             example=ELSEWHERE,
             timeout=timeout,
         )
@@ -241,7 +242,7 @@ class OpenAIClient:
         with suppress(ValueError, TypeError, LookupError, AttributeError, RecursionError):
             if (failure := self._failure(parsed(body))) is not None:
                 return failure
-        return self._service.no_completion(body, _EXPECTED)
+        return self._service.no_completion(body)
 
     def _failure(self, told: Mapping[str, Any], usage: Usage | None = None) -> ExecutorError | None:
         """What a gateway says of the server behind it, in an answer that has itself the status 200."""

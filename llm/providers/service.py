@@ -70,6 +70,7 @@ class Service:
         model: the server's name for the model.
         address: of the server.
         elsewhere: whether it is not the provider's own.
+        expected: what kind of server answers, at which URL.
         key: what is sent; a word that means nothing if no key is set.
         key_variable: the environment variable that the key was, or should have been, in.
         timeout: seconds to wait for the connection, and for each piece of the answer.
@@ -80,6 +81,7 @@ class Service:
     model: str
     address: Address
     elsewhere: bool
+    expected: str
     key: str = field(repr=False)
     key_variable: str
     timeout: float
@@ -94,6 +96,7 @@ class Service:
         urls: Sequence[str],
         base_url: str | None,
         home: str,
+        expected: str,
         example: str | None = None,
         timeout: float,
     ) -> Service:
@@ -105,6 +108,7 @@ class Service:
             urls: likewise for the base URL.
             base_url: the user's; before the environment's.
             home: the provider's own.
+            expected: what kind of server answers, at which URL.
             example: of another; ``home`` if there is no better one.
             timeout: seconds to wait for each step of a call.
 
@@ -132,6 +136,7 @@ class Service:
             model=name.partition(":")[2],
             address=address,
             elsewhere=elsewhere,
+            expected=expected,
             key=key or NO_KEY,
             key_variable=variable,
             timeout=timeout,
@@ -192,7 +197,8 @@ class Service:
                 return self.denied(said, self._or_the_proxy("use another model, or another project's key"))
             case 404:
                 said = f"{self.url} knows no model {self.model!r} (404): {said}"
-                return self.denied(said, self._or_the_proxy("check the model's name and the base URL"))
+                url = f", and that the base URL is that of {self.expected}" if self.elsewhere else ""
+                return self.denied(said, self._or_the_proxy(f"check the model's name{url}"))
             case _:
                 hint = "check the base URL" if status == 405 else "see what the server says"
                 return self.denied(f"the request was refused ({status}): {said}", self._or_the_proxy(hint))
@@ -281,13 +287,8 @@ class Service:
         """Likewise, of an answer: over https it is always the server's own."""
         return self._by_the_proxy(hint) if self.url.startswith("http:") else hint
 
-    def no_completion(self, body: str, expected: str) -> CallFaultError:
-        """The server answered something else.
-
-        Args:
-            body: of its answer.
-            expected: what kind of server has that base URL.
-        """
+    def no_completion(self, body: str) -> CallFaultError:
+        """The server answered something else: ``body``."""
         said = self.discreet(body)[:200]
         if is_streamed(body):
             told = f"{self.url} streams its answer, though it was asked for the whole at once: {said!r}"
@@ -297,7 +298,7 @@ class Service:
         return self.fault(
             "protocol",
             f"the answer of {self.url} is no completion: {said!r}",
-            self._or_the_proxy(f"check that the base URL is that of {expected}"),
+            self._or_the_proxy(f"check that the base URL is that of {self.expected}"),
         )
 
     def fault(

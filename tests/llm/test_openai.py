@@ -215,6 +215,7 @@ def test_an_answer_of_no_use_is_a_reply_first_and_refused_when_it_is_read(act: S
         (Fail(401, f"Incorrect API key provided: {KEY}"), "denied", "refused the key", "OPENAI_API_KEY"),
         (Fail(403, "no access to this model"), "denied", "no access to this model", "another"),
         (Fail(404, "The model does not exist", "model_not_found"), "denied", "no model 'gpt-test'", "name"),
+        (Send(b"404 page not found", 404, "text/plain"), "denied", "no model", "usually ending in /v1"),
         (Fail(405, "Method Not Allowed"), "denied", "refused (405): Method Not Allowed", "check the base URL"),
         (Fail(418, "teapot"), "denied", "refused (418): teapot", "server"),
         (Fail(429, "Buy more", "insufficient_quota"), "denied", "the quota is used up (429): Buy more", "resume"),

@@ -44,7 +44,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def service(url: str) -> Service:
-    return Service.found("openai:m", keys=("OPENAI_API_KEY",), urls=(), base_url=url, home="", timeout=5.0)
+    return Service.found("openai:m", keys=("K",), urls=(), base_url=url, home="", expected="a server", timeout=5.0)
 
 
 def unanswered(provider: str, url: str, timeout: float = 5.0) -> NoAnswerError:
@@ -119,7 +119,7 @@ def test_an_answer_that_may_be_a_proxys_names_it(monkeypatch: pytest.MonkeyPatch
         assert NAMED in str(unanswered("openai", NOWHERE))
     for status in (403, 407, 503):
         assert NAMED in str(service(NOWHERE).failed(status, "Squid"))
-    assert NAMED in str(service(NOWHERE).no_completion("<html>sign in</html>", "a server"))
+    assert NAMED in str(service(NOWHERE).no_completion("<html>sign in</html>"))
 
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     assert "proxy" not in str(service("https://127.0.0.1:9").failed(503, "busy"))
