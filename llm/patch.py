@@ -97,6 +97,7 @@ def _normalised(source: str) -> str:
 
 
 def _edited(source: str, edits: tuple[Edit, ...]) -> str:
+    given = source
     for number, edit in enumerate(edits, start=1):
         search = edit.search.replace("\r\n", "\n").replace("\r", "\n")
         matches = _matches(source, search)
@@ -106,11 +107,21 @@ def _edited(source: str, edits: tuple[Edit, ...]) -> str:
                 Code.EDIT_AMBIGUOUS if matches else Code.EDIT_NOT_FOUND,
                 f"the search text that begins with {first!r} occurs {matches} times, not once",
                 where=f"edit {number} of {len(edits)}",
-                hint="search for more lines" if matches else "copy the text exactly, with its indentation",
+                hint="search for more lines" if matches else _why_absent(search, given),
             )
         replace = edit.replace.replace("\r\n", "\n").replace("\r", "\n")
         source = source.replace(search, replace, 1)
     return source
+
+
+def _why_absent(search: str, given: str) -> str:
+    """What to do about a search text that does not occur, at least not after the edits of ``given`` before it."""
+    words = " ".join(search.split())
+    if words and search in given:
+        return "an edit before it has changed that text: search for its new form, or make one edit of both"
+    if words and words in " ".join(given.split()):
+        return "it stands there with other blanks or line breaks: copy it exactly, with its indentation"
+    return "copy the text exactly, with its indentation"
 
 
 def _matches(source: str, search: str) -> int:

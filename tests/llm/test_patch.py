@@ -55,6 +55,20 @@ def test_an_edit_that_does_not_match_names_itself_and_its_first_line() -> None:
     assert "0 times" in error.message
 
 
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        ("width = 8", "an edit before it has changed that text"),
+        ("depth = 2  ", "it stands there with other blanks"),
+        ("torch\nwidth", "it stands there with other blanks"),
+        ("heads = 4", "copy the text exactly"),
+        ("  ", "copy the text exactly"),
+    ],
+)
+def test_an_edit_that_does_not_match_says_why(last: str, why: str) -> None:
+    assert (refusal_of(edits(("width = 8", "width = 9"), (last, "")), SOURCE).hint or "").startswith(why)
+
+
 def test_an_edit_that_matches_twice_is_refused_with_the_number_of_matches() -> None:
     error = refusal_of(edits((" = ", " == ")), SOURCE)
 
