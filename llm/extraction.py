@@ -12,8 +12,17 @@ from lemonade_es.errors import ReplyError
 from lemonade_es.llm.codes import IN_FORM, Code
 from lemonade_es.llm.decoding import decode_object, decode_string
 
-_THINKING = re.compile(r"\s*<(?P<tag>think|thinking|reasoning|thought)>(?P<end>.*?</(?P=tag)>)?", re.DOTALL)
-_THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>")
+_THINKING = re.compile(
+    r"\s*(?P<begin><(?P<tag>think|thinking|reasoning|thought)>|\[THINK\]|◁think▷)"
+    r"(?P<end>.*?(?:</(?P=tag)>|\[/THINK\]|◁/think▷))?",
+    re.DOTALL,
+)
+"""Thinking in tags; Mistral's models and Kimi have brackets of their own, and gpt-oss has channels."""
+
+_THOUGHT = re.compile(
+    r"</(?:think|thinking|reasoning|thought)>|\[/THINK\]|◁/think▷"
+    r"|<\|channel\|>final[^<]{0,9}(?:<\|constrain\|>\w{0,9})?<\|message\|>"
+)
 # without a way back: a line of a million letters that ends in a backtick would take hours
 _FENCE = re.compile(
     r"(?P<blanks>[ \t]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?)"
@@ -144,7 +153,7 @@ def _without_thinking(text: str, mended: list[str]) -> str:
     while thinking := _THINKING.match(text, at):
         if thinking["end"] is None:
             raise ReplyError(
-                Code.TRUNCATED, f"the thinking after <{thinking['tag']}> does not end", hint="think less, then answer"
+                Code.TRUNCATED, f"the thinking after {thinking['begin']} does not end", hint="think less, then answer"
             )
         at = thinking.end()
     # Some servers leave the opening tag out, which their template has put at the end of the prompt.

@@ -37,6 +37,18 @@ READABLE = {
         f'<think>maybe {{"summary": 1}}?</think>\n{GOOD}',
         ("thinking before the answer ignored",),
     ),
+    "after thinking with a draft, as Mistral's": (
+        f"[THINK]a draft:\n{EDITS}\n[/THINK]{GOOD}",
+        ("thinking before the answer ignored",),
+    ),
+    "after thinking with a draft, as that of gpt-oss": (
+        f"<|channel|>analysis<|message|>{EDITS}<|end|><|channel|>final <|constrain|>json<|message|>{GOOD}",
+        ("thinking before the answer ignored",),
+    ),
+    "after thinking with a draft, as Kimi's": (
+        f"◁think▷{EDITS}◁/think▷{GOOD}",
+        ("thinking before the answer ignored",),
+    ),
     "with trailing commas": (GOOD.replace("}]", "},]")[:-1] + ",\n}", ("trailing comma removed",)),
     "with raw line breaks in a string": (RAW_BREAKS, ("raw control characters inside a string accepted",)),
     "with raw line breaks, before prose": (
