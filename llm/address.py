@@ -92,6 +92,11 @@ def shown(text: str) -> str:
     return f"{parts.scheme}://{head}{place}{parts.path}{'?' if names else ''}{names}"
 
 
+def is_url(text: str) -> bool:
+    """Whether calls can go to a base URL."""
+    return _split(text) is not None
+
+
 def _split(text: str) -> SplitResult | None:
     """The parts of a URL of HTTP; ``None`` if it is none."""
     try:

@@ -20,6 +20,7 @@ from rich.table import Table
 from lemonade_es.engine.folder import RunFolder
 from lemonade_es.errors import StoreError
 from lemonade_es.llm import registry
+from lemonade_es.llm.address import is_url
 from lemonade_es.rules.load import shipped
 from lemonade_es.trainer.energy import best_meter
 from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS
@@ -90,7 +91,8 @@ def diagnosis_table(found: Mapping[str, Any]) -> Table:
     table.add_row("LLM SDKs", ", ".join(sdks))
     table.add_row("keys set", ", ".join(found["keys_set"]) or "none")
     for variable, url in found["servers"].items():
-        table.add_row("LLM server", f"{url}, by {variable}: prompts and key go there")
+        told = "prompts and key go there" if is_url(url) else "no base URL, and refused"
+        table.add_row("LLM server", f"{url}, by {variable}: {told}")
     table.add_row("executors", ", ".join(found["executors"]))
     table.add_row("rulebooks", ", ".join(found["rulebooks"]))
     store = found["store"]
