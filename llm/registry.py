@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -26,6 +27,9 @@ GROUP = "lemonade_es.executors"
 DEFAULT_TIMEOUT = 180.0
 
 _SERVED = frozenset({"base_url", "timeout", "max_tokens"})
+_FAMILIES = {"claude": "anthropic", "gemini": "gemini"}
+"""Providers by how the names of their models begin; all other known ones are OpenAI's."""
+
 _TOLD = {"base_url": "base URL", "timeout": "timeout", "max_tokens": "bound on tokens", "context": "context"}
 
 SDKS: Mapping[str, str] = MappingProxyType(
@@ -121,14 +125,19 @@ def executor(
     if name in plugins:
         _refuse_unused(name, given)
         return _from_plugin(plugins[name], model, options)
-    names = (*_BUILT_INS, *plugins)
-    near = closest(name, names)
+    meant = _with_its_provider(spec) or closest(name, (*_BUILT_INS, *plugins))
     listed = ", ".join(known.spec for known in known_executors())
-    raise ConfigError(
-        f"no executor is called {name!r}",
-        where="llm",
-        hint=f"did you mean {near}? known: {listed}" if near else f"known: {listed}",
-    )
+    served = "for Ollama, vLLM and all that speak OpenAI's protocol, openai:MODEL with --llm-base-url"
+    hint = f"did you mean {meant}? known: {listed}" if meant else f"known: {listed}; {served}"
+    raise ConfigError(f"no executor is called {name!r}", where="llm", hint=hint)
+
+
+def _with_its_provider(model: str) -> str | None:
+    """What to write for the bare name of a model, or for its file; ``None`` if it says nothing of its provider."""
+    if model.lower().endswith(".gguf"):
+        return f"local:{model}"
+    family = re.match(r"(gpt|o\d|claude|gemini)-", model.lower())
+    return f"{_FAMILIES.get(family[1], 'openai')}:{model}" if family is not None else None
 
 
 def taken_by(spec: str) -> frozenset[str]:

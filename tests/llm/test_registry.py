@@ -97,6 +97,24 @@ def test_an_unknown_executor_is_refused_with_what_was_meant_and_what_is_known() 
 
 
 @pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("gpt-4o", "did you mean openai:gpt-4o?"),
+        ("o3-mini", "did you mean openai:o3-mini?"),
+        ("claude-sonnet-5-5", "did you mean anthropic:claude-sonnet-5-5?"),
+        ("gemini-3.6-flash", "did you mean gemini:gemini-3.6-flash?"),
+        ("models/Qwen3.GGUF", "did you mean local:models/Qwen3.GGUF?"),
+        ("ollama:qwen3", "for Ollama, vLLM and all that speak OpenAI's protocol, openai:MODEL with --llm-base-url"),
+    ],
+)
+def test_a_model_without_its_provider_is_told_how_it_is_named(given: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match="no executor is called") as error:
+        registry.executor(given)
+
+    assert meant in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
     ("spec", "wire", "key"),
     [
         ("anthropic:claude-sonnet-5-5", AnthropicWire(), "ANTHROPIC_API_KEY"),
