@@ -37,7 +37,7 @@ class Backoff:
                 wait.
             chance: the draw for the jitter, from 0 to 1; clients that failed together must not return together.
             elapsed: seconds since the first call began.
-            heard: whether the server has answered before.
+            heard: whether the server has answered before, if only that it loads its model.
         """
         if failed >= (self.tries if heard else min(self.tries, self.first_tries)):
             return None

@@ -178,6 +178,7 @@ class ModelExecutor:
                 now = self._clock()
                 wait = None
                 if isinstance(error, CallFaultError):
+                    self._heard |= _is_loading(error)
                     wait = self._backoff.wait(
                         len(tries) + 1, error.retry_after, self._chance(), now - start, heard=self._heard
                     )
@@ -234,6 +235,11 @@ def _counted(error: ExecutorError) -> Usage | None:
     """What the server counted for a call that brought no answer."""
     usage = error.usage if isinstance(error, CallFaultError) else None
     return usage if isinstance(usage, Usage) else None
+
+
+def _is_loading(fault: CallFaultError) -> bool:
+    """Whether a server is the right one beyond doubt, and not ready yet, as llama.cpp's and Hugging Face's say it."""
+    return fault.code == "overloaded" and "loading" in fault.message.lower()
 
 
 def _gave_up(error: ExecutorError, message: str, tries: tuple[Try, ...]) -> NoAnswerError:

@@ -152,6 +152,13 @@ def test_a_server_that_has_answered_once_is_tried_again_for_minutes() -> None:
     assert sum(client.clock.slept) == 1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60
 
 
+def test_a_server_that_loads_its_model_is_waited_for_though_it_has_never_answered() -> None:
+    loading = CallFaultError("overloaded", "HTTP status 503 (Loading model)")
+    client, reply = asked(*[loading] * 9, Completion("ready"))
+
+    assert (reply.text, len(client.clock.slept)) == ("ready", 9)
+
+
 def test_a_wait_beyond_the_budget_is_not_begun() -> None:
     error = unanswered(*[limited(100.0)] * 5, budget=250.0, chance=0.0)
 
