@@ -161,7 +161,7 @@ def test_and_and_or_follow_kleene(first, second, both, either):
         ("T_Acc > 1or failed", "BAD_NUMBER", 8),
         ("T_Acc > 1e999", "BAD_NUMBER", 8),
         ("T_Acc > 12345678901234567890", "BAD_NUMBER", 8),
-        ("T_Acc > 007", "EXPRESSION_SYNTAX", 8),
+        ("T_Acc > 007", "BAD_NUMBER", 8),
         ("T_Acc >", "EXPRESSION_SYNTAX", 7),
         ("T_Acc V_Acc", "EXPRESSION_SYNTAX", 6),
         ("T_Acc is V_Acc", "NOT_ALLOWED", 0),

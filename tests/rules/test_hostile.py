@@ -119,7 +119,7 @@ HOSTILE = [
     ("T_Acc < nan", "UNKNOWN_NAME", 8),
     ("T_Acc < inf", "UNKNOWN_NAME", 8),
     ("T_Acc < 1e", "BAD_NUMBER", 8),
-    ("T_Acc < 010", "EXPRESSION_SYNTAX", 8),
+    ("T_Acc < 010", "BAD_NUMBER", 8),
     ("T_Acc < 1.2.3", "BAD_NUMBER", 8),
     ("1if failed else 0", "BAD_NUMBER", 0),
     # length and depth
