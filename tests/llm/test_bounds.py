@@ -27,6 +27,8 @@ SAID = "a patch"
 BODY = json.dumps({"choices": [{"message": {"role": "assistant", "content": SAID}, "finish_reason": "stop"}]}).encode()
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SECONDS = 0.6
+PLENTY = 60.0
+"""Seconds that no call takes, however busy the machine is."""
 
 
 class RawServer:
@@ -91,11 +93,15 @@ def sized(body: bytes, *headers: bytes, announced: int | None = None) -> Callabl
 
 @contextmanager
 def served(
-    monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], Iterable[bytes]], *, timeout: float = 5.0
+    monkeypatch: pytest.MonkeyPatch,
+    pieces: Callable[[], Iterable[bytes]],
+    *,
+    timeout: float = 5.0,
+    seconds: float = PLENTY,
 ) -> Iterator[tuple[OpenAIClient, RawServer]]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with RawServer(pieces) as server:
-        yield OpenAIClient("m", base_url=server.url, timeout=timeout, seconds=SECONDS), server
+        yield OpenAIClient("m", base_url=server.url, timeout=timeout, seconds=seconds), server
 
 
 def bomb(size: int) -> bytes:
@@ -138,12 +144,12 @@ def test_an_answer_that_never_ends_is_ended(
     monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], Iterable[bytes]]
 ) -> None:
     start = time.monotonic()
-    with served(monkeypatch, pieces) as (client, _), pytest.raises(CallFaultError) as fault:
+    with served(monkeypatch, pieces, seconds=SECONDS) as (client, _), pytest.raises(CallFaultError) as fault:
         client.complete(PROMPT, None)
 
     assert fault.value.code == "timeout"
     assert "had not ended after 0.6 s" in str(fault.value)
-    assert time.monotonic() - start < SECONDS + 2
+    assert time.monotonic() - start < PLENTY / 4
 
 
 @pytest.mark.parametrize(
@@ -284,4 +290,4 @@ def test_an_interruption_goes_through_at_once(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(KeyboardInterrupt):
             client.complete(PROMPT, None)
 
-    assert time.monotonic() - start < SECONDS
+    assert time.monotonic() - start < PLENTY / 4
