@@ -27,8 +27,8 @@ SAID = "a patch"
 BODY = json.dumps({"choices": [{"message": {"role": "assistant", "content": SAID}, "finish_reason": "stop"}]}).encode()
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SECONDS = 0.6
-PLENTY = 60.0
-"""Seconds that no call takes, however busy the machine is."""
+PLENTY = 10 * SECONDS
+"""For calls that end for another reason than their time, on a busy machine as well."""
 
 
 class RawServer:
@@ -143,13 +143,14 @@ def byte_by_byte(content: bytes, encoding: bytes) -> Callable[[], Iterable[bytes
 def test_an_answer_that_never_ends_is_ended(
     monkeypatch: pytest.MonkeyPatch, pieces: Callable[[], Iterable[bytes]]
 ) -> None:
-    start = time.monotonic()
-    with served(monkeypatch, pieces, seconds=SECONDS) as (client, _), pytest.raises(CallFaultError) as fault:
-        client.complete(PROMPT, None)
+    with served(monkeypatch, pieces, seconds=SECONDS) as (client, _):
+        start = time.monotonic()
+        with pytest.raises(CallFaultError) as fault:
+            client.complete(PROMPT, None)
 
+        assert time.monotonic() - start < SECONDS + 2
     assert fault.value.code == "timeout"
     assert "had not ended after 0.6 s" in str(fault.value)
-    assert time.monotonic() - start < PLENTY / 4
 
 
 @pytest.mark.parametrize(
@@ -284,10 +285,10 @@ def test_calls_that_ended_in_time_leave_no_threads(monkeypatch: pytest.MonkeyPat
 def test_an_interruption_goes_through_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     import _thread  # noqa: PLC0415
 
-    start = time.monotonic()
     with served(monkeypatch, trickled(OK + b"\r\n")) as (client, _):
+        start = time.monotonic()
         threading.Timer(0.2, _thread.interrupt_main).start()
         with pytest.raises(KeyboardInterrupt):
             client.complete(PROMPT, None)
 
-    assert time.monotonic() - start < PLENTY / 4
+        assert time.monotonic() - start < SECONDS

@@ -1,6 +1,7 @@
 """Stands in for llama-cpp-python: a token is a byte, and words in a prompt or in the file make the process fail.
 
-With ``LLAMA_PROCESSES`` in the environment, the file of that name gets a line with the number of each process.
+With ``LLAMA_PROCESSES`` in the environment, the file of that name gets a line with the number of each process that has
+loaded a model, and a word when one begins to compute for ever.
 """
 
 import os
@@ -14,6 +15,12 @@ _PATCH = (
 )
 
 
+def _note(line):
+    if "LLAMA_PROCESSES" in os.environ:
+        with Path(os.environ["LLAMA_PROCESSES"]).open("a") as processes:
+            processes.write(f"{line}\n")
+
+
 class Llama:
     def __init__(self, model_path, n_ctx, **_options):
         content = Path(model_path).read_bytes()
@@ -21,9 +28,8 @@ class Llama:
             raise ValueError(f"Failed to load model from file: {model_path}")
         if b"monster" in content:
             os.kill(os.getpid(), signal.SIGKILL)
-        if n_ctx > 1 and "LLAMA_PROCESSES" in os.environ:
-            with Path(os.environ["LLAMA_PROCESSES"]).open("a") as processes:
-                processes.write(f"{os.getpid()}\n")
+        if n_ctx > 1:
+            _note(str(os.getpid()))
         self._crashes = b"fragile" in content
         self._context = n_ctx
         self.metadata = {"general.architecture": "a", "a.context_length": "32768", "tokenizer.chat_template": "t"}
@@ -60,8 +66,10 @@ class Llama:
         if "ABORT" in text:
             sys.stderr.write("\nggml.c:1: GGML_ASSERT(buffer) failed\n\n")
             os.abort()
-        if "SLEEP" in text:
-            time.sleep(600)
+        if "FOR EVER" in text:
+            _note("computes")
+            while True:
+                time.sleep(1)
         if "NO MEMORY" in text:
             raise RuntimeError("llama_decode returned -3")
         self.n_tokens = len(prompt) + 2
