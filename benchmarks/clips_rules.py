@@ -10,7 +10,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from lemonade_es.engine.inference import conclusions_of
+from lemonade_es.engine.expert.inference import conclusions_of
 from lemonade_es.rules.expression import FLAGS
 from lemonade_es.rules.rulebook import Rule, Rulebook
 from lemonade_es.rules.strata import strata

@@ -54,8 +54,8 @@ class Training:
     """
 
     def __init__(self, source: str, task: Any, inputs: Any, validation: Any, labels: Any, epochs: int) -> None:
+        from lemonade_es.trainer.learning.training import TrainingData
         from lemonade_es.trainer.recipe import Recipe
-        from lemonade_es.trainer.training import TrainingData
 
         mean, std = MEAN[: task.input_shape[0]], STD[: task.input_shape[0]]
         self._source, self._task, self._validation = source, task, validation
@@ -66,9 +66,10 @@ class Training:
         """Seconds of the clock, of the processor, and of the clock inside of what watches."""
         import torch
 
-        from lemonade_es.trainer import candidate, training
-        from lemonade_es.trainer.dynamics import checkpoints
-        from lemonade_es.trainer.watch import Watch
+        from lemonade_es.trainer.learning import training
+        from lemonade_es.trainer.network import candidate
+        from lemonade_es.trainer.watching.dynamics import checkpoints
+        from lemonade_es.trainer.watching.watch import Watch
 
         torch.manual_seed(0)
         model = candidate.build(self._source, self._task)
@@ -104,8 +105,8 @@ class Training:
         import safetensors.torch
         import torch
 
-        from lemonade_es.trainer.activity import activity
-        from lemonade_es.trainer.training import Normalisation, predict
+        from lemonade_es.trainer.learning.training import Normalisation, predict
+        from lemonade_es.trainer.watching.activity import activity
 
         data = self._data
         for weights in kept:

@@ -19,8 +19,8 @@ from benchmarks.reference_networks import NETWORKS
 from benchmarks.result import Result, machine
 from benchmarks.train_throughput import Worker
 from lemonade_es import cli
-from lemonade_es.engine.events import IterationEnded, Measured
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import IterationEnded, Measured
 from lemonade_es.trainer.data.spec import load
 from lemonade_es.trainer.measurement import Energy
 from lemonade_es.trainer.recipe import search_recipe, with_overrides

@@ -15,9 +15,9 @@ from typing import Any
 from benchmarks.clips_rules import ClipsRules
 from benchmarks.result import Result
 from benchmarks.zen_rules import ZenRules
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import compile_rulebook
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.expert.inference import compile_rulebook
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.rules.rulebook import Rulebook

@@ -80,7 +80,8 @@ def plain(dataset: Dataset) -> Callable[[], None]:
     """The training without any isolation, in this process."""
     import torch
 
-    from lemonade_es.trainer import candidate, training
+    from lemonade_es.trainer.learning import training
+    from lemonade_es.trainer.network import candidate
 
     data = training.TrainingData(
         torch.from_numpy(dataset.train), torch.from_numpy(dataset.train_labels), dataset.mean, dataset.std, flip=False

@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.result import Result
 from lemonade_es import cli
-from lemonade_es.engine.events import Accepted, IterationEnded
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import Accepted, IterationEnded
 
 ABOUT = (
     "Where the time of `lemonade-es run` goes on digits, with the paper's 50 epochs and the built-in executor: phases "

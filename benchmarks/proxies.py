@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.result import Result
-from lemonade_es.engine.events import Accepted, IterationEnded, Measured
-from lemonade_es.engine.extrapolation import extrapolated
-from lemonade_es.engine.journal import Journal, started
-from lemonade_es.engine.pruning import Pruning, rungs
+from lemonade_es.engine.history.events import Accepted, IterationEnded, Measured
+from lemonade_es.engine.history.journal import Journal, started
+from lemonade_es.engine.loop.extrapolation import extrapolated
+from lemonade_es.engine.loop.pruning import Pruning, rungs
+from lemonade_es.engine.loop.state import Network, SearchState
 from lemonade_es.engine.record import is_over
-from lemonade_es.engine.state import Network, SearchState
 
 DRAWS, ORDERS, LENGTH = 2000, 200, 30
 ABOUT = (

@@ -41,11 +41,11 @@ class Suite:
 
 
 SUITES: Mapping[str, Suite] = {
-    "inference": Suite("generated rulebooks against a plain definition", ("tests/engine/test_differential.py",)),
+    "inference": Suite("generated rulebooks against a plain definition", ("tests/engine/expert/test_differential.py",)),
     "broken rulebooks": Suite("mutated and invented files and expressions", ("tests/rules/test_fuzz.py",)),
     "hostile rulebooks": Suite("hostile expressions and files", ("tests/rules/test_hostile.py",), quick=True),
     "replies": Suite("a corpus of odd replies of language models", ("tests/llm/test_corpus.py",), quick=True),
-    "servers": Suite("searches with servers out of order, and stopped processes", ("tests/engine/test_chaos.py",)),
+    "servers": Suite("searches with servers out of order, and stopped processes", ("tests/engine/loop/test_chaos.py",)),
     "keys": Suite("keys among faults, logs and files", ("tests/llm/test_secrets.py",)),
     "red team": Suite("attacks by generated code", (ATTACKS,)),
 }

@@ -131,10 +131,11 @@ def _ours(network: str, count: int, threads: int, device: str) -> float:
     """Images a second of the child's loop, in the second epoch."""
     import torch
 
-    from lemonade_es.trainer import candidate, training
-    from lemonade_es.trainer.gradients import GradientWatch
+    from lemonade_es.trainer.learning import training
+    from lemonade_es.trainer.network import candidate
     from lemonade_es.trainer.recipe import Recipe
     from lemonade_es.trainer.threads import threads_for
+    from lemonade_es.trainer.watching.gradients import GradientWatch
 
     recipe = Recipe(epochs=2, precision="fp32" if device == "cpu" else "bf16")
     inputs, labels = pictures(count)
@@ -161,7 +162,7 @@ def _plain(network: str, count: int, threads: int, device: str) -> float:
     import torch
     from torch import nn
 
-    from lemonade_es.trainer import candidate
+    from lemonade_es.trainer.network import candidate
 
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     inputs, labels = pictures(count)

@@ -88,7 +88,7 @@ def export(
     lemonade-es export latest --format torchscript --iteration 4 --json
     lemonade-es export latest --weights final-1
     """
-    from lemonade_es.engine.deployment import Deployment, DeploymentSpec, deploy
+    from lemonade_es.engine.final.deployment import Deployment, DeploymentSpec, deploy
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.engine.spec import Whereabouts
     from lemonade_es.report.deployed import deployment_json, deployment_page, failure_json

@@ -92,8 +92,8 @@ def finalize(
     lemonade-es finalize latest --iteration 7 --epochs 100 --recipe lr=0.05
     lemonade-es finalize latest --hold-out validation
     """
-    from lemonade_es.engine.final_plan import FinalSpec
-    from lemonade_es.engine.finalize import finalize as final_training
+    from lemonade_es.engine.final.final_plan import FinalSpec
+    from lemonade_es.engine.final.finalize import finalize as final_training
     from lemonade_es.engine.folder import RunFolder
     from lemonade_es.engine.spec import Whereabouts
     from lemonade_es.report.final_folder import final_outcome, leave_final

@@ -25,7 +25,7 @@ def prompt(run_name: str, *, iteration: int, attempt: int | None, out: Path, sto
     lemonade-es prompt latest --iteration 3 --attempt 2
     """
     from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.engine.sent import prompt_sent
+    from lemonade_es.engine.history.sent import prompt_sent
 
     events = [entry.event for entry in RunFolder(out, store).entries(run_name)]
     echo(prompt_sent(events, iteration, attempt))

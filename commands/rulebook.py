@@ -98,7 +98,7 @@ def new(file: Path | None, *, extends: str | None, standalone: bool) -> None:
 
     The template checks, and its tests pass, before anything is changed.
     """
-    from lemonade_es.engine.selftest import keeps_its_own_promises
+    from lemonade_es.engine.expert.selftest import keeps_its_own_promises
     from lemonade_es.rules.load import SUFFIXES, find_rulebook, load_rulebook, parse_rulebook, shipped
     from lemonade_es.rules.template import new_rulebook
 
@@ -252,9 +252,9 @@ def whatif(
     lemonade-es rulebook whatif mine.yaml --from latest --iteration 3 --set PF=1
     """
     from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.engine.journal import started
-    from lemonade_es.engine.sweep import Sweep, run_sweep
-    from lemonade_es.engine.whatif import recorded_decision, suppose, supposed_facts
+    from lemonade_es.engine.history.journal import started
+    from lemonade_es.engine.suppositions.sweep import Sweep, run_sweep
+    from lemonade_es.engine.suppositions.whatif import recorded_decision, suppose, supposed_facts
     from lemonade_es.report.whatif import supposed_text, sweep_text
     from lemonade_es.rules.load import find_rulebook, load_rulebook
 
@@ -297,9 +297,9 @@ def diff(old: str, new: str, *, against: Sequence[str], out: Path, store: str | 
     lemonade-es rulebook diff lemonade mine.yaml
     lemonade-es rulebook diff lemonade mine.yaml --against latest
     """
-    from lemonade_es.engine.backtest import flipped
-    from lemonade_es.engine.difference import POINTS, elsewhere, regions
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.suppositions.backtest import flipped
+    from lemonade_es.engine.suppositions.difference import POINTS, elsewhere, regions
     from lemonade_es.report.difference import decisions_in, difference_text, flipped_text
     from lemonade_es.rules.changes import changes
     from lemonade_es.rules.load import find_rulebook, load_rulebook
@@ -335,8 +335,8 @@ def backtest(file: str, runs: Sequence[str], *, out: Path, store: str | None, as
     \b
     lemonade-es rulebook backtest mine.yaml latest
     """
-    from lemonade_es.engine.backtest import backtest as run_backtest
     from lemonade_es.engine.folder import RunFolder
+    from lemonade_es.engine.suppositions.backtest import backtest as run_backtest
     from lemonade_es.report.difference import backtest_text
     from lemonade_es.rules.load import find_rulebook, load_rulebook
 

@@ -26,7 +26,7 @@ def efficacy(runs: Sequence[str], *, file: str | None, out: Path, store: str | N
     lemonade-es rulebook efficacy latest
     """
     from lemonade_es.engine.folder import RunFolder
-    from lemonade_es.engine.journal import started
+    from lemonade_es.engine.history.journal import started
     from lemonade_es.engine.record import rulebook_at
     from lemonade_es.engine.worth.efficacy import efficacy as measured_efficacy
     from lemonade_es.engine.worth.step import steps

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lemonade_es.engine.bill import Answer, Bill
 from lemonade_es.engine.calibration import Calibration, calibrated
 from lemonade_es.engine.compliance import FOLLOWED, Verdict
-from lemonade_es.engine.events import (
+from lemonade_es.engine.history.bill import Answer, Bill
+from lemonade_es.engine.history.events import (
     Accepted,
     Asked,
     Event,
@@ -21,7 +21,7 @@ from lemonade_es.engine.events import (
     RunResumed,
     Unanswered,
 )
-from lemonade_es.engine.ladder import purpose
+from lemonade_es.engine.loop.ladder import purpose
 
 _NAMES = {"first": "requests", "repair": "repairs", "fresh": "fresh_samples", "fallback": "as_fallback"}
 

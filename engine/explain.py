@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.conflicts import Resolution
-from lemonade_es.engine.events import (
+from lemonade_es.engine.expert.conflicts import Resolution
+from lemonade_es.engine.expert.inference import Inference
+from lemonade_es.engine.history.artifacts import Artifacts
+from lemonade_es.engine.history.events import (
     Accepted,
     Advised,
     Asked,
@@ -26,10 +27,9 @@ from lemonade_es.engine.events import (
     Requested,
     Unanswered,
 )
-from lemonade_es.engine.inference import Inference
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.journal import Entry
+from lemonade_es.engine.history.sent import replies
 from lemonade_es.engine.record import rulebook_at
-from lemonade_es.engine.sent import replies
 from lemonade_es.errors import LemonadeError, StoreError
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.wording import counted

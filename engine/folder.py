@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lemonade_es import defaults
-from lemonade_es.engine.artifacts import Artifacts, write_file
-from lemonade_es.engine.checkpoints import FolderCheckpoints
-from lemonade_es.engine.events import RunStarted
-from lemonade_es.engine.journal import DATABASE, Entry, Journal, has_secret
-from lemonade_es.engine.state import SearchState
+from lemonade_es.engine.history.artifacts import Artifacts, write_file
+from lemonade_es.engine.history.checkpoints import FolderCheckpoints
+from lemonade_es.engine.history.events import RunStarted
+from lemonade_es.engine.history.journal import DATABASE, Entry, Journal, has_secret
+from lemonade_es.engine.loop.state import SearchState
 from lemonade_es.errors import StoreError
 
 

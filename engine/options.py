@@ -46,7 +46,7 @@ is locked in, whether a changed rulebook file is taken over, which server the LL
 how long an answer, and who stands in for it.
 
 The rulebook, the server and who stands in may change what an iteration computes from the resume on, the others do not.
-What was recorded stays, and :class:`lemonade_es.engine.events.RunResumed` keeps what was changed.
+What was recorded stays, and :class:`lemonade_es.engine.history.events.RunResumed` keeps what was changed.
 """
 
 

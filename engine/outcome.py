@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lemonade_es.engine.pruning import saved_seconds
+from lemonade_es.engine.loop.pruning import saved_seconds
 from lemonade_es.engine.record import RunResult
 
 

@@ -11,16 +11,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.bill import Answer, Bill
-from lemonade_es.engine.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
-from lemonade_es.engine.journal import Entry, started
-from lemonade_es.engine.search import Search
-from lemonade_es.engine.sent import replies
+from lemonade_es.engine.history.artifacts import Artifacts
+from lemonade_es.engine.history.bill import Answer, Bill
+from lemonade_es.engine.history.events import Event, RulebookChanged, RunEnded, RunResumed, RunStarted
+from lemonade_es.engine.history.journal import Entry, started
+from lemonade_es.engine.history.sent import replies
+from lemonade_es.engine.history.tape import Tape, TapeEnd
+from lemonade_es.engine.loop.advisor import Advisor
+from lemonade_es.engine.loop.search import Search
+from lemonade_es.engine.loop.state import SearchState
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.state import SearchState
-from lemonade_es.engine.tape import Tape, TapeEnd
 from lemonade_es.errors import StoreError
 from lemonade_es.llm.executor import Reply, Try
 from lemonade_es.llm.request import EditRequest, Feedback

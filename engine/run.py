@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from lemonade_es.engine.advisor import Advisor, RulebookWatch
-from lemonade_es.engine.events import (
+from lemonade_es.engine.expert.selftest import tested
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import (
     IterationEnded,
     RulebookKept,
     RunEnded,
@@ -19,8 +20,11 @@ from lemonade_es.engine.events import (
     RunResumed,
     RunStarted,
 )
-from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import Entry, Journal, new_run_id, started
+from lemonade_es.engine.history.journal import Entry, Journal, new_run_id, started
+from lemonade_es.engine.history.tape import Tape
+from lemonade_es.engine.loop.advisor import Advisor, RulebookWatch
+from lemonade_es.engine.loop.roles import Watcher
+from lemonade_es.engine.loop.search import Search
 from lemonade_es.engine.options import extend, said_anew
 from lemonade_es.engine.record import (
     RunResult,
@@ -32,13 +36,9 @@ from lemonade_es.engine.record import (
     rulebook_at,
     taken_on,
 )
-from lemonade_es.engine.roles import Watcher
 from lemonade_es.engine.run_data import new_data, same_data, summary
-from lemonade_es.engine.search import Search
-from lemonade_es.engine.selftest import tested
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.engine.staff import Staff, hired, named
-from lemonade_es.engine.tape import Tape
 from lemonade_es.engine.versions import versions
 from lemonade_es.errors import LemonadeError, SearchError
 from lemonade_es.rules.load import find_rulebook, load_rulebook

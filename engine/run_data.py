@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from lemonade_es.engine.events import DataSummary, RunStarted
+from lemonade_es.engine.history.events import DataSummary, RunStarted
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import DataError
 from lemonade_es.trainer.data.catalogue import known

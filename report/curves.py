@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.history.finalized import Finalized
 from lemonade_es.report.formats import value
 from lemonade_es.task import Task
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lemonade_es.engine.deployment import Deployment
+from lemonade_es.engine.final.deployment import Deployment
 from lemonade_es.report.formats import UNKNOWN
 from lemonade_es.trainer.export.form import FORMS
 from lemonade_es.trainer.measurement import Failure

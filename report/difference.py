@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lemonade_es.engine.advice import Shift
-from lemonade_es.engine.backtest import Backtest, Flipped
-from lemonade_es.engine.difference import Elsewhere, Region
-from lemonade_es.engine.events import Advised
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.expert.advice import Shift
+from lemonade_es.engine.history.events import Advised
+from lemonade_es.engine.history.journal import Entry
+from lemonade_es.engine.suppositions.backtest import Backtest, Flipped
+from lemonade_es.engine.suppositions.difference import Elsewhere, Region
 from lemonade_es.report.formats import weighted
 from lemonade_es.rules.changes import Change
 from lemonade_es.wording import counted

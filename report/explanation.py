@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lemonade_es.engine.conflicts import Conflict, Resolution, adds_up, givers
-from lemonade_es.engine.events import Accepted, Asked, IterationEnded, Refused, Replied, Unanswered
+from lemonade_es.engine.expert.conflicts import Conflict, Resolution, adds_up, givers
+from lemonade_es.engine.expert.inference import Contribution, Firing, Inference
 from lemonade_es.engine.explain import Explanation, explain, one
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.inference import Contribution, Firing, Inference
-from lemonade_es.engine.journal import Entry, started
+from lemonade_es.engine.history.events import Accepted, Asked, IterationEnded, Refused, Replied, Unanswered
+from lemonade_es.engine.history.journal import Entry, started
 from lemonade_es.engine.reasons.answer import Answer, absences
 from lemonade_es.engine.reasons.replay import Comparison, replay_run
 from lemonade_es.engine.reasons.why import why as ask_why
 from lemonade_es.engine.reasons.whynot import why_not as ask_why_not
 from lemonade_es.engine.record import rulebook_at
-from lemonade_es.engine.whatif import recorded_decision
+from lemonade_es.engine.suppositions.whatif import recorded_decision
 from lemonade_es.llm.executor import Try
 from lemonade_es.printable import one_line
 from lemonade_es.report.derivation import answer_text

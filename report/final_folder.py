@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lemonade_es.engine.artifacts import write_file
-from lemonade_es.engine.final_plan import FinalResult
-from lemonade_es.engine.finalized import Finalized, trainings
+from lemonade_es.engine.final.final_plan import FinalResult
+from lemonade_es.engine.final.origin import Origin
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import Entry, started, to_data
-from lemonade_es.engine.origin import Origin
+from lemonade_es.engine.history.artifacts import write_file
+from lemonade_es.engine.history.finalized import Finalized, trainings
+from lemonade_es.engine.history.journal import Entry, started, to_data
 from lemonade_es.report.curves import confusion_csv, curves_csv, curves_png
 from lemonade_es.report.model_card import accuracy_told, model_card
 from lemonade_es.wording import counted

@@ -10,14 +10,14 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from lemonade_es.engine.final_plan import FinalResult, Plan
+from lemonade_es.engine.final.final_plan import FinalResult, Plan
 from lemonade_es.report.downloading import DownloadTeller, downloaded
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.live import redraws
 from lemonade_es.report.model_card import accuracy_told, tested_told
 from lemonade_es.report.weakened import weakened
-from lemonade_es.trainer.final_trial import CurvePoint
 from lemonade_es.trainer.measurement import Epoch
+from lemonade_es.trainer.trials.final_trial import CurvePoint
 from lemonade_es.wording import counted
 
 _LINES = 20

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lemonade_es.engine.bill import Bill
-from lemonade_es.engine.events import (
+from lemonade_es.engine.history.bill import Bill
+from lemonade_es.engine.history.events import (
     Accepted,
     Advised,
     Event,
@@ -27,8 +27,8 @@ from lemonade_es.engine.events import (
     RunStarted,
     Unanswered,
 )
+from lemonade_es.engine.history.tally import DeviceTally
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.downloading import downloaded
 from lemonade_es.report.formats import UNKNOWN, duration, value

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from lemonade_es.engine.finalized import Finalized
+from lemonade_es.engine.final.origin import Origin
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.origin import Origin
+from lemonade_es.engine.history.finalized import Finalized
 from lemonade_es.report.formats import count, duration, shape, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
-from lemonade_es.trainer.examination import ClassScore, Examination
 from lemonade_es.trainer.measurement import Energy
+from lemonade_es.trainer.measuring.examination import ClassScore, Examination
 from lemonade_es.vocabulary import METRICS
 from lemonade_es.wording import counted, ordinal
 
@@ -288,7 +288,7 @@ def _usage(final: Finalized, origin: Origin) -> Iterator[str]:
         "from pathlib import Path\n\n"
         "import safetensors.torch\n\n"
         "from lemonade_es.task import Task\n"
-        "from lemonade_es.trainer.candidate import build\n\n"
+        "from lemonade_es.trainer.network.candidate import build\n\n"
         f"model = build(Path('model.py').read_text(encoding='utf-8'), {made}))\n"
         "model.load_state_dict(safetensors.torch.load_file('weights.safetensors'))\n"
         "model.eval()\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from lemonade_es.engine.bounds import Bounds, excess
-from lemonade_es.engine.events import IterationEnded, NoiseEstimated
-from lemonade_es.engine.noise import ENOUGH, Noise
+from lemonade_es.engine.history.events import IterationEnded, NoiseEstimated
+from lemonade_es.engine.loop.noise import ENOUGH, Noise
 from lemonade_es.report.formats import UNKNOWN
 
 

@@ -6,8 +6,8 @@ from types import TracebackType
 
 from rich.console import Console
 
-from lemonade_es.engine.bill import Bill
-from lemonade_es.engine.events import (
+from lemonade_es.engine.history.bill import Bill
+from lemonade_es.engine.history.events import (
     Accepted,
     Advised,
     Event,
@@ -23,8 +23,8 @@ from lemonade_es.engine.events import (
     RunStarted,
     Unanswered,
 )
+from lemonade_es.engine.history.tally import DeviceTally
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.tally import DeviceTally
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.downloading import DownloadTeller
 from lemonade_es.report.formats import duration, value, weighted

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lemonade_es.engine.selftest import quick_selftest
+from lemonade_es.engine.expert.selftest import quick_selftest
 from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.rules.lint import Finding, lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.engine.account import Account, Compliance, accounts
-from lemonade_es.engine.bill import Bill
 from lemonade_es.engine.bounds import breaches
-from lemonade_es.engine.events import (
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.bill import Bill
+from lemonade_es.engine.history.events import (
     Advised,
     IterationEnded,
     Measured,
@@ -26,11 +27,10 @@ from lemonade_es.engine.events import (
     RunResumed,
     RunStarted,
 )
-from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.journal import Entry
+from lemonade_es.engine.history.tally import DeviceTally, EnergyTally
 from lemonade_es.engine.record import as_resumed, current_spec, is_over, isolations
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.tally import DeviceTally, EnergyTally
 from lemonade_es.report.final_folder import FinalTraining, final_trainings
 from lemonade_es.report.formats import UNKNOWN, duration, shape, value
 from lemonade_es.report.noise import noise_told

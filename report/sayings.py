@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lemonade_es.engine.bill import Bill
-from lemonade_es.engine.events import Repeated, Replied, RulebookChanged, RulebookKept, RunStarted
-from lemonade_es.engine.ladder import purpose
+from lemonade_es.engine.history.bill import Bill
+from lemonade_es.engine.history.events import Repeated, Replied, RulebookChanged, RulebookKept, RunStarted
+from lemonade_es.engine.loop.ladder import purpose
 from lemonade_es.llm.executor import Try
 from lemonade_es.report.formats import duration, shape, value
 from lemonade_es.task import SHORT_R2

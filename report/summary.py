@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from lemonade_es.engine.bounds import Bounds, breaches
-from lemonade_es.engine.events import Seconds
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.pruning import saved_seconds
+from lemonade_es.engine.history.events import Seconds
+from lemonade_es.engine.loop.pruning import saved_seconds
+from lemonade_es.engine.loop.state import Network, SearchState
 from lemonade_es.engine.record import RunResult
-from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.report.formats import duration, value
 from lemonade_es.report.noise import noise_told, still_unknown
 from lemonade_es.report.run_report import cost

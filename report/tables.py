@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.engine.bounds import Bounds
-from lemonade_es.engine.events import IterationEnded, RunEnded, RunStarted
-from lemonade_es.engine.journal import Entry, Journal, started
+from lemonade_es.engine.history.events import IterationEnded, RunEnded, RunStarted
+from lemonade_es.engine.history.journal import Entry, Journal, started
 from lemonade_es.engine.record import current_spec, is_over
 from lemonade_es.errors import LemonadeError
 from lemonade_es.report.formats import UNKNOWN, value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lemonade_es.engine.events import RunStarted
+from lemonade_es.engine.history.events import RunStarted
 from lemonade_es.rules.lint.settings import unread
 from lemonade_es.rules.load import parse_rulebook
 

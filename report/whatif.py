@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from lemonade_es.engine.sweep import Stretch
-from lemonade_es.engine.whatif import Supposed
+from lemonade_es.engine.suppositions.sweep import Stretch
+from lemonade_es.engine.suppositions.whatif import Supposed
 from lemonade_es.report.explanation import (
     atom_told,
     conflict_lines,

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from lemonade_es.errors import DataError, IsolationError
-from lemonade_es.trainer.company import Company
 from lemonade_es.trainer.measurement import Budget, CheckReport, Epoch, Measurement, Trained
 from lemonade_es.trainer.memory import free_bytes
-from lemonade_es.trainer.trial import OnEpoch
+from lemonade_es.trainer.trials.company import Company
+from lemonade_es.trainer.trials.trial import OnEpoch
 from lemonade_es.trainer.workshop import Workshop
 
 

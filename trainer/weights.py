@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lemonade_es.errors import ConfigError
 from lemonade_es.printable import one_line
 from lemonade_es.trainer.isolation.protocol import ProtocolError, TensorSpec, UnreadTypeError, manifest
 
 _NAMES_SHOWN = 5
-_SAVED_AS_THEY_ARE = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "complex64")
-"""Types of tensors; floating-point ones are saved with 32 bits."""
 _KINDS = {"F64": "float", "F32": "float", "F16": "float", "BF16": "float"}
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _COUNTER = "num_batches_tracked"
 """The buffer of a batch normalisation that changes no answer, and that some converters leave out."""
 _PICKLES = (
@@ -132,26 +127,6 @@ def _pickled(content: bytes) -> str | None:
     if not any(content[4:8]):  # the length of a header
         return None
     return next((what for start, what in _PICKLES if content.startswith(start)), None)
-
-
-def unsavable(name: str, entry: Any) -> str | None:
-    """Why an entry of a network's ``state_dict()`` is not saved with its weights, if so.
-
-    Args:
-        name: of the entry.
-        entry: a tensor, as it should be.
-    """
-    layout = getattr(entry, "layout", None)
-    if layout is None:
-        return f"a {type(entry).__name__}"
-    if str(layout) != "torch.strided":
-        return "a sparse tensor"
-    kind = str(entry.dtype).removeprefix("torch.")
-    if not entry.is_floating_point() and kind not in _SAVED_AS_THEY_ARE:
-        return f"a tensor of {kind}"
-    if name == "__metadata__":
-        return "a name that files of weights keep for themselves"
-    return "a name that is no Unicode text" if _SURROGATE.search(name) else None
 
 
 def _kind(spec: TensorSpec) -> tuple[str, tuple[int, ...]]:

@@ -17,27 +17,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lemonade_es.trainer.arrays import SharedArrays
-from lemonade_es.trainer.company import Place, by_itself
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.device.command import DeviceCommand
 from lemonade_es.trainer.device.figures import on_device
 from lemonade_es.trainer.energy import EnergyMeter, best_meter, watch_idle
 from lemonade_es.trainer.export.form import PACKAGES
-from lemonade_es.trainer.final_trial import Course, FinalTrial, Finished
-from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import Child
 from lemonade_es.trainer.isolation.cover import Withheld
 from lemonade_es.trainer.isolation.level import LevelName, Wish
 from lemonade_es.trainer.isolation.nursery import Job
 from lemonade_es.trainer.isolation.proof import Canary
 from lemonade_es.trainer.isolation.shelter import Needs, Shelter
-from lemonade_es.trainer.latency import CAP_SECONDS
 from lemonade_es.trainer.limits import Limits
 from lemonade_es.trainer.measurement import Budget, CheckReport, Trained
+from lemonade_es.trainer.measuring.latency import CAP_SECONDS
 from lemonade_es.trainer.probing import PROBE_SECONDS, Device, faster_precision, working_device
 from lemonade_es.trainer.recipe import Recipe
 from lemonade_es.trainer.threads import threads_for, usable_cores
-from lemonade_es.trainer.trial import OnEpoch, Trial
+from lemonade_es.trainer.trials.company import Place, by_itself
+from lemonade_es.trainer.trials.final_trial import Course, FinalTrial, Finished
+from lemonade_es.trainer.trials.inspection import inspect
+from lemonade_es.trainer.trials.trial import OnEpoch, Trial
 from lemonade_es.trainer.weights import Weights
 
 T = TypeVar("T", bound=Trial)

@@ -12,7 +12,7 @@ from benchmarks.quality.space import fitted
 from benchmarks.quality.tasks import QualityTask
 from benchmarks.quality.testing import TestSplit
 from benchmarks.quality.trace import Evaluation
-from lemonade_es.engine.seeds import seed_for
+from lemonade_es.engine.loop.seeds import seed_for
 from lemonade_es.llm.builtin.blueprint import Blueprint
 from lemonade_es.llm.builtin.source import render
 from lemonade_es.task import Task

@@ -18,12 +18,12 @@ from benchmarks.quality.testing import TestSplit
 from benchmarks.quality.trace import Evaluation
 from lemonade_es import cli
 from lemonade_es.engine import run
-from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Measured
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import Accepted, Advised, IterationEnded, Measured
+from lemonade_es.engine.loop.advisor import Advisor
+from lemonade_es.engine.loop.requests import build_request
+from lemonade_es.engine.loop.seeds import seed_for
 from lemonade_es.engine.options import resolve
-from lemonade_es.engine.requests import build_request
-from lemonade_es.engine.seeds import seed_for
 from lemonade_es.llm.builtin.blueprint import Blueprint
 from lemonade_es.llm.builtin.executor import BuiltinExecutor
 from lemonade_es.llm.builtin.reader import parse

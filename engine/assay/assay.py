@@ -11,7 +11,7 @@ from typing import Any
 from lemonade_es.engine.assay.boundary import Boundaries, find_boundaries
 from lemonade_es.engine.assay.coverage import Coverage, cover
 from lemonade_es.engine.assay.survival import NOTICED, Survival, find_survivors, test_json
-from lemonade_es.engine.selftest import observe
+from lemonade_es.engine.expert.selftest import observe
 from lemonade_es.rules.rulebook import Rulebook, RuleTest
 from lemonade_es.rules.selftest import TestResult
 

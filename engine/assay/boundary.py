@@ -16,9 +16,9 @@ import numpy as np
 from lemonade_es.engine.assay.coverage import names_instruction, names_rule
 from lemonade_es.engine.assay.crossing import SIDES, Crossing, Side, comparisons, truth_beside
 from lemonade_es.engine.assay.situations import given_at, joined, points_of, sampled
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.inference import Inference, compile_rulebook
-from lemonade_es.engine.selftest import facts_of
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.inference import Inference, compile_rulebook
+from lemonade_es.engine.expert.selftest import facts_of
 from lemonade_es.rules.analysis.points import Points
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook, RuleTest

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lemonade_es.engine.selftest import Observation
+from lemonade_es.engine.expert.selftest import Observation
 from lemonade_es.rules.expression import Atom
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook, RuleTest

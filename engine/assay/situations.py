@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lemonade_es.engine.selftest import facts_of
+from lemonade_es.engine.expert.selftest import facts_of
 from lemonade_es.rules.analysis.points import Points, metrics_of, sample_points
 from lemonade_es.rules.rulebook import Rulebook
 from lemonade_es.vocabulary import COUNTS, METRICS, SETTABLE, TERMS, settings

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from lemonade_es.engine.assay.coverage import names_rule
 from lemonade_es.engine.assay.situations import given_at, joined, points_of, sampled
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.selftest import facts_of, outcome
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.selftest import facts_of, outcome
 from lemonade_es.errors import InferenceError
 from lemonade_es.rules.analysis.arrays import TRUE
 from lemonade_es.rules.analysis.vector import Outcomes, evaluate_points

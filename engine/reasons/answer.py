@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lemonade_es.engine.conflicts import Resolution
-from lemonade_es.engine.events import Advised, Measured
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import Inference
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.expert.conflicts import Resolution
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.expert.inference import Inference
+from lemonade_es.engine.history.events import Advised, Measured
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.reasons.flip import Flip
 from lemonade_es.engine.reasons.node import Node
 from lemonade_es.errors import ConfigError, StoreError

@@ -12,9 +12,9 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from lemonade_es.engine.conflicts import Resolution, givers, margin_told
-from lemonade_es.engine.facts import NOT_MEASURED, NOT_SET
-from lemonade_es.engine.inference import Inference, names_of
+from lemonade_es.engine.expert.conflicts import Resolution, givers, margin_told
+from lemonade_es.engine.expert.facts import NOT_MEASURED, NOT_SET
+from lemonade_es.engine.expert.inference import Inference, names_of
 from lemonade_es.engine.reasons.node import Kind, Node, Sides, compared
 from lemonade_es.rules.expression import Atom, Expression, parse_expression
 from lemonade_es.rules.problem import Place

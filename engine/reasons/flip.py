@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
-from lemonade_es.engine.conflicts import Resolution, resolve
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import Inference
+from lemonade_es.engine.expert.conflicts import Resolution, resolve
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.expert.inference import Inference
 from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.breakpoints import Function, functions_of, roots, samples
 from lemonade_es.errors import InferenceError

@@ -9,11 +9,11 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from lemonade_es.engine.conflicts import Resolution, resolve
-from lemonade_es.engine.events import Advised
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import Compiled, Inference, compile_rulebook
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.expert.conflicts import Resolution, resolve
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.expert.inference import Compiled, Inference, compile_rulebook
+from lemonade_es.engine.history.events import Advised
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.rules.rulebook import Rulebook
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lemonade_es.engine.conflicts import margin_told
-from lemonade_es.engine.events import Advised
+from lemonade_es.engine.expert.conflicts import margin_told
+from lemonade_es.engine.history.events import Advised
 from lemonade_es.engine.reasons.answer import Answer, Decision
 from lemonade_es.engine.reasons.derivation import Derivation
 from lemonade_es.engine.reasons.whynot import deny

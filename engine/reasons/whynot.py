@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lemonade_es.engine.conflicts import Conflict, givers, resolve, tie_told
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.events import Advised
+from lemonade_es.engine.expert.conflicts import Conflict, givers, resolve, tie_told
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.history.events import Advised
 from lemonade_es.engine.reasons.answer import Answer, Decision, SubjectKind, readable
 from lemonade_es.engine.reasons.derivation import Derivation
 from lemonade_es.engine.reasons.flip import Flip, Goal, changed, find_flips

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from lemonade_es.engine.selftest import selftest
+from lemonade_es.engine.expert.selftest import selftest
 from lemonade_es.engine.worth.tuning import Learned, Tuning
 from lemonade_es.rules.expression import Expression
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.worth.identity import Difference, differences
 from lemonade_es.engine.worth.step import CM, Step, completed, steps

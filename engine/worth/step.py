@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Pruned
-from lemonade_es.engine.inference import Contribution
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.expert.inference import Contribution
+from lemonade_es.engine.history.events import Accepted, Advised, IterationEnded, Pruned
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.vocabulary import METRICS
 
 CM = "CM"

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from lemonade_es.engine.events import Advised
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.events import Advised
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.worth.step import CM, Step, completed, steps
 from lemonade_es.errors import ConfigError, StoreError

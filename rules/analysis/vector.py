@@ -88,7 +88,7 @@ def _firing(rulebook: Rulebook, stratum: Mapping[str, int], index: int) -> tuple
 
 
 def _resolved(rulebook: Rulebook, number_of: Mapping[str, int], weights: Array, urgency: Array) -> Array:
-    """Algorithm 2 and ``max_instructions``; see :func:`lemonade_es.engine.conflicts.resolve`."""
+    """Algorithm 2 and ``max_instructions``; see :func:`lemonade_es.engine.expert.conflicts.resolve`."""
     given = np.where(np.isnan(weights), 0.0, weights)
     height = levels(given)
     kept = np.where(given > 0, given, 0.0)

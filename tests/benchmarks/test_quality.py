@@ -9,8 +9,8 @@ from benchmarks.quality import figures, goals, ours, space, trace
 from benchmarks.quality.campaign import Campaign, Search
 from benchmarks.quality.tasks import tasks
 from benchmarks.zen_rules import ZenRules
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
 from lemonade_es.llm.builtin.cost import macs
 from lemonade_es.llm.builtin.reader import parse
 from lemonade_es.llm.builtin.source import render

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from lemonade_es.cli import main
-from lemonade_es.engine.events import Event, Finalized
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import Event, Finalized
 
 NETWORK = """
 from torch import nn

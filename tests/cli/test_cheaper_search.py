@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from lemonade_es.engine.events import Measured
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import Measured
 from tests.cli.conftest import read_until
 
 WORDS = ("--iterations", 2, "--epochs", 2, "--limit", 300, "--repeats", 3, "--prune", "--zero-cost")

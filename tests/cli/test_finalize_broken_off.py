@@ -14,17 +14,17 @@ from click.testing import CliRunner
 
 from lemonade_es.cli import main
 from lemonade_es.commands import finalize as finalize_command
-from lemonade_es.engine.checkpoints import FolderCheckpoints
-from lemonade_es.engine.final_plan import FinalSpec
-from lemonade_es.engine.finalize import finalize
-from lemonade_es.engine.finalized import OpenedTest, openings
+from lemonade_es.engine.final.final_plan import FinalSpec
+from lemonade_es.engine.final.finalize import finalize
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.checkpoints import FolderCheckpoints
+from lemonade_es.engine.history.finalized import OpenedTest, openings
 from lemonade_es.engine.spec import Whereabouts
 from lemonade_es.errors import ConfigError, DataError
 from lemonade_es.report import model_card
 from lemonade_es.report.finishing import SilentFinish
-from lemonade_es.trainer.final_trial import Finished, Progress
 from lemonade_es.trainer.measurement import Epoch, Failure, Measurement, Trained
+from lemonade_es.trainer.trials.final_trial import Finished, Progress
 from lemonade_es.trainer.workshop import Workshop
 from tests.cli.conftest import copied, events, finals
 
@@ -77,7 +77,7 @@ def test_an_interrupt_before_the_training_goes_on_does_not_deny_its_checkpoint(t
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lemonade_es.engine.finalize.finalize", interrupted)
+    monkeypatch.setattr("lemonade_es.engine.final.finalize.finalize", interrupted)
     done = in_this_process("finalize", told["run"], "--out", str(command.folder / "runs"))
     assert done.exit_code == 130
     said = f"interrupted; the training had not begun; go on with: lemonade-es finalize {told['run']} --out"
@@ -90,7 +90,7 @@ def test_an_interrupt_while_the_folder_is_written_says_that_nothing_is_to_be_tra
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lemonade_es.engine.finalize.finalize", lambda *_: object())
+    monkeypatch.setattr("lemonade_es.engine.final.finalize.finalize", lambda *_: object())
     monkeypatch.setattr("lemonade_es.report.final_folder.leave_final", interrupted)
     done = in_this_process("finalize", told["run"], "--anew", "--out", str(command.folder / "runs"))
     assert done.exit_code == 130

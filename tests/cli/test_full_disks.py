@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from lemonade_es.cli import main
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.search import Search
+from lemonade_es.engine.loop.search import Search
 
 
 def test_output_that_cannot_be_written_is_one_line(finished):

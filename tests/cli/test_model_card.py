@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lemonade_es.engine.final.origin import network_of
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.origin import network_of
 from lemonade_es.report import model_card
 from lemonade_es.trainer.measurement import DeviceOutcome
 from tests.cli.conftest import finals

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lemonade_es.engine.events import IterationEnded, Refused, Replied, RunEnded, Unanswered
-from lemonade_es.engine.journal import Journal
+from lemonade_es.engine.history.events import IterationEnded, Refused, Replied, RunEnded, Unanswered
+from lemonade_es.engine.history.journal import Journal
 from lemonade_es.errors import StoreError
 from lemonade_es.llm import schema
 from lemonade_es.llm.codes import Code

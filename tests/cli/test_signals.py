@@ -18,8 +18,8 @@ from lemonade_es.cli import main
 from lemonade_es.commands import signals
 from lemonade_es.commands.signals import interrupt_by_signals
 from lemonade_es.engine import run as run_module
-from lemonade_es.engine.events import RunInterrupted
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import RunInterrupted
 from tests.cli.conftest import read_until
 
 

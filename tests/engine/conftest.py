@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lemonade_es.engine.advisor import Advisor
-from lemonade_es.engine.artifacts import Artifacts
-from lemonade_es.engine.journal import Journal
-from lemonade_es.engine.search import Search
+from lemonade_es.engine.history.artifacts import Artifacts
+from lemonade_es.engine.history.journal import Journal
+from lemonade_es.engine.history.tape import Tape
+from lemonade_es.engine.loop.advisor import Advisor
+from lemonade_es.engine.loop.search import Search
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.tape import Tape
 from lemonade_es.llm.scripted import ScriptedExecutor
 from lemonade_es.rules.load import find_rulebook, load_rulebook
 from lemonade_es.task import Task

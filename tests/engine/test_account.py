@@ -5,10 +5,10 @@ import json
 import pytest
 
 from lemonade_es.engine.account import accounts
-from lemonade_es.engine.bill import Bill
 from lemonade_es.engine.calibration import Calibration, calibrated
 from lemonade_es.engine.compliance import Verdict
-from lemonade_es.engine.events import (
+from lemonade_es.engine.history.bill import Bill
+from lemonade_es.engine.history.events import (
     Accepted,
     Asked,
     Measured,
@@ -18,7 +18,7 @@ from lemonade_es.engine.events import (
     RunResumed,
     Unanswered,
 )
-from lemonade_es.engine.journal import from_data
+from lemonade_es.engine.history.journal import from_data
 from lemonade_es.llm.executor import Reply, Try, Usage
 from lemonade_es.llm.patch import Predicted
 from lemonade_es.trainer.measurement import CheckReport, Measurement

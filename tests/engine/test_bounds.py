@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 
 from lemonade_es.engine.bounds import breaches, budget, excess
-from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.events import Accepted, DataSummary, IterationEnded, Requested, RunStarted
+from lemonade_es.engine.history.journal import Entry
+from lemonade_es.engine.history.tape import TapeEnd
+from lemonade_es.engine.loop.ranking import Rank, challenges, ranked
+from lemonade_es.engine.loop.state import Network, SearchState
 from lemonade_es.engine.options import extend, resolve
-from lemonade_es.engine.ranking import Rank, challenges, ranked
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.state import Network, SearchState
-from lemonade_es.engine.tape import TapeEnd
 from lemonade_es.errors import ConfigError
 from lemonade_es.report.run_report import report_page, run_report
 from lemonade_es.task import Task

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lemonade_es.engine.events import DataSummary, Replied, RunResumed, RunStarted
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.events import DataSummary, Replied, RunResumed, RunStarted
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.options import extend
 from lemonade_es.engine.record import as_resumed, current_spec, is_foreign, isolations, taken_on
 from lemonade_es.engine.spec import RunSpec

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from lemonade_es.engine.events import DataSummary
+from lemonade_es.engine.history.events import DataSummary
 from lemonade_es.engine.run_data import new_data, reading, same_data, summary
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import DataError

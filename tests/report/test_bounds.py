@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from lemonade_es.engine.events import Accepted, DataSummary, IterationEnded, RunStarted, Seconds
 from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import Accepted, DataSummary, IterationEnded, RunStarted, Seconds
+from lemonade_es.engine.loop.state import Network, SearchState
 from lemonade_es.engine.outcome import outcome
 from lemonade_es.engine.record import RunResult
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.state import Network, SearchState
 from lemonade_es.report.plain import PlainView
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lemonade_es.report.model_card import _by_class
-from lemonade_es.trainer.examination import examine
+from lemonade_es.trainer.measuring.examination import examine
 
 NAMES = tuple(f"class {number:02}" for number in range(60))
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lemonade_es.engine.events import Finalized
+from lemonade_es.engine.history.events import Finalized
 from lemonade_es.report.curves import confusion_csv, curves_csv, curves_png
 from lemonade_es.task import Task
 from lemonade_es.trainer.data.traits import Target
-from lemonade_es.trainer.examination import Interval, examine
-from lemonade_es.trainer.final_trial import CurvePoint
 from lemonade_es.trainer.measurement import Epoch, Measurement
+from lemonade_es.trainer.measuring.examination import Interval, examine
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.trials.final_trial import CurvePoint
 
 TASK = Task("image", "owls", (1, 8, 8), 2)
 RIGHT = examine(np.eye(2, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 1]), ("cat", "owl"), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lemonade_es.engine.deployment import Chosen, Deployment
+from lemonade_es.engine.final.deployment import Chosen, Deployment
 from lemonade_es.report.deployed import deployment_page
 
 FIGURES = {

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lemonade_es.engine.advisor import Advisor
+from lemonade_es.engine.loop.advisor import Advisor
 from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.report.derivation import answer_mermaid, answer_text

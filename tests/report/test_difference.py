@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lemonade_es.engine.backtest import Backtest, Flipped, RunReplay
-from lemonade_es.engine.difference import elsewhere, regions
+from lemonade_es.engine.suppositions.backtest import Backtest, Flipped, RunReplay
+from lemonade_es.engine.suppositions.difference import elsewhere, regions
 from lemonade_es.report.difference import REGIONS_SHOWN, backtest_text, difference_text, flipped_text
 from lemonade_es.rules.changes import changes
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lemonade_es.engine.conflicts import Dropped, Resolution
-from lemonade_es.engine.events import (
+from lemonade_es.engine.expert.conflicts import Dropped, Resolution
+from lemonade_es.engine.expert.inference import Contribution, Firing, Inference
+from lemonade_es.engine.explain import Explanation
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.events import (
     Accepted,
     Advised,
     Asked,
@@ -18,10 +21,7 @@ from lemonade_es.engine.events import (
     Seconds,
     Unanswered,
 )
-from lemonade_es.engine.explain import Explanation
-from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.inference import Contribution, Firing, Inference
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.llm.executor import Reply
 from lemonade_es.report.explanation import explained, explanation_text, explanations, unsent_lines

@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from lemonade_es.engine.bill import Bill
-from lemonade_es.engine.events import (
+from lemonade_es.engine.final.final_plan import Plan
+from lemonade_es.engine.final.origin import Origin
+from lemonade_es.engine.folder import RunFolder
+from lemonade_es.engine.history.bill import Bill
+from lemonade_es.engine.history.events import (
     Accepted,
     DataSummary,
     IterationEnded,
@@ -17,21 +20,18 @@ from lemonade_es.engine.events import (
     Seconds,
     Unanswered,
 )
-from lemonade_es.engine.final_plan import Plan
-from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.origin import Origin
+from lemonade_es.engine.loop.state import SearchState
 from lemonade_es.engine.record import RunResult
 from lemonade_es.engine.spec import RunSpec
-from lemonade_es.engine.state import SearchState
 from lemonade_es.llm.executor import Reply, Try, Usage
 from lemonade_es.report.finishing import LiveFinish, PlainFinish
 from lemonade_es.report.live import LiveView, redraws
 from lemonade_es.report.plain import PlainView, WarningView
 from lemonade_es.report.summary import summary
 from lemonade_es.task import Task
-from lemonade_es.trainer.final_trial import CurvePoint
 from lemonade_es.trainer.measurement import CheckReport, DeviceOutcome, Epoch, Failure, Measurement
 from lemonade_es.trainer.recipe import Recipe, search_recipe
+from lemonade_es.trainer.trials.final_trial import CurvePoint
 
 TABLE = Task("table", "churn", (6,), 3)
 ENDED = IterationEnded(1, "ok", {"V_Acc": 0.9}, 1.0, True, Seconds(2.0))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from lemonade_es.engine.events import IterationEnded, NoiseEstimated, Pruned, Repeated, Seconds
-from lemonade_es.engine.noise import Noise
+from lemonade_es.engine.history.events import IterationEnded, NoiseEstimated, Pruned, Repeated, Seconds
+from lemonade_es.engine.loop.noise import Noise
 from lemonade_es.report.live import LiveView
 from lemonade_es.report.noise import combined, noise_told, still_unknown
 from lemonade_es.report.plain import PlainView

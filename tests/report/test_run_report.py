@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lemonade_es.engine.events import Accepted, DataSummary, Measured, Replied, RunStarted
 from lemonade_es.engine.folder import RunFolder
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.events import Accepted, DataSummary, Measured, Replied, RunStarted
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.llm.executor import Reply
 from lemonade_es.llm.patch import Predicted

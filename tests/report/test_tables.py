@@ -5,8 +5,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from lemonade_es.engine.events import IterationEnded, Seconds
-from lemonade_es.engine.journal import DATABASE, Journal
+from lemonade_es.engine.history.events import IterationEnded, Seconds
+from lemonade_es.engine.history.journal import DATABASE, Journal
 from lemonade_es.report.tables import RunLine, dynamics_table, run_lines, runs_table
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.sweep import Sweep, run_sweep
-from lemonade_es.engine.whatif import suppose, supposed_facts
+from lemonade_es.engine.suppositions.sweep import Sweep, run_sweep
+from lemonade_es.engine.suppositions.whatif import suppose, supposed_facts
 from lemonade_es.report.whatif import supposed_text, sweep_text
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 

@@ -6,9 +6,9 @@ import functools
 
 import pytest
 
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.selftest import selftest
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.expert.selftest import selftest
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook, shipped
 from lemonade_es.vocabulary import METRICS, THRESHOLDS, settings

@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from lemonade_es.errors import DataError, IsolationError, LemonadeError
-from lemonade_es.trainer.company import Company
 from lemonade_es.trainer.crew import Crew, _room, _Shift, shared
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.energy.estimate import EstimatedMeter
 from lemonade_es.trainer.measurement import Budget, Epoch, Measurement, Trained
 from lemonade_es.trainer.recipe import Recipe
+from lemonade_es.trainer.trials.company import Company
 from lemonade_es.trainer.workshop import Workshop
 from tests.trainer.conftest import zygotes
 

@@ -18,10 +18,10 @@ from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.export.form import FORMS, Form
 from lemonade_es.trainer.isolation.child import CandidateFailed, Child, broken
 from lemonade_es.trainer.isolation.protocol import Frame, ProtocolError, expect, manifest
-from lemonade_es.trainer.latency import WARM_UPS, latency
 from lemonade_es.trainer.measurement import Failure, Latency
-from lemonade_es.trainer.questions import Questions
-from lemonade_es.trainer.scoring import score
+from lemonade_es.trainer.measuring.latency import WARM_UPS, latency
+from lemonade_es.trainer.measuring.scoring import score
+from lemonade_es.trainer.trials.questions import Questions
 from lemonade_es.trainer.weights import Weights
 
 TOLERANCE = 1e-3

@@ -20,9 +20,9 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.candidate import example
 from lemonade_es.trainer.export.form import FORMS, Form
-from lemonade_es.trainer.refusal import Refusal
+from lemonade_es.trainer.network.candidate import example
+from lemonade_es.trainer.network.refusal import Refusal
 
 with contextlib.suppress(ImportError):  # it is an extra
     importlib.import_module("onnx")

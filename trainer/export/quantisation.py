@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lemonade_es.trainer.export.graph import INPUT
 from lemonade_es.trainer.export.runtime import session
-from lemonade_es.trainer.refusal import Refusal
+from lemonade_es.trainer.network.refusal import Refusal
 
 CALIBRATION = 256
 """Training inputs that the ranges of activations are taken over."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lemonade_es.task import Task
 from lemonade_es.trainer.export.form import Form
 from lemonade_es.trainer.export.graph import INPUT, OUTPUT
-from lemonade_es.trainer.refusal import Refusal
+from lemonade_es.trainer.network.refusal import Refusal
 
 Runner = Callable[[NDArray[Any]], NDArray[np.float32]]
 """Logits ``(N, classes)`` of raw inputs ``(N, ...)``."""

@@ -21,22 +21,24 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer import candidate, check, training
-from lemonade_es.trainer.activity import activity
+from lemonade_es.trainer.checking import check
+from lemonade_es.trainer.checking.kernels import without_onednn
 from lemonade_es.trainer.export import graph
 from lemonade_es.trainer.isolation.protocol import Channel, ChannelClosedError
-from lemonade_es.trainer.kernels import without_onednn
+from lemonade_es.trainer.learning import training
+from lemonade_es.trainer.learning.precision import pace
+from lemonade_es.trainer.learning.recording import RecordingFailed
+from lemonade_es.trainer.learning.standing import Standing
 from lemonade_es.trainer.measurement import UNSAVED, Budget, Epoch
-from lemonade_es.trainer.precision import pace
+from lemonade_es.trainer.measuring.stimulus import Stimulus
+from lemonade_es.trainer.network import candidate
+from lemonade_es.trainer.network.refusal import MESSAGE_LIMIT, Refusal, explain
+from lemonade_es.trainer.network.trace import trace
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.recording import RecordingFailed
-from lemonade_es.trainer.refusal import MESSAGE_LIMIT, Refusal, explain
-from lemonade_es.trainer.standing import Standing
-from lemonade_es.trainer.stimulus import Stimulus
 from lemonade_es.trainer.threads import threads_for
-from lemonade_es.trainer.trace import trace
-from lemonade_es.trainer.watch import Watch, saved
-from lemonade_es.trainer.zero_cost import ROWS, scored
+from lemonade_es.trainer.watching.activity import activity
+from lemonade_es.trainer.watching.watch import Watch, saved
+from lemonade_es.trainer.watching.zero_cost import ROWS, scored
 
 Reply = tuple[Mapping[str, object], bytes]
 

@@ -25,7 +25,6 @@ import torch._dynamo  # optimisers import it late, which would cost every child 
 from pydantic import TypeAdapter
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.blame import FILE_NAME
 from lemonade_es.trainer.export.stand import Stand
 from lemonade_es.trainer.isolation import canary
 from lemonade_es.trainer.isolation.appetite import WATCH_SECONDS, Excess, appetite
@@ -33,8 +32,9 @@ from lemonade_es.trainer.isolation.bench import Bench, Supplies, probe_cuda, war
 from lemonade_es.trainer.isolation.cover import Withheld, cover
 from lemonade_es.trainer.isolation.lock import Policy, lock, shared_ruleset
 from lemonade_es.trainer.isolation.protocol import MESSAGE_LIMIT, Channel, decode, encode
+from lemonade_es.trainer.learning.training import TrainingData
+from lemonade_es.trainer.network.blame import FILE_NAME
 from lemonade_es.trainer.recipe import Recipe
-from lemonade_es.trainer.training import TrainingData
 
 _POLICY = TypeAdapter(Policy)
 _SPARE_THREADS = 256

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from lemonade_es.engine import selftest
 from lemonade_es.engine.assay.assay import assay
+from lemonade_es.engine.expert import selftest
 from lemonade_es.errors import RulebookError
 from lemonade_es.report.rulebook_tests import Tested, suggested
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
@@ -111,7 +111,7 @@ def test_every_small_change_of_the_shipped_rulebook_is_noticed_in_a_few_seconds(
 
 TOLD = """
 import json, sys
-from lemonade_es.engine.difference import regions
+from lemonade_es.engine.suppositions.difference import regions
 from lemonade_es.report.junit import junit_xml
 from lemonade_es.report.rulebook_tests import suggested, test_file, tests_text
 from lemonade_es.rules.load import find_rulebook, load_rulebook

@@ -9,9 +9,9 @@ import pytest
 from lemonade_es.engine.assay import boundary as boundary_module
 from lemonade_es.engine.assay.boundary import find_boundaries
 from lemonade_es.engine.assay.crossing import comparisons
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.inference import compile_rulebook
-from lemonade_es.engine.selftest import facts_of
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.inference import compile_rulebook
+from lemonade_es.engine.expert.selftest import facts_of
 from lemonade_es.rules.expression import parse_expression
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.rules.problem import Place

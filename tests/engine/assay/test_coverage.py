@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lemonade_es.engine.assay.coverage import cover
-from lemonade_es.engine.selftest import observe
+from lemonade_es.engine.expert.selftest import observe
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 
 BOOK = """\

@@ -8,8 +8,8 @@ import pytest
 
 from lemonade_es.engine.assay import survival as survival_module
 from lemonade_es.engine.assay.survival import find_survivors
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.selftest import facts_of, outcome, selftest
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.selftest import facts_of, outcome, selftest
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.rules.mutation import mutants
 from lemonade_es.rules.selftest import run_tests

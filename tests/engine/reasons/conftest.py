@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lemonade_es.engine.advisor import Advisor
+from lemonade_es.engine.loop.advisor import Advisor
 from lemonade_es.engine.reasons.whynot import why_not
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook
 from lemonade_es.vocabulary import settings

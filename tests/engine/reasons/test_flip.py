@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.expert.facts import Facts
 from lemonade_es.engine.metric import normalised
 from lemonade_es.engine.reasons.flip import changed
-from lemonade_es.engine.whatif import suppose, supposed_facts
+from lemonade_es.engine.suppositions.whatif import suppose, supposed_facts
 from lemonade_es.vocabulary import NORMALISED, settings
 from tests.engine.reasons.conftest import CASE_1, HEAD, ask_why_not, book, flips
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lemonade_es.engine.events import Measured
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.history.events import Measured
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.reasons.answer import absences
 from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.reasons.whynot import why_not

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, assume, event, given
 from hypothesis import settings as configure
 from hypothesis import strategies as st
 
-from lemonade_es.engine.conflicts import resolve
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.events import Advised
-from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.expert.conflicts import resolve
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.history.events import Advised
 from lemonade_es.engine.reasons.flip import LEAST, OVERSHOOT
 from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.reasons.whynot import why_not

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lemonade_es.engine.events import Advised, DataSummary, RunStarted
+from lemonade_es.engine.history.events import Advised, DataSummary, RunStarted
 from lemonade_es.engine.reasons.replay import Replayed, replay, replay_run
 from lemonade_es.engine.reasons.why import why
 from lemonade_es.engine.record import rulebook_at

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lemonade_es.engine.compliance import Verdict
-from lemonade_es.engine.conflicts import resolve
-from lemonade_es.engine.events import Accepted, Advised, IterationEnded, Pruned, Seconds
-from lemonade_es.engine.facts import Facts
-from lemonade_es.engine.inference import compile_rulebook
-from lemonade_es.engine.journal import Entry
+from lemonade_es.engine.expert.conflicts import resolve
+from lemonade_es.engine.expert.facts import Facts
+from lemonade_es.engine.expert.inference import compile_rulebook
+from lemonade_es.engine.history.events import Accepted, Advised, IterationEnded, Pruned, Seconds
+from lemonade_es.engine.history.journal import Entry
 from lemonade_es.rules.load import find_rulebook, parse_rulebook
 from lemonade_es.trainer.measurement import CheckReport
 from lemonade_es.vocabulary import settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.selftest import selftest
+from lemonade_es.engine.expert.selftest import selftest
 from lemonade_es.engine.worth.book import scaled, tuned_rulebook
 from lemonade_es.engine.worth.tuning import Learned, Tuning
 from lemonade_es.rules.expression import parse_expression

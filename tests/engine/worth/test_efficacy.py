@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lemonade_es.engine.events import Advised
+from lemonade_es.engine.history.events import Advised
 from lemonade_es.engine.worth.efficacy import efficacy, purpose
 from lemonade_es.engine.worth.identity import differences
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from lemonade_es.engine.events import IterationEnded, Pruned
+from lemonade_es.engine.history.events import IterationEnded, Pruned
 from lemonade_es.engine.worth.tuning import LEAST_STEPS, advising_rulebook, tune
 from lemonade_es.errors import ConfigError, StoreError
 

@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from lemonade_es.engine.conflicts import resolve
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.expert.conflicts import resolve
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
 from lemonade_es.rules.analysis.points import Points, sample_points
 from lemonade_es.rules.analysis.vector import evaluate_points
 from lemonade_es.rules.load import find_rulebook, load_rulebook, parse_rulebook, shipped

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.conflicts import resolve
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.facts import Facts
+from lemonade_es.engine.expert.conflicts import resolve
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.facts import Facts
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import find_rulebook, load_rulebook, shipped
 from lemonade_es.vocabulary import METRICS, settings

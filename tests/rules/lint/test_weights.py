@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.engine.evaluator import evaluate
-from lemonade_es.engine.selftest import facts_of
+from lemonade_es.engine.expert.evaluator import evaluate
+from lemonade_es.engine.expert.selftest import facts_of
 from lemonade_es.errors import InferenceError
 from lemonade_es.rules.lint import lint
 from lemonade_es.rules.load import parse_rulebook

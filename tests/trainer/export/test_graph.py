@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.candidate import Refusal, build, example
 from lemonade_es.trainer.export.graph import INPUT, OUTPUT, to_onnx, written
+from lemonade_es.trainer.network.candidate import Refusal, build, example
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

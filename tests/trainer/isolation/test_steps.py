@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from lemonade_es.trainer.inspection import inspect
 from lemonade_es.trainer.isolation.child import CandidateFailed
 from lemonade_es.trainer.measurement import Budget, Failure
+from lemonade_es.trainer.trials.inspection import inspect
 from lemonade_es.trainer.workshop import Workshop
 
 pytestmark = pytest.mark.isolation

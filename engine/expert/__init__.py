@@ -1,0 +1,1 @@
+"""The expert system: facts, forward chaining, and the resolution of conflicts."""

@@ -1,0 +1,1 @@
+"""After the search: which network is meant, its final training, and the folder to deploy."""
