@@ -198,6 +198,8 @@ def training(levels: list[LevelName], dataset: Dataset, rounds: int) -> dict[str
 def measure(options: argparse.Namespace) -> Result:
     """All levels that this machine has."""
     levels = [level for level in LEVELS if available(level).available]
+    if options.quick:
+        levels = levels[-1:]
     dataset = images()
     checks = validation(levels, dataset, 2 if options.quick else 100)
     trainings = training(levels, dataset, 1 if options.quick else 20)

@@ -32,18 +32,19 @@ _SHOWN = 6
 
 
 def measure(options: argparse.Namespace) -> Result:
-    """Searches with several seeds, the last of them under a profiler."""
+    """Searches with several seeds, under a profiler, which tells of the last one."""
     seeds = range(200, 201 if options.quick else 203)
     rounds = "2" if options.quick else str(ITERATIONS)
     words = ["--iterations", rounds, *(["--epochs", "2"] if options.quick else [])]
-    runs = [_run(seed, words)[0] for seed in seeds]
+    searches = [_run(seed, words) for seed in seeds]
+    runs = [run for run, _ in searches]
+    profile = searches[-1][1]
     total = statistics.median(sum(run.values()) for run in runs)
     lines = [f"{rounds} iterations, median of {len(runs)} runs: {total:.1f} s"]
     for phase in PHASES:
         seconds = [run[phase] for run in runs]
         shares = [run[phase] / sum(run.values()) for run in runs]
         lines.append(f"{phase:10}{statistics.median(seconds):8.2f} s {statistics.median(shares):7.1%}")
-    _, profile = _run(seeds[-1], words)
     lines += ["", "our own functions in the parent process, by their own time (waiting for the child left out)"]
     lines += [f"{seconds:8.3f} s  {name}" for name, seconds in profile]
     return Result("phases", ABOUT, "python -m benchmarks phases", "\n".join(lines), {"runs": runs, "profile": profile})

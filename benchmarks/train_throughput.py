@@ -83,8 +83,8 @@ class Worker:
 def measure(options: argparse.Namespace) -> Result:
     """Rounds of both loops in turn, then of one and two workers."""
     rounds = 1 if options.quick else 3
-    counts = {name: 256 if options.quick else count for name, count in COUNTS.items()}
-    figures: dict[str, Any] = {name: {"ours": [], "plain": [], "one": [], "two": []} for name in COUNTS}
+    counts = {"small": 256} if options.quick else COUNTS
+    figures: dict[str, Any] = {name: {"ours": [], "plain": [], "one": [], "two": []} for name in counts}
     with contextlib.ExitStack() as stack:
         ours, other, plain = (stack.enter_context(Worker(loop)) for loop in ("ours", "ours", "plain"))
         for number, (name, count) in itertools.product(range(rounds), counts.items()):

@@ -79,4 +79,6 @@ def _learned(task: QualityTask, seeds: Sequence[int], iterations: int) -> str:
         runs = sorted(path.name for path in Path(out).iterdir() if (path / "best").is_dir())
         with contextlib.redirect_stdout(printed):
             cli.main(["rulebook", "tune", *runs, "--out", out], standalone_mode=False)
+    if not printed.getvalue():
+        raise SystemExit(f"rulebook tune learned no weights from {len(runs)} runs")
     return printed.getvalue()
