@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from lemonade_es.rules.misreading import LINE_BREAK, misread
 from lemonade_es.rules.problem import Layout, Place, Problem
 
 Value = str | int | float | bool | None
@@ -33,12 +33,8 @@ _WORDS: Mapping[str, bool | None] = {
 }
 _BLANK = " \t\r\n"
 _BLANKS = tuple(_BLANK)
-_ODD_BLANK = re.compile(r"^(?:[ -]*|[^#]*:)(?P<sign>[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff])")
-_LOOKED_BACK = 2
-"""What is wrong is so many lines above where the YAML parser notices it, at most."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]+(#[^\r\n]*)")
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -129,19 +125,6 @@ def locate(node: Node, path: Sequence[str | int]) -> Node:
     return node
 
 
-_CURES = {
-    "unexpected end of stream": "a quote that opens here is never closed",
-    "mapping values are not allowed": "put a text that holds a colon in quotes, put a blank after a hyphen and a "
-    "colon, and indent all entries of a list or a mapping alike",
-    "cannot start any token": "indent with blanks, not tabs, and put a text that begins with such a sign in quotes",
-    "expected <block end>": "put a text that begins with a bracket or a quote in quotes as a whole, and indent all "
-    "entries of a list or a mapping alike",
-    "while scanning a block scalar": "put a text that begins with > or | in quotes",
-    "could not find expected ':'": "each line of a mapping is `name: value`",
-}
-"""What a rulebook's author does about what the YAML parser says."""
-
-
 def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
     """Read YAML text.
 
@@ -160,18 +143,7 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
         problems.append(refusal.problem)
         return None
     except MarkedYAMLError as error:
-        problem = error.problem or ""
-        mark = error.problem_mark or error.context_mark
-        if error.context_mark is not None and "end of stream" in problem:  # where what never ends begins
-            mark = error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-        odd = _odd_blank(text, place)
-        if odd is not None:
-            problems.append(odd)
-            return None
-        said = ": ".join(part for part in (error.context, problem) if part) or "this is not YAML"
-        advice = next((f"; {cure}" for words, cure in _CURES.items() if words in said), "")
-        problems.append(Problem(place, "YAML_SYNTAX", f"{said}{advice}"))
+        problems.append(misread(text, file, error))
         return None
     except ReaderError as error:
         place = place_of(text, file, error.position)
@@ -186,20 +158,9 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node | None:
     return None if reader.unusable else root
 
 
-def _odd_blank(text: str, noticed: Place) -> Problem | None:
-    """A blank that YAML does not take for one, where it would matter: what word processors and web pages put there."""
-    rows = _LINE_BREAK.split(text)
-    for line in range(noticed.line, max(0, noticed.line - 1 - _LOOKED_BACK), -1):
-        odd = _ODD_BLANK.search(rows[line - 1]) if line <= len(rows) else None
-        if odd is not None:
-            said = f"this is {unicodedata.name(odd['sign'])}, which only looks like a blank; write plain blanks"
-            return Problem(Place(noticed.file, line, odd.start("sign") + 1), "YAML_SYNTAX", said)
-    return None
-
-
 def place_of(text: str, file: str, position: int) -> Place:
     """Where a character of a file's text stands."""
-    *rows, last = _LINE_BREAK.split(text[:position])
+    *rows, last = LINE_BREAK.split(text[:position])
     return Place(file, len(rows) + 1, len(last) + 1)
 
 
@@ -239,7 +200,9 @@ class _Reader:
         kind = type(event).__name__
         if event.anchor is not None:
             self._unusable(
-                event, "YAML_ANCHOR", f"anchors and aliases ({event.anchor!r}) are not used here; write it out"
+                event,
+                "YAML_ANCHOR",
+                f"anchors and aliases ({event.anchor!r}) are not used here; write it out, or quote the text",
             )
         if kind == "AliasEvent":
             return Scalar(None, "", self._place(event), Layout(self._place(event)))
@@ -291,7 +254,7 @@ class _Reader:
             return Layout(place, ((0, place.shifted(begin)),))
         raw = self.text[event.start_mark.index : event.end_mark.index]
         if event.style in ("|", ">"):
-            header = _LINE_BREAK.search(raw)
+            header = LINE_BREAK.search(raw)
             begin = header.end() if header else len(raw)
         line, bol = place.line, 1 - place.column
         rows: list[tuple[int, Place]] = []
@@ -300,7 +263,7 @@ class _Reader:
             if sign in _BLANK:
                 continue
             while position < begin or raw[position : position + 1] in _BLANKS:
-                if (row := _LINE_BREAK.match(raw, position)) is not None:
+                if (row := LINE_BREAK.match(raw, position)) is not None:
                     line, bol, position = line + 1, row.end(), row.end()
                 else:
                     position += 1

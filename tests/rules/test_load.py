@@ -106,7 +106,7 @@ def test_a_file_with_problems_of_every_kind_reports_all_of_them_in_order():
     [
         ('a: "open\nb: 2\n', "a quote that opens here is never closed"),
         ("because: training accuracy: low\n", "put a text that holds a colon in quotes"),
-        ("a: 1\n\tb: 2\n", "indent with blanks, not tabs"),
+        ("a: 1\n\tb: 2\n", "this is a tab; write blanks in its place"),
         ("a: {T_Acc:.1%} is low\n", "put a text that begins with a bracket or a quote in quotes as a whole"),
         (HEAD + "  - {id: one, when: 'T_Acc < 0,5', weight: 1, instruct: [ACL]}\n", "write numbers with a point"),
     ],
