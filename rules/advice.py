@@ -8,12 +8,17 @@ from types import MappingProxyType
 
 from lemonade_es.vocabulary import METRICS, PRIORITIES, SETTABLE, TERMS, THRESHOLDS, closest
 
+TOP = "the rulebook"
+"""What the mapping is called that all others stand in."""
+
 CONCLUSION = r"^[a-z][a-z0-9_]{0,79}$"
 PLAIN = "write a plain number, without a unit, as 0.5 or 100000"
 ALWAYS = "1 > 0"
 """The condition of a rule that always fires."""
 
 REPLACED = "a rule with the id of an extended book's takes the place of all of it: copy what is to stay"
+JOIN = "join comparisons with `and` or `or`"
+AMOUNT = "how much is told by a number, as 0.5, or by a threshold or priority"
 UNBRANCHED = "an expression has no `if`: a case stands in `when`, and each other case takes a rule of its own"
 UNASKED = "whether a value is known cannot be asked: where it is unknown, a rule that needs it does not fire"
 """What to say of a condition that asks it."""
@@ -21,6 +26,8 @@ UNASKED = "whether a value is known cannot be asked: where it is unknown, a rule
 _KNOWING = "exist exists existing known unknown defined undefined missing available unavailable none null nan"
 KNOWING = frozenset([*_KNOWING.split(), "isnan", "isnull", "isnone", "is_nan", "is_null", "is_none", "is_known", "nil"])
 """Words that ask whether a value is known."""
+
+_TORN_NUMBER = "if it ends a number, write that with a point, as 0.5"
 
 PARTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 """A number whose point may part thousands, as in ``100.000``."""
@@ -38,6 +45,9 @@ _OFTEN = ("increase", "reduce", "decrease")
 _LISTS = frozenset({"instruct", "drop", "fired", "not_fired", "absent"})
 """Keys whose values are names in a list."""
 
+_HOLDING = frozenset({"thresholds", "priorities", "instructions", "rules", "tests", "given", "expect"})
+"""Keys that others stand below."""
+
 _FORMS: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
     {
         **dict.fromkeys(("rulebook", "about", "id", "name", "because"), ((int, float), "; put it in quotes")),
@@ -47,6 +57,8 @@ _FORMS: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
         "when": (list, "; join its comparisons with `and` or `or`"),
         "an item of instruct": (Mapping, "; write its name alone: one weight, in `weight`, is that of all"),
         "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
+        "range": (str, "; write its two ends, as [0.5, 0.99]"),
+        TOP: (object, "; `lemonade-es rulebook new mine.yaml` makes a beginning"),
     }
 )
 """What is often written in the place of a list, a mapping or a text, and what to do about it."""
@@ -61,6 +73,10 @@ _TRUTHS: Mapping[str, int] = {
 }
 """Words for what is 1 or 0."""
 
+ALWAYS_WORDS = frozenset({"true", "yes", "on", "always"})
+"""Words that are written for a condition that always holds."""
+TRUTHS = frozenset(_TRUTHS)
+
 _NAMED = 4
 _MOST_LISTED = 20
 
@@ -70,6 +86,7 @@ _CALLED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         **dict.fromkeys(("then", "do", "action", "actions"), ("instruct",)),
         **dict.fromkeys(("why", "reason", "explanation"), ("because",)),
         **dict.fromkeys(("priority", "importance"), ("weight",)),
+        **dict.fromkeys(("description", "summary", "purpose"), ("about", "text", "because")),
         "name": ("id", "rulebook"),
     }
 )
@@ -93,8 +110,9 @@ def for_key(key: str, section: str, near: str | None, conclusions: Collection[st
         conclusions: what the rules of the file draw.
     """
     kind = {"thresholds": THRESHOLDS, "priorities": PRIORITIES}.get(section)
-    if kind is not None and key in TERMS:
-        return _right_section(key)
+    settings = (*THRESHOLDS, *PRIORITIES) if section == TOP else TERMS if kind is not None else ()
+    if key in settings:
+        return _right_section(key) + (", indented" if section == TOP else "")
     if section == "given" and key in conclusions:
         return "conclusions are drawn by the rules, not given: give what is measured where they draw it"
     torn = _torn(key) if ":" in key or not near else None
@@ -110,16 +128,17 @@ def for_key(key: str, section: str, near: str | None, conclusions: Collection[st
     return f"did you mean {near}?" if near else "remove it"
 
 
-def for_name(name: str, source: str, known: Collection[str]) -> str:
+def for_name(name: str, source: str, known: Collection[str], *, compares: bool) -> str:
     """What to add about a name that an expression cannot use; mostly nothing.
 
     Args:
         name: as it was written.
         source: the expression.
         known: the names that it can use.
+        compares: whether the expression is a condition, and no weight.
     """
     if name.lower() in _DEGREES and name.lower() not in known:
-        return "; how much is told by a number, as 0.5, or by a threshold or priority"
+        return f"; {AMOUNT}"
     if name.lower() in KNOWING and name.lower() not in known:
         return f"; {UNASKED}"
     for torn in re.findall(r"\w+(?:-\w+)+", source):
@@ -127,17 +146,27 @@ def for_name(name: str, source: str, known: Collection[str]) -> str:
         if whole is not None and name in torn.split("-"):
             return f"; did you mean {whole}? (a hyphen subtracts)"
     near = closest(name, known)
+    if near is None and name == source and not compares:
+        return f"; {AMOUNT}"
     return f"; did you mean {near}?" if near else "; `lemonade-es rulebook schema` lists the vocabulary"
 
 
-def for_instruction(name: str, known: Collection[str]) -> str:
-    """What to add about an instruction that is not there: the one that was meant, or those that there are."""
-    near = closest(name, known)
-    if near:
-        return f"; did you mean {near}?"
+def for_instruction(name: str, known: Mapping[str, str]) -> str:
+    """What to add about an instruction that is not there: the one that was meant, or those that there are.
+
+    Args:
+        name: as it was written.
+        known: the text of each instruction, by its name.
+    """
     several = [word for word in re.split(r"[,;&+\s]+", name) if word]
     if len(several) > 1 and set(several) <= set(known):
         return f"; write [{', '.join(several)}]"
+    if name.isdecimal():
+        return f"; {_TORN_NUMBER}"
+    texts = {text: word for word, text in known.items()}
+    near = texts[text] if " " in name and (text := closest(name, texts)) else closest(name, known)
+    if near:
+        return f"; did you mean {near}?"
     return f"; choose one of {', '.join(known)}" if 0 < len(known) <= _MOST_LISTED else ""
 
 
@@ -152,7 +181,7 @@ def for_type(key: str, value: object, section: str) -> str:
     weighed = key == "instruct" and isinstance(value, Mapping)
     if weighed or (key in _LISTS and isinstance(value, str)):
         names = [str(name) for name in value] if isinstance(value, Mapping) else [str(value)]
-        words = [word for part in names for word in re.split(r"[,;&+\[\]\s]+", part)]
+        words = [word for part in names for word in re.split(r"[,;&+()\[\]\s]+", part)]
         listed = ", ".join(word for word in words if word and word.lower() not in ("and", "or"))
         alike = ", and the one weight in `weight`; another weight takes another rule" if weighed else ""
         return f"; write [{listed}]{alike}" if listed else ""
@@ -166,6 +195,8 @@ def for_type(key: str, value: object, section: str) -> str:
     if key == "when" and isinstance(value, bool):
         return f"; a rule that always fires has `when: {ALWAYS}`" if value else "; leave out a rule that never fires"
     form, cure = _FORMS.get(key, (None, ""))
+    if value is None and key in _HOLDING:
+        form, cure = type(None), "; indent what belongs to it below it, or remove it"
     return cure if form is not None and isinstance(value, form) else ""
 
 
@@ -219,7 +250,7 @@ def _torn(key: str) -> str | None:
         return f"put a blank after its colon: `{key.replace(':', ': ', 1)}`"
     if key.count(")") > key.count("("):
         return "it is the rest of an expression with a comma: quote the whole expression"
-    return "if it ends a number, write that with a point, as 0.5" if key.isdecimal() else None
+    return _TORN_NUMBER if key.isdecimal() else None
 
 
 def _right_section(name: str) -> str:

@@ -21,6 +21,8 @@ from lemonade_es.rules.rulebook import Instruction, Rule, RuleTest
 from lemonade_es.rules.strata import find_loops
 from lemonade_es.vocabulary import TERMS, closest
 
+RENAME = "; give one of the two another name"
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that move a terminal's cursor, and worse; a text can hold them as escapes."""
 
@@ -154,7 +156,9 @@ class _Content:
         if name is not None:
             first = self.rule_places.setdefault(name.text, name.place)
             if first is not name.place:
-                self.note(name.place, "DUPLICATE_RULE", f"{name.text!r} is already the rule of line {first.line}")
+                self.note(
+                    name.place, "DUPLICATE_RULE", f"{name.text!r} is already the rule of line {first.line}{RENAME}"
+                )
         when = self.expression(text_at(table, "when"), "condition")
         weight = self.expression(_scalar(table, "weight"), "number")
         instruct = tuple(texts_in(table.get("instruct")))
@@ -194,7 +198,7 @@ class _Content:
             first = self.test_places.setdefault(name.text, name.place)
             if first is not name.place:
                 shown = name.text if len(name.text) <= 80 else f"{name.text[:79]}…"
-                self.note(name.place, "DUPLICATE_TEST", f"{shown!r} is already the test of line {first.line}")
+                self.note(name.place, "DUPLICATE_TEST", f"{shown!r} is already the test of line {first.line}{RENAME}")
         expect = table.get("expect")
         listed: dict[str, tuple[str, ...] | None] = {}
         weights: dict[str, float] = {}
@@ -240,16 +244,16 @@ class _Content:
     def is_known(self, word: Scalar, known: Collection[str], code: str, what: str) -> bool:
         if word.text in known:
             return True
-        hint = "" if len(self.problems) >= MAX_HINTS else _hint(word.text, known, what)
+        hint = "" if len(self.problems) >= MAX_HINTS else self.hint(word.text, known, what)
         self.note(word.place, code, f"no {what} is called {word.text!r}{hint}")
         return False
 
-
-def _hint(word: str, known: Collection[str], what: str) -> str:
-    if what == "instruction":
-        return advice.for_instruction(word, known)
-    near = closest(word, known)
-    return f"; did you mean {near}?" if near else ""
+    def hint(self, word: str, known: Collection[str], what: str) -> str:
+        if what == "instruction":
+            said = {name: text_at(table, "text") for name, table in self.instruction_tables.items()}
+            return advice.for_instruction(word, {name: text.text if text else "" for name, text in said.items()})
+        near = closest(word, known)
+        return f"; did you mean {near}?" if near else ""
 
 
 def _tables(node: Node | None) -> dict[str, Table]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lemonade_es.rules import logic
-from lemonade_es.rules.advice import ALWAYS, KNOWING, UNASKED, UNBRANCHED, for_name
+from lemonade_es.rules.advice import ALWAYS, ALWAYS_WORDS, JOIN, KNOWING, TRUTHS, UNASKED, UNBRANCHED, for_name
 from lemonade_es.rules.logic import Condition, Number, Values
 from lemonade_es.rules.problem import Layout, Place, Problem
 from lemonade_es.rules.syntax import read_tree
@@ -159,12 +159,13 @@ def parse_expression(
     text = source.strip()
     whole = Layout(place, ((0, place),) if exact else ()) if isinstance(place, Place) else place
     layout = whole.behind(source.index(text))
-    parser = _Parser(text, layout, conclusions, problems)
-    tree = read_tree(text, parser.note)
+    compares = kind == "condition"
+    parser = _Parser(text, layout, conclusions, problems, compares)
+    tree = read_tree(text, parser.note, compares=compares)
     if tree is None:
         return None
     before = len(problems)
-    condition = parser.condition(tree) if kind == "condition" else None
+    condition = parser.condition(tree) if compares else None
     number = parser.number(tree) if kind == "number" else None
     if len(problems) > before:
         return None
@@ -189,8 +190,11 @@ class _Unfit(Exception):  # noqa: N818 - control flow inside this module: the pr
 class _Parser:
     """One pass over one expression; methods return closures, or raise :class:`_Unfit` after noting a problem."""
 
-    def __init__(self, source: str, layout: Layout, conclusions: Collection[str], problems: list[Problem]) -> None:
+    def __init__(
+        self, source: str, layout: Layout, conclusions: Collection[str], problems: list[Problem], compares: bool
+    ) -> None:
         self.source = source
+        self.compares = compares
         self.layout = layout
         self.conclusions = conclusions
         self.problems = problems
@@ -303,7 +307,7 @@ class _Parser:
         """What to write instead of a comma, which mostly is that of a number."""
         torn = any(self._text(part)[:1].isdigit() for part in parts[1:])
         if parts and isinstance(parts[0], ast.Compare | ast.BoolOp) and not torn:
-            return "join comparisons with `and` or `or`"
+            return JOIN
         return "write numbers with a point and without commas, as 0.5"
 
     def _term(self, node: ast.expr, name: str) -> Number:
@@ -312,10 +316,10 @@ class _Parser:
             return logic.term(name)
         if name in self.conclusions:
             raise self._unfit(node, "NOT_A_NUMBER", f"{name} is a conclusion, which is true or false, no number")
-        if name.lower() in ("true", "false"):
+        if name.lower() in (TRUTHS | ALWAYS_WORDS if name == self.source else TRUTHS):
             raise self._truth(node, name)
         known = [*TERMS, *self.conclusions]
-        hint = for_name(name, self.source, known) if len(self.problems) < MAX_HINTS else ""
+        hint = for_name(name, self.source, known, compares=self.compares) if len(self.problems) < MAX_HINTS else ""
         raise self._unfit(
             node, "UNKNOWN_NAME", f"{name!r} is neither in the vocabulary nor a conclusion of any rule{hint}"
         )
@@ -328,7 +332,7 @@ class _Parser:
 
     def _truth(self, node: ast.expr, name: str) -> _Unfit:
         said = f"{name!r} is no value here; what is true or false stands alone: `failed`, `not failed`"
-        if self.source.lower() == "true":
+        if self.source.lower() in ALWAYS_WORDS and self.compares:
             said = f"{name!r} is no value here; a rule that always fires has `{ALWAYS}`"
         return self._unfit(node, "NOT_ALLOWED", said)
 

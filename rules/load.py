@@ -28,6 +28,15 @@ MAX_QUOTED = 200
 MAX_CHAIN = 8
 """A rulebook may extend one that extends another, so deep."""
 
+_DOCUMENTS = {
+    b"PK\x03\x04": "a document of a word processor or of a spreadsheet",
+    b"\xd0\xcf\x11\xe0": "a document of a word processor or of a spreadsheet",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""With what bytes files begin that are written in the place of a text."""
+
 _HEAD = ("rulebook", "version", "about", "combine", "max_instructions")
 _UNREAD = ("BAD_NUMBER", "BAD_CHARACTER", "YAML_TAG", "BAD_KEY")
 """What is said of a value that could not be read; what else is wrong with it follows from that."""
@@ -215,6 +224,9 @@ def _source(path: Path) -> Source:
     except UnicodeDecodeError as error:
         place = place_of(data[: error.start].decode("utf-8"), name, error.start)
         said = f"byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
+        kind = next((kind for begin, kind in _DOCUMENTS.items() if data.startswith(begin)), None)
+        if kind is not None:
+            place, said = Place(name, 1, 1), f"this is {kind}; save it as plain text in UTF-8"
         raise _refusal([Problem(place, "NOT_TEXT", said)], [Source(name, "")]) from error
 
 

@@ -31,7 +31,9 @@ def reason_problems(template: str) -> list[tuple[int, str]]:
     try:
         parts = _parts(template)
     except ValueError as error:
-        return [(0, f"{error}; write {{{{ and }}}} for braces")]
+        alone = "a { or a } has no partner; a value is shown as {V_Acc:.1%}"
+        said = alone if template.count("{") != template.count("}") else str(error)
+        return [(0, f"{said}; write {{{{ and }}}} for braces")]
     problems = []
     offset = end = 0
     for part in parts:

@@ -16,7 +16,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
 from lemonade_es.rules import advice
-from lemonade_es.rules.advice import CONCLUSION
+from lemonade_es.rules.advice import CONCLUSION, TOP
 from lemonade_es.rules.document import Node, Scalar, Table, locate, plain, tables_in, text_at
 from lemonade_es.rules.expression import FLAGS, MAX_HINTS
 from lemonade_es.rules.problem import Place, Problem
@@ -278,7 +278,7 @@ def _problems(error: ValidationError, node: Node, conclusions: Collection[str]) 
     here = node.place
     wants: Any = error.validator_value
     path = [step for step in error.absolute_path if isinstance(step, str)]
-    what = path[-1] if path else "the rulebook"
+    what = path[-1] if path else TOP
     if error.absolute_path and isinstance(error.absolute_path[-1], int) and what in ("instruct", "fired", "not_fired"):
         what = f"an item of {what}"
     match error.validator:

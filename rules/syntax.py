@@ -10,10 +10,10 @@ import ast
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from lemonade_es.rules.advice import KNOWING, PLAIN, UNASKED, UNBRANCHED
-from lemonade_es.vocabulary import TERMS
+from lemonade_es.rules.advice import AMOUNT, JOIN, KNOWING, PLAIN, UNASKED, UNBRANCHED
+from lemonade_es.vocabulary import SETTABLE, TERMS
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 50
@@ -46,6 +46,9 @@ _ADVICE = {
     "^": "there are no powers; multiply instead",
     "//": "write / to divide",
     "%": "write 0.5 for 50%",
+    ";": JOIN,
+    "#": "a comment has a blank before its #",
+    "\u00b7": "write * to multiply",
     "≤": "write <=",
     "≥": "write >=",
     "≠": "write !=",
@@ -61,11 +64,20 @@ _UNIT = re.compile(r"(?<![\w.])([\d.]+)\s+(?!(?:and|or|not|if)\b)([A-Za-z]\w*)")
 _PER_CENT = frozenset({"percent", "per", "pct", "prozent"})
 _GOES_ON = re.compile(r"\s+(?!(?:and|or|not)\b)[\w(]")
 _PARTED = re.compile(r"(?<![\w.])\d{1,3}(?:[ ']\d{3})+(?![ ']?\d)(?:\.\d+)?(?![\w.])")
+_ENDS = re.compile(r"(?:[-+*/<>=]|\b(?:and|or|not))$")
+_COMPARED = re.compile(r"[<>=][^<>=]*\b[A-Za-z]\w* [A-Za-z]\w*[^<>=]*[<>=]")
+_TIMES = re.compile(r"[\w.)]\s+[xX]\s+[\w.(]")
 _TWO_WORDS = re.compile(r"\b(?!(?:and|or|not|if)\b)[A-Za-z]\w* (?!(?:and|or|not|if)\b)[A-Za-z]\w*")
 
 
-def read_tree(source: str, note: Note) -> ast.expr | None:
-    """The syntax tree, or ``None`` after noting what is wrong; ``source`` has no blanks around it."""
+def read_tree(source: str, note: Note, *, compares: bool = True) -> ast.expr | None:
+    """The syntax tree, or ``None`` after noting what is wrong.
+
+    Args:
+        source: the expression, without blanks around it.
+        note: receives what is wrong.
+        compares: whether it is to be a condition, and no weight.
+    """
     if not source:
         note(0, "EMPTY_EXPRESSION", "the expression is empty")
         return None
@@ -74,11 +86,11 @@ def read_tree(source: str, note: Note) -> ast.expr | None:
         return None
     if not _tokens_are_allowed(source, note):
         return None
-    tree = _parsed(re.sub(r"[\t\r\n]", " ", source), note)
+    tree = _parsed(re.sub(r"[\t\r\n]", " ", source), note, compares)
     return tree if tree is not None and _is_shallow(tree, note) else None
 
 
-def _parsed(line: str, note: Note) -> ast.expr | None:
+def _parsed(line: str, note: Note, compares: bool) -> ast.expr | None:
     try:
         return ast.parse(line, mode="eval").body
     except SyntaxError as error:
@@ -86,27 +98,50 @@ def _parsed(line: str, note: Note) -> ast.expr | None:
         if "nested parentheses" in error.msg:
             _note_depth(offset, note)
         else:
-            note(offset, "EXPRESSION_SYNTAX", f"{_excerpt(line, offset)!r}: {error.msg}{_cure(error.msg, line)}")
+            note(
+                offset,
+                "EXPRESSION_SYNTAX",
+                f"{_excerpt(line, offset)!r}: {error.msg}{_cure(error.msg, line, compares)}",
+            )
     except (RecursionError, MemoryError):
         _note_depth(0, note)
     return None
 
 
-def _cure(said: str, line: str) -> str:
-    """What is most likely wrong: a rule in braces ends an expression at its first comma; a unit; words for signs."""
+def _cure(said: str, line: str, compares: bool) -> str:
+    return next((f"; {cure}" for cure in _cures(said, line, compares)), "")
+
+
+def _cures(said: str, line: str, compares: bool) -> Iterator[str]:
+    """What may be wrong, the most likely first: a rule in braces ends an expression at its first comma, for instance.
+
+    Args:
+        said: what Python says of it.
+        line: the expression.
+        compares: whether it is to be a condition, and no weight.
+    """
     if "never closed" in said:
-        return "; in a rule written in braces, quote an expression that has commas"
+        yield "in a rule written in braces, quote an expression that has commas"
+    if _TIMES.search(line) is not None:
+        yield "write * to multiply"
     parted = _PARTED.search(line)
     if parted is not None:
-        return f"; {_unparted(parted)}"
+        yield _unparted(parted)
     unit = _UNIT.search(line)
     if unit is not None:
-        return f"; {_unitless(unit, line)}"
+        yield _unitless(unit, line)
     if re.search(r"\b(?:if|else)\b", line):
-        return "; leave out `if`: a condition stands alone" if line.startswith("if ") else f"; {UNBRANCHED}"
+        yield "leave out `if`: a condition stands alone" if line.startswith("if ") else UNBRANCHED
     if KNOWING & {word.lower() for word in re.findall(r"\w+", line)}:
-        return f"; {UNASKED}"
-    return "; compare with signs, as in V_Acc < 0.5" if _TWO_WORDS.search(line) is not None else ""
+        yield UNASKED
+    if _ENDS.search(line) is not None:
+        yield "something is missing at its end"
+    if line.endswith(" then"):
+        yield "leave out `then`: what is to be done stands in `instruct`"
+    if _TWO_WORDS.search(line) is not None and not compares:
+        yield AMOUNT
+    if _TWO_WORDS.search(line) is not None:
+        yield JOIN if _COMPARED.search(line) is not None else "compare with signs, as in V_Acc < 0.5"
 
 
 def _unitless(unit: re.Match[str], line: str) -> str:
@@ -114,7 +149,7 @@ def _unitless(unit: re.Match[str], line: str) -> str:
     if unit[2].lower() in _PER_CENT:
         return "write 0.5 for 50 per cent"
     if unit[2] in TERMS or unit[2] == "then" or _GOES_ON.match(line, unit.end()):
-        return "join comparisons with `and` or `or`"
+        return JOIN
     return f"numbers have no units here: write {unit[1]} without {unit[2]}, in the unit of the vocabulary"
 
 
@@ -165,7 +200,8 @@ def _advice(character: str) -> str:
 
 def _token_problem(text: str, token: re.Match[str]) -> tuple[str, str] | None:
     if token["tail"]:
-        return "BAD_NUMBER", f"{text!r} is no number; {PLAIN}"
+        times = f"write {token['number']} * {token['tail']} to multiply"
+        return "BAD_NUMBER", f"{text!r} is no number; {times if token['tail'] in SETTABLE else PLAIN}"
     if token["number"] and (not math.isfinite(float(text)) or (text.isdigit() and len(text) > MAX_DIGITS)):
         return "BAD_NUMBER", f"{text[:20]} is too large a number; give a smaller one"
     if text.isdigit() and text.startswith("0") and text.strip("0"):

@@ -36,7 +36,14 @@ def condition(when):
         ("FPS < 10", "7:11", "did you mean F?"),
         ("latency > 5", "7:11", "did you mean L?"),
         ("energy > 5", "7:11", "did you mean T_E?"),
-        ("yes", "7:11", "nor a conclusion of any rule; `lemonade-es rulebook schema` lists the vocabulary"),
+        ("yes", "7:11", "a rule that always fires has `1 > 0`"),
+        ("always", "7:11", "a rule that always fires has `1 > 0`"),
+        ("failed == yes", "7:21", "what is true or false stands alone: `failed`, `not failed`"),
+        ("P > TP und V_Acc < 0.5", "7:18", "join comparisons with `and` or `or`"),
+        ("P > TP; V_Acc < 0.5", "7:17", "join comparisons with `and` or `or`"),
+        ("P > TP or", "7:20", "something is missing at its end"),
+        ("P > TP then", "7:18", "leave out `then`: what is to be done stands in `instruct`"),
+        ("P > TP#too many", "7:17", "a comment has a blank before its #"),
         ("if V_Acc < 0.5", "7:11", "leave out `if`: a condition stands alone"),
         ("S > 0.1 MB", "7:19", "numbers have no units here: write 0.1 without MB"),
         ("V_Acc < 0.5 P > 3", "7:23", "join comparisons with `and` or `or`"),
@@ -73,6 +80,22 @@ def test_a_word_for_how_much_a_rule_weighs_is_not_taken_for_a_metric(weight):
     (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: {weight}\n    instruct: [ACL]\n")
     assert line.startswith("b:8:13 UNKNOWN_NAME")
     assert line.endswith("; how much is told by a number, as 0.5, or by a threshold or priority")
+
+
+@pytest.mark.parametrize(
+    ("weight", "cure"),
+    [
+        ("hoch", "how much is told by a number, as 0.5, or by a threshold or priority"),
+        ("very important", "how much is told by a number, as 0.5, or by a threshold or priority"),
+        ("2 x PV_Acc", "write * to multiply"),
+        ("2 \u00b7 PV_Acc", "write * to multiply"),
+        ("2PV_Acc", "write 2 * PV_Acc to multiply"),
+        ("PV_Ac", "did you mean PV_Acc?"),
+    ],
+)
+def test_a_slip_in_a_weight_is_told_with_what_a_weight_is(weight, cure):
+    (line,) = told(f"{HEAD}  - id: one\n    when: V_Acc < 0.5\n    weight: {weight}\n    instruct: [ACL]\n")
+    assert line.endswith((f"; {cure}", f": {cure}"))
 
 
 @pytest.mark.parametrize("weight", ["2 if P > 5 else 1", "PV_Acc if overfitting"])

@@ -33,8 +33,8 @@ def test_an_unknown_value_is_shown_as_unknown():
         ("{V_Acc:999999999.1f}", "no number format"),
         ("{V_Acc:{T_Acc}}", "no number format"),
         ("{V_Acc:.1q}", "no number format"),
-        ("{V_Acc", "expected '}'"),
-        ("50} of {V_Acc}", "Single '}'"),
+        ("{V_Acc", "a { or a } has no partner"),
+        ("50} of {V_Acc}", "a { or a } has no partner"),
     ],
 )
 def test_a_placeholder_that_cannot_be_filled_is_a_problem(template, said):
