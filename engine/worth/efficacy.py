@@ -1,7 +1,7 @@
 """What each rule is worth: the metric that it is meant to better, against what was measured after its advice.
 
 A rule is meant to better the metric whose priority weighs it (``PV_Acc`` weighs for ``V_Acc``). Without a priority it
-is the first metric of the vocabulary that its condition compares, or reads by a conclusion.
+is the first metric of the vocabulary that its condition compares, or, if it compares none, reads by a conclusion.
 """
 
 from __future__ import annotations
@@ -118,8 +118,11 @@ def purpose(rule: Rule, rulebook: Rulebook) -> str | None:
     for priority in weighing:
         if priority.removeprefix("P") in METRICS:
             return priority.removeprefix("P")
-    read = _read(rule, rulebook, set())
-    return next((name for name, term in METRICS.items() if name in read and term.better is not None), None)
+    for read in (set(rule.when.names), _read(rule, rulebook, set())):
+        for name, term in METRICS.items():
+            if name in read and term.better is not None:
+                return name
+    return None
 
 
 def _read(rule: Rule, rulebook: Rulebook, seen: set[str]) -> set[str]:

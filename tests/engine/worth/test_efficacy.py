@@ -58,6 +58,16 @@ def test_conclusions_that_read_each_other_end():
     assert purpose(book.rules[2], book) == "F"
 
 
+def test_what_a_condition_compares_itself_is_meant_before_what_it_reads_by_a_conclusion():
+    book = parse_rulebook(
+        "rulebook: uneven\nversion: 1\ninstructions:\n  AMK: {text: Add}\nrules:\n"
+        "  - {id: a, when: T_Acc - V_Acc > OT, conclude: by_heart}\n"
+        "  - {id: b, when: class_gap > 0.2 and not by_heart, weight: 1, instruct: [AMK]}\n",
+        "uneven.yaml",
+    )
+    assert purpose(book.rules[1], book) == "class_gap"
+
+
 def test_a_rule_that_helps_is_told_from_one_that_does_nothing(make, recorded):
     run = recorded(deep=0.05, wide=0.0)
     helping, idle = row(make, "deeper", run), row(make, "wider", run)
