@@ -12,6 +12,7 @@ from lemonade_es.engine.assay.assay import Assay, assay
 from lemonade_es.engine.assay.boundary import Boundaries
 from lemonade_es.engine.assay.coverage import Coverage
 from lemonade_es.engine.assay.survival import Survival, expectation
+from lemonade_es.engine.selftest import LEFT_BEHIND
 from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.report.rulebook_check import as_json
 from lemonade_es.rules.load import find_rulebook, load_rulebook
@@ -34,6 +35,7 @@ class Tested:
         assay: what was found; ``None`` if the file cannot be used.
         error: why it cannot, a line for each problem.
         problems: the same as records, as far as they have a place in the file.
+        own: what the file is called in places, to tell its tests from those of the books that it extends.
     """
 
     __test__ = False  # pytest collects classes named Test...
@@ -42,6 +44,7 @@ class Tested:
     assay: Assay | None
     error: str | None = None
     problems: tuple[Problem, ...] = ()
+    own: str = ""
 
     @property
     def sound(self) -> bool:
@@ -69,7 +72,8 @@ def test_file(name: str, *, coverage: bool) -> Tested:
         coverage: whether coverage, boundaries and mutants are looked at too, which takes seconds.
     """
     try:
-        return Tested(name, assay(load_rulebook(find_rulebook(name)), coverage=coverage))
+        found = load_rulebook(find_rulebook(name))
+        return Tested(name, assay(found, coverage=coverage), own=found.file)
     except RulebookError as error:
         problems = tuple(problem for problem in error.problems if isinstance(problem, Problem))
         return Tested(name, None, str(error), problems)
@@ -115,13 +119,7 @@ def _lines(item: Tested) -> Iterator[str]:
         for boundary, point in found.boundaries.failures:
             for failure in point.failures:
                 yield f"{boundary.place} FAILED {boundary.test(point).name}, {_flow(dict(point.given))}: {failure}"
-    total = len(found.tests)
-    if not total:
-        yield f"{item.file}: no tests"
-    elif found.failed:
-        yield f"{item.file}: {found.failed:,} of {counted(total, 'test')} failed"
-    else:
-        yield f"{item.file}: {counted(total, 'test')} passed"
+    yield from _counts(item, found)
     if found.coverage is not None:
         yield from _coverage(found.coverage)
     if found.boundaries is not None:
@@ -129,6 +127,19 @@ def _lines(item: Tested) -> Iterator[str]:
     if found.survival is not None:
         yield from _survival(found.survival)
     yield from _suggestions(found)
+
+
+def _counts(item: Tested, found: Assay) -> Iterator[str]:
+    total = len(found.tests)
+    if not total:
+        yield f"{item.file}: no tests"
+    elif not found.failed:
+        yield f"{item.file}: {counted(total, 'test')} passed"
+    else:
+        yield f"{item.file}: {found.failed:,} of {counted(total, 'test')} failed"
+        inherited = sum(not result.passed and result.place.file != item.own for result in found.tests)
+        if inherited:
+            yield f"{item.file}: {inherited:,} of these {'is' if inherited == 1 else 'are'} inherited; {LEFT_BEHIND}"
 
 
 def _coverage(coverage: Coverage) -> Iterator[str]:

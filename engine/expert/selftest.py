@@ -15,6 +15,11 @@ from lemonade_es.rules.rulebook import Rulebook, RuleTest
 from lemonade_es.rules.selftest import Outcome, TestResult, run_tests
 from lemonade_es.vocabulary import METRICS, settings
 
+LEFT_BEHIND = (
+    "tests of a book that is extended may be left behind: name them under `drop_tests`, or write `drop_tests: all`"
+)
+"""What to do about promises of another book that one does not keep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -87,9 +92,6 @@ def tested(rulebook: Rulebook) -> Rulebook:
 
 
 def _remedy(rulebook: Rulebook, problems: Sequence[Problem]) -> Iterator[str]:
-    """What to do about promises of another book that this one does not keep."""
+    """:data:`LEFT_BEHIND`, where tests of another book fail."""
     if any(problem.place.file != rulebook.file for problem in problems):
-        yield (
-            f"{rulebook.file}: tests of a book that is extended may be left behind: name them under `drop_tests`, "
-            "or write `drop_tests: all`"
-        )
+        yield f"{rulebook.file}: {LEFT_BEHIND}"

@@ -89,6 +89,18 @@ def test_failed_tests_are_told_with_their_places_and_figures_follow():
     assert any("not noticed: low: `T_Acc < 0.5` becomes `T_Acc <= 0.5`" in line for line in lines)
 
 
+def test_failed_tests_of_another_book_are_told_how_to_be_left_behind(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("rulebook: mine\nversion: 1\nextends: lemonade\nthresholds: {TV_Acc: {default: 0.9}}\n")
+    *_, count, cure = rulebook_tests.tests_text([rulebook_tests.test_file(str(path), coverage=False)]).splitlines()
+    number = count.removeprefix(f"{path}: ").split(" of ")[0]
+    assert count.endswith(" of 64 tests failed")
+    assert cure == (
+        f"{path}: {number} of these are inherited; tests of a book that is extended may be left behind: name "
+        "them under `drop_tests`, or write `drop_tests: all`"
+    )
+
+
 def test_what_is_well_is_one_line():
     text = BOOK.replace("fired: [low], absent: [ACL]", "not_fired: [low]")
     assert rulebook_tests.tests_text([found(text)]) == "b.yaml: 2 tests passed"
