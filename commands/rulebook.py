@@ -89,6 +89,31 @@ def show(file: str, *, rules: bool, as_json: bool) -> None:
         echo(found.sources[0].text, nl=False)
 
 
+@rulebook.command(short_help="List the words of rules.")
+@click.argument("file", required=False)
+@json_option("Print metrics, thresholds, priorities, weights, instructions and conclusions as one object.")
+def words(file: str | None, *, as_json: bool) -> None:
+    """List what a rule can read: metrics, thresholds and priorities, with units and defaults.
+
+    With FILE also its instructions and conclusions, and its own defaults.
+
+    \b
+    lemonade-es rulebook words mine.yaml
+    """
+    from lemonade_es.report.words import words_json, words_tables
+    from lemonade_es.rules.load import find_rulebook, load_rulebook
+
+    found = None if file is None else load_rulebook(find_rulebook(file))
+    if as_json:
+        echo_json(words_json(found))
+        return
+    terminal = Terminal()
+    for number, table in enumerate(words_tables(found)):
+        if number:
+            echo("")
+        terminal.print(table)
+
+
 @rulebook.command(short_help="Write a commented template.")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--extends", metavar="NAME", help="What the new one builds on [default: lemonade].")

@@ -148,7 +148,7 @@ def for_name(name: str, source: str, known: Collection[str], *, compares: bool) 
     near = closest(name, known)
     if near is None and name == source and not compares:
         return f"; {AMOUNT}"
-    return f"; did you mean {near}?" if near else "; `lemonade-es rulebook schema` lists the vocabulary"
+    return f"; did you mean {near}?" if near else "; `lemonade-es rulebook words` lists the vocabulary"
 
 
 def for_instruction(name: str, known: Mapping[str, str]) -> str:

@@ -26,6 +26,13 @@ def test_the_shipped_rulebooks_are_listed_with_what_they_are_for(rulebook):
     assert all(line["name"] in rulebook("list").output for line in lines)
 
 
+def test_the_words_of_rules_are_listed_for_people_and_programs(rulebook):
+    assert "median latency at batch size 1" in rulebook("words").output
+    assert "Reduce number of kernel" in rulebook("words", "lemonade").output
+    assert json.loads(rulebook("words", "edge", "--json").output)["metrics"][0]["name"] == "T_Acc"
+    assert "did you mean lemonade?" in rulebook("words", "lemonad").output
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_rulebook_is_shown_letter_by_letter(rulebook, name):
     assert rulebook("show", name).output == find_rulebook(name).read_text(encoding="utf-8")
