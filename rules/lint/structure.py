@@ -157,13 +157,25 @@ def _beyond(node: ast.expr) -> str | None:
     comparisons = (part for part in ast.walk(node) if isinstance(part, ast.Compare))
     for pair in itertools.chain.from_iterable(itertools.pairwise([it.left, *it.comparators]) for it in comparisons):
         for one, other in itertools.permutations(pair):
-            if isinstance(one, ast.Name) and one.id in _SHARES and isinstance(other, ast.Constant):
-                value = other.value
-                if one.id in FLAGS and value not in (0, 1):
-                    return f"{one.id} is 0 or 1"
-                if isinstance(value, int | float) and 1 < value <= 100:
-                    return f"{one.id} lies between 0 and 1: {value:g} % is {value / 100:g}"
+            value = other.value if isinstance(other, ast.Constant) else None
+            if not isinstance(value, int | float):
+                continue
+            if isinstance(one, ast.Name) and one.id in FLAGS and value not in (0, 1):
+                return f"{one.id} is 0 or 1"
+            if 1 < value <= 100 and isinstance(one, ast.Name) and one.id in _SHARES:
+                return f"{one.id} lies between 0 and 1: {value:g} % is {value / 100:g}"
+            if 1 < value <= 100 and _is_gap(one):
+                return f"shares lie between 0 and 1: a gap of {value:g} points is {value / 100:g}"
     return None
+
+
+def _is_gap(node: ast.expr) -> bool:
+    """Whether a share is taken from another."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Sub)
+        and all(isinstance(side, ast.Name) and side.id in _SHARES - FLAGS for side in (node.left, node.right))
+    )
 
 
 def _whole(*nodes: ast.expr) -> str:

@@ -102,6 +102,15 @@ def test_an_accuracy_in_percent_is_told_of(condition, code):
     assert item.message.endswith("; V_Acc lies between 0 and 1: 80 % is 0.8")
 
 
+@pytest.mark.parametrize(
+    ("condition", "code"), [("T_Acc - V_Acc > 5", "ALWAYS_FALSE"), ("5 > T_Acc - V_Acc", "ALWAYS_TRUE")]
+)
+def test_a_gap_in_points_is_told_of(condition, code):
+    item = one(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), code)
+    assert item.level == "warning"
+    assert item.message.endswith("; shares lie between 0 and 1: a gap of 5 points is 0.05")
+
+
 def test_missing_reasons_and_tests_are_noted():
     rulebook = parse_rulebook(HEAD + "  - {id: a, when: V_Acc < 1, weight: 1, instruct: [ACL, RCL]}\n", "b.yaml")
     assert {"NO_REASON", "NO_TESTS"} <= codes(rulebook, "note")
