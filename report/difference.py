@@ -66,10 +66,10 @@ def _value(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(_value, value)) or "none"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {item}" for name, item in value.items()) + "}"
-    return str(value)
+        return "{" + ", ".join(f"{name}: {_value(item)}" for name, item in value.items()) + "}"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _regions(regions: Sequence[Region], tried: int) -> Iterator[str]:

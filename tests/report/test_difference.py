@@ -52,7 +52,7 @@ def test_a_comment_makes_no_difference_and_a_reason_none_to_the_advice():
 
 def test_a_setting_that_is_set_now_is_told_with_its_value():
     lines = told(HEAD + LOW, HEAD.replace("rules:", "thresholds: {TF: {default: 7, range: [1, 9]}}\nrules:") + LOW)
-    assert lines[1:4] == ["  ~ setting TF", "      default: none -> 7.0", "      range: none -> 1.0, 9.0"]
+    assert lines[1:4] == ["  ~ setting TF", "      default: none -> 7", "      range: none -> 1, 9"]
 
 
 def test_of_a_setting_only_what_differs_is_told():
@@ -60,7 +60,7 @@ def test_of_a_setting_only_what_differs_is_told():
         HEAD.replace("rules:", f"thresholds: {{TF: {{default: 7, range: [1, {high}]}}}}\nrules:") for high in (8, 9)
     ]
     lines = told(heads[0] + LOW, heads[1] + LOW)
-    assert lines[1:3] == ["  ~ setting TF", "      range: 1.0, 8.0 -> 1.0, 9.0"]
+    assert lines[1:3] == ["  ~ setting TF", "      range: 1, 8 -> 1, 9"]
     assert "~ setting" not in "".join(told(heads[0] + LOW, heads[0] + SLOW))
 
 
