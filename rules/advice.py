@@ -57,6 +57,7 @@ _FORMS: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
         "when": (list, "; join its comparisons with `and` or `or`"),
         "an item of instruct": (Mapping, "; write its name alone: one weight, in `weight`, is that of all"),
         "given": (str, "; write names with numbers, as {V_Acc: 0.5}"),
+        "expect": (str, "; write what is expected, as {fired: [low]}"),
         "range": (str, "; write its two ends, as [0.5, 0.99]"),
         TOP: (object, "; `lemonade-es rulebook new mine.yaml` makes a beginning"),
     }
@@ -82,8 +83,9 @@ _MOST_LISTED = 20
 
 _CALLED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(("if", "condition", "conditions"), ("when",)),
-        **dict.fromkeys(("then", "do", "action", "actions"), ("instruct",)),
+        **dict.fromkeys(("if", "condition", "conditions"), ("when", "given")),
+        **dict.fromkeys(("then", "do", "action", "actions"), ("instruct", "expect")),
+        "when": ("given",),
         **dict.fromkeys(("why", "reason", "explanation"), ("because",)),
         **dict.fromkeys(("priority", "importance"), ("weight",)),
         **dict.fromkeys(("description", "summary", "purpose"), ("about", "text", "because")),
@@ -125,7 +127,22 @@ def for_key(key: str, section: str, near: str | None, conclusions: Collection[st
     if section == "given" and (not near or re.fullmatch(CONCLUSION, key)):
         drawn = "conclusions are drawn by the rules, not given"
         return f"did you mean {near}? ({drawn})" if near else f"give metrics and settings; {drawn}"
-    return f"did you mean {near}?" if near else "remove it"
+    alone = f"write what is expected of it, as {{fired: [{key}]}}" if section == "expect" else "remove it"
+    return f"did you mean {near}?" if near else alone
+
+
+def for_missing(key: str, keys: Collection[str]) -> str:
+    """What to do about a key that is missing; mostly to add it, which needs no word.
+
+    Args:
+        key: the missing one.
+        keys: those that are there.
+    """
+    if key == "when" and not {"instruct", "conclude"} & set(keys):
+        return REPLACED
+    if key == "id" and set(keys) <= {"when", "weight", "instruct", "conclude", "because", "salience"}:
+        return "if it belongs to the rule above, leave out its hyphen"
+    return ""
 
 
 def for_name(name: str, source: str, known: Collection[str], *, compares: bool) -> str:
@@ -158,7 +175,7 @@ def for_instruction(name: str, known: Mapping[str, str]) -> str:
         name: as it was written.
         known: the text of each instruction, by its name.
     """
-    several = [word for word in re.split(r"[,;&+\s]+", name) if word]
+    several = [word for word in re.split(r"[,;&+\s]+", name) if word.strip("-")]
     if len(several) > 1 and set(several) <= set(known):
         return f"; write [{', '.join(several)}]"
     if name.isdecimal():

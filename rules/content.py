@@ -149,7 +149,8 @@ class _Content:
             overriding = self.instruction_tables[partner.text].place
             if place.file not in (self.file, overriding.file):
                 place, said = overriding, f"{partner.text} {says}, but {shown} ({place}) conflicts with it"
-            self.note(place, "ONE_SIDED_CONFLICT", f"{said}; conflicts must be mutual")
+            cure = "" if answer else f": give {partner.text} `conflicts_with: {key}`"
+            self.note(place, "ONE_SIDED_CONFLICT", f"{said}; conflicts must be mutual{cure}")
 
     def rule(self, table: Table) -> Rule | None:
         name = text_at(table, "id")

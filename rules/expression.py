@@ -315,7 +315,9 @@ class _Parser:
             self.names.setdefault(name)
             return logic.term(name)
         if name in self.conclusions:
-            raise self._unfit(node, "NOT_A_NUMBER", f"{name} is a conclusion, which is true or false, no number")
+            said = f"{name} is a conclusion, which is true or false, no number"
+            alone = f"; it stands alone: `{name}`, `not {name}`" if self.compares else ""
+            raise self._unfit(node, "NOT_A_NUMBER", f"{said}{alone}")
         if name.lower() in (TRUTHS | ALWAYS_WORDS if name == self.source else TRUTHS):
             raise self._truth(node, name)
         known = [*TERMS, *self.conclusions]

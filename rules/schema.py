@@ -342,9 +342,9 @@ def _missing_keys(error: ValidationError, node: Node) -> Iterator[Problem]:
     wants: Any = error.validator_value
     if error.validator == "required":
         missing = next(key for key in wants if error.message.startswith(repr(key)))
-        alone = missing == "when" and isinstance(node, Table) and not {"instruct", "conclude"} & node.keys.keys()
-        cure = f"; {advice.REPLACED}" if alone else ""
-        yield Problem(node.place, "MISSING_KEY", f"{missing!r} is missing here{cure}")
+        keys = node.keys.keys() if isinstance(node, Table) else ()
+        cure = advice.for_missing(missing, keys)
+        yield Problem(node.place, "MISSING_KEY", f"{missing!r} is missing here{cure and '; '}{cure}")
         return
     told = {f"{needs!r} is a dependency of {key!r}": (key, needs) for key, (needs,) in wants.items()}
     key, needed = told[error.message]
@@ -359,6 +359,8 @@ def _unknown_keys(error: ValidationError, node: Node, what: str, conclusions: Co
     for number, key in enumerate(unknown):
         near = advice.key_meant(key, known) if number < MAX_HINTS else None
         hint = advice.for_key(key, what, near, conclusions)
+        if near is None and what in ("rules", "tests") and isinstance(instance[key], Mapping):
+            hint = f"write `{next(iter(known))}: {key}`, and what stands below it in the same column"
         yield Problem(_key_place(node, key) or node.place, "UNKNOWN_KEY", f"{key!r} is not a key here; {hint}")
 
 

@@ -194,7 +194,7 @@ def test_an_instruction_that_forgets_its_conflict_is_blamed_itself_not_the_exten
     book = "rulebook: x\nversion: 1\nextends: lemonade\ninstructions:\n  ACL: {text: Add one}\n"
     (line,) = told(book)
     assert line.startswith("b:5:8 ONE_SIDED_CONFLICT ACL names no conflict, but RCL (lemonade.yaml:")
-    assert line.endswith(" conflicts with it; conflicts must be mutual")
+    assert line.endswith(" conflicts with it; conflicts must be mutual: give ACL `conflicts_with: RCL`")
 
 
 def test_a_flag_is_not_taken_for_a_share():

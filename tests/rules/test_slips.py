@@ -55,6 +55,34 @@ def test_a_part_in_another_form_is_told_with_its_cure(text, cure):
     assert any(line.endswith(cure) for line in told(text))
 
 
+TEST = "tests:\n  - name: low\n    given: {V_Acc: 0.4}\n    expect: "
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        (f"{HEAD}  - one:\n      when: V_Acc < 0.5\n", "write `id: one`, and what stands below it in the same column"),
+        (f"{HEAD}  - id: one\n  - when: V_Acc < 0.5\n", "if it belongs to the rule above, leave out its hyphen"),
+        (f"{HEAD}{RULE}{TEST}one\n", "write what is expected, as {fired: [low]}"),
+        (f"{HEAD}{RULE}{TEST}{{one: true}}\n", "write what is expected of it, as {fired: [one]}"),
+        (f"{HEAD}{RULE}{TEST.replace('given', 'when')}{{fired: [one]}}\n", "did you mean given?"),
+        (f"{HEAD}{RULE}{TEST.replace('expect', 'then')}{{fired: [one]}}\n", "did you mean expect?"),
+        (f"{HEAD}{RULE.replace('[ACL]', '[ACL - RCL]')}", "write [ACL, RCL]"),
+        (
+            f"{HEAD}{RULE[:-2]}, conclude: weak}}\n{RULE.replace('one', 'two').replace('V_Acc < 0.5', 'weak == 1')}",
+            "weak is a conclusion, which is true or false, no number; it stands alone: `weak`, `not weak`",
+        ),
+        (
+            f"{HEAD}{RULE}".replace("{text: Add}", "{text: Add, conflicts_with: RCL}"),
+            "ACL conflicts with RCL, which names no conflict; conflicts must be mutual: give RCL `conflicts_with: ACL`",
+        ),
+    ],
+)
+def test_parts_that_are_put_together_otherwise_are_told_how_to_be(text, cure):
+    text = text.replace("rules:", "  RCL: {text: Reduce}\nrules:")
+    assert any(line.endswith(f" {cure}") for line in told(text))
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
