@@ -2,7 +2,7 @@
 
 ::
 
-    input -> [embedding, dropout] -> [noise] -> stage 1 -> pooling -> stage 2 -> ... -> pooling to one position -> head
+    input -> [embedding, dropout] -> [noise] -> stage 1 -> pooling -> stage 2 -> ... -> pooling to few places -> head
 
 A table has no positions: its map has the size ``()``, one stage of dense layers takes the place of the
 convolutions (a convolution over no positions is a dense layer), and nothing is pooled.
@@ -21,6 +21,8 @@ from lemonade_es.task import Objective, Task, TaskKind
 
 Activation = Literal["ReLU", "SiLU", "GELU"]
 Pooling = Literal["Max", "Avg"]
+
+_MOST_PLACES = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Blueprint:
         noise: standard deviation of the multiplicative Gaussian noise on the input; 0 is no layer.
         activation: of all convolutions and hidden layers.
         pooling: of the pooling between stages.
-        readout: of the pooling to one position before the head.
+        readout: of the pooling to a few places before the head.
+        places: of images, to a grid of so many rows and columns, which divides the map evenly; 1 is one place.
         initializers: names from :data:`lemonade_es.llm.builtin.source.INITIALIZERS`, in that order.
         vocabulary_size: for text, the number of tokens.
         embedding: for text, the width of the embedding.
@@ -119,6 +122,7 @@ class Blueprint:
     activation: Activation = "ReLU"
     pooling: Pooling = "Max"
     readout: Pooling = "Avg"
+    places: int = 1
     initializers: tuple[str, ...] = ()
     vocabulary_size: int | None = None
     embedding: int | None = None
@@ -134,6 +138,11 @@ class Blueprint:
     def size(self) -> tuple[int, ...]:
         """Size of the map that the first convolution sees."""
         return self.input_shape if self.kind == "text" else self.input_shape[1:]
+
+    @property
+    def features(self) -> int:
+        """What the head sees of the last stage: its channels at each place."""
+        return self.stages[-1].width * math.prod(self.places for _ in self.size)
 
     def fits(self, task: Task) -> bool:
         """Whether the network takes and gives what the task asks for."""
@@ -203,3 +212,12 @@ def final_size(blueprint: Blueprint) -> tuple[int, ...]:
     """The map's size before it is pooled to one position."""
     last = tuple(sites(blueprint))[-1]
     return strided(last.size, last.unit.stride)
+
+
+def grids(blueprint: Blueprint) -> tuple[int, ...]:
+    """What ``places`` may be, ascending: what divides both sides of an image's map, up to 7; 1 for anything else.
+
+    A grid that does not divide the map evenly cannot be exported to ONNX.
+    """
+    side = math.gcd(*final_size(blueprint)) if blueprint.kind == "image" else 1
+    return tuple(places for places in range(1, _MOST_PLACES + 1) if side % places == 0)

@@ -91,7 +91,7 @@ def _of_unit(site: Site, dimensions: int) -> Iterator[_Layer]:
 
 
 def _linears(blueprint: Blueprint) -> Iterator[tuple[int, int]]:
-    inputs = blueprint.stages[-1].width
+    inputs = blueprint.features
     for outputs in (*(dense.width for dense in blueprint.hidden), blueprint.classes):
         yield inputs, outputs
         inputs = outputs

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from lemonade_es.llm.builtin import wording
-from lemonade_es.llm.builtin.blueprint import Activation, Blueprint, Pooling, final_size, sites
+from lemonade_es.llm.builtin.blueprint import Activation, Blueprint, Pooling, final_size, grids, sites
 from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.convolutions import narrower, wider
 
@@ -40,7 +40,11 @@ def variations(blueprint: Blueprint) -> Iterator[Change]:
         pooling = _OTHER[blueprint.pooling]
         changed = replace(blueprint, pooling=pooling)
         yield Change(changed, f"changed the pooling between stages to {_NAMES[pooling]}", 0.5)
-    if blueprint.kind == "table" or max(final_size(blueprint)) == 1:
+    for places in grids(blueprint):
+        if places != blueprint.places:
+            changed = replace(blueprint, places=places)
+            yield Change(changed, f"changed the pooling before the head to {places}x{places} places", 0.5)
+    if blueprint.kind == "table" or max(final_size(blueprint)) == blueprint.places:
         return
     readout = _OTHER[blueprint.readout]
     changed = replace(blueprint, readout=readout)

@@ -9,7 +9,7 @@ from random import Random
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.builtin import exploration
 from lemonade_es.llm.builtin.allowance import Allowance
-from lemonade_es.llm.builtin.blueprint import Blueprint
+from lemonade_es.llm.builtin.blueprint import Blueprint, grids
 from lemonade_es.llm.builtin.capability import Capability, capability
 from lemonade_es.llm.builtin.change import Change
 from lemonade_es.llm.builtin.convolutions import narrower
@@ -210,11 +210,13 @@ class _Work:
 
 
 def _settled(change: Change) -> Change:
-    """The change without settings that no longer have anything to act on, and so would not be written."""
+    """The change without settings that no longer have anything to act on, or would not fit the map any more."""
     blueprint = change.blueprint
     if not any(unit.skip for stage in blueprint.stages for unit in stage.units):
         names = tuple(name for name in blueprint.initializers if name != "small_residual")
         blueprint = replace(blueprint, initializers=names)
     if len(blueprint.stages) == 1:
         blueprint = replace(blueprint, pooling="Max")
+    places = max(places for places in grids(blueprint) if places <= blueprint.places)
+    blueprint = replace(blueprint, places=places)
     return replace(change, blueprint=blueprint)

@@ -95,7 +95,7 @@ def _blueprint(tree: ast.Module) -> Blueprint:
     features, head = assigned["features"].layers, assigned["head"].layers
     embedding_dropout, noise = (_leading(features, layer) for layer in ("Dropout", "GaussianNoise"))
     stages, pooling = _stages(features)
-    readout, head_dropout, hidden = _head(head)
+    readout, places, head_dropout, hidden = _head(head)
     kind = next(kind for kind in get_args(TaskKind) if subject[kind])
     embedding = assigned.get("embedding")
     return Blueprint(
@@ -109,6 +109,7 @@ def _blueprint(tree: ast.Module) -> Blueprint:
         activation=_activation(block),
         pooling=pooling,
         readout=readout,
+        places=places,
         initializers=_initializers(tree),
         vocabulary_size=int(subject["vocabulary"]) if kind == "text" else None,
         embedding=embedding.argument(1) if kind == "text" and embedding is not None else None,
@@ -187,14 +188,15 @@ def _conv(call: _Call) -> Conv:
     return Conv(call.argument(1), kernel, stride, call.options.get("norm", True))
 
 
-def _head(layers: Sequence[_Call]) -> tuple[Pooling, float, tuple[Dense, ...]]:
+def _head(layers: Sequence[_Call]) -> tuple[Pooling, int, float, tuple[Dense, ...]]:
     readout: str = "Avg"
+    places = 1
     dropout = 0.0
     hidden: list[Dense] = []
     for call in layers:
         match call.layer:
             case "AdaptiveMaxPool" | "AdaptiveAvgPool":
-                readout = call.layer.removeprefix("Adaptive").removesuffix("Pool")
+                readout, places = call.layer.removeprefix("Adaptive").removesuffix("Pool"), call.argument(0)
             case "Linear":
                 hidden.append(Dense(call.argument(1)))
             case "LayerNorm" if hidden:
@@ -205,7 +207,7 @@ def _head(layers: Sequence[_Call]) -> tuple[Pooling, float, tuple[Dense, ...]]:
                 dropout = call.argument(0)
             case _:  # Flatten and activations say nothing new; render() checks that they are in place
                 continue
-    return cast("Pooling", readout), dropout, tuple(hidden[:-1])
+    return cast("Pooling", readout), places, dropout, tuple(hidden[:-1])
 
 
 def _activation(block: ast.ClassDef) -> Activation:

@@ -166,7 +166,8 @@ def _opening(blueprint: Blueprint) -> str:
 
 def _network(blueprint: Blueprint) -> Iterator[str]:
     readout = "average" if blueprint.readout == "Avg" else "maximum"
-    body = f"Stages of convolutions, pooled to the {readout} over all positions"
+    over = "all positions" if blueprint.places == 1 else f"each of {blueprint.places}x{blueprint.places} places"
+    body = f"Stages of convolutions, pooled to the {readout} over {over}"
     yield "class Network(nn.Module):"
     yield f'    """{"Dense layers" if blueprint.kind == "table" else body}, then a dense head."""'
     yield ""
@@ -244,11 +245,11 @@ def _dense_block(inputs: int, layer: Conv) -> str:
 
 def _head(blueprint: Blueprint) -> Iterator[str]:
     if blueprint.kind != "table":
-        yield f"nn.Adaptive{blueprint.readout}Pool{len(blueprint.size)}d(1),"
+        yield f"nn.Adaptive{blueprint.readout}Pool{len(blueprint.size)}d({blueprint.places}),"
         yield "nn.Flatten(),"
     if blueprint.head_dropout:
         yield f"nn.Dropout({blueprint.head_dropout}),"
-    inputs = blueprint.stages[-1].width
+    inputs = blueprint.features
     for dense in blueprint.hidden:
         yield from _dense(inputs, dense, blueprint.activation)
         inputs = dense.width

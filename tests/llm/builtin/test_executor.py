@@ -6,14 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from random import Random
 
 import pytest
+import torch
+from torch import nn
 
 from lemonade_es.errors import ReplyError
 from lemonade_es.llm.builtin import BuiltinExecutor
 from lemonade_es.llm.builtin.blueprint import final_size
 from lemonade_es.llm.builtin.cost import macs, parameters
 from lemonade_es.llm.builtin.exploration import variations
+from lemonade_es.llm.builtin.first_network import first_network
+from lemonade_es.llm.builtin.plan import plan
 from lemonade_es.llm.builtin.reader import parse
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import Attempt, Constraints, EditRequest, Feedback, Instruction
@@ -51,6 +56,45 @@ def test_images_of_any_size_get_a_network_that_learns(bench, shape, classes):
     assert logits.shape == (4, classes)
     assert graded
     assert min(final_size(parse(source))) >= 1
+
+
+def test_the_first_network_learns_classes_that_differ_only_in_where_something_is(bench):
+    torch.manual_seed(0)
+    images = torch.randn(96, 1, 16, 16)
+    labels = torch.arange(96) % 2
+    for image, label in zip(images, labels, strict=True):
+        top, left = (int(torch.randint(0, most, ())) for most in (5, 13))
+        image[0, top + 8 * label : top + 8 * label + 3, left : left + 3] += 3
+    network = bench.build(bench.ask(Task("image", "places", (1, 16, 16), 2), iteration=1)["model_py"]).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.025, momentum=0.9)
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(network(images), labels)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "places"),
+    [((1, 8, 8), 10, 4), ((3, 28, 28), 10, 7), ((3, 32, 32), 100, 4), ((3, 32, 32), 1000, 1), ((3, 26, 26), 2, 1)],
+)
+def test_the_places_of_a_first_network_divide_its_map_and_keep_its_classifier_small(bench, shape, classes, places):
+    blueprint = parse(bench.ask(Task("image", "any", shape, classes), iteration=1)["model_py"])
+    assert blueprint.places == places
+    assert blueprint.features * classes <= 200_000
+    assert all(side % places == 0 for side in final_size(blueprint))
+
+
+def test_after_a_further_stage_the_places_divide_the_smaller_map():
+    task = Task("image", "digits", (1, 8, 8), 10)
+    network = first_network(task, Constraints(), Random(0))
+    request = EditRequest(task, 2, model_py="", instructions=(Instruction("ACL", "", 1.0),))
+    sides = set()
+    for seed in range(40):
+        grown = plan(network, request, Random(seed)).blueprint
+        sides.add((final_size(grown), grown.places))
+    assert sides == {((4, 4), 4), ((2, 2), 2)}
 
 
 @pytest.mark.parametrize("length", [1, 4, 9, 500])

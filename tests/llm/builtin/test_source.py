@@ -59,6 +59,7 @@ def blueprints(draw):
         activation=draw(st.sampled_from(("ReLU", "SiLU", "GELU"))),
         pooling=draw(st.sampled_from(("Max", "Avg"))) if len(stages) > 1 else "Max",
         readout=draw(st.sampled_from(("Max", "Avg"))),
+        places=1 if text else draw(st.integers(1, 7)),
         initializers=tuple(name for names in initializers for name in names),
         vocabulary_size=500 if text else None,
         embedding=draw(st.integers(1, 64)) if text else None,
