@@ -65,9 +65,14 @@ def _image(task: Task, width: int) -> Blueprint:
     # A strided convolution must see every pixel, so its kernel is wider than its stride.
     stem = Conv(width, kernel={1: 3, 2: 5, 4: 7}[stride], stride=stride)
     deep = Conv(2 * width if task.classes <= 50 else 4 * width)
-    pool = 4 if longer // stride > 64 else 2
-    stages = _stages(stem, deep, pool if shorter >= 2 * stride * pool else None)
-    return Blueprint("image", task.input_shape, task.classes, stages, objective=task.objective)
+    usual = 4 if longer // stride > 64 else 2
+    # where the usual pooling leaves a map that nothing divides, as 13x13, a wider one may leave another
+    pools: list[int | None] = [pool for pool in (usual, usual + 1) if shorter >= 2 * stride * pool] or [None]
+    networks = [
+        Blueprint("image", task.input_shape, task.classes, _stages(stem, deep, pool), objective=task.objective)
+        for pool in pools
+    ]
+    return next((network for network in networks if len(grids(network)) > 1), networks[0])
 
 
 def _with_places(blueprint: Blueprint) -> Blueprint:

@@ -77,7 +77,15 @@ def test_the_first_network_learns_classes_that_differ_only_in_where_something_is
 
 @pytest.mark.parametrize(
     ("shape", "classes", "places"),
-    [((1, 8, 8), 10, 4), ((3, 28, 28), 10, 7), ((3, 32, 32), 100, 4), ((3, 32, 32), 1000, 1), ((3, 26, 26), 2, 1)],
+    [
+        ((1, 8, 8), 10, 4),
+        ((3, 28, 28), 10, 7),
+        ((3, 32, 32), 100, 4),
+        ((3, 32, 32), 1000, 1),
+        ((3, 26, 26), 2, 4),  # half of 26 is a prime
+        ((3, 100, 150), 2, 4),
+        ((3, 5, 7), 2, 1),
+    ],
 )
 def test_the_places_of_a_first_network_divide_its_map_and_keep_its_classifier_small(bench, shape, classes, places):
     blueprint = parse(bench.ask(Task("image", "any", shape, classes), iteration=1)["model_py"])
