@@ -12,7 +12,7 @@ from lemonade_es.engine.assay.assay import Assay, assay
 from lemonade_es.engine.assay.boundary import Boundaries
 from lemonade_es.engine.assay.coverage import Coverage
 from lemonade_es.engine.assay.survival import Survival, expectation
-from lemonade_es.engine.selftest import LEFT_BEHIND
+from lemonade_es.engine.expert.selftest import LEFT_BEHIND
 from lemonade_es.errors import InferenceError, RulebookError
 from lemonade_es.report.rulebook_check import as_json
 from lemonade_es.rules.load import find_rulebook, load_rulebook

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Dense, Stage, Unit
+from lemonade_es.llm.builtin.blueprint import Blueprint, Conv, Dense, Stage, Unit, grids
 from lemonade_es.llm.builtin.convolutions import narrower, shallower
 from lemonade_es.llm.builtin.cost import macs
 from lemonade_es.task import Task
@@ -27,6 +27,7 @@ DROPOUTS, NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.05, 0.1)
 CONV_INITIALIZERS = ("none", "kaiming_normal_conv", "kaiming_uniform_conv")
 DENSE_INITIALIZERS = ("none", "xavier_dense", "orthogonal_dense")
 ACTIVATIONS, POOLINGS = ("ReLU", "SiLU", "GELU"), ("Max", "Avg")
+PLACES = (1, 2, 4)
 YES_NO = (False, True)
 
 
@@ -60,7 +61,7 @@ def blueprint(task: Task, choose: Choose) -> Blueprint:
         choose("conv_initializer", CONV_INITIALIZERS),
         choose("dense_initializer", DENSE_INITIALIZERS),
     )
-    return Blueprint(
+    made = Blueprint(
         "image",
         task.input_shape,
         task.classes,
@@ -73,6 +74,8 @@ def blueprint(task: Task, choose: Choose) -> Blueprint:
         readout=choose("readout", POOLINGS),
         initializers=(*(name for name in initializers if name != "none"), *residual),
     )
+    places = choose("places", PLACES)
+    return replace(made, places=max(fitting for fitting in grids(made) if fitting <= places))
 
 
 def _stage(number: int, side: int, choose: Choose, *, norm: bool) -> Stage:
@@ -130,6 +133,7 @@ def choices_of(made: Blueprint, task: Task) -> dict[str, Any]:
         "activation": made.activation,
         "pooling": made.pooling,
         "readout": made.readout,
+        "places": made.places,
     }
     for number, stage in enumerate(made.stages):
         unit = stage.units[0]
