@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -47,8 +48,12 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in _shipped_folder().iterdir() if path.suffix in SUFFIXES)
 
 
-def find_rulebook(name_or_path: str) -> Path:
+def find_rulebook(name_or_path: str, beside: Path = Path()) -> Path:
     """The file of a shipped rulebook (``lemonade``) or the file that a path names.
+
+    Args:
+        name_or_path: as it was given.
+        beside: the folder in which a file is proposed whose suffix was forgotten.
 
     Raises:
         RulebookError: there is no such rulebook or file, or it is not to be seen.
@@ -64,7 +69,8 @@ def find_rulebook(name_or_path: str) -> Path:
         raise RulebookError(f"there is no file {name_or_path!r}; shipped rulebooks: {', '.join(names)}")
     if mode is not None and stat.S_ISDIR(mode):
         raise RulebookError("this is a folder; name a rulebook file in it", where=name_or_path)
-    near = closest(name_or_path, names)
+    files = (f"{name_or_path}{suffix}" for suffix in SUFFIXES)
+    near = next((file for file in files if _is_there(beside / file)), None) or closest(name_or_path, names)
     hint = f"; did you mean {near}?" if near else ""
     raise RulebookError(
         f"no rulebook is called {name_or_path!r}{hint} (shipped are {', '.join(names)}; a file needs its suffix .yaml)"
@@ -183,7 +189,7 @@ def _base_of(name: str, file: str) -> Source:
         if not path.is_file() and not path.is_dir():  # a terminal or a pipe would be waited for
             raise RulebookError("this is no file", where=str(path))
         return _source(path)
-    return _source(find_rulebook(name))
+    return _source(find_rulebook(name, Path(file).parent))
 
 
 def _tidied(path: Path) -> Path:
@@ -203,6 +209,12 @@ def _mode(path: Path) -> int | None:
         return None
     except OSError as error:  # not allowed to look, too long a name, ...
         raise RulebookError(f"cannot read the rulebook: {error.strerror}", where=str(path)) from error
+
+
+def _is_there(path: Path) -> bool:
+    with suppress(RulebookError):
+        return _mode(path) is not None
+    return False
 
 
 def _source(path: Path) -> Source:

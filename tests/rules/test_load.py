@@ -266,6 +266,18 @@ def test_an_unreadable_file_is_refused(tmp_path):
         load_rulebook(path)
 
 
+def test_a_file_whose_suffix_was_forgotten_is_proposed(tmp_path, monkeypatch):
+    (tmp_path / "base.yaml").write_text(SHIPPED, encoding="utf-8")
+    book = tmp_path / "book.yaml"
+    book.write_text("rulebook: book\nversion: 1\nextends: base\n", encoding="utf-8")
+    with pytest.raises(RulebookError) as caught:
+        load_rulebook(book)
+    assert "no rulebook is called 'base'; did you mean base.yaml? (" in str(caught.value)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RulebookError, match=r"called 'book'; did you mean book\.yaml\?"):
+        find_rulebook("book")
+
+
 def test_shipped_rulebooks_are_found_by_name_and_files_by_path(tmp_path):
     assert "lemonade" in shipped()
     assert find_rulebook("lemonade").name == "lemonade.yaml"
