@@ -66,7 +66,7 @@ _GOES_ON = re.compile(r"\s+(?!(?:and|or|not)\b)[\w(]")
 _PARTED = re.compile(r"(?<![\w.])\d{1,3}(?:[ ']\d{3})+(?![ ']?\d)(?:\.\d+)?(?![\w.])")
 _ENDS = re.compile(r"(?:[-+*/<>=]|\b(?:and|or|not))$")
 _COMPARED = re.compile(r"[<>=][^<>=]*\b[A-Za-z]\w* [A-Za-z]\w*[^<>=]*[<>=]")
-_TIMES = re.compile(r"[\w.)]\s+[xX]\s+[\w.(]")
+_TIMES = re.compile(r"(?<=[\w.)])(?<!\band)(?<!\bor)(?<!\bnot)\s+[xX]\s+(?!(?:and|or)\b)[\w.(]")
 _TWO_WORDS = re.compile(r"\b(?!(?:and|or|not|if)\b)[A-Za-z]\w* (?!(?:and|or|not|if)\b)[A-Za-z]\w*")
 
 

@@ -42,6 +42,7 @@ def condition(when):
         ("P > TP und V_Acc < 0.5", "7:18", "join comparisons with `and` or `or`"),
         ("P > TP; V_Acc < 0.5", "7:17", "join comparisons with `and` or `or`"),
         ("P > TP or", "7:20", "something is missing at its end"),
+        ("failed and x or", "7:26", "something is missing at its end"),
         ("P > TP then", "7:18", "leave out `then`: what is to be done stands in `instruct`"),
         ("P > TP#too many", "7:17", "a comment has a blank before its #"),
         ("if V_Acc < 0.5", "7:11", "leave out `if`: a condition stands alone"),
