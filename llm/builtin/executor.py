@@ -70,9 +70,11 @@ def _begin(request: EditRequest, feedback: Sequence[Feedback]) -> Patch:
     made = census(blueprint)
     dense = blueprint.kind == "table"
     layers = f"{made['dense_layers'] - 1} dense layers" if dense else f"{made['conv_layers']} convolutions"
+    aids = ["batch normalisation"] if made["regularizers"] else []
+    aids += ["dropout"] if dense else []
     return Patch(
-        summary=f"a first network for {subject(blueprint)}: {layers} with batch normalisation"
-        f"{' and dropout' if dense else ''}, {macs(blueprint):,} multiply-accumulates",
+        summary=f"a first network for {subject(blueprint)}: {layers} with {' and '.join(aids)}, "
+        f"{macs(blueprint):,} multiply-accumulates",
         model_py=render(blueprint),
         edits=None,
         predicted=Predicted(P=parameters(blueprint)),

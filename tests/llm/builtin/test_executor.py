@@ -20,6 +20,7 @@ from lemonade_es.llm.builtin.exploration import variations
 from lemonade_es.llm.builtin.first_network import first_network
 from lemonade_es.llm.builtin.plan import plan
 from lemonade_es.llm.builtin.reader import parse
+from lemonade_es.llm.builtin.regularization import regularizer_added
 from lemonade_es.llm.reply import read_reply
 from lemonade_es.llm.request import Attempt, Constraints, EditRequest, Feedback, Instruction
 from lemonade_es.task import Task
@@ -30,7 +31,8 @@ DIGITS = Task("image", "digits", (1, 8, 8), 10)
 def test_the_first_network_is_that_of_the_papers_case_1(bench, task):
     census = bench.count(bench.ask(task, iteration=1)["model_py"], task).census
     convolutions, dense = (0, 3) if task.kind == "table" else (2, 1)  # a table has nothing to convolve over
-    assert (census["conv_layers"], census["regularizers"], census["dense_layers"]) == (convolutions, 2, dense)
+    norms = 0 if task.objective == "regression" else 2
+    assert (census["conv_layers"], census["regularizers"], census["dense_layers"]) == (convolutions, norms, dense)
     assert (census["skips"], census["dropouts"] > 0) == (0, task.kind != "image")
 
 
@@ -44,6 +46,17 @@ def test_the_first_network_for_a_table_is_wide_as_budgets_allow_and_has_dropout_
     assert stage.units[0].width == stage.units[1].width
     assert stage.units[0].width in widths
     assert (stage.units[0].dropout, stage.units[1].dropout, blueprint.head_dropout) == (0.2, 0.0, 0.3)
+
+
+def test_a_network_for_a_number_is_not_normalised_by_its_batches_and_seldom_becomes_so(bench):
+    task = Task("table", "any", (9,), 1, objective="regression")
+    patch = bench.ask(task, iteration=1)
+    assert "2 dense layers with dropout, " in patch["summary"]
+    network = parse(patch["model_py"])
+    assert not any(conv.norm for stage in network.stages for unit in stage.units for conv in unit.convs)
+    changes = list(regularizer_added(network))
+    normalised = [change.preference for change in changes if "batch normalisation" in change.how]
+    assert 0 < sum(normalised) < sum(change.preference for change in changes) / 2
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 5, 7), (7, 16, 16), (3, 4, 256), (3, 96, 96), (1, 256, 256)])
