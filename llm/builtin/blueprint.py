@@ -209,7 +209,7 @@ def strided(size: tuple[int, ...], stride: int) -> tuple[int, ...]:
 
 
 def final_size(blueprint: Blueprint) -> tuple[int, ...]:
-    """The map's size before it is pooled to one position."""
+    """The map's size before it is pooled for the head."""
     last = tuple(sites(blueprint))[-1]
     return strided(last.size, last.unit.stride)
 

@@ -43,6 +43,8 @@ def condition(when):
         ("P > TP; V_Acc < 0.5", "7:17", "join comparisons with `and` or `or`"),
         ("P > TP or", "7:20", "something is missing at its end"),
         ("failed and x or", "7:26", "something is missing at its end"),
+        ("failed x or", "7:18", "something is missing at its end"),
+        ("failed and x y", "7:24", "compare with signs, as in V_Acc < 0.5"),
         ("P > TP then", "7:18", "leave out `then`: what is to be done stands in `instruct`"),
         ("P > TP#too many", "7:17", "a comment has a blank before its #"),
         ("if V_Acc < 0.5", "7:11", "leave out `if`: a condition stands alone"),
