@@ -1,9 +1,11 @@
-"""Writes docs/benchmarks.md from the results that runs have left behind."""
+"""`python -m benchmarks.page`: write docs/benchmarks.md from the results that runs have left behind."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+
+from benchmarks.summary import summary
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 RESULTS = Path(__file__).parent / "results"
@@ -32,13 +34,12 @@ TAIL = """## Not measured
 """
 
 
-def write_page(results: Path) -> None:
-    """The page, from every result in the folder."""
-    if results.resolve() != RESULTS:
-        return  # somebody tries something out
-    parts = [HEAD]
-    for path in sorted(results.glob("*.json")):
-        result = json.loads(path.read_text())
+def page() -> str:
+    """The page as it should be, from every result that is kept."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    short = summary({name: result["figures"] for name, result in found.items()})
+    parts = [HEAD, "\n".join(["## In short", "", *short, ""])]
+    for result in found.values():
         machine = result["machine"]
         where = f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, torch {machine['torch']}"
         if "gpu" in machine:
@@ -48,4 +49,14 @@ def write_page(results: Path) -> None:
             f"`{result['command']}` at revision {result['revision']} on {result['date']}, {where}:\n\n"
             f"```\n{result['text']}\n```\n"
         )
-    PAGE.write_text("\n".join([*parts, TAIL]), encoding="utf-8")
+    return "\n".join([*parts, TAIL])
+
+
+def write_page(results: Path) -> None:
+    """Write the page, unless somebody tries something out with results of another folder."""
+    if results.resolve() == RESULTS:
+        PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_page(RESULTS)
