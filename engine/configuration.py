@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def _misnamed(path: Path, data: CommentedMap) -> Iterator[ConfigError]:
     if isinstance(preset := data.get("preset"), str):
         checks.append((data, "preset", partial(settings, preset, {})))
     if isinstance(chosen := data.get("set"), CommentedMap):
-        numbers = {name: value for name, value in _named(chosen) if isinstance(value, int | float)}
+        numbers = {name: number for name, value in _named(chosen) if (number := _number(value)) is not None}
         checks += [(chosen, name, partial(settings, None, {name: value})) for name, value in numbers.items()]
     if isinstance(recipe := data.get("recipe"), CommentedMap):
         checks += [(recipe, name, partial(with_overrides, Recipe(), {name: value})) for name, value in _named(recipe)]
@@ -84,6 +85,13 @@ def _misnamed(path: Path, data: CommentedMap) -> Iterator[ConfigError]:
 def _named(mapping: CommentedMap) -> Iterator[tuple[str, Any]]:
     """The pairs whose keys are words; others are told of with the types."""
     return ((name, value) for name, value in mapping.items() if isinstance(name, str))
+
+
+def _number(value: object) -> float | None:
+    """A number; ``None`` for what is none, and for a whole one that no float holds."""
+    with suppress(OverflowError):
+        return float(value) if isinstance(value, int | float) else None
+    return None
 
 
 def _position(data: CommentedMap, key: object, of: Callable[[object], tuple[int, int]]) -> tuple[int, int]:

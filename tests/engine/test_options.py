@@ -30,6 +30,11 @@ def test_options_win_over_the_configuration_and_sets_are_merged_by_name(tmp_path
     assert spec.max_seconds == 60
 
 
+def test_a_count_is_set_in_a_configuration_by_a_whole_number(tmp_path):
+    spec = resolve(read_config(write(tmp_path, "set: {TP: 200000, TM: 1e6}\n")), {})
+    assert spec.set == {"TP": 200000, "TM": 1e6}
+
+
 def trained_by(spec):
     return with_epochs(Recipe(), spec.recipe, spec.epochs)
 
@@ -100,6 +105,7 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
                 ("prices: {gpt: {input: 1, output: 0,5}}\n", "1:9", 5),
             )
         ),
+        (f"set: {{TF: {10**400}}}\n", "1:6", "write a plain number"),
         ("recipe: {[1]: 2}\n", "1:9", "(1,): write a word"),
         ("1: 2\n", "1:1", "there is no option 1"),
         ("out: other\n", "1:1", "'out' is for the command line alone (give --out to the command)"),
