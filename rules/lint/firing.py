@@ -34,7 +34,7 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
     rulebook = scene.rulebook
     ranged = Prover(rulebook, scene.settings, rulebook.ranges) if rulebook.ranges else None
     free = Prover(rulebook, {})
-    waiting: dict[tuple[str, ...], list[Rule]] = {}
+    waiting: dict[tuple[tuple[str, ...], bool], list[Rule]] = {}
     weightless: dict[tuple[str, bool], list[Rule]] = {}
     for number, rule in enumerate(rulebook.rules):
         weight_names = rule.weight.names if rule.weight is not None else ()
@@ -42,16 +42,19 @@ def firing(scene: Scene, contradictory: Collection[str]) -> Iterator[Finding]:
         if not unset and not scene.times[number] and (scene.outcomes.truth[:, number] == UNKNOWN).any():
             unset = scene.unset(sorted(scene.read_by([rule])))
         if unset:
-            waiting.setdefault(tuple(dict.fromkeys(unset)), []).append(rule)
+            partly = bool(scene.times[number]) and not scene.unset(weight_names)  # another way to fire is left
+            waiting.setdefault((tuple(dict.fromkeys(unset)), partly), []).append(rule)
         elif not scene.times[number]:
             if rule.id not in contradictory:
                 yield from _never_fires(scene, rule, ranged)
         elif rule.weight is not None and number in scene.weightless:
             weightless.setdefault(_weighed(scene, free, rule.weight), []).append(rule)
-    for names, rules in waiting.items():
+    for (names, partly), rules in waiting.items():
         told = " and ".join(f"{name} ({TERMS[name].text})" for name in names)
+        told += " is set" if len(names) == 1 else " are set"
         ids = [rule.id for rule in rules]
-        said = f"{listed(ids)} cannot be decided until {told} is set, with --set or with a default in the rulebook"
+        part = ("a part of " if len(ids) == 1 else "parts of ") if partly else ""
+        said = f"{part}{listed(ids)} cannot be decided until {told}, with --set or with a default in the rulebook"
         yield Finding("note", "UNKNOWN_UNTIL_SET", rules[0].when.place, said, tuple(ids))
     for (cure, settable), rules in weightless.items():
         ids = [rule.id for rule in rules]

@@ -67,6 +67,16 @@ def test_a_rule_whose_threshold_is_not_set():
     assert "TS (tolerated model size)" in item.message
 
 
+def test_a_rule_that_fires_without_a_threshold_cannot_be_decided_in_part():
+    item = one(book(*GOOD, "when: V_Acc < 0.5 or S > TS, weight: 1, instruct: [RCL]"), "UNKNOWN_UNTIL_SET")
+    assert item.message.startswith("a part of r2 cannot be decided until TS (tolerated model size) is set")
+    waiting = "when: V_Acc < 0.5 or S > TS or P > TP, weight: TS / 100, instruct: [RCL]"
+    item = one(book(*GOOD, waiting), "UNKNOWN_UNTIL_SET")
+    assert item.message.startswith(
+        "r2 cannot be decided until TS (tolerated model size) and TP (tolerated parameters) are"
+    )
+
+
 def test_a_rule_whose_priority_is_zero():
     item = one(book(*GOOD), "NO_WEIGHT")
     assert item.rules == ("r1",)
