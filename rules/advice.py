@@ -256,7 +256,7 @@ def _default(value: object) -> str:
     number = re.match(r"([0-9]+(?:\.[0-9]+)?)\s*(%?)", value) if isinstance(value, str) else None
     if number is not None:
         value = f"{float(number[1]) / 100:g}" if number[2] else number[1]
-    elif not isinstance(value, int | float):
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     return f"; write {{default: {value}}}"
 

@@ -132,6 +132,13 @@ def test_a_default_that_stands_alone_is_to_be_named():
     assert line.endswith("PF must be a mapping, found 1; write {default: 1}")
 
 
+def test_a_truth_is_no_default():
+    (line,) = told(
+        HEAD.replace("rules:", "thresholds: {TL: true}\nrules:") + "  - {id: a, when: failed, conclude: b}\n"
+    )
+    assert line.endswith("TL must be a mapping, found true")
+
+
 def test_a_number_that_its_braces_tear_apart_is_to_be_written_with_a_point():
     (line,) = told(f"{HEAD}  - {{id: one, when: failed, weight: 0,5, instruct: [ACL]}}\n")
     assert line.endswith("'5' is not a key here; if it ends a number, write that with a point, as 0.5")
