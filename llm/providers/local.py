@@ -178,9 +178,10 @@ def _check(file: str) -> None:
     try:
         with path.open("rb") as stream:
             magic = stream.read(len(_MAGIC))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that no file can have
+        said = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{file!r} cannot be read: {error.strerror}", where="llm", hint="write local:FILE.gguf with the file's path"
+            f"{file!r} cannot be read: {said}", where="llm", hint="write local:FILE.gguf with the file's path"
         ) from None
     if magic != _MAGIC:
         raise ConfigError(

@@ -108,6 +108,8 @@ def within_seconds(happened: Callable[[], bool]) -> bool:
 def test_a_file_that_is_missing_or_no_gguf_or_too_short_a_context_is_refused_at_once(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read: No such file"):
         LocalClient(str(file.with_name("other.gguf")))
+    with pytest.raises(ConfigError, match=r"cannot be read: embedded null byte"):
+        LocalClient("other\0.gguf")
     with pytest.raises(ConfigError, match="100 tokens are no context"):
         LocalClient(str(file), context=100)
     file.write_bytes(b"PK\x03\x04")
