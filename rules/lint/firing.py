@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lemonade_es.rules.analysis import arrays
 from lemonade_es.rules.analysis.arrays import UNKNOWN
 from lemonade_es.rules.analysis.prover import Prover
 from lemonade_es.rules.analysis.saturation import saturations
@@ -173,41 +174,32 @@ class _Loss:
     """How an instruction fares wherever a rule that gives it fires.
 
     Attributes:
-        instruction: its id.
-        partner: the instruction that wins; ``None`` if it is cut for being too light.
-        rules: the rules behind the partner.
+        told: the same as a clause: ``ACL loses to RCL of slow (lemonade.yaml:79)``.
+        rules: the rules behind it; none if it is cut for being too light.
         proved: whether it is certain.
     """
 
-    instruction: str
-    partner: str | None
+    told: str
     rules: tuple[Rule, ...]
     proved: bool
 
 
 def _dead(scene: Scene, number: int, rule: Rule, losses: list[_Loss], *, proved: bool) -> Finding:
-    limit = scene.rulebook.max_instructions
-    heaviest = "the heaviest" if limit == 1 else f"among the {limit} heaviest"
-    told = [
-        f"{loss.instruction} loses to {loss.partner} of {located_all(loss.rules)}"
-        if loss.partner is not None
-        else f"{loss.instruction} is not {heaviest}"
-        for loss in losses
-    ]
+    told = " and ".join(loss.told for loss in losses)
     tried = "" if proved else f" (in all {scene.times[number]:,} such situations tried)"
     at = scene.fired[:, number]
-    partners = [other for loss in losses for other in loss.rules]
+    others = [other for loss in losses for other in loss.rules]
     dead = [scene.outcomes.instructions.index(name) for name in rule.instruct]
 
     def holds(outcomes: Outcomes) -> Mask:
         return fire_all([rule])(outcomes) & ~(outcomes.kept[:, dead] > 0).any(axis=1)
 
-    witness = scene.witness(at, (rule, *partners), holds, _judges(scene, rule))
+    witness = scene.witness(at, (rule, *others), holds, _judges(scene, rule))
     said = (
-        f"{rule.id} has no effect: whenever it fires, {' and '.join(told)}{tried}, for example with "
+        f"{rule.id} has no effect: whenever it fires, {told}{tried}, for example with "
         f"{example(witness)}; raise its weight, or narrow the other rules"
     )
-    ids = tuple(dict.fromkeys((rule.id, *(other.id for other in partners))))
+    ids = tuple(dict.fromkeys((rule.id, *(other.id for other in others))))
     return Finding("warning", "DEAD_RULE", rule.place, said, ids, witness, "proved" if proved else "tried")
 
 
@@ -215,13 +207,29 @@ def _loss(scene: Scene, number: int, at: Mask, name: str) -> _Loss:
     partner = scene.rulebook.instructions[name].conflicts_with
     column = scene.outcomes.instructions.index
     if partner is None or not (scene.outcomes.kept[at, column(partner)] > 0).any():
-        return _Loss(name, None, (), False)
-    certain = _surely_heavier(scene, number, name, partner)
-    if certain:
-        return _Loss(name, partner, tuple(scene.rulebook.rules[other] for other in certain), True)
-    behind = [other for other in scene.givers[partner] if scene.fired[at, other].any() and scene.may_count(other)]
-    behind.sort(key=lambda other: -int(scene.fired[at, other].sum()))
-    return _Loss(name, partner, tuple(scene.rulebook.rules[other] for other in behind), False)
+        return _unrivalled(scene, at, name)
+    behind = _surely_heavier(scene, number, name, partner)
+    proved = bool(behind)
+    if not proved:
+        behind = [other for other in scene.givers[partner] if scene.fired[at, other].any() and scene.may_count(other)]
+        behind.sort(key=lambda other: -int(scene.fired[at, other].sum()))
+    rules = tuple(scene.rulebook.rules[other] for other in behind)
+    return _Loss(f"{name} loses to {partner} of {located_all(rules)}", rules, proved)
+
+
+def _unrivalled(scene: Scene, at: Mask, name: str) -> _Loss:
+    """An instruction that is not passed on, and loses to no other: it is too light, or rules take its weight away."""
+    if (scene.outcomes.weights[at, scene.outcomes.instructions.index(name)] > 0).any():
+        limit = scene.rulebook.max_instructions
+        return _Loss(f"{name} is not {'the heaviest' if limit == 1 else f'among the {limit} heaviest'}", (), False)
+    takers = tuple(
+        scene.rulebook.rules[other]
+        for other in scene.givers[name]
+        if (weight := scene.rulebook.rules[other].weight) is not None
+        and (at & scene.fired[:, other] & (arrays.number(weight.tree, scene.values) < 0)).any()
+    )
+    by = f" by {located_all(takers)}" if takers else ""
+    return _Loss(f"{name} is left no weight{by}", takers, False)
 
 
 def _surely_heavier(scene: Scene, number: int, name: str, partner: str) -> list[int]:

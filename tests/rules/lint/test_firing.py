@@ -188,6 +188,18 @@ def test_a_rule_whose_instruction_is_always_cut_as_too_light_is_dead():
     assert "AWI is not the heaviest" in item.message
 
 
+def test_a_rule_whose_instruction_another_rule_takes_the_weight_of_is_dead():
+    head = HEAD.replace("instructions:", "instructions:\n  AWI: {text: Initialise}")
+    rules = (
+        "when: V_Acc < 0.5, weight: 1, instruct: [ACL, AWI]",
+        "when: V_Acc < 0.5, weight: 5, instruct: [RCL]",
+        "when: V_Acc < 0.5, weight: -2, instruct: [AWI]",
+    )
+    item = one(book(*rules, head=head), "DEAD_RULE")
+    assert item.rules == ("r0", "r1", "r2")
+    assert "ACL loses to RCL of r1 (b.yaml:9) and AWI is left no weight by r2 (b.yaml:10)" in item.message
+
+
 def test_what_is_not_linear_and_fires_nowhere_is_told_as_tried():
     item = one(book(*GOOD, "when: V_Acc * V_Acc > 1, weight: 1, instruct: [ACL]"), "NEVER_FIRES")
     assert item.proof == "tried"
