@@ -39,7 +39,7 @@ def lint(rulebook: Rulebook, settings: Mapping[str, float | None] | None = None)
     found += double_counts(scene)
     found += overlaps(scene)
     found += _weighing(scene)
-    known = {_key(item) for item in found}
+    known = {_key(item) for item in found if item.level == "warning"}
     for corner in corners(rulebook.ranges, usual):
         at = ", ".join(f"{name} = {value:g}" for name, value in corner.items())
         for item in _weighing(Scene(rulebook, {**usual, **corner}, _POINTS_ELSEWHERE)):

@@ -8,7 +8,7 @@ from lemonade_es.engine.expert.conflicts import resolve
 from lemonade_es.engine.expert.evaluator import evaluate
 from lemonade_es.engine.expert.facts import Facts
 from lemonade_es.vocabulary import COUNTS, settings
-from tests.rules.lint.conftest import GOOD, book, found, one
+from tests.rules.lint.conftest import GOOD, HEAD, book, found, one
 
 
 def test_a_gap_in_which_a_wish_is_not_met_is_a_warning_with_a_region_and_an_example():
@@ -21,6 +21,15 @@ def test_a_gap_in_which_a_wish_is_not_met_is_a_warning_with_a_region_and_an_exam
 
 def test_a_gap_in_which_all_wishes_are_met_is_a_note():
     assert {gap.level for gap in found(book(*GOOD), "GAP")} == {"note"}
+
+
+def test_a_wish_that_is_missed_only_at_other_settings_is_told_beside_a_gap_in_which_all_are_met():
+    head = HEAD.replace("rules:", "priorities: {PF: {range: [0, 1]}}\nrules:")
+    rulebook = book(GOOD[0], "when: F < 1000, weight: PF, instruct: [RCL]", head=head)
+    here, elsewhere = found(rulebook, "GAP")
+    assert here.message.endswith("and every wish that counts is met")
+    assert elsewhere.message.startswith("at PF = 1: no rule asks for anything where ")
+    assert "though a wish is not met" in elsewhere.message
 
 
 def test_no_gap_is_found_where_there_is_none():
