@@ -19,6 +19,7 @@ from lemonade_es.engine.record import rulebook_at
 from lemonade_es.engine.worth.identity import Difference, differences
 from lemonade_es.engine.worth.step import CM, Step, completed, steps
 from lemonade_es.rules.rulebook import Rule, Rulebook
+from lemonade_es.rules.strata import drawers, upstream
 from lemonade_es.vocabulary import METRICS, PRIORITIES
 
 LEAST_STEPS = 3
@@ -118,21 +119,16 @@ def purpose(rule: Rule, rulebook: Rulebook) -> str | None:
     for priority in weighing:
         if priority.removeprefix("P") in METRICS:
             return priority.removeprefix("P")
-    for read in (set(rule.when.names), _read(rule, rulebook, set())):
+    for read in (set(rule.when.names), _read(rule, rulebook)):
         for name, term in METRICS.items():
             if name in read and term.better is not None:
                 return name
     return None
 
 
-def _read(rule: Rule, rulebook: Rulebook, seen: set[str]) -> set[str]:
+def _read(rule: Rule, rulebook: Rulebook) -> set[str]:
     """The names in a rule's condition, and in those that draw its conclusions."""
-    names = set(rule.when.names)
-    for other in rulebook.rules:
-        if other.conclude in rule.when.conclusions and other.id not in seen:
-            seen.add(other.id)
-            names |= _read(other, rulebook, seen)
-    return names
+    return {name for item in upstream((rule,), drawers(rulebook.rules)).values() for name in item.when.names}
 
 
 def _row(

@@ -58,6 +58,17 @@ def test_conclusions_that_read_each_other_end():
     assert purpose(book.rules[2], book) == "F"
 
 
+def test_conclusions_are_followed_however_deep_they_lie():
+    chain = "".join(f"  - {{id: r{at}, when: c{at}, conclude: c{at + 1}}}\n" for at in range(1000))
+    book = parse_rulebook(
+        "rulebook: deep\nversion: 1\ninstructions:\n  ACL: {text: Add}\nrules:\n"
+        f"  - {{id: first, when: F > 1, conclude: c0}}\n{chain}"
+        "  - {id: last, when: c1000, weight: 1, instruct: [ACL]}\n",
+        "deep.yaml",
+    )
+    assert purpose(book.rules[-1], book) == "F"
+
+
 def test_what_a_condition_compares_itself_is_meant_before_what_it_reads_by_a_conclusion():
     book = parse_rulebook(
         "rulebook: uneven\nversion: 1\ninstructions:\n  AMK: {text: Add}\nrules:\n"
