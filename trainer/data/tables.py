@@ -86,7 +86,7 @@ def table(sheet: Sheet, target: str, name: str, objective: Objective | None = No
     )
     if decided == "regression":
         return replace(rows, targets=_demand_numbers(sheet, target, values, numbers), target_name=target)
-    if objective is None:
+    if objective is None and None in numbers:
         _refuse_quantity(sheet, target, values, numbers)
     classes = classes_of(values, parts, target, where=sheet.where)
     return replace(

@@ -64,6 +64,14 @@ def test_a_target_that_is_meant_for_a_number_but_written_as_text_is_refused_with
         load(path, reading=price(objective="classification"))
 
 
+@pytest.mark.parametrize("rows", [12, 20])
+def test_a_few_whole_numbers_that_all_differ_are_too_many_classes_and_the_message_offers_a_regression(houses, rows):
+    path = houses(rows=rows, price=str)
+    with pytest.raises(DataError, match=rf"too few rows in {rows} classes.*or give --task regression"):
+        load(path, reading=price())
+    assert load(path, reading=price(objective="regression")).task.objective == "regression"
+
+
 @pytest.mark.parametrize("written", [lambda n: f"${n % 5}", lambda n: f"kind {n % 5}"])
 def test_a_few_texts_are_classes_even_if_they_hold_numbers(houses, written):
     assert load(houses(price=written), reading=price()).task.classes == 5
