@@ -44,7 +44,7 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
     try:
         dataset = _dataset(spec, reading(spec, begun.data), progress)
     except DataError as error:
-        if spec.data in known() or os.path.lexists(Path(spec.data).expanduser()):
+        if spec.data in known() or os.path.lexists(os.path.expanduser(spec.data)):  # noqa: PTH111
             raise
         raise DataError(
             error.message, where=error.where, hint="if the data were moved, give their place: --data"

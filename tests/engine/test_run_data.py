@@ -45,6 +45,12 @@ def test_a_run_of_an_earlier_version_goes_on_without_logarithms(spec):
     assert not reading(spec, told).logs
 
 
+def test_data_that_are_not_there_are_asked_for_also_in_the_home_of_a_user_who_is_not_known(spec):
+    told = Begun(summary(new_data(spec)))
+    with pytest.raises(DataError, match="if the data were moved, give their place: --data"):
+        same_data(replace(spec, data="~nobody-of-this-name/incomes.csv"), told)
+
+
 def test_other_data_are_no_data_of_the_run(spec):
     told = replace(summary(new_data(spec)), fingerprint="0")
     with pytest.raises(DataError, match="not the one that the run was started with"):

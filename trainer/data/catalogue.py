@@ -81,7 +81,7 @@ def source_of(
         return named[spec]()
     if not spec.strip():
         raise DataError("no data set is named", hint=f"choose {', '.join(known())} or a path")
-    path = Path(spec).expanduser()
+    path = Path(os.path.expanduser(spec))  # noqa: PTH111  (the name of no user stays as it is)
     if path.is_file() or (is_delimited(path) and not path.is_dir()):
         return _file(path, reading)
     if os.path.lexists(path) or path.name != spec:

@@ -109,6 +109,12 @@ def test_a_mistyped_folder_is_recognised(make_tree, monkeypatch):
         load("photo")
 
 
+@pytest.mark.parametrize("spec", ["~nobody-of-this-name", "~nobody-of-this-name/photos", "~nobody-of-this-name/a.csv"])
+def test_the_home_of_a_user_who_is_not_known_is_a_place_where_nothing_is(spec):
+    with pytest.raises(DataError, match="~nobody-of-this-name"):
+        load(spec)
+
+
 @pytest.mark.parametrize("spec", ["", "  "])
 def test_an_empty_name_is_refused_with_the_list(spec):
     with pytest.raises(DataError, match="no data set is named") as raised:
