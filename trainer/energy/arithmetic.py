@@ -78,13 +78,12 @@ def in_turn(terms: Sequence[Energy]) -> Energy:
         terms: energies of the same domains, at least one; where the domains differ, each window is one part.
     """
     seconds = math.fsum(term.seconds for term in terms)
+    method = _methods([term.method for term in terms])
     named = [tuple(part.domain for part in term.domains) for term in terms]
     if len(set(named)) == 1 and named[0]:
         columns: list[tuple[EnergyPart, ...]] = list(zip(*(term.domains for term in terms), strict=True))
-        parts = [_lengthened(column) for column in columns]
-    else:
-        parts = [_whole(term) for term in terms]
-    return summed(parts, seconds, _methods([term.method for term in terms]))
+        return summed([_lengthened(column) for column in columns], seconds, method)
+    return replace(summed([_whole(term) for term in terms], seconds, method), reason=_first_reason(terms))
 
 
 def share(energy: Energy, count: int) -> Energy:
@@ -146,8 +145,13 @@ def _lengthened(parts: Sequence[EnergyPart]) -> EnergyPart:
         rel_uncertainty=energy.rel_uncertainty,
         resolution_joules=math.fsum(part.resolution_joules for part in parts),
         idle_joules=energy.idle_joules,
-        reason=energy.reason,
+        reason=_first_reason(parts),
     )
+
+
+def _first_reason(terms: Sequence[Energy | EnergyPart]) -> str | None:
+    """Why the first of the windows is unknown that is: one is enough, and there may be hundreds."""
+    return next((term.reason for term in terms if term.joules is None), None)
 
 
 def _methods(methods: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lemonade_es.trainer.energy import in_turn
+from lemonade_es.trainer.energy import in_turn, total
 from lemonade_es.trainer.energy.arithmetic import summed
 from lemonade_es.trainer.measurement import EnergyPart
 
@@ -40,3 +40,17 @@ def test_methods_that_name_their_figures_are_not_listed_without_end():
         energy = in_turn((energy, window(1.0, 1.0, method=f"12 W x {number} CPU-s")))
     assert energy.joules == 49.0
     assert energy.method == "12 W x 1 CPU-s, and so on for the windows that followed"
+
+
+@pytest.mark.parametrize("domain", ["package-0", "processor"])
+def test_the_reason_why_windows_are_unknown_is_told_once(domain):
+    energy = window(None, 1.0)
+    for _ in range(120):
+        energy = in_turn((energy, window(None, 1.0, domain=domain)))
+    assert energy.reason == window(None, 1.0).reason == "RAPL: it stopped"
+
+
+def test_a_part_that_nobody_can_tell_has_its_own_reason():
+    energy = in_turn([total([window(1.0, 1.0), window(None, 1.0, domain="GPU", method="NVML")])] * 3)
+    assert [part.reason for part in energy.domains] == [None, "it stopped"]
+    assert energy.reason == "NVML: it stopped"
