@@ -181,13 +181,17 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise DataError(
+                "the file begins as UTF-16, and is none: it is damaged, or broken off",
+                where=str(path),
+                hint="write it anew, best as UTF-8",
+            ) from None
         line = data.count(b"\n", 0, error.start) + 1
         odd = data[error.start]
         text = data.decode(encoding, errors="replace")
         broken = text.count(_BROKEN)
-        if (
-            encoding == "utf-8" and _beyond_ascii(text) > 2 * broken
-        ):  # in other encodings, hardly any is UTF-8 by chance
+        if _beyond_ascii(text) > 2 * broken:  # in other encodings, hardly any is UTF-8 by chance
             told = f"{counted(broken, 'character')} {'is' if broken == 1 else 'are'} no UTF-8, and unknown"
             notes = (f"{told}: the first is byte 0x{odd:02X} in line {line}",)
         else:

@@ -160,6 +160,7 @@ def test_a_byte_order_mark_before_western_european_is_no_part_of_the_first_name(
         ('a,b\n"x"y,2\n', "the record that begins in line 2 cannot be read"),
         ("a,b\n1,2\0\n", "NUL characters"),
         ("a,b\n1,2\n".encode("utf-16-le"), "NUL characters"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "the file begins as UTF-16, and is none: it is damaged, or broken off"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_line_with_its_place(written, content, says):
