@@ -296,7 +296,7 @@ def quoted(line: int | None, source: str) -> str:
 
 
 def _line(error: BaseException, source: str) -> int | None:
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename == FILE_NAME:  # else it is in what the candidate evaluates
         return error.lineno
     if scripted := _SCRIPTED.findall(_said(error)):
         return int(scripted[-1])

@@ -106,3 +106,9 @@ def test_an_abstract_network_is_blamed_on_its_class() -> None:
 def test_what_torch_words_in_its_own_way_has_a_code(statement: str, code: str) -> None:
     found = report(IN_A_CLASS.format(statement))
     assert (found.code, found.line) == (code, 10)
+
+
+@pytest.mark.parametrize("lines", [0, 40])
+def test_what_a_candidate_evaluates_is_blamed_on_the_line_that_does(lines: int) -> None:
+    found = report(IN_A_CLASS.format("return self.layer(x)") + f"eval('(' + '\\n' * {lines} + '3 +')\n")
+    assert (found.code, found.line) == ("BUILD_FAILED", 11)
