@@ -13,6 +13,11 @@ from lemonade_es.errors import DataError
 
 _NUMBERS = frozenset(f"{letter}{size}" for letter in "iuf" for size in (1, 2, 4, 8)) - {"f1"}
 
+_DAMAGED = (
+    *(OSError, pickle.UnpicklingError, ValueError, TypeError, LookupError, EOFError, AttributeError),
+    *(MemoryError, OverflowError),  # of lengths that no file has
+)
+
 
 def read_pickle(path: Path) -> dict[str, Any]:
     """The dictionary in a file: numbers, texts, lists and arrays of numbers.
@@ -23,7 +28,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = _ArrayUnpickler(file).load()
-    except (OSError, pickle.UnpicklingError, ValueError, TypeError, LookupError, EOFError, AttributeError) as error:
+    except _DAMAGED as error:
         raise strange(path, str(error) or type(error).__name__) from error
     if not isinstance(content, dict):
         raise strange(path, f"a {type(content).__name__} where a dictionary should be")

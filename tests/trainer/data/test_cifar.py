@@ -126,6 +126,8 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path, monkeypatc
         (b"", "Ran out of input"),
         (b"\x80\x02}(", ""),
         (b"<html>", ""),
+        (b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b".", "MemoryError"),
+        (b"\x80\x04\x8e" + struct.pack("<Q", 2**63) + b".", "maximum size"),
         (python2_pickle({"labels": [1]}), "'data' is no uint8 array"),
         (python2_pickle({"data": pixels_of([1, 2]), "labels": [1]}), "no list of 2 labels"),
         (python2_pickle({"data": pixels_of([1, 2]), "labels": [1, 10]}), "labels from 0 to 9"),
