@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,8 +249,9 @@ def _read(path: Path) -> str:
         raise _Unreadable(code, f"It cannot be read: {error.strerror or error}.") from None
     except ValueError as error:  # a NUL in the name
         raise _Unreadable("NO_SUCH_FILE", f"It cannot be read: {error}.") from None
+    whole, content = len(content) < _READ_LIMIT, content.removeprefix(BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return getincrementaldecoder("utf-8")().decode(content, whole)  # what is cut off may end in part of a letter
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise _Unreadable("NOT_UTF8", f"Line {line} is not UTF-8; save the file in that encoding.") from None

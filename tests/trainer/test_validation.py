@@ -73,15 +73,25 @@ def test_verdicts_come_in_the_order_of_the_files_whoever_is_done_first(
 def test_a_file_that_cannot_be_read_gets_its_reason_and_takes_no_other_with_it(tmp_path: Path, good: str) -> None:
     (file,) = written(tmp_path, good="\ufeff" + good)
     (tmp_path / "latin.py").write_bytes("# gut\n# größer\n".encode("latin-1") + good.encode())
+    (tmp_path / "marked.py").write_bytes(b"\xef\xbb\xbf# gut\n\xf6\n" + good.encode())
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.py")
-    names = ["nosuch.py", "latin.py", "empty", "pipe.py", "good.py"]
+    names = ["nosuch.py", "latin.py", "marked.py", "empty", "pipe.py", "good.py"]
     verdicts = list(validate([tmp_path / name for name in names], IMAGE, jobs=1))
-    codes = ["NO_SUCH_FILE", "NOT_UTF8", "NO_FILES", "UNREADABLE", None]
+    codes = ["NO_SUCH_FILE", "NOT_UTF8", "NOT_UTF8", "NO_FILES", "UNREADABLE", None]
     assert [verdict.code for verdict in verdicts] == codes
-    assert [verdict.stage for verdict in verdicts] == ["read"] * 4 + ["done"]
-    assert "Line 2" in (verdicts[1].message or "")
-    assert verdicts[4].file == str(file)
+    assert [verdict.stage for verdict in verdicts] == ["read"] * 5 + ["done"]
+    assert all("Line 2" in (verdict.message or "") for verdict in verdicts[1:3])
+    assert verdicts[5].file == str(file)
+
+
+@pytest.mark.isolation
+def test_a_file_that_is_too_large_is_said_to_be_wherever_reading_it_ends(tmp_path: Path) -> None:
+    letters = [tmp_path / "even.py", tmp_path / "odd.py"]
+    for file, start in zip(letters, ("##", "#"), strict=True):
+        file.write_text(start + "\u00e9" * 5_000_001 + "\n", encoding="utf-8")
+    verdicts = list(validate(letters, IMAGE, jobs=1))
+    assert [verdict.code for verdict in verdicts] == ["SOURCE_TOO_LARGE", "SOURCE_TOO_LARGE"]
 
 
 @pytest.mark.isolation
