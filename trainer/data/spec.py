@@ -13,6 +13,7 @@ from lemonade_es.trainer.data.catalogue import known, source_of
 from lemonade_es.trainer.data.columns import refuse_huge, standardised
 from lemonade_es.trainer.data.dataset import Dataset, assemble
 from lemonade_es.trainer.data.download import Progress
+from lemonade_es.trainer.data.names import the_first
 from lemonade_es.trainer.data.reading import Reading
 from lemonade_es.trainer.data.source import Inputs, Source, Wanted
 from lemonade_es.trainer.data.split import Split, divide, limited, mixed
@@ -210,8 +211,7 @@ def _untested(source: Source, split: Split) -> Iterator[str]:
     tested = {source.labels[index] for index in split.test}
     lacking = [repr(name) for label, name in enumerate(source.class_names) if label not in tested]
     if lacking and split.test:
-        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-        yield f"the test split has no {source.noun} of {', '.join(lacking[:_NAMED])}{more}: it says nothing of them"
+        yield f"the test split has no {source.noun} of {the_first(_NAMED, lacking)}: it says nothing of them"
 
 
 def _imbalance(source: Source, split: Split) -> tuple[str, ...]:

@@ -12,14 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from lemonade_es.task import Task
-from lemonade_es.trainer.export.form import Form
+from lemonade_es.trainer.export.form import RAW_DTYPES, Form
 from lemonade_es.trainer.export.graph import INPUT, OUTPUT
 from lemonade_es.trainer.network.refusal import Refusal
 
 Runner = Callable[[NDArray[Any]], NDArray[np.float32]]
 """Logits ``(N, classes)`` of raw inputs ``(N, ...)``."""
-
-_RAW = {"image": np.uint8, "text": np.int64, "table": np.float32}
 
 
 def opened(form: Form, content: bytes) -> Runner:
@@ -73,7 +71,7 @@ def answers(run: Runner, inputs: NDArray[Any], task: Task, rows: int | None) -> 
 
 def prepared(inputs: NDArray[Any], task: Task) -> NDArray[Any]:
     """Inputs of a data set in the type that exported networks take."""
-    return np.ascontiguousarray(inputs, _RAW[task.kind])
+    return np.ascontiguousarray(inputs, RAW_DTYPES[task.kind])
 
 
 def session(content: bytes) -> Any:
