@@ -228,7 +228,7 @@ class Workshop:
             IsolationError: no locked process can be had.
         """
         seconds = self._limits.check_seconds
-        # on the CPU whatever the device: a check computes two batches of four; what it says may go to an LLM
+        # on the CPU whatever the device: a check computes batches of a few rows; what it says may go to an LLM
         with self._child("cpu", seconds, withheld="everything") as child:
             return inspect(child, source, budget, seed=_CHECK_SEED, deadline=time.monotonic() + seconds)
 

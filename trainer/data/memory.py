@@ -1,4 +1,4 @@
-"""Whether images fit in memory, asked before they are decoded."""
+"""Whether data fit in memory, asked before they are read or decoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lemonade_es.trainer.memory import free_bytes
 from lemonade_es.wording import counted
 
 SHARE = 0.5
-"""Of the free memory that images may take: training wants the rest."""
+"""Of the free memory that data may take: training wants the rest."""
 
 
 def require(count: int, shape: tuple[int, int, int], *, where: str, free: int | None = None) -> None:
