@@ -74,7 +74,8 @@ class DeviceCommand:
                 file = Path(folder) / "model.onnx"
                 file.write_bytes(model)
                 values = {"model": str(file), "input_shape": ",".join(map(str, input_shape))}
-                words = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in self.words]
+                program, *rest = self.words  # its folder may be called like a placeholder
+                words = [program, *(_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in rest)]
                 said = self._asked(words, environment)
         except OSError as error:
             return Failure("DEVICE_FAILED", f"no file can be handed over: {error.strerror or error}")

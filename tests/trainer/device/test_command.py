@@ -46,6 +46,16 @@ def test_without_a_placeholder_the_path_comes_last(tmp_path):
     assert report.metrics["L"] == 7
 
 
+@pytest.mark.parametrize("name", ["{board}", "{model}"])
+def test_the_folder_of_the_program_may_be_called_like_a_placeholder(name, tmp_path, monkeypatch):
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("board").write_text("""#!/bin/sh\necho '{"L": 3}'\n""")
+    Path("board").chmod(0o755)
+    assert isinstance(device_command("./board").run(b"network", SHAPE), DeviceReport)
+
+
 def test_no_shell_reads_the_command(tmp_path):
     target = tmp_path / "made"
     outcome = device_command(f"echo {{model}} ; touch {target}").run(b"", SHAPE)
