@@ -41,6 +41,8 @@ _DOCUMENTS = {
 _HEAD = ("rulebook", "version", "about", "combine", "max_instructions")
 _UNREAD = ("BAD_NUMBER", "BAD_CHARACTER", "YAML_TAG", "BAD_KEY")
 """What is said of a value that could not be read; what else is wrong with it follows from that."""
+_UNKNOWN = ("UNKNOWN_INSTRUCTION", "UNKNOWN_RULE")
+"""What is said of a name that stands for nothing; that no such name could be given to anything follows from that."""
 
 
 def shipped() -> list[str]:
@@ -255,7 +257,9 @@ def _refusal(problems: list[Problem], sources: Sequence[Source]) -> RulebookErro
         return position.get(place.file, 0), place.line, place.column, str(problem)
 
     unread = {problem.place for problem in problems if problem.code in _UNREAD}
+    unknown = {problem.place for problem in problems if problem.code in _UNKNOWN}
     told = (problem for problem in problems if problem.code in _UNREAD or problem.place not in unread)
+    told = (problem for problem in told if problem.code != "BAD_NAME" or problem.place not in unknown)
     ordered = sorted({_presentable(problem) for problem in told}, key=order)
     count = "1 problem" if len(ordered) == 1 else f"{len(ordered)} problems"
     return RulebookError(f"the rulebook has {count}", tuple(ordered), where=sources[0].file)

@@ -102,6 +102,21 @@ def test_a_file_with_problems_of_every_kind_reports_all_of_them_in_order():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "  - {id: one, when: failed, weight: 1, instruct: [acl]}\n",
+        HEAD + "  - {id: one, when: failed, weight: 1, instruct: [ACL AWI]}\n",
+        HEAD.replace("conflicts_with: RCL", "conflicts_with: rcl").replace(", conflicts_with: ACL", "") + RULE,
+        HEAD + RULE + "tests: [{name: x, given: {}, expect: {absent: [Add a layer]}}]\n",
+        HEAD + RULE + "tests: [{name: x, given: {}, expect: {fired: [number one]}}]\n",
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_one_problem_though_it_has_no_form_of_a_name(text):
+    (told,) = problems(text)
+    assert told.split()[1] in ("UNKNOWN_INSTRUCTION", "UNKNOWN_RULE")
+
+
+@pytest.mark.parametrize(
     ("text", "advice"),
     [
         ('a: "open\nb: 2\n', "a quote that opens here is never closed"),
