@@ -17,7 +17,7 @@ from lemonade_es.rules.lint.wording import listed
 from lemonade_es.rules.lint.writing import IN_THOUSANDS, thousands
 from lemonade_es.rules.problem import Place
 from lemonade_es.rules.rulebook import Rule, Rulebook
-from lemonade_es.vocabulary import COUNTS, METRICS, TERMS
+from lemonade_es.vocabulary import COUNTS, METRICS, TERMS, THRESHOLDS
 
 _SAMPLE = 256
 _WHATEVER = "whatever is measured and wished"
@@ -44,7 +44,31 @@ def structure(scene: Scene) -> Iterator[Finding]:
     decided = _Decided(scene)
     for rule in rulebook.rules:
         yield from decided.parts(rule, rule.when.tree)
+        yield from _exact(rule)
         yield from _thousands(rule)
+
+
+def _exact(rule: Rule) -> Iterator[Finding]:
+    """Measured numbers that have decimals, and are compared with one number to the last of them."""
+    compared = (node for node in ast.walk(rule.when.tree) if isinstance(node, ast.Compare))
+    for pair in itertools.chain.from_iterable(map(_pairs, compared)):
+        sides = (pair.left, pair.comparators[0])
+        if isinstance(pair.ops[0], ast.Eq | ast.NotEq) and any(map(_is_exact, sides, reversed(sides))):
+            alone = "holds" if isinstance(pair.ops[0], ast.Eq) else "fails"
+            said = (
+                f"`{_text(rule, pair)}` {alone} at this one number alone, to its last digit, which hardly anything "
+                "measured meets; compare with <= or >=, or give both ends of a range"
+            )
+            yield Finding("warning", "EXACT_NUMBER", _place(rule, pair), said, (rule.id,))
+
+
+def _is_exact(one: ast.expr, other: ast.expr) -> bool:
+    """Whether a metric with decimals is held against a wish, or a number that is no end of its range."""
+    if not isinstance(one, ast.Name) or one.id not in METRICS or one.id in COUNTS | FLAGS:
+        return False
+    if isinstance(other, ast.Constant) and isinstance(other.value, int | float):
+        return METRICS[one.id].low < other.value < METRICS[one.id].high
+    return isinstance(other, ast.Name) and other.id in THRESHOLDS
 
 
 def _thousands(rule: Rule) -> Iterator[Finding]:

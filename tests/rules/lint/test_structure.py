@@ -43,6 +43,30 @@ def test_a_condition_that_can_never_hold(condition, code):
     assert (item.level, item.proof, item.rules) == ("warning", "proved", ("r2",))
 
 
+@pytest.mark.parametrize(
+    ("condition", "part"),
+    [
+        ("V_Acc == 0.9", "`V_Acc == 0.9` holds"),
+        ("F < 9 or not 0.9 != V_Acc", "`0.9 != V_Acc` fails"),
+        ("L == 3", "`L == 3` holds"),
+        ("T_Acc == TT_Acc and V_Acc < 0.5", "`T_Acc == TT_Acc` holds"),
+        ("0.1 < V_Acc == 0.9", "`V_Acc == 0.9` holds"),
+    ],
+)
+def test_a_measured_number_that_is_compared_to_its_last_digit_is_doubted(condition, part):
+    item = one(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), "EXACT_NUMBER")
+    assert (item.level, item.rules) == ("warning", ("r2",))
+    assert item.message.startswith(part)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["V_Acc == 1", "dead_units != 0", "P == 1000", "dead_layers == 2", "plateau == 3", "failed == 1", "PF == 0.5"],
+)
+def test_a_count_a_flag_a_setting_and_the_end_of_a_share_may_be_met(condition):
+    assert found(book(*GOOD, f"when: {condition}, weight: 1, instruct: [ACL]"), "EXACT_NUMBER") == []
+
+
 def test_a_rule_that_reads_conclusions_which_exclude_each_other_never_fires():
     rules = (
         "when: V_Acc < 0.5, conclude: low",
