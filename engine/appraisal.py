@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from lemonade_es.errors import ConfigError
+from lemonade_es.task import Task
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.reading import Reading
@@ -75,9 +76,7 @@ class Appraisal:
     Attributes:
         model: path of its source.
         weights: path of its weights; ``None`` if it is untrained.
-        data: the data set's name.
-        input_shape: of one input.
-        accuracy: what it means for this task, in words.
+        task: what the data ask of it.
         device: ``cpu`` or ``cuda``.
         isolation: the level in force.
         meter: what metered the energy, in words.
@@ -88,9 +87,7 @@ class Appraisal:
 
     model: str
     weights: str | None
-    data: str
-    input_shape: tuple[int, ...]
-    accuracy: str
+    task: Task
     device: str
     isolation: str
     meter: str
@@ -191,9 +188,7 @@ def _measured(
         return Appraisal(
             model=str(spec.model),
             weights=None if spec.weights is None else str(spec.weights),
-            data=dataset.task.data,
-            input_shape=dataset.task.input_shape,
-            accuracy=dataset.task.accuracy,
+            task=dataset.task,
             measurement=trained.measurement,
             note=trained.note,
             device=workshop.device,

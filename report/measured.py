@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lemonade_es.engine.appraisal import Appraisal
-from lemonade_es.report.formats import UNKNOWN, duration, value
-from lemonade_es.task import ACCURACY
+from lemonade_es.report.formats import UNKNOWN, duration, shape, value
 from lemonade_es.trainer.energy import grams_co2e, kwh_pue
 from lemonade_es.trainer.measurement import Energy, Latency, Measurement
 from lemonade_es.vocabulary import METRICS
@@ -27,9 +26,9 @@ def figures(appraisal: Appraisal) -> dict[str, Any]:
     return {
         "model": appraisal.model,
         "weights": appraisal.weights,
-        "data": appraisal.data,
-        "input_shape": list(appraisal.input_shape),
-        "accuracy": appraisal.accuracy,
+        "data": appraisal.task.data,
+        "input_shape": list(appraisal.task.input_shape),
+        "accuracy": appraisal.task.accuracy,
         "device": appraisal.device,
         "isolation": appraisal.isolation,
         "meter": appraisal.meter,
@@ -49,10 +48,9 @@ def figures(appraisal: Appraisal) -> dict[str, Any]:
 
 def figures_table(appraisal: Appraisal) -> RenderableType:
     """The figures for the terminal, each with how it is known."""
-    measurement = appraisal.measurement
-    shape = "x".join(str(side) for side in appraisal.input_shape)
+    measurement, task = appraisal.measurement, appraisal.task
     parts: list[RenderableType] = [
-        Text(f"{appraisal.model} on {appraisal.data} ({shape}), {appraisal.device}, isolation {appraisal.isolation}"),
+        Text(f"{appraisal.model} on {task.data} ({shape(task)}), {appraisal.device}, isolation {appraisal.isolation}"),
         Text(f"energy {appraisal.meter}", "dim"),
     ]
     if measurement.failure is not None:
@@ -61,8 +59,8 @@ def figures_table(appraisal: Appraisal) -> RenderableType:
         parts.append(Text(f"{failure.code}{line}: {failure.message}", "bold red"))
     if appraisal.note is not None:
         parts.append(Text(f"note: {appraisal.note}", "yellow"))
-    if appraisal.accuracy != ACCURACY["classification"]:
-        parts.append(Text(f"accuracy is {appraisal.accuracy}"))
+    if task.objective == "regression":
+        parts.append(Text(f"accuracy is {task.accuracy}"))
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)

@@ -6,13 +6,18 @@ import json
 import math
 import random
 import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from rich.console import Console
 
 from lemonade_es.engine import appraisal
+from lemonade_es.report.measured import figures_table
+from lemonade_es.task import Task
+from lemonade_es.trainer.measurement import Measurement
 from tests.cli.conftest import NETWORK
 
 pytestmark = pytest.mark.isolation
@@ -46,6 +51,21 @@ def test_an_untrained_network_has_every_figure_but_an_accuracy(lemonade, model):
     assert inference["kwh_pue"] == pytest.approx(1.58 * inference["joules"] / 3.6e6)
     assert inference["co2e_grams"] == pytest.approx(436 * inference["kwh_pue"])
     assert inference["provenance"] in ("estimated", "measured")
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        (Task("image", "photos", (3, 32, 32), 5), "net.py on photos (3x32x32), cpu"),
+        (Task("text", "mail", (200,), 2, 900), "net.py on mail (200 tokens), cpu"),
+        (Task("table", "houses", (48,), 1, objective="regression"), "net.py on houses (48 features), cpu"),
+    ],
+)
+def test_what_one_input_is_is_told_with_its_unit(task, told):
+    measured = appraisal.Appraisal("net.py", None, task, "cpu", "strong", "estimated", 436.0, Measurement({}))
+    console = Console(width=200, file=StringIO())
+    console.print(figures_table(measured))
+    assert console.file.getvalue().startswith(told)
 
 
 @pytest.mark.slow
