@@ -25,9 +25,9 @@ _USE: Mapping[TaskKind, str] = MappingProxyType(
 
 _IMPORTS: Mapping[TaskKind, str] = MappingProxyType(
     {
-        "image": "import sys",
-        "text": "import html\nimport re\nimport sys\nimport unicodedata",
-        "table": "import csv\nimport io\nimport re\nimport sys",
+        "image": "import os\nimport sys",
+        "text": "import html\nimport os\nimport re\nimport sys\nimport unicodedata",
+        "table": "import csv\nimport io\nimport os\nimport re\nimport sys",
     }
 )
 
@@ -320,6 +320,9 @@ ABOUT = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 if not sys.argv[1:] or sys.argv[1] in ("-h", "--help"):
     print("usage: {_USE[kind]}", file=sys.stderr)
     sys.exit(0 if sys.argv[1:] else 2)
+if sys.stdout is None:
+    print("error: standard output is closed", file=sys.stderr)
+    sys.exit(2)
 sys.stdout.reconfigure(errors="backslashreplace")  # letters that a terminal or a pipe has no code for
 {_RUN[form].replace("{making}", making or "")}
 {read}
@@ -327,7 +330,11 @@ sys.stdout.reconfigure(errors="backslashreplace")  # letters that a terminal or 
 try:
     for name, values in read(sys.argv[1:]):
         logits = run(np.array(values[None], np.{RAW_DTYPES[kind]}, order="C"))[0]
-{_ANSWER[objective]}except (OSError, ValueError) as error:  # a file that is not there, or not what it should be
+{_ANSWER[objective]}    print(end="", flush=True)
+except BrokenPipeError:  # its reader has enough, as head has
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still kept for it
+    sys.exit(1)
+except (OSError, ValueError) as error:  # a file that is not there, or not what it should be
     print(f"error: {{error}}", file=sys.stderr)
     sys.exit(2)
 '''.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_a_class_that_the_terminal_has_no_letters_for_is_told_all_the_same(tmp_p
     exported(tmp_path, "text", classes=["dark", "gr\u00fcn"])
     done = started(tmp_path / "infer.py", "light", encoding="ascii")
     assert (done.returncode, done.stdout.strip()) == (0, "light: gr\\xfcn (88.1%)"), done.stderr
+
+
+def test_the_example_ends_without_a_word_when_its_reader_has_left(tmp_path):
+    exported(tmp_path, "text")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as left:  # what it still holds is written when it is closed
+        done = started(tmp_path / "infer.py", "light", stdout=left)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_the_example_says_that_there_is_no_standard_output(tmp_path):
+    exported(tmp_path, "text")
+    done = started(tmp_path / "infer.py", "light", stdout=None)
+    assert (done.returncode, done.stderr) == (2, "error: standard output is closed\n")
 
 
 @pytest.mark.parametrize("kind", ["image", "text", "table"])
