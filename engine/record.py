@@ -40,7 +40,7 @@ class RunResult:
         started: its first event.
         end: how it ended; ``None`` if it was interrupted.
         state: all that the search knows.
-        startup_seconds: what this process needed before the first iteration.
+        startup_seconds: what its processes needed before they could search.
         model: the file with the source of the best network, if it was left in the run's folder.
         weights: that with its weights, likewise.
     """
@@ -82,7 +82,8 @@ def recorded_result(
     with suppress(TapeEnd):
         search.run()
     last = next((entry.event for entry in reversed(entries) if isinstance(entry.event, RunEnded)), None)
-    return RunResult(run, begun, last if is_over(entries) else None, search.state, 0.0, None, None)
+    end = last if is_over(entries) else None
+    return RunResult(run, begun, end, search.state, startup_seconds(entries), None, None)
 
 
 def recorded_replies(entries: tuple[Entry, ...]) -> tuple[Reply, ...]:
@@ -167,6 +168,11 @@ def isolations(entries: tuple[Entry, ...]) -> tuple[str, ...]:
     """The levels that generated code of the run ran at, each once, in the order of its processes."""
     levels = [started(entries).isolation, *(event.isolation for event in _resumes(entries))]
     return tuple(dict.fromkeys(level for level in levels if level))
+
+
+def startup_seconds(entries: tuple[Entry, ...]) -> float:
+    """What the processes of the run needed before they could search, as far as they recorded it."""
+    return started(entries).startup_seconds + sum(event.startup_seconds for event in _resumes(entries))
 
 
 def _resumes(entries: tuple[Entry, ...]) -> list[RunResumed]:

@@ -34,6 +34,7 @@ from lemonade_es.engine.record import (
     is_over,
     recorded_result,
     rulebook_at,
+    startup_seconds,
     taken_on,
 )
 from lemonade_es.engine.run_data import new_data, same_data, summary
@@ -97,11 +98,12 @@ def new_run(spec: RunSpec, folder: RunFolder, watcher: RunWatcher, *, unsafe_no_
             isolation_reason=workshop.isolation_reason,
             canaries=workshop.canaries,
             foreign=staff.foreign,
+            startup_seconds=time.monotonic() - clock,
         )
         run = new_run_id()
         with folder.opened(run, begun) as (journal, first):
             session = _Session(folder, journal, run, begun, begun.spec, rulebook, staff, crew, watcher)
-            return session.search((first,), time.monotonic() - clock)
+            return session.search((first,))
 
 
 def resume_run(
@@ -153,10 +155,11 @@ def resume_run(
                     canaries=workshop.canaries,
                     foreign=foreign,
                     executor=staff.told,
+                    startup_seconds=time.monotonic() - clock,
                 )
                 entries = (*entries, journal.append(run, len(entries), mark))
                 session = _Session(folder, journal, run, as_resumed(entries), spec, rulebook, staff, crew, watcher)
-                return session.search(entries, time.monotonic() - clock)
+                return session.search(entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ class _Session:
     crew: Crew
     watcher: RunWatcher
 
-    def search(self, entries: tuple[Entry, ...], startup: float) -> RunResult:
+    def search(self, entries: tuple[Entry, ...]) -> RunResult:
         """Search to the end, or to the user's Ctrl-C; leave the best network in the run's folder."""
         try:
             search = self._begun(entries)
@@ -181,7 +184,7 @@ class _Session:
             result = recorded_result(self.run, entries, self.folder.artifacts)
             self.journal.append(self.run, len(entries), RunInterrupted(len(result.state.ended)))
             model, weights = self.folder.leave_best(self.run, result.state)
-            return replace(result, end=None, startup_seconds=startup, model=model, weights=weights)
+            return replace(result, end=None, model=model, weights=weights)
         try:
             end = self._ended(search)
             model, weights = self._left(search)
@@ -190,7 +193,7 @@ class _Session:
                 self.folder.leave_best(self.run, search.state)
             told = LemonadeError.of_system(error) if isinstance(error, OSError) else error
             raise SearchError(str(told), run=self.run) from error
-        return RunResult(self.run, self.begun, end, search.state, startup, model, weights)
+        return RunResult(self.run, self.begun, end, search.state, startup_seconds(entries), model, weights)
 
     def _begun(self, entries: tuple[Entry, ...]) -> Search:
         """The search, of which the watcher is told."""

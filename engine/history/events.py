@@ -63,6 +63,7 @@ class RunStarted:
     it extends, the nearest first. ``isolation_reason`` is what the level rests on, and why no better one is in force;
     ``canaries`` are the forbidden things that a locked process tried there before the first candidate, in vain.
     ``foreign`` is whether an executor returns source that must only run isolated; ``None`` in journals of old.
+    ``startup_seconds`` is what the process needed before it, 0 in journals of old; it determines nothing.
     """
 
     spec: RunSpec
@@ -81,6 +82,7 @@ class RunStarted:
     isolation_reason: str = ""
     canaries: tuple[Canary, ...] = ()
     foreign: bool | None = None
+    startup_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +354,7 @@ class RunResumed:
         canaries: what it proved.
         foreign: whether source of the run must only run isolated from here on; ``None`` in journals of old.
         executor: who is asked from here on, and at which server; empty in journals of old.
+        startup_seconds: what the process needed before it; 0 in journals of old.
     """
 
     extended: Mapping[str, Any] = field(default_factory=dict)
@@ -360,6 +363,7 @@ class RunResumed:
     canaries: tuple[Canary, ...] = ()
     foreign: bool | None = None
     executor: str = ""
+    startup_seconds: float = 0.0
 
 
 Event = (

@@ -62,7 +62,7 @@ def test_a_finished_run_is_reported_again_without_doing_anything(finished):
     command, result = finished
     again = command("run", "--resume", result["run"], "--json")
     assert again.code == 0
-    same = ("run", "status", "iterations", "best", "instructions_per_iteration")
+    same = ("run", "status", "iterations", "best", "instructions_per_iteration", "seconds")
     assert {name: again.json[name] for name in same} == {name: result[name] for name in same}
 
 

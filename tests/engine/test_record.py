@@ -9,7 +9,7 @@ import pytest
 from lemonade_es.engine.history.events import DataSummary, Replied, RunResumed, RunStarted
 from lemonade_es.engine.history.journal import Entry
 from lemonade_es.engine.options import extend
-from lemonade_es.engine.record import as_resumed, current_spec, is_foreign, isolations, taken_on
+from lemonade_es.engine.record import as_resumed, current_spec, is_foreign, isolations, startup_seconds, taken_on
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import ConfigError, StoreError
 from lemonade_es.llm.executor import Reply, Usage
@@ -102,6 +102,11 @@ def test_calls_that_were_not_counted_are_taken_on_by_who_names_a_budget_after_th
 
 def resumed(*events, **spec):
     return (*begun(**spec), *(Entry("r", number, "", event) for number, event in enumerate(events, 1)))
+
+
+def test_the_starts_of_all_processes_of_a_run_are_counted_where_they_are_recorded():
+    first = replace(begun()[0], event=replace(begun()[0].event, startup_seconds=4.0))
+    assert startup_seconds((first, *resumed(RunResumed(startup_seconds=3.5), RunResumed())[1:])) == 7.5
 
 
 def test_options_that_this_version_refuses_are_read_all_the_same_and_only_a_resume_refuses_them():
