@@ -124,11 +124,10 @@ def device_command(text: str, seconds: float = SECONDS) -> DeviceCommand:
                 raise ConfigError(f"there is no placeholder {{{name}}}", where=where, hint=hint)
     program = shutil.which(words[0])
     if program is None:
-        raise ConfigError(
-            f"there is no program {words[0]!r} that can be run",
-            where=where,
-            hint="give its path, and make it executable with chmod +x",
-        )
+        hint = "give its path, and make it executable with chmod +x"
+        if os.sep in words[0] and not Path(words[0]).is_absolute():
+            hint += "; a run with it is resumed in the folder that it was started in"
+        raise ConfigError(f"there is no program {words[0]!r} that can be run", where=where, hint=hint)
     if not any("{model}" in word for word in words):
         words.append("{model}")
     # the working directory may not be the command's

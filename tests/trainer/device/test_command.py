@@ -151,6 +151,13 @@ def test_a_command_that_cannot_be_run_is_found_before(text, told):
         device_command(text)
 
 
+@pytest.mark.parametrize("text", ["./measure.sh {model}", "tools/measure.sh"])
+def test_a_path_that_holds_where_a_run_was_started_says_so_elsewhere(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="; a run with it is resumed in the folder that it was started in"):
+        device_command(text)
+
+
 def test_keys_stay_here(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("LEMONADE_STORE", "postgresql://user:secret@db")
