@@ -135,7 +135,8 @@ def run(
 ) -> None:
     """Search for a network.
 
-    CONFIG is a YAML file with the same names as the options (`max_seconds: 600`); options win over it.
+    CONFIG is a YAML file with the same names as the options (`max_seconds: 600`, `set: {PF: 0.5}`); options win over
+    it.
 
     \b
     lemonade-es run
