@@ -212,7 +212,16 @@ def _torn(item: ErrorDetails, data: object) -> bool:
     return isinstance(data, Mapping) and data.get(item["input"], ...) is None
 
 
+def _unspeakable(spec: RunSpec) -> Iterator[Doubt]:
+    """Texts that the system would cut off or refuse."""
+    for name in OPTIONS:
+        value = getattr(spec, name)
+        if isinstance(value, str) and "\0" in value:
+            yield Doubt(name, f"{value!r} holds a NUL, which no name, file or command can have", "leave it out")
+
+
 def _doubts(spec: RunSpec) -> Iterator[Doubt]:
+    yield from _unspeakable(spec)
     for name in _AT_LEAST_ONE:
         value = getattr(spec, name)
         if value is not None and value < 1:

@@ -93,6 +93,8 @@ def test_numbers_are_read_as_yaml_1_2_reads_them(tmp_path):
         ("iterations: 2.5\n", "1:13", "2.5: write a whole number"),
         ("data: 2001-99-99\n", "1:1", "this is not YAML"),
         ("data: !!int abc\n", "1:1", "this is not YAML"),
+        ('llm: "local:a\\0b.gguf"\n', "1:6", "holds a NUL"),
+        ('container_image: "a\\0b"\nisolation: container\n', "1:18", "holds a NUL"),
         ("iterations: 0x_\n", "1:1", "this is not YAML"),
         (f"data: {3000 * '['}{3000 * ']'}\n", "1:1", "this is not YAML"),
         ("set: {1: 2}\n", "1:6", "1: write a word"),
