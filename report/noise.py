@@ -20,10 +20,11 @@ def combined(ended: IterationEnded) -> str:
 
 def noise_told(noise: NoiseEstimated) -> str:
     """The noise floor in words."""
+    of = "iterations" if len(noise.networks) > 1 else "iteration"
     networks = ", ".join(map(str, noise.networks))
     return (
         f"noise floor: CM differs by {noise.floor:.4f} (standard deviation) between seeds, from the repeats of "
-        f"iteration {networks}; smaller differences are ties"
+        f"{of} {networks}; smaller differences are ties"
     )
 
 

@@ -65,7 +65,8 @@ def test_a_mean_is_shown_with_its_spread_and_a_single_value_without():
 
 def test_the_noise_floor_is_told_with_what_it_rests_on():
     assert "0.0123" in noise_told(NOISE)
-    assert "iteration 1, 2" in noise_told(NOISE)
+    assert "of iterations 1, 2;" in noise_told(NOISE)
+    assert "of iteration 3;" in noise_told(replace(NOISE, networks=(3,)))
     noise = Noise()
     noise.heard(1, [1.0, 1.1])
     assert "1 of the 4 degrees of freedom" in still_unknown(noise)
