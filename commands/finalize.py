@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.argument("run_name", metavar="RUN")
 @click.option("--iteration", type=click.IntRange(min=1), metavar="N", help="Whose network [default: the best].")
 @click.option(
-    "--epochs", type=int, help="Epochs of the training [default: the recipe's: 600, of texts and tables 200]."
+    "--epochs", type=int, help="Epochs of the training [default: the recipe's: 600, of texts 200, of tables 50]."
 )
 @click.option(
     "--recipe", type=Fields(), multiple=True, callback=distinct, help="A field of the training recipe: lr=0.01."
