@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,6 +115,13 @@ def summary(traces: Sequence[SearchTrace], evaluations: int, ours: str = "lemona
             },
             "seconds": mean([item.evaluations[-1].seconds for item in found]),
             "hypervolume": mean([volumes[name, item.seed] for item in found]),
+            "proposed": {
+                f"{first + 1} to {last}": float(
+                    np.median([item.V_Acc or 0.0 for one in found for item in one.evaluations[first:last]])
+                )
+                for first, last in pairwise((1, *budgets))
+                if last > first
+            },
             "evaluations_to": {
                 other: _median([evaluations_to(item, level) for item in found]) for other, level in levels.items()
             },
@@ -158,10 +166,17 @@ def table(task: str, found: Mapping[str, Any]) -> list[str]:
         for name, figures in compared.items():
             cells = "".join(f"{told(figures['ours_less_theirs']['V_Acc'][n], sign='+'):>28}" for n in budgets)
             lines.append(f"  {name:20}{cells}")
+    spans = list(next(iter(contenders.values()))["proposed"])
+    lines += ["", "V_Acc (median over all seeds) of the networks that were proposed as", f"{'':16}" + _cells(spans)]
+    lines += [f"{name:16}" + _cells([f"{v:.4f}" for v in one["proposed"].values()]) for name, one in contenders.items()]
     lines += ["", "evaluations (median) to the mean final V_Acc of"]
     names = list(contenders)
-    lines.append(f"{'':16}" + "".join(f"{name[:13]:>15}" for name in names))
+    lines.append(f"{'':16}" + _cells([name[:13] for name in names]))
     for name, figures in contenders.items():
         reached = [figures["evaluations_to"][other] for other in names]
-        lines.append(f"{name:16}" + "".join(f"{'never' if n is None else f'{n:g}':>15}" for n in reached))
+        lines.append(f"{name:16}" + _cells(["never" if n is None else f"{n:g}" for n in reached]))
     return lines
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return "".join(f"{text:>15}" for text in texts)

@@ -90,6 +90,7 @@ def test_what_is_told_of_two_contenders():
     assert found["contenders"]["lemonade"]["evaluations_to"] == {"lemonade": 3.0, "tpe": 2.0}
     assert tpe["evaluations_to"] == {"lemonade": None, "tpe": 3.0}
     assert tpe["V_Acc_after_seconds"][3][0] == pytest.approx(0.8)
+    assert tpe["proposed"] == {"2 to 2": 0.6, "3 to 3": 0.8}
     assert "never" in "\n".join(figures.table("digits", found))
 
 
