@@ -49,7 +49,8 @@ def main() -> int:
         print(result.text)
         if not options.quick:
             result.write(options.results)
-            write_page(options.results)
+            if options.results.resolve() == RESULTS:  # else somebody tries something out
+                write_page()
     return 0
 
 

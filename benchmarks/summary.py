@@ -25,11 +25,11 @@ def summary(results: Mapping[str, Figures]) -> list[str]:
     return lines
 
 
-def _less(figures: Figures, contender: str, measure: str, sign: str = "+") -> str:
-    """Ours less a contender's at the end, with its interval."""
-    last = str(figures["evaluations"])
-    difference = figures["contenders"][contender]["ours_less_theirs"][measure][last]
-    return told(None if difference is None else Mean(*difference), sign)
+def _less(figures: Figures, contender: str, measure: str, after: int | None = None) -> str:
+    """Ours less a contender's, with its interval: after so many evaluations, or at the end."""
+    evaluations = str(figures["evaluations"] if after is None else after)
+    difference = figures["contenders"][contender]["ours_less_theirs"][measure][evaluations]
+    return told(None if difference is None else Mean(*difference), "+")
 
 
 def _apart(figures: Figures, contender: str) -> str:
@@ -62,10 +62,10 @@ def _other_peers(found: Figures) -> Iterator[str]:
 def _rules(found: Figures) -> Iterator[str]:
     for task, figures in found.items():
         first, last = figures["budgets"][0], figures["evaluations"]
-        early = told(Mean(*figures["contenders"]["random-advice"]["ours_less_theirs"]["V_Acc"][str(first)]), "+")
+        early, late = (_less(figures, "random-advice", "V_Acc", after) for after in (first, last))
         yield (
             f"{task}, rules less as many random instructions to the same executor: V_Acc {early} after {first} "
-            f"evaluations, {_less(figures, 'random-advice', 'V_Acc')} after {last}"
+            f"evaluations, {late} after {last}"
         )
 
 

@@ -38,6 +38,15 @@ def test_the_summary_tells_good_news_and_bad(ours, theirs, said):
     assert lines[-1] == "  - digits: 2 of 2 peers reach a larger one"
 
 
+def test_the_best_peer_is_one_that_keeps_the_bounds_most_often():
+    def goal(kept, value):
+        return {"seeds": [1, 2], "kept": kept, "value": [value, value, value, kept], "first": 1}
+
+    small = {"lemonade": goal(1, 0.8), "tpe": goal(2, 0.7), "nsga2": goal(2, 0.6), "tpe-warm": goal(1, 0.9)}
+    (_, line) = summary({"goals": {"small": small}})
+    assert "V_Acc 0.8000 (0.800 to 0.800), kept in 1 of 2 seeds; the best peer, tpe: 0.7000" in line
+
+
 def test_what_was_not_measured_is_not_summarised():
     assert summary({}) == []
 
