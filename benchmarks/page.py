@@ -28,8 +28,8 @@ machine. Photographs of `quality`, and all of `ablations`, `tuning`, `goals` and
 done again.
 
 On digits `lemonade` is ahead early, and in the end no more than a little; it does not reach the final V_Acc of TPE in
-half of TPE's evaluations. lemonade proposes networks of a median V_Acc of .97 from the second on, TPE from the twentieth
-or so, and then both come to much the same: there a validation image more is .0037, and it may well be that the data
+half of TPE's evaluations. lemonade proposes networks of a median V_Acc of .97 from the second on, TPE from about the
+twentieth, and then both come to much the same: there a validation image more is .0037, and it may well be that the data
 allow no more. That has not been tried.
 
 What each of many searches did lies in `benchmarks/results/searches/`; what the older ones on digits did, in the history
