@@ -9,7 +9,7 @@ from pathlib import Path
 from lemonade_es.engine.history.events import DataSummary, RunStarted
 from lemonade_es.engine.spec import RunSpec
 from lemonade_es.errors import DataError
-from lemonade_es.trainer.data.catalogue import known
+from lemonade_es.trainer.data.catalogue import known, place_of
 from lemonade_es.trainer.data.dataset import Dataset
 from lemonade_es.trainer.data.download import Progress
 from lemonade_es.trainer.data.names import first_three
@@ -44,7 +44,7 @@ def same_data(spec: RunSpec, begun: RunStarted, progress: Progress | None = None
     try:
         dataset = _dataset(spec, reading(spec, begun.data), progress)
     except DataError as error:
-        if spec.data in known() or os.path.lexists(os.path.expanduser(spec.data)):  # noqa: PTH111
+        if spec.data in known() or os.path.lexists(place_of(spec.data)):
             raise
         raise DataError(
             error.message, where=error.where, hint="if the data were moved, give their place: --data"

@@ -81,7 +81,7 @@ def source_of(
         return named[spec]()
     if not spec.strip():
         raise DataError("no data set is named", hint=f"choose {', '.join(known())} or a path")
-    path = Path(os.path.expanduser(spec))  # noqa: PTH111  (the name of no user stays as it is)
+    path = place_of(spec)
     if path.is_file() or (is_delimited(path) and not path.is_dir()):
         return _file(path, reading)
     if os.path.lexists(path) or path.name != spec:
@@ -92,6 +92,11 @@ def source_of(
         hint=(f"did you mean {near}? " if near else "")
         + f"known: {', '.join(known())}, or a path to a folder of images or a CSV file",
     )
+
+
+def place_of(spec: str) -> Path:
+    """Where a path leads, from the home of a user if it begins so; the name of no user stays as it is."""
+    return Path(os.path.expanduser(spec))  # noqa: PTH111  (Path's own raises for the name of no user)
 
 
 def _file(path: Path, reading: Reading) -> Source:

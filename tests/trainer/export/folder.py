@@ -77,19 +77,23 @@ def exported(folder, kind, network=None, **changed):
     return lambda *words: started(folder / "infer.py", *map(str, words))
 
 
-def started(script, *words, encoding="utf-8", **other):
+READ_HERE = object()
+"""Standard output goes into the answer."""
+
+
+def started(script, *words, encoding="utf-8", stdout=READ_HERE):
     """A script, run as a program would be, but in this process, which has PyTorch already.
 
     Args:
         script: its file.
         words: what it is called with.
         encoding: of what it prints.
-        other: a ``stdout`` in the place of one that is read here.
+        stdout: where it prints; ``None`` if that is closed.
     """
     out, err, code = io.TextIOWrapper(io.BytesIO(), encoding), io.StringIO(), 0
     with (
         contextlib.chdir(script.parent),
-        contextlib.redirect_stdout(other.get("stdout", out)),
+        contextlib.redirect_stdout(out if stdout is READ_HERE else stdout),
         contextlib.redirect_stderr(err),
         mock.patch.object(sys, "argv", [str(script), *words]),
         warnings.catch_warnings(),
