@@ -8,6 +8,7 @@ import sys
 import pytest
 from pydantic import TypeAdapter
 
+from lemonade_es.commands.finalize import finalize
 from lemonade_es.errors import ConfigError
 from lemonade_es.trainer.recipe import Recipe, final_recipe, search_recipe, with_epochs, with_overrides
 
@@ -87,6 +88,16 @@ def test_the_shipped_final_recipes_are_the_papers():
     assert (text.epochs, text.batch_size, text.optimizer, text.lr) == (200, 256, "adam", 1e-3)
     assert {recipe.weight_decay for recipe in (image, text)} == {3e-4}
     assert {recipe.schedule for recipe in (image, text)} == {"cosine"}
+
+
+def test_a_table_is_trained_in_the_end_as_in_the_search():
+    assert final_recipe("table") == search_recipe("table")
+
+
+def test_the_help_of_finalize_tells_how_long_each_kind_is_trained():
+    epochs = {kind: final_recipe(kind).epochs for kind in ("image", "text", "table")}
+    (option,) = (option for option in finalize.params if option.name == "epochs")
+    assert option.help.endswith("{image}, of texts {text}, of tables {table}].".format(**epochs))
 
 
 @pytest.mark.parametrize("kind", ["image", "text", "table"])
